@@ -1,0 +1,1 @@
+"""EtherCAT: wire structures, bus bring-up, drives, and the virtual segment."""

@@ -1,0 +1,1 @@
+"""The Non-RT side of Fieldstack and everything that people touch."""

@@ -1,0 +1,1 @@
+"""The real-time process: executive, native cycle and guard, shared memory."""
