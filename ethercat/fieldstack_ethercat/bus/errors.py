@@ -1,0 +1,191 @@
+"""Everything that can go wrong on the bus side, under one base.
+
+Each error carries its facts as fields; its text says what happened, why it may have, and what to do next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOWN_ISSUES = 20
+
+
+class BusError(Exception):
+    """Base of all errors of the bus side."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationIssue:
+    """One thing wrong in a bus configuration: where (key path, line), what was read, and what is allowed.
+
+    `line` is 1-based, 0 if unknown. `value` is what was read, shortened for display.
+    """
+
+    key: str
+    value: str
+    problem: str
+    hint: str = ""
+    line: int = 0
+
+    def text(self, file: str) -> str:
+        place = f"{file}:{self.line}" if self.line else file
+        value = f" = {self.value}" if self.value else ""
+        hint = f"\n    {self.hint}" if self.hint else ""
+        return f"{place}: {self.key or 'document'}{value}: {self.problem}{hint}"
+
+
+class ConfigurationError(BusError, ValueError):
+    """A bus configuration that cannot be used; `issues` names everything found wrong in one go.
+
+    You get it from reading a YAML file with a misspelt key, a value out of bounds, two slaves of one name.
+    """
+
+    def __init__(self, file: str | Path, issues: tuple[ConfigurationIssue, ...]) -> None:
+        self.file = str(file)
+        self.issues = issues
+        first = issues[0]
+        self.key, self.value = first.key, first.value
+        self.problem, self.hint, self.line = first.problem, first.hint, first.line
+        lines = [issue.text(self.file) for issue in issues[:SHOWN_ISSUES]]
+        if len(issues) > SHOWN_ISSUES:
+            lines.append(f"... and {len(issues) - SHOWN_ISSUES} more")
+        super().__init__("\n".join(lines))
+
+
+class PlanFormatError(BusError, ValueError):
+    """A serialised bus plan of another version, or not a bus plan at all."""
+
+
+class InterfaceError(BusError, OSError):
+    """The network interface cannot be opened: missing, down, or not permitted."""
+
+    def __init__(self, interface: str, problem: str, hint: str) -> None:
+        self.interface, self.problem, self.hint = interface, problem, hint
+        super().__init__(f"network interface {interface!r}: {problem}. {hint}")
+
+
+class NoSlavesError(BusError):
+    """Nothing answered on the wire."""
+
+    def __init__(self, interface: str, expected: int) -> None:
+        self.interface, self.expected = interface, expected
+        super().__init__(
+            f"no EtherCAT slave answers on {interface!r}; the bus configuration has {expected}. "
+            "Check that the cable goes to the IN port of the first slave, that the slaves have power, "
+            "and that the interface is the right one."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyDifference:
+    """One difference between configuration and wire at one position (0-based).
+
+    `field` is `vendor`, `product`, `revision`, `missing` (configured, not on the wire) or `extra`.
+    `name` is the slave's configured name, or for an extra slave the name it gives itself.
+    """
+
+    position: int
+    name: str
+    field: str
+    configured: str
+    found: str
+
+    def text(self) -> str:
+        return (
+            f"position {self.position} ({self.name}): {self.field}: "
+            f"configured {self.configured}, on the wire {self.found}"
+        )
+
+
+class TopologyMismatchError(BusError):
+    """The slaves on the wire are not the configured ones; the bus stays where it is and does not go to OP."""
+
+    def __init__(self, differences: tuple[TopologyDifference, ...]) -> None:
+        self.differences = differences
+        shown = "\n  ".join(difference.text() for difference in differences[:SHOWN_ISSUES])
+        super().__init__(
+            f"the wire differs from the bus configuration in {len(differences)} point(s):\n  {shown}\n"
+            "Check cabling order and power, or correct the configuration: "
+            "`fieldstack bus scan --write FILE` writes down what is on the wire."
+        )
+
+
+class MappingMismatchError(BusError):
+    """A slave's process data are not mapped as configured, and could not be made so."""
+
+    def __init__(
+        self, *, position: int, slave: str, field: str, configured: str, found: str, hint: str
+    ) -> None:
+        self.position, self.slave, self.field = position, slave, field
+        self.configured, self.found, self.hint = configured, found, hint
+        super().__init__(
+            f"position {position} ({slave}): {field}: configured {configured}, the device has {found}. {hint}"
+        )
+
+
+class StartupSdoError(BusError):
+    """A slave refused a start-up SDO, or its mailbox did not answer."""
+
+    def __init__(
+        self, *, position: int, slave: str, index: int, sub: int, problem: str, abort_code: int
+    ) -> None:
+        self.position, self.slave, self.index, self.sub = position, slave, index, sub
+        self.problem, self.abort_code = problem, abort_code
+        super().__init__(
+            f"position {position} ({slave}): start-up SDO 0x{index:04X}:{sub:02X} failed: {problem}"
+            + (f" (abort code 0x{abort_code:08X})" if abort_code else "")
+            + ". Check the object, its type and its value against the device's manual."
+        )
+
+
+class RegisterWriteError(BusError):
+    """A slave did not take a write to one of its ESC registers."""
+
+    def __init__(self, position: int, slave: str, register: int) -> None:
+        self.position, self.slave, self.register = position, slave, register
+        super().__init__(
+            f"position {position} ({slave}): no answer to a write of register 0x{register:04X}. "
+            "The slave lost power or its cable during bring-up; try again."
+        )
+
+
+class StateChangeError(BusError):
+    """A slave did not reach the AL state that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        position: int,
+        slave: str,
+        wanted: str,
+        actual: str,
+        al_status_code: int,
+        text: str,
+        hint: str,
+    ) -> None:
+        self.position, self.slave, self.wanted, self.actual = position, slave, wanted, actual
+        self.al_status_code, self.text, self.hint = al_status_code, text, hint
+        super().__init__(
+            f"position {position} ({slave}): asked for {wanted}, is in {actual}; "
+            f"AL status 0x{al_status_code:04X}: {text}. {hint}"
+        )
+
+
+class SoemLayoutError(BusError):
+    """The installed pysoem does not have the memory layout that the native cycle relies on."""
+
+    def __init__(self, found_version: str, tested_versions: tuple[str, ...], field: str, detail: str) -> None:
+        self.found_version, self.tested_versions = found_version, tested_versions
+        self.field, self.detail = field, detail
+        super().__init__(
+            f"pysoem {found_version}: {field} disagrees: {detail}. The native cycle is tested with pysoem "
+            f"{', '.join(tested_versions)} and refuses to run on another memory layout; install one of these."
+        )
+
+
+class BusClosedError(BusError):
+    """A call on a bus that is not open, or not in the phase that the call needs."""

@@ -1,0 +1,258 @@
+"""The bus plan: a validated bus configuration as plain data, quick to load.
+
+The real-time process and the guard read it without pydantic; `BusConfig.to_plan()` makes it.
+Units: bits and bytes as named, times in nanoseconds unless the name says otherwise, axes in their user unit.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from fieldstack_ethercat.bus.errors import PlanFormatError
+
+FORMAT = "fieldstack-bus-plan/1"
+UNMAPPED = -1
+MAX_SLAVES = 199
+"""SOEM's slave list has 200 places, of which the first stands for the master."""
+MAX_PROCESS_IMAGE = 4096
+"""pysoem's process image, outputs and inputs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class PdoEntry:
+    """One entry of a PDO; `bit_offset` counts from the start of the slave's own image in that direction.
+
+    Padding has index 0 and an empty name.
+    """
+
+    name: str
+    index: int
+    sub: int
+    bits: int
+    bit_offset: int
+
+    @property
+    def mapping(self) -> int:
+        """The entry as a mapping parameter object holds it: index, subindex, length in bits (ETG.1000.6)."""
+        return self.index << 16 | self.sub << 8 | self.bits
+
+
+@dataclass(frozen=True, slots=True)
+class Pdo:
+    """One PDO: its mapping parameter object's index (0x1600.. or 0x1A00..) and entries in order."""
+
+    index: int
+    entries: tuple[PdoEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartupSdo:
+    """An SDO download in PRE-OP; `data` is little-endian as it goes on the wire."""
+
+    index: int
+    sub: int
+    data: bytes
+    complete_access: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """Process data watchdog: register 0x0400 (divider: 40 ns times this plus 2) and 0x0420 (in units of that)."""
+
+    divider: int
+    process_data: int
+
+    @property
+    def timeout_ns(self) -> int:
+        return self.process_data * (self.divider + 2) * 40
+
+
+@dataclass(frozen=True, slots=True)
+class SlavePlan:
+    """One slave: who must be at this position (0-based), how it is set up, and what makes it safe.
+
+    `revision` is None if any will do. `safe_outputs` is its output image of `output_bytes` bytes.
+    """
+
+    position: int
+    name: str
+    vendor: int
+    product: int
+    revision: int | None
+    device: str
+    rx: tuple[Pdo, ...]
+    tx: tuple[Pdo, ...]
+    startup_sdos: tuple[StartupSdo, ...]
+    stop_category: int
+    safe_outputs: bytes
+    watchdog: Watchdog
+
+    @property
+    def output_bits(self) -> int:
+        return sum(entry.bits for pdo in self.rx for entry in pdo.entries)
+
+    @property
+    def input_bits(self) -> int:
+        return sum(entry.bits for pdo in self.tx for entry in pdo.entries)
+
+    @property
+    def output_bytes(self) -> int:
+        return (self.output_bits + 7) // 8
+
+    @property
+    def input_bytes(self) -> int:
+        return (self.input_bits + 7) // 8
+
+    def output(self, name: str) -> PdoEntry:
+        """The output entry of that name; KeyError if it is not mapped."""
+        return _entry(self.rx, name)
+
+    def input(self, name: str) -> PdoEntry:
+        """The input entry of that name; KeyError if it is not mapped."""
+        return _entry(self.tx, name)
+
+
+def _entry(pdos: tuple[Pdo, ...], name: str) -> PdoEntry:
+    for pdo in pdos:
+        for entry in pdo.entries:
+            if name and entry.name == name:
+                return entry
+    raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisOffsets:
+    """Byte offsets of an axis' objects in its slave's output and input image; UNMAPPED (-1) if not mapped.
+
+    Objects of CiA 402-2: 0x6040, 0x6060, 0x607A, 0x60FF out;
+    0x6041, 0x6061, 0x6064, 0x606C, 0x6077, 0x603F in.
+    """
+
+    controlword: int
+    mode_of_operation: int
+    target_position: int
+    target_velocity: int
+    statusword: int
+    mode_display: int
+    position_actual: int
+    velocity_actual: int
+    torque_actual: int
+    error_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPlan:
+    """An axis on a CiA 402 drive: `slave` is the slave's position; `mode` is `csp` (8) or `csv` (9).
+
+    The `_counts` limits are in encoder counts, `_counts_s` in counts/s, `_counts_s2` in counts/s^2.
+    """
+
+    name: str
+    slave: int
+    mode: str
+    unit: str
+    counts_per_unit: float
+    position_min_counts: int
+    position_max_counts: int
+    velocity_max_counts_s: int
+    acceleration_max_counts_s2: int
+    following_error_max_counts: int
+    quick_stop_deceleration_counts_s2: int
+    offsets: AxisOffsets
+
+    @property
+    def mode_code(self) -> int:
+        """The value of 0x6060: 8 (cyclic synchronous position) or 9 (cyclic synchronous velocity)."""
+        return 8 if self.mode == "csp" else 9
+
+
+@dataclass(frozen=True, slots=True)
+class BusPlan:
+    """A whole bus. `digest` is the sha256 of the configuration it was made from, `source` that file's name.
+
+    `interface` is empty if the configuration leaves it to the command line.
+    """
+
+    source: str
+    digest: str
+    interface: str
+    cycle_time_ns: int
+    receive_timeout_us: int
+    slaves: tuple[SlavePlan, ...]
+    axes: tuple[AxisPlan, ...]
+
+    @property
+    def expected_wkc(self) -> int:
+        """Working counter of a full exchange in one LRW: 2 for a slave with outputs, 1 for one with inputs.
+
+        Segmented images count a slave once for each segment it is in; SoemContext has the figure for those.
+        """
+        return sum(2 * bool(slave.output_bits) + bool(slave.input_bits) for slave in self.slaves)
+
+    def slave(self, name: str) -> SlavePlan:
+        """The slave of that name; KeyError if there is none."""
+        for slave in self.slaves:
+            if slave.name == name:
+                return slave
+        raise KeyError(name)
+
+    def to_json(self) -> str:
+        """The plan as one line of JSON; bytes as hex."""
+        document = {"format": FORMAT, **asdict(self)}
+        return json.dumps(document, default=bytes.hex, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> BusPlan:
+        """A plan from `to_json`'s text. PlanFormatError if it is of another version or not a plan."""
+        try:
+            document = json.loads(text)
+            found = document.pop("format", None)
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise PlanFormatError(f"not a bus plan: {error}") from error
+        if found != FORMAT:
+            raise PlanFormatError(
+                f"bus plan of format {found!r}, this version reads {FORMAT!r}: "
+                "make the plan anew from its configuration (one of the two sides is older)"
+            )
+        try:
+            return _bus(document)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise PlanFormatError(f"damaged bus plan: {error!r}") from error
+
+
+def _bus(raw: dict[str, Any]) -> BusPlan:
+    slaves = tuple(_slave(item) for item in raw.pop("slaves"))
+    axes = tuple(_axis(item) for item in raw.pop("axes"))
+    _same_keys(BusPlan, raw, {"slaves", "axes"})
+    return BusPlan(**raw, slaves=slaves, axes=axes)
+
+
+def _slave(raw: dict[str, Any]) -> SlavePlan:
+    parts: dict[str, Any] = {
+        "rx": tuple(_pdo(item) for item in raw.pop("rx")),
+        "tx": tuple(_pdo(item) for item in raw.pop("tx")),
+        "startup_sdos": tuple(_sdo(item) for item in raw.pop("startup_sdos")),
+        "safe_outputs": bytes.fromhex(raw.pop("safe_outputs")),
+        "watchdog": Watchdog(**raw.pop("watchdog")),
+    }
+    return SlavePlan(**raw, **parts)
+
+
+def _pdo(raw: dict[str, Any]) -> Pdo:
+    return Pdo(index=raw["index"], entries=tuple(PdoEntry(**entry) for entry in raw["entries"]))
+
+
+def _sdo(raw: dict[str, Any]) -> StartupSdo:
+    return StartupSdo(**{**raw, "data": bytes.fromhex(raw["data"])})
+
+
+def _axis(raw: dict[str, Any]) -> AxisPlan:
+    return AxisPlan(**{**raw, "offsets": AxisOffsets(**raw["offsets"])})
+
+
+def _same_keys(kind: type[BusPlan], raw: dict[str, Any], done: set[str]) -> None:
+    expected = {field.name for field in fields(kind)} - done
+    if expected != set(raw):
+        raise KeyError(", ".join(sorted(expected ^ set(raw))))
