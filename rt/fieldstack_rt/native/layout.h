@@ -1,0 +1,307 @@
+/* The shared-memory contract between the RT, Non-RT and Core processes.
+ *
+ * One POSIX shared-memory object an instance.  One writer a block: its name stands beside each
+ * block in `fs_store`.  A block that is more than one word is a seqlock'd record (seqlock.h);
+ * single words are C11 atomics.  All times are CLOCK_MONOTONIC nanoseconds, 0 = never.
+ * The text of this file is hashed at build time (FS_LAYOUT_HASH): any change of it is another
+ * layout, and both sides refuse a segment whose hash is not theirs.
+ *
+ * This file is read by the C compiler and by cffi's parser: plain declarations only.
+ */
+
+/* ---- fixed prefix: never changes its place or meaning, so that any version can read it ---- */
+typedef struct fs_header {
+    uint64_t magic;            /* FS_MAGIC, stamped last */
+    uint64_t layout_hash;      /* of layout.h */
+    uint64_t size;             /* bytes of the whole segment */
+    uint64_t created_ns;
+    uint32_t layout_version;   /* counts up with each released layout */
+    uint32_t owner_pid;        /* Non-RT process that created or adopted it */
+    uint32_t rt_pid;           /* RT process that is attached, 0 = none */
+    uint32_t reserved;
+} fs_header;
+
+/* A process-shared robust mutex (pthread_mutex_t inside), see lock.h. */
+typedef struct fs_lock { uint64_t opaque[8]; } fs_lock;
+
+/* ---- RT: the cycle thread writes ---- */
+typedef struct fs_axis_state {
+    int32_t position;          /* 0x6064, counts */
+    int32_t velocity;          /* 0x606C, counts/s */
+    int32_t target;            /* 0x607A as sent, counts */
+    int32_t target_velocity;   /* counts/s of the target, as played */
+    int16_t torque;            /* 0x6077, per mille of rated torque */
+    uint16_t statusword;       /* 0x6041 */
+    uint16_t controlword;      /* 0x6040 as sent */
+    uint16_t error_code;       /* 0x603F */
+    int8_t mode;               /* 0x6061 */
+    uint8_t state;             /* enum fs_axis_mode: what the master does with the axis */
+    uint8_t pad[6];
+} fs_axis_state;
+
+typedef struct fs_rt_status {
+    uint64_t epoch;            /* +1 at each attach of an RT process */
+    uint64_t started_ns;
+    uint64_t cycle;            /* completed cycles of this epoch */
+    uint64_t cycle_ns;         /* when this record was written */
+    uint64_t estop_seen;       /* the latch as obeyed in this cycle: on_reset | on_recovery << 32 */
+    uint64_t lost_frames;      /* cycles whose frames did not come back in time */
+    uint64_t late_wakeups;     /* cycles that began more than a period late */
+    uint64_t skipped_cycles;   /* periods that passed without an exchange because of that */
+    uint64_t wkc_errors;       /* cycles with a working counter other than expected */
+    uint64_t setpoint_tail;    /* setpoints taken from the ring */
+    uint64_t stream;           /* stream that is played, or was last */
+    int32_t wkc;               /* of the last exchange; -1: no frame */
+    int32_t expected_wkc;
+    uint32_t bad_wkc_row;      /* cycles in a row without the expected working counter */
+    uint32_t wake_ns;          /* this cycle's wake-up latency */
+    uint32_t exchange_ns;      /* this cycle's send to receive */
+    uint32_t stop_reason;      /* enum fs_stop: why the axes stand or come to a stand; 0: they may move */
+    uint32_t stream_state;     /* enum fs_stream_state */
+    uint32_t axis_count;
+    uint32_t inputs_size;      /* bytes of `inputs` in use */
+    uint32_t outputs_size;     /* bytes of `io_outputs` in use */
+    uint8_t io_inputs[64];     /* inputs of slaves that are no axes, in slave order */
+    uint8_t io_outputs[64];    /* outputs of those, as sent */
+    fs_axis_state axes[64];
+} fs_rt_status;
+
+/* ---- RT: its Python side writes ---- */
+typedef struct fs_slave_state {
+    uint16_t al_state;         /* 0x0130: 1 INIT, 2 PRE-OP, 4 SAFE-OP, 8 OP, +0x10 error; 0: not answering */
+    uint16_t al_status_code;   /* 0x0134 */
+} fs_slave_state;
+
+typedef struct fs_rt_bus {
+    uint64_t read_ns;          /* when the AL states were read */
+    uint64_t recoveries;       /* slaves brought back since start */
+    uint32_t slave_count;
+    uint32_t pad;
+    fs_slave_state slaves[200];
+    char interface[16];
+    char setup[256];           /* what of the real-time set-up is degraded; empty: nothing */
+    char diagnosis[256];       /* what is wrong with the bus, for people; empty: nothing */
+} fs_rt_bus;
+
+/* What the guard needs to put the outputs into their safe state without RT. */
+typedef struct fs_guard_plan {
+    uint64_t epoch;            /* RT epoch that it belongs to */
+    uint64_t cycle_time_ns;
+    uint32_t logical_start;    /* logical address of the first output byte */
+    uint32_t outputs_size;     /* bytes of the output image */
+    uint32_t expected_lwr_wkc; /* slaves with outputs */
+    uint32_t slave_count;
+    uint32_t rt_pid;
+    uint32_t checksum;         /* fs_checksum over the record with this field zero */
+    char interface[16];
+    uint8_t safe_image[4096];
+} fs_guard_plan;
+
+/* ---- counters of the cycle thread: plain increasing words, no seqlock needed ---- */
+/* Log-linear histogram: bucket = 64 * octave + 6 bits below the leading one; 64 ns to 2^31 ns. */
+typedef struct fs_histogram {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t max_ns;
+    uint64_t bucket[1664];
+} fs_histogram;
+
+typedef struct fs_cycle_sample {
+    uint64_t cycle;
+    uint32_t wake_ns;
+    uint32_t exchange_ns;
+    int32_t wkc;
+    uint32_t flags;            /* enum fs_sample_flag */
+} fs_cycle_sample;
+
+typedef struct fs_rt_statistics {
+    fs_histogram wake;
+    fs_histogram exchange;
+    uint64_t sample_head;      /* samples written; slot = head % 16384 */
+    fs_cycle_sample samples[16384];
+} fs_rt_statistics;
+
+/* ---- events: single producer, single consumer; a full ring refuses and counts ---- */
+typedef struct fs_event {
+    uint64_t sequence;
+    uint64_t t_ns;
+    uint32_t code;             /* enum fs_event_code */
+    uint32_t subject;          /* slave position or axis number, as the code says */
+    int64_t a, b, c;           /* as the code says */
+} fs_event;
+
+typedef struct fs_event_ring {
+    uint64_t head;             /* producer */
+    uint64_t refused;          /* producer: events that found the ring full */
+    uint64_t pad0[6];
+    uint64_t tail;             /* consumer */
+    uint64_t pad1[7];
+    fs_event slots[1024];
+} fs_event_ring;
+
+/* ---- setpoints: Core produces, the cycle thread plays one a cycle ---- */
+typedef struct fs_setpoint {
+    uint64_t stream;           /* id of the stream that it belongs to, > 0 */
+    uint32_t flags;            /* enum fs_setpoint_flag */
+    uint32_t io_size;
+    int32_t position[64];      /* counts; an axis's number is its place in the bus configuration */
+    int32_t velocity[64];      /* counts/s, feed-forward and CSV */
+    uint8_t io[64];            /* outputs of slaves that are no axes */
+} fs_setpoint;
+
+typedef struct fs_setpoint_ring {
+    uint64_t head;             /* Core */
+    uint64_t pad0[7];
+    uint64_t tail;             /* cycle thread */
+    uint64_t pad1[7];
+    fs_setpoint slots[1024];
+} fs_setpoint_ring;
+
+/* ---- EMERGENCY_STOP: anyone sets bits; only the Non-RT process clears them ---- */
+typedef struct fs_estop_note {
+    uint64_t t_ns;
+    uint32_t pid;
+    uint32_t claim;            /* writer's pid while it writes */
+    char reason[112];
+} fs_estop_note;
+
+typedef struct fs_estop {
+    uint32_t on_reset;         /* bit a source (enum fs_estop_source); a person clears */
+    uint32_t on_recovery;      /* bit a source; cleared when the cause has gone */
+    fs_estop_note notes[8];    /* one a source */
+} fs_estop;
+
+/* ---- Non-RT: the supervision pass writes ---- */
+typedef struct fs_nonrt_status {
+    uint64_t epoch;
+    uint64_t started_ns;
+    uint64_t pass;
+    uint64_t pass_ns;
+    uint64_t ha_since_ns;
+    uint32_t pid;
+    uint32_t ha_state;         /* enum fs_ha_state */
+    uint32_t rt_restarts;      /* in the present window */
+    uint32_t rt_restart_budget;
+    uint64_t events_written;
+    char ha_reason[192];
+} fs_nonrt_status;
+
+/* ---- Non-RT: the guard thread writes ---- */
+typedef struct fs_guard_status {
+    uint64_t armed_epoch;      /* RT epoch it watches, 0 = none */
+    uint64_t trips;
+    uint64_t observations;
+    uint64_t safe_frames;      /* sent in this trip */
+    uint64_t last_progress_ns; /* when RT was last seen to make progress */
+    uint64_t detected_ns;      /* of the last trip */
+    uint64_t fenced_ns;        /* RT's cycle thread is known to be gone */
+    uint64_t safe_frame_ns;    /* first safe frame handed to the interface */
+    uint64_t confirmed_ns;     /* outputs and AL states read back as safe; 0: not confirmed */
+    uint64_t released_ns;      /* bus handed to a new RT process */
+    uint64_t trip_epoch;
+    uint32_t state;            /* enum fs_guard_state */
+    uint32_t cause;            /* enum fs_trip_cause */
+    int32_t lwr_wkc;           /* of the first answered safe frame; -1: none answered */
+    int32_t al_wkc;
+    uint32_t al_states;        /* AL status of all slaves, OR-ed (BRD 0x0130) */
+    uint32_t fence_failed;
+} fs_guard_status;
+
+/* Last known good: what a restarted RT process is measured against. */
+typedef struct fs_checkpoint {
+    uint64_t generation;
+    uint64_t written_ns;
+    uint64_t rt_epoch;
+    uint64_t stream;
+    uint32_t axis_count;
+    uint32_t checksum;         /* fs_checksum over the record with this field zero */
+    int32_t position[64];
+    uint32_t task_size;
+    uint32_t pad;
+    char task[1024];           /* task state, JSON */
+} fs_checkpoint;
+
+/* ---- Core writes ---- */
+typedef struct fs_core_status {
+    uint64_t epoch;
+    uint64_t started_ns;
+    uint64_t pass_ns;
+    uint32_t pid;
+    uint32_t state;            /* enum fs_core_state */
+    uint32_t task_size;
+    uint32_t pad;
+    char task[1024];           /* task state, JSON: what a checkpoint keeps */
+} fs_core_status;
+
+/* The whole segment.  `*_seq` is the seqlock of the record behind it; `*_beat` counts progress. */
+typedef struct fs_store {
+    fs_header header;
+    fs_lock rt_lock;                     /* held by RT's cycle thread; by the guard while it has the bus */
+
+    uint64_t rt_epoch;                   /* atomic; raised by an attaching RT process */
+    uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange */
+    uint64_t rt_beat_ns;
+    uint32_t rt_phase;                   /* atomic, enum fs_rt_phase; cycle thread and RT process */
+    uint32_t rt_claim;                   /* atomic; pid of an RT process that asks for the bus */
+    uint32_t rt_tid;                     /* of the cycle thread */
+    uint32_t rt_inject;                  /* test hook, obeyed only with --fault-injection */
+    uint64_t pad0[3];
+
+    uint64_t nonrt_beat;                 /* atomic; Non-RT, after a completed supervision pass */
+    uint64_t nonrt_epoch;                /* atomic */
+    uint32_t motion_permit;              /* atomic; Non-RT: axes may move (1) or come to a stand (0) */
+    uint32_t reset_count;                /* atomic; Non-RT: +1 asks for a fault reset of all axes */
+    uint32_t nonrt_stopping;             /* atomic; Non-RT goes down by request: not a failure */
+    uint32_t pad1;
+    uint64_t core_beat;                  /* atomic; Core */
+    uint64_t pad2[3];
+
+    fs_estop estop;
+
+    uint64_t rt_status_seq;
+    fs_rt_status rt_status;              /* cycle thread */
+    uint64_t rt_bus_seq;
+    fs_rt_bus rt_bus;                    /* RT's Python side */
+    uint64_t guard_plan_seq;
+    fs_guard_plan guard_plan;            /* RT's Python side, at bring-up */
+    uint64_t nonrt_status_seq;
+    fs_nonrt_status nonrt_status;        /* supervision pass */
+    uint64_t guard_status_seq;
+    fs_guard_status guard_status;        /* guard thread */
+    uint64_t checkpoint_seq;
+    fs_checkpoint checkpoint;            /* Non-RT */
+    uint64_t core_status_seq;
+    fs_core_status core_status;          /* Core */
+
+    fs_rt_statistics statistics;         /* cycle thread */
+    fs_event_ring cycle_events;          /* cycle thread -> Non-RT */
+    fs_event_ring host_events;           /* RT's Python side -> Non-RT */
+    fs_setpoint_ring setpoints;          /* Core -> cycle thread */
+} fs_store;
+
+enum fs_rt_phase { FS_RT_ABSENT, FS_RT_STARTING, FS_RT_CYCLING, FS_RT_STOPPING, FS_RT_STOPPED };
+enum fs_axis_mode { FS_AXIS_DISABLED, FS_AXIS_ENABLING, FS_AXIS_HOLDING, FS_AXIS_FOLLOWING,
+                    FS_AXIS_RAMPING, FS_AXIS_QUICK_STOP, FS_AXIS_FAULT };
+/* Why the axes stop, worst last: the highest of those that apply is shown. */
+enum fs_stop { FS_STOP_NONE, FS_STOP_NOT_ENABLED, FS_STOP_DRY, FS_STOP_PERMIT, FS_STOP_NONRT_SILENT,
+               FS_STOP_AXIS_FAULT, FS_STOP_WKC, FS_STOP_SHUTDOWN, FS_STOP_ESTOP };
+enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_STREAM_DRY,
+                       FS_STREAM_BROKEN, FS_STREAM_REFUSED };
+enum fs_setpoint_flag { FS_SETPOINT_LAST = 1 };   /* the stream ends at rest here */
+enum fs_sample_flag { FS_SAMPLE_LOST = 1, FS_SAMPLE_LATE = 2, FS_SAMPLE_WKC = 4, FS_SAMPLE_OP = 8 };
+enum fs_estop_source { FS_ESTOP_OPERATOR, FS_ESTOP_API, FS_ESTOP_POLICY, FS_ESTOP_GUARD,
+                       FS_ESTOP_RT, FS_ESTOP_CORE, FS_ESTOP_EXTERNAL, FS_ESTOP_OTHER };
+enum fs_ha_state { FS_HA_NEVER, FS_HA_OPERATIONAL, FS_HA_DEGRADED, FS_HA_SAFE_MODE, FS_HA_RECOVERY,
+                   FS_HA_MANUAL_INTERVENTION, FS_HA_SHUTDOWN };
+enum fs_guard_state { FS_GUARD_OFF, FS_GUARD_IDLE, FS_GUARD_ARMED, FS_GUARD_TRIPPED };
+enum fs_trip_cause { FS_TRIP_NONE, FS_TRIP_DEAD, FS_TRIP_SILENT, FS_TRIP_ESTOP_IGNORED, FS_TRIP_CORRUPT };
+enum fs_core_state { FS_CORE_NEVER, FS_CORE_WAITING, FS_CORE_MOVING, FS_CORE_STOPPED };
+enum fs_inject { FS_INJECT_NONE, FS_INJECT_SPIN, FS_INJECT_SEGV, FS_INJECT_DIE_IN_WRITE, FS_INJECT_HANG };
+/* subject, a, b, c of each code: see fieldstack_rt/datastore/events.py */
+enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV_LATE_WAKEUP, FS_EV_FRAME_LOST,
+                     FS_EV_WKC_LOW, FS_EV_WKC_BACK, FS_EV_ESTOP_OBEYED, FS_EV_ESTOP_CLEARED,
+                     FS_EV_NONRT_SILENT, FS_EV_NONRT_BACK, FS_EV_STREAM_STARTED, FS_EV_STREAM_ENDED,
+                     FS_EV_STREAM_DRY, FS_EV_STREAM_REFUSED, FS_EV_AXIS_FAULT, FS_EV_AXIS_FAULT_CLEARED,
+                     FS_EV_AXES_ENABLED, FS_EV_STOP_REASON,
+                     FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
+                     FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED };
