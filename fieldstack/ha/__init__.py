@@ -1,0 +1,1 @@
+"""High availability: policy, decision, supervision and recovery; the Non-RT process."""
