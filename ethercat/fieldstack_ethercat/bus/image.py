@@ -14,7 +14,7 @@ from fieldstack_ethercat.bus.plan import BusPlan
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A slave's share of one direction: `offset` in bytes from the direction's start, first `bit` in that byte."""
+    """A slave's share of one direction: `offset` in bytes from its start, first `bit` in that byte."""
 
     offset: int
     bit: int

@@ -59,7 +59,7 @@ class StartupSdo:
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """Process data watchdog: register 0x0400 (divider: 40 ns times this plus 2) and 0x0420 (in units of that)."""
+    """Process data watchdog: registers 0x0400 (unit: 40 ns times this plus 2) and 0x0420 (time)."""
 
     divider: int
     process_data: int
@@ -209,7 +209,7 @@ class BusPlan:
         try:
             document = json.loads(text)
             found = document.pop("format", None)
-        except (ValueError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise PlanFormatError(f"not a bus plan: {error}") from error
         if found != FORMAT:
             raise PlanFormatError(

@@ -1,0 +1,139 @@
+"""Makes the bus plan from a checked configuration: offsets, bytes, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fieldstack_ethercat.bus.cia402_objects import (
+    INPUTS,
+    MODE_CODES,
+    MODE_OF_OPERATION,
+    OUTPUTS,
+    QUICK_STOP_DECELERATION,
+)
+from fieldstack_ethercat.bus.plan import (
+    UNMAPPED,
+    AxisOffsets,
+    AxisPlan,
+    BusPlan,
+    Pdo,
+    PdoEntry,
+    SlavePlan,
+    StartupSdo,
+    Watchdog,
+)
+
+if TYPE_CHECKING:
+    from fieldstack_ethercat.bus.configuration import BusConfig
+    from fieldstack_ethercat.bus.configuration_axis import AxisConfig
+    from fieldstack_ethercat.bus.configuration_slave import PdoConfig, SlaveConfig
+
+WATCHDOG_DIVIDER = 2498
+"""Register 0x0400's value after reset: 100 µs a step."""
+WATCHDOG_STEPS_PER_MS = 10
+QUICK_STOP_CONTROLWORD = 0x0002
+"""CiA 402 command "quick stop": bit 1 (enable voltage) set, bit 2 (quick stop, low active) clear."""
+
+
+def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
+    """The plan of a configuration that has passed all checks."""
+    axis_of = {axis.slave: axis for axis in bus.axes}
+    slaves = tuple(
+        _slave(at, slave, axis_of.get(slave.name), bus.watchdog_of(slave))
+        for at, slave in enumerate(bus.slaves)
+    )
+    by_name = {slave.name: slave for slave in slaves}
+    return BusPlan(
+        source=source,
+        digest=digest,
+        interface=bus.interface or "",
+        cycle_time_ns=bus.cycle_time_us * 1000,
+        receive_timeout_us=bus.effective_receive_timeout_us,
+        slaves=slaves,
+        axes=tuple(_axis(axis, by_name[axis.slave]) for axis in bus.axes),
+    )
+
+
+def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, watchdog_ms: int) -> SlavePlan:
+    rx, tx = _pdos(slave.pdos.rx), _pdos(slave.pdos.tx)
+    return SlavePlan(
+        position=position,
+        name=slave.name,
+        vendor=slave.vendor,
+        product=slave.product,
+        revision=slave.revision,
+        device=slave.device,
+        rx=rx,
+        tx=tx,
+        startup_sdos=_startup_sdos(slave, axis, rx),
+        stop_category=slave.effective_stop_category,
+        safe_outputs=_safe_outputs(slave, rx),
+        watchdog=Watchdog(divider=WATCHDOG_DIVIDER, process_data=watchdog_ms * WATCHDOG_STEPS_PER_MS),
+    )
+
+
+def _pdos(pdos: Sequence[PdoConfig]) -> tuple[Pdo, ...]:
+    offset = 0
+    made = []
+    for pdo in pdos:
+        entries = []
+        for entry in pdo.entries:
+            entries.append(PdoEntry(entry.entry_name, entry.object, entry.sub, entry.bits, offset))
+            offset += entry.bits
+        made.append(Pdo(pdo.pdo, tuple(entries)))
+    return tuple(made)
+
+
+def _startup_sdos(slave: SlaveConfig, axis: AxisConfig | None, rx: tuple[Pdo, ...]) -> tuple[StartupSdo, ...]:
+    sdos = [StartupSdo(sdo.object, sdo.sub, sdo.encode(), sdo.complete_access) for sdo in slave.startup_sdos]
+    if axis is not None:
+        deceleration = round(axis.quick_stop_deceleration * axis.counts_per_unit)
+        sdos.append(StartupSdo(QUICK_STOP_DECELERATION, 0, deceleration.to_bytes(4, "little"), False))
+        if _offset(rx, MODE_OF_OPERATION) == UNMAPPED and all(sdo.index != MODE_OF_OPERATION for sdo in sdos):
+            sdos.append(StartupSdo(MODE_OF_OPERATION, 0, bytes([MODE_CODES[axis.mode]]), False))
+    return tuple(sdos)
+
+
+def _safe_outputs(slave: SlaveConfig, rx: tuple[Pdo, ...]) -> bytes:
+    values = dict(slave.safe_outputs)
+    if slave.device == "cia402" and slave.effective_stop_category:
+        values.setdefault("controlword", QUICK_STOP_CONTROLWORD)
+    image = bits = 0
+    for pdo in rx:
+        for entry in pdo.entries:
+            value = values.get(entry.name, 0) if entry.name else 0
+            image |= (value & ((1 << entry.bits) - 1)) << entry.bit_offset
+            bits += entry.bits
+    return image.to_bytes((bits + 7) // 8, "little")
+
+
+def _axis(axis: AxisConfig, slave: SlavePlan) -> AxisPlan:
+    def counts(value: float) -> int:
+        return round(value * axis.counts_per_unit)
+
+    outputs = {name: _offset(slave.rx, index) for name, (index, _) in OUTPUTS.items()}
+    inputs = {name: _offset(slave.tx, index) for name, (index, _) in INPUTS.items()}
+    return AxisPlan(
+        name=axis.name,
+        slave=slave.position,
+        mode=axis.mode,
+        unit=axis.unit,
+        counts_per_unit=axis.counts_per_unit,
+        position_min_counts=counts(axis.position_min),
+        position_max_counts=counts(axis.position_max),
+        velocity_max_counts_s=counts(axis.velocity_max),
+        acceleration_max_counts_s2=counts(axis.acceleration_max),
+        following_error_max_counts=counts(axis.following_error_max),
+        quick_stop_deceleration_counts_s2=counts(axis.quick_stop_deceleration),
+        offsets=AxisOffsets(**outputs, **inputs),
+    )
+
+
+def _offset(pdos: tuple[Pdo, ...], index: int) -> int:
+    """Byte offset of subindex 0 of an object in the slave's image; UNMAPPED if it is not there."""
+    for pdo in pdos:
+        for entry in pdo.entries:
+            if entry.index == index and entry.sub == 0:
+                return entry.bit_offset // 8
+    return UNMAPPED
