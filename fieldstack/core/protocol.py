@@ -1,0 +1,85 @@
+"""When the Main Core begins, feeds and gives up a stream of setpoints: a pure function of what RT says.
+
+The cycle plays a stream only while nothing stops the axes. A stream that RT ended for any reason is never
+taken up again: a new one, with a higher id, begins from where the axes really stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
+
+ACCEPT_TIMEOUT_NS = 1_000_000_000
+"""A stream that RT has not taken up within this time is given up."""
+BACKOFF_NS = 200_000_000
+"""Time between giving up a stream and beginning the next."""
+
+STANDING_BY = frozenset({Stop.NONE, Stop.DRY})
+"""Reasons to stand that a new stream ends by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtFacts:
+    """What RT's status said at one time; positions in counts, `tail`: setpoints taken from the ring so far."""
+
+    phase: RtPhase
+    epoch: int
+    stop: Stop
+    permit: bool
+    stream: int
+    stream_state: StreamState
+    tail: int
+    axes: tuple[AxisMode, ...]
+    targets: tuple[int, ...]
+
+    @property
+    def ready(self) -> bool:
+        """A new stream would be played: RT cycles, every axis holds its position, and motion is permitted."""
+        return (
+            self.phase is RtPhase.CYCLING
+            and self.permit
+            and self.stop in STANDING_BY
+            and all(mode is AxisMode.HOLDING for mode in self.axes)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStream:
+    """The stream that Core feeds at present."""
+
+    number: int
+    epoch: int
+    begun_ns: int
+    ending: bool = False
+
+
+class Verdict(Enum):
+    """What to do with the stream now."""
+
+    WAIT = auto()
+    """None is open, and none can begin."""
+    BEGIN = auto()
+    FEED = auto()
+    ENDED = auto()
+    """It came to its planned end at rest."""
+    GIVE_UP = auto()
+    """RT stopped it, or has not taken it up."""
+
+
+def judge(now_ns: int, facts: RtFacts, own: OwnStream | None, given_up_ns: int | None) -> Verdict:
+    """What to do now; `given_up_ns` is when the last stream was given up, None if none was."""
+    if own is None:
+        backing_off = given_up_ns is not None and now_ns - given_up_ns < BACKOFF_NS
+        return Verdict.BEGIN if facts.ready and not backing_off else Verdict.WAIT
+    if facts.epoch != own.epoch or facts.phase is not RtPhase.CYCLING:
+        return Verdict.GIVE_UP
+    if facts.stream != own.number:
+        stale = now_ns - own.begun_ns > ACCEPT_TIMEOUT_NS or not facts.permit
+        return Verdict.GIVE_UP if stale else Verdict.FEED
+    if facts.stream_state is StreamState.PLAYING:
+        return Verdict.FEED
+    if facts.stream_state is StreamState.ENDED and own.ending:
+        return Verdict.ENDED
+    return Verdict.GIVE_UP
