@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
+
 from fieldstack.core.program import DemoProgram
 from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
 from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.task_state import TaskState
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
 
 
 class SetpointRing(Protocol):

@@ -2,8 +2,8 @@
 
 Positions in counts, velocities in counts/s, times in seconds. Nothing here reads a clock.
 
-Ruckig computes in units of an axis's full speed: with counts, whose accelerations are in the millions, its root
-finding fails in one plan out of twenty (ruckig 0.19.4); scaled it found every one of 60,000.
+Ruckig computes in units of an axis's full speed: with counts, whose accelerations are in the millions,
+its root finding fails in one plan out of twenty (ruckig 0.19.4); scaled it found every one of 60,000.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization, Trajectory
-
 from fieldstack_ethercat.bus.plan import AxisPlan
+from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization, Trajectory
 
 JERK_TIME_S = 0.05
 """Time from rest to full acceleration: what sets the jerk limit, which drives do not state."""

@@ -1,0 +1,58 @@
+# make run    set everything up and show a live cell      make test   the tests      make lint   the checks
+# make setup  only set up                                 make clean  remove what was built
+#
+# PYTHON chooses the interpreter (3.11 or newer), UP hands options to `fieldstack up`: make run UP="--for 30s"
+
+PYTHON ?= python3
+VENV ?= .venv
+UP ?=
+TESTS ?=
+BIN := $(VENV)/bin
+
+NATIVE := $(wildcard rt/fieldstack_rt/native/*.c rt/fieldstack_rt/native/*.h rt/fieldstack_rt/native/*.py) \
+          $(wildcard ethercat/fieldstack_ethercat/segment/native/*.c \
+                     ethercat/fieldstack_ethercat/segment/native/*.h \
+                     ethercat/fieldstack_ethercat/segment/native/*.py)
+GENERATED := %/_native.c
+PACKAGING := pyproject.toml setup.py MANIFEST.in
+
+.PHONY: run setup test lint clean prerequisites
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	@$(BIN)/fieldstack up $(UP)
+
+setup: $(VENV)/.installed
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find fieldstack rt ethercat tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find rt ethercat \( -name '_native*.so' -o -name '_native.c' -o -name '_native.o' \) -delete
+
+prerequisites:
+	@PYTHON=$(PYTHON) sh tools/prerequisites.sh
+
+$(VENV)/bin/python:
+	@PYTHON=$(PYTHON) sh tools/prerequisites.sh
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Both kinds of installation build the native modules in place; the stamps make a second run quick.
+$(VENV)/.installed: $(VENV)/bin/python $(PACKAGING) $(filter-out $(GENERATED),$(NATIVE))
+	@echo "installing Fieldstack and building its native modules (a minute or so the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python $(PACKAGING) $(filter-out $(GENERATED),$(NATIVE))
+	@echo "installing Fieldstack with what its tests and checks need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.installed
