@@ -9,6 +9,10 @@
  * This file is read by the C compiler and by cffi's parser: plain declarations only.
  */
 
+#ifndef FIELDSTACK_LAYOUT_H
+#define FIELDSTACK_LAYOUT_H
+#include <stdint.h>
+
 /* ---- fixed prefix: never changes its place or meaning, so that any version can read it ---- */
 typedef struct fs_header {
     uint64_t magic;            /* FS_MAGIC, stamped last */
@@ -305,3 +309,5 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_AXES_ENABLED, FS_EV_STOP_REASON,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED };
+
+#endif

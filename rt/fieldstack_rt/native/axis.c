@@ -1,0 +1,163 @@
+#include "axis.h"
+
+#include <string.h>
+
+/* Control words of CiA 402 (IEC 61800-7-201, table of commands). */
+enum { DISABLE_VOLTAGE = 0x0000, QUICK_STOP = 0x0002, SHUTDOWN = 0x0006, SWITCH_ON = 0x0007,
+       ENABLE_OPERATION = 0x000F, FAULT_RESET = 0x0080 };
+
+enum drive_state { NOT_READY, SWITCH_ON_DISABLED, READY, SWITCHED_ON, OPERATION_ENABLED, QUICK_STOP_ACTIVE,
+                   FAULT_REACTION, FAULT };
+
+enum { RESET_PULSE_CYCLES = 8 };
+
+/* A setpoint may ask for this much more than the axis's velocity limit: rounding to counts. */
+static const double JUMP_MARGIN = 1.05;
+static const double JUMP_SLACK_COUNTS = 2.0;
+
+static enum drive_state drive_state_of(uint16_t statusword) {
+    switch (statusword & 0x4F) {
+    case 0x00: return NOT_READY;
+    case 0x40: return SWITCH_ON_DISABLED;
+    case 0x0F: return FAULT_REACTION;
+    case 0x08: return FAULT;
+    default: break;
+    }
+    switch (statusword & 0x6F) {
+    case 0x21: return READY;
+    case 0x23: return SWITCHED_ON;
+    case 0x27: return OPERATION_ENABLED;
+    case 0x07: return QUICK_STOP_ACTIVE;
+    default: return NOT_READY;
+    }
+}
+
+int fs_axis_enabled(const fs_axis *axis) { return drive_state_of(axis->state.statusword) == OPERATION_ENABLED; }
+
+int fs_axis_faulted(const fs_axis *axis) {
+    enum drive_state state = drive_state_of(axis->state.statusword);
+    return state == FAULT || state == FAULT_REACTION;
+}
+
+int fs_axis_standing(const fs_axis *axis) { return axis->velocity == 0.0; }
+
+static uint64_t get_bytes(const uint8_t *image, int32_t offset, int size) {
+    uint64_t value = 0;
+    if (offset >= 0) memcpy(&value, image + offset, (size_t)size);
+    return value;
+}
+
+static void put_bytes(uint8_t *image, int32_t offset, uint64_t value, int size) {
+    if (offset >= 0) memcpy(image + offset, &value, (size_t)size);
+}
+
+void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs) {
+    fs_axis_state *state = &axis->state;
+    state->statusword = (uint16_t)get_bytes(inputs, config->statusword, 2);
+    state->mode = (int8_t)get_bytes(inputs, config->mode_display, 1);
+    state->position = (int32_t)get_bytes(inputs, config->position, 4);
+    state->velocity = (int32_t)get_bytes(inputs, config->velocity, 4);
+    state->torque = (int16_t)get_bytes(inputs, config->torque, 2);
+    state->error_code = (uint16_t)get_bytes(inputs, config->error_code, 2);
+}
+
+void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *outputs) {
+    put_bytes(outputs, config->controlword, axis->state.controlword, 2);
+    put_bytes(outputs, config->mode, (uint8_t)config->operation_mode, 1);
+    put_bytes(outputs, config->target_position, (uint32_t)axis->state.target, 4);
+    put_bytes(outputs, config->target_velocity, (uint32_t)axis->state.target_velocity, 4);
+}
+
+static double magnitude(double value) { return value < 0 ? -value : value; }
+
+int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position) {
+    return axis->state.state == FS_AXIS_HOLDING &&
+           magnitude((double)position - axis->target) <= config->start_tolerance;
+}
+
+int fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s) {
+    double step = magnitude((double)position - axis->target);
+    if (step > config->velocity_max * dt_s * JUMP_MARGIN + JUMP_SLACK_COUNTS + config->start_tolerance) return -1;
+    if (position < config->position_min || position > config->position_max) return -1;
+    if (magnitude((double)velocity) > config->velocity_max * JUMP_MARGIN + 1.0) return -1;
+    axis->target = position;
+    axis->velocity = velocity;
+    return 0;
+}
+
+/* A controlled stop: the target itself slows down, so the drive never sees a jump. */
+static void ramp_down(fs_axis *axis, const fs_axis_config *config, double dt_s) {
+    double loss = config->deceleration * dt_s;
+    if (magnitude(axis->velocity) <= loss)
+        axis->velocity = 0.0;
+    else
+        axis->velocity -= axis->velocity > 0 ? loss : -loss;
+    axis->target += axis->velocity * dt_s;
+    if (axis->target > config->position_max) axis->target = config->position_max;
+    if (axis->target < config->position_min) axis->target = config->position_min;
+}
+
+/* With the drive not following, its place is the target: enabling never jumps. */
+static void stay_where_it_is(fs_axis *axis) {
+    axis->target = axis->state.position;
+    axis->velocity = 0.0;
+}
+
+static uint16_t power_up_word(enum drive_state drive) {
+    switch (drive) {
+    case SWITCH_ON_DISABLED: return SHUTDOWN;
+    case READY: return SWITCH_ON;
+    case SWITCHED_ON:
+    case OPERATION_ENABLED: return ENABLE_OPERATION;
+    default: return DISABLE_VOLTAGE;
+    }
+}
+
+/* IEC 60204-1: 0 removes power at once; 1 stops, then removes it; 2 stops and keeps it. */
+static uint16_t emergency_word(const fs_axis_config *config, enum drive_state drive) {
+    if (config->stop_category == 0) return DISABLE_VOLTAGE;
+    return drive == OPERATION_ENABLED || drive == QUICK_STOP_ACTIVE ? QUICK_STOP : DISABLE_VOLTAGE;
+}
+
+static uint16_t fault_word(fs_axis *axis, const fs_axis_demand *demand) {
+    if (axis->reset_seen != demand->reset_request) {
+        axis->reset_seen = demand->reset_request;
+        axis->reset_pulse = RESET_PULSE_CYCLES;
+        return DISABLE_VOLTAGE; /* bit 7 acts on its rising edge */
+    }
+    if (axis->reset_pulse == 0) return DISABLE_VOLTAGE;
+    axis->reset_pulse--;
+    return FAULT_RESET;
+}
+
+static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand,
+                           int following) {
+    if (following) return FS_AXIS_FOLLOWING;
+    if (axis->velocity == 0.0) return FS_AXIS_HOLDING;
+    ramp_down(axis, config, demand->dt_s);
+    return axis->velocity == 0.0 ? FS_AXIS_HOLDING : FS_AXIS_RAMPING;
+}
+
+void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following) {
+    enum drive_state drive = drive_state_of(axis->state.statusword);
+    fs_axis_state *state = &axis->state;
+    if (drive == FAULT || drive == FAULT_REACTION) {
+        state->state = FS_AXIS_FAULT;
+        state->controlword = fault_word(axis, demand);
+        stay_where_it_is(axis);
+    } else if (demand->stop == FS_STOP_ESTOP) {
+        state->state = FS_AXIS_QUICK_STOP;
+        state->controlword = emergency_word(config, drive);
+        stay_where_it_is(axis);
+    } else if (drive == OPERATION_ENABLED) {
+        state->state = moving_mode(axis, config, demand, following);
+        int keep = demand->enable || state->state == FS_AXIS_RAMPING;
+        state->controlword = keep ? ENABLE_OPERATION : SHUTDOWN;
+    } else {
+        state->state = demand->enable ? FS_AXIS_ENABLING : FS_AXIS_DISABLED;
+        state->controlword = demand->enable ? power_up_word(drive) : DISABLE_VOLTAGE;
+        stay_where_it_is(axis);
+    }
+    state->target = (int32_t)(axis->target < 0 ? axis->target - 0.5 : axis->target + 0.5);
+    state->target_velocity = (int32_t)axis->velocity;
+}

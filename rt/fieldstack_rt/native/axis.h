@@ -1,0 +1,48 @@
+/* One CiA 402 axis as the cycle drives it: CSP or CSV, stop categories of IEC 60204-1. */
+#ifndef FIELDSTACK_AXIS_H
+#define FIELDSTACK_AXIS_H
+
+#include <stdint.h>
+
+#include "layout.h"
+
+/* Offsets are bytes inside the output or input image; -1: the object is not mapped. */
+typedef struct fs_axis_config {
+    int32_t controlword, mode, target_position, target_velocity;       /* outputs */
+    int32_t statusword, mode_display, position, velocity, torque, error_code; /* inputs */
+    int32_t operation_mode;        /* 0x6060: 8 CSP, 9 CSV */
+    int32_t stop_category;         /* 0, 1, 2 */
+    double deceleration;           /* counts/s^2, of a controlled stop */
+    double velocity_max;           /* counts/s */
+    double position_min, position_max; /* counts */
+    double start_tolerance;        /* counts a stream's first setpoint may lie away */
+} fs_axis_config;
+
+typedef struct fs_axis {
+    fs_axis_state state;           /* what is published */
+    double target;                 /* counts */
+    double velocity;               /* counts/s of the target */
+    uint32_t reset_pulse;          /* cycles of the fault reset that are left */
+    uint32_t reset_seen;           /* the reset request that has been served */
+} fs_axis;
+
+/* What is asked of all axes in this cycle. */
+typedef struct fs_axis_demand {
+    uint32_t stop;                 /* enum fs_stop */
+    uint32_t reset_request;
+    int enable;
+    double dt_s;
+} fs_axis_demand;
+
+void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs);
+/* Takes a setpoint: 0, or -1 when it would jump or leave the limits (nothing is changed then). */
+int fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s);
+int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position);
+/* Chooses control word and target; `following`: a setpoint was taken in this cycle. */
+void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following);
+void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *outputs);
+int fs_axis_enabled(const fs_axis *axis);
+int fs_axis_faulted(const fs_axis *axis);
+int fs_axis_standing(const fs_axis *axis);
+
+#endif

@@ -1,0 +1,51 @@
+/* The cycle thread: exchanges process data through SOEM, plays setpoints, obeys the latch, beats.
+ * It takes part in no Python: nothing that holds the interpreter's lock can delay a frame. */
+#ifndef FIELDSTACK_CYCLE_H
+#define FIELDSTACK_CYCLE_H
+
+#include <stdint.h>
+
+#include "axis.h"
+#include "layout.h"
+
+typedef struct fs_span { uint32_t offset, size; } fs_span;
+
+typedef struct fs_cycle_config {
+    uint64_t context;              /* ecx_contextt * of pysoem's master */
+    uint64_t send;                 /* int ecx_send_processdata(ecx_contextt *) */
+    uint64_t receive;              /* int ecx_receive_processdata(ecx_contextt *, int timeout_us) */
+    uint64_t outputs, inputs;      /* uint8_t *: SOEM's IO map */
+    uint32_t outputs_size, inputs_size;
+    uint64_t cycle_time_ns;
+    uint32_t receive_timeout_us;
+    int32_t expected_wkc;
+    uint32_t wkc_limit;            /* bad cycles in a row that stop the axes */
+    uint32_t nonrt_timeout_cycles; /* cycles without a Non-RT beat that stop the axes */
+    uint32_t fault_injection;
+    uint32_t axis_count;
+    uint32_t io_output_spans, io_input_spans;
+    fs_axis_config axes[64];
+    fs_span io_outputs[64], io_inputs[64]; /* of slaves that are no axes */
+    uint8_t safe_image[4096];
+} fs_cycle_config;
+
+typedef struct fs_cycle fs_cycle;
+
+/* Starts the thread, which claims the bus (waits at most lock_timeout_ns for whoever has it) and idles.
+ * 0, or an errno: ETIMEDOUT: another RT process is alive.  `degraded` gets FS_DEGRADED_* bits. */
+int fs_cycle_start(fs_store *store, int32_t cpu, int32_t priority, uint64_t lock_timeout_ns, fs_cycle **out);
+uint32_t fs_cycle_degraded(const fs_cycle *cycle);
+/* Begins to exchange.  The configuration is copied. */
+int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config);
+void fs_cycle_set_supervised(fs_cycle *cycle, int in_op); /* working counter faults count from now on */
+void fs_cycle_set_enabled(fs_cycle *cycle, int enabled);  /* axes may be powered */
+/* Orderly end: stop the axes; then stop to exchange (0: stands, -1: still moving after the time);
+ * then let the bus go and end the thread. */
+void fs_cycle_quiesce(fs_cycle *cycle);
+int fs_cycle_standing(const fs_cycle *cycle);
+void fs_cycle_halt(fs_cycle *cycle);
+void fs_cycle_release(fs_cycle *cycle);
+
+enum fs_degraded { FS_DEGRADED_SCHEDULER = 1, FS_DEGRADED_AFFINITY = 2 };
+
+#endif

@@ -1,0 +1,235 @@
+#define _GNU_SOURCE
+#include "store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(fs_lock), "fs_lock is too small for a pthread_mutex_t");
+_Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
+
+#define RECORD(name) { offsetof(fs_store, name##_seq), offsetof(fs_store, name), sizeof(((fs_store *)0)->name) }
+
+static const struct { size_t seq, record, size; } blocks[FS_BLOCK_COUNT] = {
+    [FS_BLOCK_RT_STATUS] = RECORD(rt_status),         [FS_BLOCK_RT_BUS] = RECORD(rt_bus),
+    [FS_BLOCK_GUARD_PLAN] = RECORD(guard_plan),       [FS_BLOCK_NONRT_STATUS] = RECORD(nonrt_status),
+    [FS_BLOCK_GUARD_STATUS] = RECORD(guard_status),   [FS_BLOCK_CHECKPOINT] = RECORD(checkpoint),
+    [FS_BLOCK_CORE_STATUS] = RECORD(core_status),
+};
+
+#define CHECK_WORDS(name) _Static_assert(sizeof(((fs_store *)0)->name) % 8 == 0, #name " is not whole words")
+CHECK_WORDS(rt_status);
+CHECK_WORDS(rt_bus);
+CHECK_WORDS(guard_plan);
+CHECK_WORDS(nonrt_status);
+CHECK_WORDS(guard_status);
+CHECK_WORDS(checkpoint);
+CHECK_WORDS(core_status);
+
+uint64_t fs_load64(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+uint32_t fs_load32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+void fs_set64(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+void fs_set32(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+uint64_t fs_add64(uint64_t *word, uint64_t value) { return __atomic_add_fetch(word, value, __ATOMIC_ACQ_REL); }
+uint32_t fs_add32(uint32_t *word, uint32_t value) { return __atomic_add_fetch(word, value, __ATOMIC_ACQ_REL); }
+
+uint64_t fs_store_size(void) { return sizeof(fs_store); }
+uint64_t fs_layout_hash(void) { return FS_LAYOUT_HASH; }
+
+uint64_t fs_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* FNV-1a: finds torn and stray data, not malice. */
+uint32_t fs_checksum(const void *data, size_t size) {
+    const uint8_t *byte = data;
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ byte[i]) * 16777619u;
+    return hash;
+}
+
+void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
+    fs_lock_reset(store);
+    store->header.layout_hash = FS_LAYOUT_HASH;
+    store->header.size = sizeof(fs_store);
+    store->header.created_ns = now_ns;
+    store->header.layout_version = FS_LAYOUT_VERSION;
+    store->header.owner_pid = owner_pid;
+    fs_set64(&store->header.magic, FS_MAGIC);
+}
+
+/* ---- records ---- */
+
+static void copy_words(uint64_t *to, const uint64_t *from, size_t size) {
+    for (size_t i = 0; i < size / 8; i++)
+        __atomic_store_n(&to[i], __atomic_load_n(&from[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+size_t fs_block_size(uint32_t block) { return block < FS_BLOCK_COUNT ? blocks[block].size : 0; }
+
+int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t attempts) {
+    if (block >= FS_BLOCK_COUNT) return -1;
+    const uint64_t *seq = (const uint64_t *)((const char *)store + blocks[block].seq);
+    const uint64_t *record = (const uint64_t *)((const char *)store + blocks[block].record);
+    while (attempts--) {
+        uint64_t before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+        if (before & 1) continue;
+        copy_words(out, record, blocks[block].size);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(seq, __ATOMIC_RELAXED) == before) return 0;
+    }
+    return -1;
+}
+
+static void begin_write(uint64_t *seq) {
+    uint64_t odd = __atomic_load_n(seq, __ATOMIC_RELAXED) | 1; /* odd already: mends a dead writer's */
+    __atomic_store_n(seq, odd, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+void fs_block_write(fs_store *store, uint32_t block, const void *record) {
+    if (block >= FS_BLOCK_COUNT) return;
+    uint64_t *seq = (uint64_t *)((char *)store + blocks[block].seq);
+    begin_write(seq);
+    copy_words((uint64_t *)((char *)store + blocks[block].record), record, blocks[block].size);
+    __atomic_store_n(seq, __atomic_load_n(seq, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
+void fs_block_tear(fs_store *store, uint32_t block) {
+    if (block < FS_BLOCK_COUNT) begin_write((uint64_t *)((char *)store + blocks[block].seq));
+}
+
+/* ---- the lock of the bus ---- */
+
+static pthread_mutex_t *mutex_of(fs_store *store) { return (pthread_mutex_t *)(void *)&store->rt_lock; }
+
+int fs_lock_reset(fs_store *store) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    memset(&store->rt_lock, 0, sizeof store->rt_lock);
+    int error = pthread_mutex_init(mutex_of(store), &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return error;
+}
+
+int fs_lock_take(fs_store *store, uint64_t timeout_ns) {
+    uint64_t until = fs_now_ns() + timeout_ns;
+    struct timespec deadline = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+    int error = pthread_mutex_clocklock(mutex_of(store), CLOCK_MONOTONIC, &deadline);
+    if (error == EOWNERDEAD) pthread_mutex_consistent(mutex_of(store));
+    return error;
+}
+
+int fs_lock_release(fs_store *store) { return pthread_mutex_unlock(mutex_of(store)); }
+
+/* ---- rings ---- */
+
+enum { EVENT_SLOTS = sizeof(((fs_event_ring *)0)->slots) / sizeof(fs_event),
+       SETPOINT_SLOTS = sizeof(((fs_setpoint_ring *)0)->slots) / sizeof(fs_setpoint) };
+_Static_assert((EVENT_SLOTS & (EVENT_SLOTS - 1)) == 0, "a power of two");
+_Static_assert((SETPOINT_SLOTS & (SETPOINT_SLOTS - 1)) == 0, "a power of two");
+
+int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,
+                  int64_t c) {
+    uint64_t head = ring->head;
+    if (head - fs_load64(&ring->tail) >= EVENT_SLOTS) {
+        fs_set64(&ring->refused, ring->refused + 1);
+        return 0;
+    }
+    fs_event *slot = &ring->slots[head % EVENT_SLOTS];
+    *slot = (fs_event){ head + 1, now_ns, code, subject, a, b, c };
+    fs_set64(&ring->head, head + 1);
+    return 1;
+}
+
+int fs_event_pop(fs_event_ring *ring, fs_event *out) {
+    uint64_t head = fs_load64(&ring->head), tail = ring->tail;
+    if (head == tail) return 0;
+    if (head - tail > EVENT_SLOTS) tail = head - EVENT_SLOTS; /* damaged indexes must not lead outside */
+    *out = ring->slots[tail % EVENT_SLOTS];
+    fs_set64(&ring->tail, tail + 1);
+    return 1;
+}
+
+uint32_t fs_setpoint_free(const fs_setpoint_ring *ring) {
+    uint64_t used = ring->head - fs_load64(&ring->tail);
+    return used >= SETPOINT_SLOTS ? 0 : (uint32_t)(SETPOINT_SLOTS - used);
+}
+
+int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint) {
+    if (fs_setpoint_free(ring) == 0) return 0;
+    uint64_t head = ring->head;
+    ring->slots[head % SETPOINT_SLOTS] = *setpoint;
+    fs_set64(&ring->head, head + 1);
+    return 1;
+}
+
+uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoints, uint32_t count) {
+    uint32_t pushed = 0;
+    while (pushed < count && fs_setpoint_push(ring, &setpoints[pushed])) pushed++;
+    return pushed;
+}
+
+const fs_setpoint *fs_setpoint_peek(const fs_setpoint_ring *ring) {
+    return fs_load64(&ring->head) == ring->tail ? NULL : &ring->slots[ring->tail % SETPOINT_SLOTS];
+}
+
+void fs_setpoint_drop(fs_setpoint_ring *ring) { fs_set64(&ring->tail, ring->tail + 1); }
+
+/* ---- EMERGENCY_STOP ---- */
+
+uint64_t fs_estop_word(const fs_store *store) {
+    return (uint64_t)fs_load32(&store->estop.on_reset) | (uint64_t)fs_load32(&store->estop.on_recovery) << 32;
+}
+
+/* The reason is best effort, the latch is not: two writers of one source may lose one text. */
+static void note_reason(fs_estop_note *note, uint32_t pid, uint64_t now_ns, const char *reason) {
+    uint32_t nobody = 0;
+    if (!__atomic_compare_exchange_n(&note->claim, &nobody, pid, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return;
+    note->t_ns = now_ns;
+    note->pid = pid;
+    strncpy(note->reason, reason ? reason : "", sizeof note->reason - 1);
+    note->reason[sizeof note->reason - 1] = '\0';
+    fs_set32(&note->claim, 0);
+}
+
+void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
+                    const char *reason) {
+    uint32_t bit = 1u << (source % 8);
+    __atomic_fetch_or(on_reset ? &store->estop.on_reset : &store->estop.on_recovery, bit, __ATOMIC_ACQ_REL);
+    note_reason(&store->estop.notes[source % 8], pid, now_ns, reason);
+}
+
+void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset) {
+    __atomic_fetch_and(on_reset ? &store->estop.on_reset : &store->estop.on_recovery, ~sources, __ATOMIC_ACQ_REL);
+}
+
+/* ---- histograms ---- */
+
+enum { LINEAR = 64, OCTAVE = 64, BUCKETS = sizeof(((fs_histogram *)0)->bucket) / sizeof(uint64_t) };
+
+static uint32_t bucket_of(uint64_t value) {
+    if (value < LINEAR) return (uint32_t)value;
+    uint32_t octave = 63u - (uint32_t)__builtin_clzll(value); /* >= 6 */
+    uint32_t bucket = (octave - 5) * OCTAVE + (uint32_t)((value >> (octave - 6)) & (OCTAVE - 1));
+    return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+uint64_t fs_histogram_edge(uint32_t bucket) {
+    if (bucket < LINEAR) return bucket;
+    uint32_t octave = bucket / OCTAVE + 5;
+    return (1ull << octave) + ((uint64_t)(bucket % OCTAVE) << (octave - 6));
+}
+
+void fs_histogram_add(fs_histogram *histogram, uint64_t value_ns) {
+    uint64_t *bucket = &histogram->bucket[bucket_of(value_ns)];
+    __atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
+    histogram->sum_ns += value_ns;
+    if (value_ns > histogram->max_ns) histogram->max_ns = value_ns;
+    __atomic_store_n(&histogram->count, histogram->count + 1, __ATOMIC_RELEASE);
+}

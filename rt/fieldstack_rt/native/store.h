@@ -1,0 +1,65 @@
+/* Access to the shared-memory contract: records, locks, rings, the latch.  No function allocates. */
+#ifndef FIELDSTACK_STORE_H
+#define FIELDSTACK_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "layout.h"
+
+#define FS_MAGIC 0x4B4341545344464CULL /* "LFDSTACK" */
+#define FS_LAYOUT_VERSION 1u
+
+/* Names a record of fs_store, for the functions that copy one in or out. */
+enum fs_block { FS_BLOCK_RT_STATUS, FS_BLOCK_RT_BUS, FS_BLOCK_GUARD_PLAN, FS_BLOCK_NONRT_STATUS,
+                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_COUNT };
+
+/* Lays a new, zeroed segment out; the magic is stamped last. */
+void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns);
+uint64_t fs_store_size(void);
+uint64_t fs_layout_hash(void);
+uint64_t fs_now_ns(void);
+uint32_t fs_checksum(const void *data, size_t size);
+
+size_t fs_block_size(uint32_t block);
+/* Copies a record out: 0, or -1 when no stable copy was had in `attempts` tries (writer died inside). */
+int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t attempts);
+/* Copies a record in.  One writer a block; a sequence left odd by a writer that died is mended. */
+void fs_block_write(fs_store *store, uint32_t block, const void *record);
+/* Leaves the block as a writer that died inside a write would: for tests and fault injection only. */
+void fs_block_tear(fs_store *store, uint32_t block);
+
+/* rt_lock.  Return 0, or an errno: ETIMEDOUT, EOWNERDEAD (taken over, made consistent), EINVAL ... */
+int fs_lock_take(fs_store *store, uint64_t timeout_ns);
+int fs_lock_release(fs_store *store);
+int fs_lock_reset(fs_store *store);
+
+/* Rings: 1 done, 0 full or empty. */
+int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,
+                  int64_t c);
+int fs_event_pop(fs_event_ring *ring, fs_event *out);
+uint32_t fs_setpoint_free(const fs_setpoint_ring *ring);
+int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint);
+uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoints, uint32_t count);
+const fs_setpoint *fs_setpoint_peek(const fs_setpoint_ring *ring);
+void fs_setpoint_drop(fs_setpoint_ring *ring);
+
+/* EMERGENCY_STOP: the latch as one word, on_reset | on_recovery << 32. */
+uint64_t fs_estop_word(const fs_store *store);
+void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
+                    const char *reason);
+void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset);
+
+void fs_histogram_add(fs_histogram *histogram, uint64_t value_ns);
+/* Lower edge of a bucket, ns. */
+uint64_t fs_histogram_edge(uint32_t bucket);
+
+/* Words of the store, by address: acquire loads and release stores. */
+uint64_t fs_load64(const uint64_t *word);
+uint32_t fs_load32(const uint32_t *word);
+void fs_set64(uint64_t *word, uint64_t value);
+void fs_set32(uint32_t *word, uint32_t value);
+uint64_t fs_add64(uint64_t *word, uint64_t value);
+uint32_t fs_add32(uint32_t *word, uint32_t value);
+
+#endif
