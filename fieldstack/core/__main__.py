@@ -21,12 +21,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     command = commands.add_parser("run", help="feed the axes with the demo motion program until SIGTERM")
     command.add_argument("--instance", default=DEFAULT_INSTANCE, metavar="NAME")
-    command.add_argument(
-        "--plan", type=Path, metavar="FILE", help="bus plan; default: bus.json of the instance"
-    )
+    command.add_argument("--plan", type=Path, metavar="FILE", help="default: bus.json of the instance")
     command.add_argument("--lead-ms", type=int, default=defaults.lead_ms, help="setpoints kept ahead, ms")
     command.add_argument(
-        "--speed-percent", type=int, default=defaults.speed_percent, help="of the axes' limits"
+        "--speed-percent", type=int, default=defaults.speed_percent, help="of what the axes may"
     )
     command.add_argument("--dwell-ms", type=int, default=defaults.dwell_ms, help="rest at each way point")
     return top

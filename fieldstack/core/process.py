@@ -1,4 +1,4 @@
-"""The Main Core process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest on SIGTERM."""
+"""The Main Core process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
-    """How the program runs: `lead_ms` of setpoints ahead, `speed_percent` of the axes' limits, rest at way points."""
+    """`lead_ms` of setpoints are kept ahead; speed as a share of the axes' limits; rest at each way point."""
 
     lead_ms: int = 200
     speed_percent: int = 60
@@ -152,7 +152,7 @@ class CoreProcess:
 
 
 def restore_task(store: DataStore) -> TaskState:
-    """Where to go on: the newer of the last Core's own record and the checkpoint; the beginning if neither holds."""
+    """Where to go on: the newer of the last Core's own record and the checkpoint, else the beginning."""
     found: list[tuple[int, TaskState]] = []
     for read, stamp in ((store.core_status, "pass_ns"), (store.checkpoint, "written_ns")):
         with contextlib.suppress(TornRecordError):

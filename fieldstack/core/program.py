@@ -22,7 +22,7 @@ LIGHTS_PER_STEP = 4
 
 @dataclass(frozen=True, slots=True)
 class DemoProgram:
-    """Way points in counts, an axis each column; `io_bits` is the number of outputs of each slave that is no axis."""
+    """Way points in counts, one column an axis; `io_bits`: outputs of each slave that is no axis."""
 
     way_points: tuple[tuple[float, ...], ...]
     limits: tuple[Limits, ...]
@@ -52,7 +52,7 @@ class DemoProgram:
         return self.way_points[step % len(self.way_points)]
 
     def outputs(self, step: int, progress: float) -> bytes:
-        """The chase light `progress` (0 to 1) into step `step`: one output on for each slave, its bytes in slave order."""
+        """The chase light `progress` (0 to 1) into step `step`: one output of each slave, in slave order."""
         light = step * LIGHTS_PER_STEP + min(int(progress * LIGHTS_PER_STEP), LIGHTS_PER_STEP - 1)
         return b"".join((1 << light % bits).to_bytes((bits + 7) // 8, "little") for bits in self.io_bits)
 

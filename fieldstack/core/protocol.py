@@ -22,7 +22,7 @@ STANDING_BY = frozenset({Stop.NONE, Stop.DRY})
 
 @dataclass(frozen=True, slots=True)
 class RtFacts:
-    """What RT's status said at one time; positions in counts, `tail`: setpoints taken from the ring so far."""
+    """What RT's status said at one time; positions in counts, `tail`: setpoints taken so far."""
 
     phase: RtPhase
     epoch: int

@@ -50,7 +50,7 @@ class SetpointStream:
         return taken
 
     def stop(self) -> None:
-        """Come to rest as quickly as the limits allow, from the last setpoint taken on, and end the stream there."""
+        """Come to rest as quickly as the limits allow, from the last setpoint taken on, and end there."""
         if not self._stopping and not self.finished:
             self._stopping = True
             self._setpoints = self._come_to_rest()

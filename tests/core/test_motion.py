@@ -56,5 +56,5 @@ def test_an_impossible_limit_is_refused_and_shown() -> None:
 
 
 def test_a_move_that_is_no_number_is_an_error_that_names_it() -> None:
-    with pytest.raises(MotionError, match="no trajectory to .*nan"):
+    with pytest.raises(MotionError, match=r"no trajectory to .*nan"):
         plan_move(MotionState.at_rest((0, 0)), (float("nan"), 2.0), LIMITS, CYCLE_S)

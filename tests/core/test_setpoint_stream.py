@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from fieldstack.core.motion import Limits
@@ -19,7 +21,7 @@ PROGRAM = DemoProgram(
 
 
 def largest_jump(setpoints: list[Setpoint]) -> int:
-    pairs = zip(setpoints, setpoints[1:], strict=False)
+    pairs = pairwise(setpoints)
     return max(abs(b.positions[0] - a.positions[0]) for a, b in pairs)
 
 

@@ -1,0 +1,166 @@
+"""Cell configuration: which bus, which policy, and how the processes are set up (`config/cell.yaml`)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fieldstack_ethercat.bus import configuration_issues, yaml_source
+from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Cpu = Annotated[int, Field(ge=0, le=4095)]
+Priority = Annotated[int, Field(ge=1, le=98, description="SCHED_FIFO priority.")]
+
+
+class Section(BaseModel):
+    """A part of the configuration: an unknown key is an error, no value is converted from another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SegmentSection(Section):
+    """The virtual segment, used when no interface is named."""
+
+    devices: str = Field(
+        default="drive*4,dio",
+        min_length=1,
+        description="Devices in the order of the cable; `*4` repeats one.",
+    )
+    cpu: Cpu | None = Field(default=None, description="CPU of its frame thread; default: the last but one.")
+    priority: Priority = 85
+
+
+class RtSection(Section):
+    """The RT process."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU of the cycle thread; default: the last one.")
+    priority: Priority = 80
+    nonrt_timeout_ms: int = Field(
+        default=500, ge=50, le=60_000, description="Axes stop when Non-RT has been silent for this long."
+    )
+
+
+class GuardSection(Section):
+    """The guard thread of the Non-RT process."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU of the guard; default: not the cycle's.")
+    priority: Priority = 70
+    threshold_cycles: int = Field(
+        default=5, ge=2, le=10_000, description="Cycles without progress that count as a hang."
+    )
+
+
+class CoreSection(Section):
+    """The Main Core process and its motion program."""
+
+    program: Literal["demo", "none"] = Field(default="demo", description="`none`: the axes hold still.")
+    lead_ms: int = Field(default=200, ge=50, le=1000, description="Setpoints kept ahead of the cycle.")
+    speed_percent: int = Field(default=60, ge=1, le=100, description="Share of the axes' limits.")
+    dwell_ms: int = Field(default=150, ge=0, le=60_000, description="Rest at each way point.")
+
+
+class CellConfig(Section):
+    """A cell. Paths are relative to the file that names them."""
+
+    bus: Path = Field(strict=False, description="Bus configuration (YAML).")
+    policy: Path = Field(strict=False, description="Failover policy (JSON).")
+    segment: SegmentSection = SegmentSection()
+    rt: RtSection = RtSection()
+    guard: GuardSection = GuardSection()
+    core: CoreSection = CoreSection()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell configuration with the files that it names, all of them read and checked."""
+
+    file: Path
+    config: CellConfig
+    bus: BusConfig
+    policy_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CpuPlacement:
+    """Which CPU each real-time thread is pinned to."""
+
+    rt: int
+    guard: int
+    segment: int
+
+
+def place(config: CellConfig, available: int) -> CpuPlacement:
+    """CPUs as configured; by default the cycle has the last one to itself, all else is on the first."""
+    rt = config.rt.cpu if config.rt.cpu is not None else available - 1
+    guard = config.guard.cpu if config.guard.cpu is not None else 0
+    segment = config.segment.cpu if config.segment.cpu is not None else 0
+    return CpuPlacement(rt=rt, guard=guard, segment=segment)
+
+
+def parse(text: str, file: str) -> CellConfig:
+    """The configuration in a text; `file` is what errors call it.
+
+    Raises:
+        ConfigurationError: names everything wrong with it: file, line, key, value, what is allowed.
+    """
+    document = yaml_source.parse(text, file)
+    try:
+        return CellConfig.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigurationError(file, configuration_issues.of(error, CellConfig, document)) from error
+
+
+def load(path: Path) -> Cell:
+    """The cell in a file, with its bus configuration and policy read and checked.
+
+    Raises:
+        ConfigurationError: the file, or the bus configuration that it names, is not usable.
+        PolicyError: the policy that it names is not usable.
+    """
+    from fieldstack.ha.policy import load_policy
+
+    config = parse(_read(path), str(path))
+    _check_cpus(config, path)
+    bus = BusConfig.from_file(_beside(path, config.bus))
+    policy_file = _beside(path, config.policy)
+    load_policy(policy_file)
+    return Cell(file=path, config=config, bus=bus, policy_file=policy_file)
+
+
+def _beside(path: Path, named: Path) -> Path:
+    return (path.resolve().parent / named).resolve()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "Name a cell configuration with --config, for example config/cell.yaml."
+        issue = ConfigurationIssue("", "", f"cannot be read: {reason}", hint)
+        raise ConfigurationError(path, (issue,)) from error
+
+
+def _check_cpus(config: CellConfig, path: Path) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    chosen = {"rt.cpu": config.rt.cpu, "guard.cpu": config.guard.cpu, "segment.cpu": config.segment.cpu}
+    issues = tuple(
+        ConfigurationIssue(
+            key, str(cpu), "this machine has no such CPU", f"CPUs here: {', '.join(map(str, allowed))}."
+        )
+        for key, cpu in chosen.items()
+        if cpu is not None and cpu not in allowed
+    )
+    if issues:
+        raise ConfigurationError(path, issues)
+
+
+def schema_text() -> str:
+    """The JSON Schema as it is committed as `config/cell.schema.json`."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **CellConfig.model_json_schema()}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
