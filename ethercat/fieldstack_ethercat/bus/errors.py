@@ -189,3 +189,14 @@ class SoemLayoutError(BusError):
 
 class BusClosedError(BusError):
     """A call on a bus that is not open, or not in the phase that the call needs."""
+
+
+class MailboxFailureError(BusError):
+    """SOEM could not read a slave's PDO mapping through its mailbox."""
+
+    def __init__(self, position: int, slave: str, problem: str) -> None:
+        self.position, self.slave, self.problem = position, slave, problem
+        super().__init__(
+            f"position {position} ({slave}): its PDO mapping cannot be read through the mailbox: {problem}. "
+            "Power the slave off and on; if that does not help, its firmware and its SII do not fit."
+        )

@@ -1,0 +1,58 @@
+"""Which addresses of this process may be read, from /proc/self/maps: asked before a pointer is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One mapped range: `[start, end)`, permissions as the kernel writes them, the file or empty."""
+
+    start: int
+    end: int
+    permissions: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """The process' mapped ranges at one moment."""
+
+    mappings: tuple[Mapping, ...]
+
+    @classmethod
+    def read(cls) -> MemoryMap:
+        return cls(tuple(_parse(line) for line in Path("/proc/self/maps").read_text().splitlines()))
+
+    def readable(self, address: int | None, size: int) -> bool:
+        """True if all of `[address, address + size)` can be read; adjacent ranges count as one."""
+        return self._covered(address, size, "r")
+
+    def writable(self, address: int | None, size: int) -> bool:
+        return self._covered(address, size, "w")
+
+    def code_of(self, address: int) -> str:
+        """The file whose executable mapping holds `address`, or an empty string."""
+        for mapping in self.mappings:
+            if mapping.start <= address < mapping.end and "x" in mapping.permissions:
+                return mapping.file
+        return ""
+
+    def _covered(self, address: int | None, size: int, permission: str) -> bool:
+        if not address:
+            return False
+        end = address + size
+        for mapping in self.mappings:
+            if mapping.start <= address < mapping.end and permission in mapping.permissions:
+                if end <= mapping.end:
+                    return True
+                address = mapping.end
+        return False
+
+
+def _parse(line: str) -> Mapping:
+    parts = line.split(maxsplit=5)
+    start, end = (int(part, 16) for part in parts[0].split("-"))
+    return Mapping(start, end, parts[1], parts[5] if len(parts) > 5 else "")
