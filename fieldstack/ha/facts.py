@@ -1,0 +1,145 @@
+"""What is known of a cell at one moment: frozen records, made by the ProcessMonitor, read by `decide`.
+
+All times are CLOCK_MONOTONIC nanoseconds; 0 means never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fieldstack.ha.vocabulary import ProcessName
+
+
+class ProcessCondition(StrEnum):
+    """How a process looks from outside."""
+
+    NEVER_SEEN = "never seen"  # not started in this life of the cell
+    STARTING = "starting"  # alive, not at work yet, within its start-up grace
+    RUNNING = "running"  # alive and making progress
+    SILENT = "silent"  # alive without progress, or past its start-up grace
+    STOPPING = "stopping"  # asked to end
+    STOPPED = "stopped"  # ended in an orderly way
+    DEAD = "dead"  # ended in no orderly way, or could not be started
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """One process. `start_id` tells one start of it from the next; `asked`: Non-RT asked it to end."""
+
+    name: ProcessName
+    condition: ProcessCondition = ProcessCondition.NEVER_SEEN
+    start_id: int = 0
+    pid: int = 0
+    since_ns: int = 0
+    detected_ns: int = 0
+    asked: bool = False
+    gone: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFacts:
+    """The native guard, as far as it concerns the present incarnation of RT.
+
+    `watching`: armed on it. `tripped`: it stopped it; the times are those of that trip.
+    """
+
+    enabled: bool = True
+    watching: bool = False
+    tripped: bool = False
+    last_progress_ns: int = 0
+    detected_ns: int = 0
+    fenced_ns: int = 0
+    safe_frame_ns: int = 0
+    confirmed_ns: int = 0
+
+
+class PositionCheck(StrEnum):
+    """Where the axes are after a start of RT, compared with the last checkpoint."""
+
+    PENDING = "not compared yet"
+    AGREE = "as in the last checkpoint"
+    DIFFER = "other than in the last checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class BusFacts:
+    """The EtherCAT segment as RT sees it in its present incarnation."""
+
+    cycling: bool = False
+    first_cycle_ns: int = 0
+    wkc: int = 0
+    expected_wkc: int = 0
+    bad_row: int = 0
+    all_op: bool = False
+    positions: PositionCheck = PositionCheck.PENDING
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EstopFacts:
+    """The EMERGENCY_STOP latch: one bit a source, and what they gave as reasons."""
+
+    on_reset: int = 0
+    on_recovery: int = 0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "; ".join(self.reasons) or "no reason given"
+
+
+class RequestKind(StrEnum):
+    RESET = "reset"
+    RESTART = "restart"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an operator asks for; answered in the same decision."""
+
+    id: int
+    kind: RequestKind
+    by: str = ""
+    note: str = ""
+    process: ProcessName | None = None
+
+    @property
+    def who(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.by or 'an operator'}{note}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision is made from. `core` is None in a cell without a Main Core."""
+
+    rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
+    core: ProcessFacts | None = None
+    bus: BusFacts = field(default_factory=BusFacts)
+    guard: GuardFacts = field(default_factory=GuardFacts)
+    estop: EstopFacts = field(default_factory=EstopFacts)
+    requests: tuple[Request, ...] = ()
+
+
+def unhealthy(facts: Facts) -> str:
+    """Why axes must not move yet, for people; empty when everything that motion needs was read back."""
+    rt, bus, guard = facts.rt, facts.bus, facts.guard
+    detail = _colon(bus.detail)
+    wkc_good = bus.bad_row == 0 and bus.wkc == bus.expected_wkc
+    compared = bus.positions is not PositionCheck.PENDING
+    checks = (
+        (rt.condition is ProcessCondition.RUNNING, f"the RT process is {rt.condition}{_colon(rt.why)}"),
+        (bus.cycling, "RT does not cycle yet"),
+        (wkc_good, f"working counter {bus.wkc} of {bus.expected_wkc}{detail}"),
+        (bus.all_op, f"not all slaves are in OP{detail}"),
+        (compared, "the axes' positions are not compared with the checkpoint yet"),
+        (guard.watching or not guard.enabled, "the guard does not watch this RT process yet"),
+    )
+    return next((text for good, text in checks if not good), "")
+
+
+def _colon(text: str) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,151 @@
+"""Reading a policy file: one answer for all faults, each with file, key, value, why and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from fieldstack.ha.policy.errors import PolicyError, Problem
+from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, Rule
+from fieldstack.ha.vocabulary import ClearWhen, Condition, PolicyAction, ProcessName
+
+MAX_BYTES = 1024 * 1024
+_MODELS: dict[str, type[BaseModel]] = {"processes": ProcessPolicy, "rules": Rule}
+_WORDS: dict[str, list[str]] = {
+    "process_name": list(ProcessName),
+    "condition": list(Condition),
+    "actions": list(PolicyAction),
+    "clear": list(ClearWhen),
+}
+
+
+def load_policy(path: Path) -> FailoverPolicy:
+    """The policy in a file.
+
+    Raises:
+        PolicyError: the file can not be read, is no JSON, or breaks the schema.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        problem = Problem("", "", f"can not be read ({error.strerror})", "check path and permissions")
+        raise PolicyError(str(path), (problem,)) from error
+    return parse_policy(text, str(path))
+
+
+def parse_policy(text: str | bytes, file: str = "policy") -> FailoverPolicy:
+    """The policy in a text; `file` is its name in errors.
+
+    Raises:
+        PolicyError: no JSON, or breaks the schema; names every fault found.
+    """
+    data = _parse(text, file)
+    try:
+        return FailoverPolicy.model_validate(data)
+    except ValidationError as error:
+        raise PolicyError(file, tuple(_problem(one, data) for one in error.errors())) from error
+
+
+def _parse(text: str | bytes, file: str) -> Any:
+    if len(text) > MAX_BYTES:
+        raise PolicyError(file, (Problem("", "", f"is larger than {MAX_BYTES} bytes", "is it a policy?"),))
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except _DoubleKeyError as error:
+        problem = Problem(error.key, "", "stands twice in the same object", "keep one of them")
+        raise PolicyError(file, (problem,)) from error
+    except (ValueError, RecursionError) as error:
+        problem = Problem("", "", f"is no JSON: {error}", "put the text right at that place")
+        raise PolicyError(file, (problem,)) from error
+
+
+class _DoubleKeyError(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _DoubleKeyError(key)
+        found[key] = value
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _problem(error: ErrorDetails, data: Any) -> Problem:
+    where = list(error["loc"])
+    context = error.get("ctx", {})
+    kind = error["type"]
+    if kind == "policy":
+        if context["key"]:
+            where.append(context["key"])
+        return Problem(_path(where), _value(where, data), context["why"], context["remedy"])
+    if kind == "extra_forbidden":
+        return Problem(_path(where), _value(where, data), "unknown key", _meant(str(where[-1]), _keys(where)))
+    if kind == "missing":
+        return Problem(_path(where), "", "is missing", "add it; the published schema describes it")
+    return Problem(_path(where), _value(where, data), _lower(error["msg"]), _advice(where, data))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _advice(where: list[int | str], data: Any) -> str:
+    names = [part for part in where if isinstance(part, str)]
+    words = _WORDS.get(names[-1]) if names else None
+    value = _find(where, data)
+    if words and isinstance(value, str):
+        return _meant(value, words)
+    return "give a value of that kind; `fieldstack policy check FILE` tests it"
+
+
+def _meant(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), [one.lower() for one in known], 1)
+    if near:
+        return f"did you mean {str(next(one for one in known if one.lower() == near[0]))!r}?"
+    return f"known are: {', '.join(known)}"
+
+
+def _keys(where: list[int | str]) -> list[str]:
+    model = _MODELS.get(str(where[0]), FailoverPolicy) if len(where) > 1 else FailoverPolicy
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _path(where: list[int | str]) -> str:
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+_NOTHING = object()
+
+
+def _find(where: list[int | str], data: Any) -> Any:
+    for part in where:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return data
+
+
+def _value(where: list[int | str], data: Any) -> str:
+    value = _find(where, data)
+    if value is _NOTHING:
+        return ""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
