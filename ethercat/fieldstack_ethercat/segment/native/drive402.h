@@ -69,7 +69,7 @@ typedef struct fs_drive {
     uint32_t following_error_window; /* 0x6065, counts; 0xFFFFFFFF: no supervision */
     uint16_t following_error_timeout; /* 0x6066, ms */
     uint32_t position_window; /* 0x6067, counts */
-    uint16_t velocity_window; /* 0x606D, counts/s in units of 1000 */
+    uint16_t velocity_window; /* 0x606D, counts/s */
     uint32_t motor_rated_torque; /* 0x6076, mNm */
     int32_t software_position_limit_min; /* 0x607D:01; min >= max: no limit */
     int32_t software_position_limit_max; /* 0x607D:02 */
@@ -93,7 +93,6 @@ typedef struct fs_drive {
     uint8_t last_transition; /* number after IEC 61800-7-201, 0 to 16 */
     uint32_t transition_count;
     uint16_t previous_controlword; /* for the rising edge of fault reset */
-    uint8_t outputs_were_valid;
     uint8_t next_state; /* where a ramp leads to */
     uint8_t next_transition;
     uint8_t halted;
@@ -107,13 +106,15 @@ typedef struct fs_drive {
     int32_t seen_target_position;
     int32_t seen_target_velocity;
     double setpoint_age_s; /* since the newest setpoint */
-    double setpoint; /* newest setpoint: counts (CSP) or counts/s (CSV), unwrapped */
+    double setpoint; /* newest setpoint: counts (CSP, unwrapped) or counts/s (CSV) */
     double demand_position; /* interpolated, counts, unwrapped */
     double demand_velocity; /* interpolated, counts/s */
     double demand_slope; /* of the interpolation: counts/s (CSP) or counts/s^2 (CSV) */
+    double interpolation_left_s; /* until the demand meets the setpoint */
     double feed_velocity; /* feed-forward, counts/s */
     double feed_acceleration; /* feed-forward, counts/s^2 */
     double ramp_deceleration; /* counts/s^2; 0: as fast as the torque allows */
+    double ramp_over_s; /* time since the ramp's own velocity reached zero */
 
     /* --- servo gains --- */
     double position_gain; /* 1/s */
