@@ -1,0 +1,31 @@
+"""The shared-memory contract's Python view; native/layout.h is the contract."""
+
+from fieldstack_rt.datastore.errors import (
+    LayoutMismatchError,
+    StoreBusyError,
+    StoreError,
+    StoreMissingError,
+    TornRecordError,
+)
+from fieldstack_rt.datastore.estop import Clear, Estop, EstopNote, EstopState
+from fieldstack_rt.datastore.layout import EstopSource, EventCode
+from fieldstack_rt.datastore.rings import EventRing, RtEvent, SetpointRing
+from fieldstack_rt.datastore.store import DataStore
+
+__all__ = [
+    "Clear",
+    "DataStore",
+    "Estop",
+    "EstopNote",
+    "EstopSource",
+    "EstopState",
+    "EventCode",
+    "EventRing",
+    "LayoutMismatchError",
+    "RtEvent",
+    "SetpointRing",
+    "StoreBusyError",
+    "StoreError",
+    "StoreMissingError",
+    "TornRecordError",
+]

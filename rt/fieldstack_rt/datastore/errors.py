@@ -1,0 +1,48 @@
+"""What can be wrong with the shared memory."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of all DataStore errors."""
+
+
+class StoreMissingError(StoreError, FileNotFoundError):
+    """There is no shared memory of that instance: no cell is up, or it has another name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"no shared memory {name}: the cell is not up. Start it with `fieldstack up`, "
+            "or give the right --instance"
+        )
+        self.name = name
+
+
+class LayoutMismatchError(StoreError):
+    """The shared memory was made by another version of Fieldstack, or is no Fieldstack memory at all."""
+
+    def __init__(self, name: str, what: str, expected: str, found: str, hint: str) -> None:
+        super().__init__(f"shared memory {name}: {what} is {found}, this program has {expected}. {hint}")
+        self.name, self.what, self.expected, self.found = name, what, expected, found
+
+
+class StoreBusyError(StoreError):
+    """A memory of another layout can not be replaced, for a process still works on it."""
+
+    def __init__(self, name: str, pid: int) -> None:
+        super().__init__(
+            f"shared memory {name} has another layout and process {pid} still uses it. "
+            f"Stop that cell first (`fieldstack down`, or kill {pid}), then start anew"
+        )
+        self.name, self.pid = name, pid
+
+
+class TornRecordError(StoreError):
+    """A record never came to rest: its writer died, or was stopped, inside a write."""
+
+    def __init__(self, block: str, writer: str, writer_pid: int) -> None:
+        super().__init__(
+            f"record {block} is torn: {writer} (process {writer_pid}) stopped inside a write. "
+            f"A restarted {writer} mends it with its next write"
+        )
+        self.block, self.writer, self.writer_pid = block, writer, writer_pid

@@ -1,0 +1,162 @@
+"""What each event of the RT process says, and with which numbers: one table for people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fieldstack_rt.datastore.layout import EstopSource, EventCode, Stop
+from fieldstack_rt.datastore.rings import RtEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventText:
+    """`text` is filled from the event's fields by the names below; an empty name: the field is unused."""
+
+    text: str
+    subject: str = ""
+    a: str = ""
+    b: str = ""
+    c: str = ""
+    severity: str = "info"
+
+
+_TEXTS: Mapping[int, EventText] = {
+    EventCode.CYCLE_STARTED: EventText(
+        "cycle started, period {period_ns} ns, {axes} axes", a="period_ns", b="axes"
+    ),
+    EventCode.CYCLE_STOPPED: EventText("cycle stopped after {cycles} cycles", a="cycles"),
+    EventCode.LATE_WAKEUP: EventText(
+        "cycle thread woke {late_ns} ns late ({cause}); {skipped} cycles skipped",
+        a="late_ns",
+        b="preemptions",
+        c="skipped",
+        severity="warning",
+    ),
+    EventCode.FRAME_LOST: EventText(
+        "no answer to the process data frame within {elapsed_ns} ns ({cause})",
+        a="elapsed_ns",
+        b="wake_ns",
+        severity="warning",
+    ),
+    EventCode.WKC_LOW: EventText(
+        "working counter {wkc} instead of {expected}: a slave does not take part",
+        a="wkc",
+        b="expected",
+        severity="error",
+    ),
+    EventCode.WKC_BACK: EventText("working counter as expected again after {cycles} cycles", a="cycles"),
+    EventCode.ESTOP_OBEYED: EventText(
+        "EMERGENCY_STOP obeyed in cycle {cycle} ({sources})",
+        a="on_reset",
+        b="on_recovery",
+        c="cycle",
+        severity="critical",
+    ),
+    EventCode.ESTOP_CLEARED: EventText(
+        "EMERGENCY_STOP cleared in cycle {cycle}", a="on_reset", b="on_recovery", c="cycle"
+    ),
+    EventCode.NONRT_SILENT: EventText(
+        "no beat of the Non-RT process for {cycles} cycles: axes stop",
+        a="cycles",
+        b="beat",
+        severity="error",
+    ),
+    EventCode.NONRT_BACK: EventText("the Non-RT process beats again", a="beat"),
+    EventCode.STREAM_STARTED: EventText("setpoint stream {stream} started", a="stream"),
+    EventCode.STREAM_ENDED: EventText("setpoint stream {stream} ended at rest", a="stream", b="tail"),
+    EventCode.STREAM_DRY: EventText(
+        "setpoint stream {stream} ran dry: controlled stop", a="stream", b="tail", severity="warning"
+    ),
+    EventCode.STREAM_REFUSED: EventText(
+        "setpoint stream {stream} refused: axis {axis} would jump or leave its limits",
+        subject="axis",
+        a="stream",
+        b="tail",
+        severity="warning",
+    ),
+    EventCode.AXIS_FAULT: EventText(
+        "axis {axis}: drive fault {error_code:#06x}",
+        subject="axis",
+        a="error_code",
+        b="statusword",
+        severity="error",
+    ),
+    EventCode.AXIS_FAULT_CLEARED: EventText(
+        "axis {axis}: drive fault cleared", subject="axis", a="error_code"
+    ),
+    EventCode.AXES_ENABLED: EventText("all {axes} axes enabled", a="axes"),
+    EventCode.STOP_REASON: EventText("axes: {reason} (was {before})", a="reason_code", b="before_code"),
+    EventCode.SLAVE_STATE: EventText(
+        "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
+        subject="slave",
+        a="al_state",
+        b="al_status_code",
+        severity="warning",
+    ),
+    EventCode.SLAVE_LOST: EventText("slave {slave} does not answer", subject="slave", severity="error"),
+    EventCode.SLAVE_RECOVERED: EventText(
+        "slave {slave} is back in OP after {duration_ns} ns", subject="slave", a="duration_ns"
+    ),
+    EventCode.BUS_OP: EventText(
+        "all {slaves} slaves in OP {duration_ns} ns after the start", a="slaves", b="duration_ns"
+    ),
+    EventCode.POSITIONS_CHECKED: EventText("positions agree with the checkpoint ({axes} axes)", a="axes"),
+    EventCode.POSITIONS_DIFFER: EventText(
+        "axis {axis} stands {difference} counts from its checkpoint (allowed {allowed})",
+        subject="axis",
+        a="difference",
+        b="allowed",
+        severity="error",
+    ),
+    EventCode.SETUP_DEGRADED: EventText(
+        "real-time set-up degraded (bits {bits:#x})", a="bits", severity="warning"
+    ),
+}
+
+_UNKNOWN = EventText("event {code} of a newer RT process", a="a", b="b", c="c")
+
+
+def _late_cause(fields: Mapping[str, int | str]) -> str:
+    """Preempted: something of higher priority ran here. Otherwise the CPU or the timer itself stood still."""
+    if fields["preemptions"]:
+        return "preempted by another thread"
+    return "the CPU or its timer stood still"
+
+
+def _lost_cause(fields: Mapping[str, int | str]) -> str:
+    if int(fields["elapsed_ns"]) > 2_000_000:
+        return "this thread itself was held up while it waited"
+    return "cable, slave or segment did not return it"
+
+
+def _names(event: RtEvent, entry: EventText) -> dict[str, int | str]:
+    pairs = ((entry.subject, event.subject), (entry.a, event.a), (entry.b, event.b), (entry.c, event.c))
+    return {name: value for name, value in pairs if name}
+
+
+def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
+    if event.code == EventCode.LATE_WAKEUP:
+        fields["cause"] = _late_cause(fields)
+    elif event.code == EventCode.FRAME_LOST:
+        fields["cause"] = _lost_cause(fields)
+    elif event.code == EventCode.ESTOP_OBEYED:
+        both = event.a | event.b
+        fields["sources"] = ", ".join(source.name.lower() for source in EstopSource if both >> source & 1)
+    elif event.code == EventCode.STOP_REASON:
+        fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
+
+
+def _stop_text(number: int) -> str:
+    try:
+        return Stop(number).name.lower().replace("_", " ")
+    except ValueError:
+        return str(number)
+
+
+def describe(event: RtEvent) -> tuple[str, str, dict[str, int | str]]:
+    """An event's severity (info, warning, error, critical), text, and fields by name."""
+    entry = _TEXTS.get(int(event.code), _UNKNOWN)
+    fields = _names(event, entry)
+    _derived(event, fields)
+    return entry.severity, entry.text.format(**fields, code=int(event.code)), fields

@@ -1,0 +1,105 @@
+"""The enumerations of native/layout.h for Python; their values come from the compiled header."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from fieldstack_rt._native import lib
+
+
+def _mirror(name: str, prefix: str, members: str) -> Any:
+    """An IntEnum with the header's values for `members`."""
+    return IntEnum(
+        name, {member: getattr(lib, prefix + member) for member in members.split()}, module=__name__
+    )
+
+
+if TYPE_CHECKING:
+
+    class RtPhase(IntEnum):
+        ABSENT, STARTING, CYCLING, STOPPING, STOPPED = range(5)
+
+    class AxisMode(IntEnum):
+        DISABLED, ENABLING, HOLDING, FOLLOWING, RAMPING, QUICK_STOP, FAULT = range(7)
+
+    class Stop(IntEnum):
+        NONE, NOT_ENABLED, DRY, PERMIT, NONRT_SILENT, AXIS_FAULT, WKC, SHUTDOWN, ESTOP = range(9)
+
+    class StreamState(IntEnum):
+        IDLE, PLAYING, ENDED, DRY, BROKEN, REFUSED = range(6)
+
+    class EstopSource(IntEnum):
+        OPERATOR, API, POLICY, GUARD, RT, CORE, EXTERNAL, OTHER = range(8)
+
+    class HaState(IntEnum):
+        NEVER, OPERATIONAL, DEGRADED, SAFE_MODE, RECOVERY, MANUAL_INTERVENTION, SHUTDOWN = range(7)
+
+    class GuardState(IntEnum):
+        OFF, IDLE, ARMED, TRIPPED = range(4)
+
+    class TripCause(IntEnum):
+        NONE, DEAD, SILENT, ESTOP_IGNORED, CORRUPT = range(5)
+
+    class CoreState(IntEnum):
+        NEVER, WAITING, MOVING, STOPPED = range(4)
+
+    class Inject(IntEnum):
+        NONE, SPIN, SEGV, DIE_IN_WRITE, HANG = range(5)
+
+    class SampleFlag(IntEnum):
+        LOST, LATE, WKC, OP = 1, 2, 4, 8
+
+    class EventCode(IntEnum):
+        CYCLE_STARTED = 1
+        CYCLE_STOPPED = 2
+        LATE_WAKEUP = 3
+        FRAME_LOST = 4
+        WKC_LOW = 5
+        WKC_BACK = 6
+        ESTOP_OBEYED = 7
+        ESTOP_CLEARED = 8
+        NONRT_SILENT = 9
+        NONRT_BACK = 10
+        STREAM_STARTED = 11
+        STREAM_ENDED = 12
+        STREAM_DRY = 13
+        STREAM_REFUSED = 14
+        AXIS_FAULT = 15
+        AXIS_FAULT_CLEARED = 16
+        AXES_ENABLED = 17
+        STOP_REASON = 18
+        SLAVE_STATE = 64
+        SLAVE_LOST = 65
+        SLAVE_RECOVERED = 66
+        BUS_OP = 67
+        POSITIONS_CHECKED = 68
+        POSITIONS_DIFFER = 69
+        SETUP_DEGRADED = 70
+
+else:
+    RtPhase = _mirror("RtPhase", "FS_RT_", "ABSENT STARTING CYCLING STOPPING STOPPED")
+    AxisMode = _mirror("AxisMode", "FS_AXIS_", "DISABLED ENABLING HOLDING FOLLOWING RAMPING QUICK_STOP FAULT")
+    Stop = _mirror(
+        "Stop", "FS_STOP_", "NONE NOT_ENABLED DRY PERMIT NONRT_SILENT AXIS_FAULT WKC SHUTDOWN ESTOP"
+    )
+    StreamState = _mirror("StreamState", "FS_STREAM_", "IDLE PLAYING ENDED DRY BROKEN REFUSED")
+    EstopSource = _mirror("EstopSource", "FS_ESTOP_", "OPERATOR API POLICY GUARD RT CORE EXTERNAL OTHER")
+    HaState = _mirror(
+        "HaState",
+        "FS_HA_",
+        "NEVER OPERATIONAL DEGRADED SAFE_MODE RECOVERY MANUAL_INTERVENTION SHUTDOWN",
+    )
+    GuardState = _mirror("GuardState", "FS_GUARD_", "OFF IDLE ARMED TRIPPED")
+    TripCause = _mirror("TripCause", "FS_TRIP_", "NONE DEAD SILENT ESTOP_IGNORED CORRUPT")
+    CoreState = _mirror("CoreState", "FS_CORE_", "NEVER WAITING MOVING STOPPED")
+    Inject = _mirror("Inject", "FS_INJECT_", "NONE SPIN SEGV DIE_IN_WRITE HANG")
+    SampleFlag = _mirror("SampleFlag", "FS_SAMPLE_", "LOST LATE WKC OP")
+    EventCode = _mirror(
+        "EventCode",
+        "FS_EV_",
+        "CYCLE_STARTED CYCLE_STOPPED LATE_WAKEUP FRAME_LOST WKC_LOW WKC_BACK ESTOP_OBEYED ESTOP_CLEARED "
+        "NONRT_SILENT NONRT_BACK STREAM_STARTED STREAM_ENDED STREAM_DRY STREAM_REFUSED AXIS_FAULT "
+        "AXIS_FAULT_CLEARED AXES_ENABLED STOP_REASON SLAVE_STATE SLAVE_LOST SLAVE_RECOVERED BUS_OP "
+        "POSITIONS_CHECKED POSITIONS_DIFFER SETUP_DEGRADED",
+    )

@@ -1,0 +1,124 @@
+"""The POSIX shared memory itself: made, attached, checked, replaced."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import Any
+
+import posix_ipc
+
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.errors import LayoutMismatchError, StoreBusyError, StoreMissingError
+
+MODE = 0o660
+MAGIC = 0x4B4341545344464C
+SIZE: int = int(lib.fs_store_size())
+_PREFIX = int(ffi.sizeof("fs_header"))
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of that pid exists and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def _map(shared: posix_ipc.SharedMemory, size: int) -> mmap.mmap:
+    return mmap.mmap(shared.fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+def _open(name: str) -> posix_ipc.SharedMemory:
+    try:
+        return posix_ipc.SharedMemory(name)
+    except posix_ipc.ExistentialError:
+        raise StoreMissingError(name) from None
+
+
+def _header_of(memory: mmap.mmap) -> Any:
+    header = ffi.new("fs_header *")
+    ffi.memmove(header, memory[:_PREFIX], _PREFIX)
+    return header
+
+
+def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
+    """What of the fixed prefix is not this program's, if anything."""
+    again = "Stop the cell and start it anew, with all processes of one version"
+    if header.magic != MAGIC:
+        return LayoutMismatchError(name, "magic", f"{MAGIC:#x}", f"{header.magic:#x}", again)
+    if header.layout_hash != lib.fs_layout_hash():
+        older = "The memory is older" if header.layout_version < 1 else "One side is of another build"
+        return LayoutMismatchError(
+            name, "layout", f"{lib.fs_layout_hash():#x}", f"{header.layout_hash:#x}", f"{older}. {again}"
+        )
+    if SIZE not in (header.size, size):
+        return LayoutMismatchError(name, "size", str(SIZE), str(header.size), again)
+    return None
+
+
+def attach(name: str) -> mmap.mmap:
+    """The memory of a running cell.
+
+    Raises:
+        StoreMissingError: there is none.
+        LayoutMismatchError: it is of another version, still being made, or damaged.
+    """
+    shared = _open(name)
+    try:
+        size = int(os.fstat(shared.fd).st_size)
+        if size < _PREFIX:
+            raise StoreMissingError(name)
+        memory = _map(shared, min(size, SIZE))
+        if error := _mismatch(name, _header_of(memory), size):
+            memory.close()
+            raise error
+        return memory
+    finally:
+        shared.close_fd()
+
+
+def create(name: str) -> tuple[mmap.mmap, bool]:
+    """The memory for its owner, and whether it is one that was adopted with all that it holds.
+
+    One of this layout is adopted: a restarted owner goes on with the latches and the running RT process.
+    Any other is replaced, unless a live RT process is attached to it (StoreBusyError).
+    """
+    try:
+        return attach(name), True
+    except StoreMissingError:
+        pass
+    except LayoutMismatchError:
+        _discard(name)
+    shared = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=MODE, size=SIZE)
+    try:
+        os.fchmod(shared.fd, MODE)
+        memory = _map(shared, SIZE)
+    finally:
+        shared.close_fd()
+    lib.fs_store_format(ffi.cast("fs_store *", ffi.from_buffer(memory)), os.getpid(), lib.fs_now_ns())
+    return memory, False
+
+
+def _discard(name: str) -> None:
+    shared = _open(name)
+    try:
+        if os.fstat(shared.fd).st_size >= _PREFIX:
+            memory = _map(shared, _PREFIX)
+            header = _header_of(memory)
+            memory.close()
+            for pid in (int(header.rt_pid), int(header.owner_pid)):
+                if header.magic == MAGIC and pid and process_alive(pid):
+                    raise StoreBusyError(name, pid)
+    finally:
+        shared.close_fd()
+    unlink(name)
+
+
+def unlink(name: str) -> None:
+    """Removes the name; who is attached keeps the memory. Nothing happens if there is none."""
+    try:
+        posix_ipc.unlink_shared_memory(name)
+    except posix_ipc.ExistentialError:
+        return

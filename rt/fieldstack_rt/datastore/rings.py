@@ -1,0 +1,114 @@
+"""The rings of the store: events out of the RT process, setpoints into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.layout import EventCode
+
+EVENT_SLOTS = 1024
+SETPOINT_SLOTS = 1024
+MAX_AXES = 64
+IO_BYTES = 64
+SETPOINT_LAST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RtEvent:
+    """One event of the RT process; `code` stays a plain number if this version does not know it."""
+
+    sequence: int
+    t_ns: int
+    code: EventCode | int
+    subject: int
+    a: int
+    b: int
+    c: int
+
+
+def _code(number: int) -> EventCode | int:
+    try:
+        return EventCode(number)
+    except ValueError:
+        return number
+
+
+class EventRing:
+    """Single producer, single consumer. A full ring refuses new events and counts them."""
+
+    def __init__(self, ring: Any) -> None:
+        self._ring = ring
+        self._slot = ffi.new("fs_event *")
+
+    def push(self, code: EventCode, subject: int = 0, a: int = 0, b: int = 0, c: int = 0) -> bool:
+        """False if the ring is full."""
+        address = ffi.addressof(self._ring)
+        return bool(lib.fs_event_push(address, lib.fs_now_ns(), code, subject, a, b, c))
+
+    def drain(self, limit: int = 256) -> list[RtEvent]:
+        """At most `limit` events, oldest first."""
+        address, slot, found = ffi.addressof(self._ring), self._slot, []
+        while len(found) < limit and lib.fs_event_pop(address, slot):
+            found.append(
+                RtEvent(slot.sequence, slot.t_ns, _code(slot.code), slot.subject, slot.a, slot.b, slot.c)
+            )
+        return found
+
+    @property
+    def refused(self) -> int:
+        """Events that found the ring full since the memory was made."""
+        return int(self._ring.refused)
+
+
+class SetpointRing:
+    """What the Main Core streams and the cycle plays, one setpoint a cycle."""
+
+    def __init__(self, ring: Any) -> None:
+        self._ring = ring
+        self._setpoint = ffi.new("fs_setpoint *")
+
+    def free(self) -> int:
+        """Setpoints that can be pushed now."""
+        return int(lib.fs_setpoint_free(ffi.addressof(self._ring)))
+
+    @property
+    def queued(self) -> int:
+        return SETPOINT_SLOTS - self.free()
+
+    @property
+    def head(self) -> int:
+        return int(self._ring.head)
+
+    @property
+    def tail(self) -> int:
+        return int(self._ring.tail)
+
+    def push(
+        self,
+        stream: int,
+        positions: Sequence[int],
+        velocities: Sequence[int],
+        io: bytes = b"",
+        *,
+        last: bool = False,
+    ) -> bool:
+        """Appends one setpoint; False if the ring is full.
+
+        Args:
+            stream: id of the stream, more than any before it.
+            positions: counts, an axis each in the order of the bus configuration (at most 64).
+            velocities: counts/s, likewise.
+            io: outputs of the slaves that are no axes, in slave order (at most 64 bytes).
+            last: the stream ends here, at rest.
+        """
+        if len(positions) > MAX_AXES or len(velocities) > MAX_AXES or len(io) > IO_BYTES:
+            raise ValueError(f"a setpoint holds at most {MAX_AXES} axes and {IO_BYTES} bytes of outputs")
+        point = self._setpoint
+        point.stream, point.flags, point.io_size = stream, SETPOINT_LAST if last else 0, len(io)
+        point.position[0 : len(positions)] = positions
+        point.velocity[0 : len(velocities)] = velocities
+        ffi.memmove(point.io, io.ljust(IO_BYTES, b"\0"), IO_BYTES)
+        return bool(lib.fs_setpoint_push(ffi.addressof(self._ring), point))

@@ -1,0 +1,242 @@
+"""The DataStore: the typed shared memory of one cell, read and written at the cost of microseconds."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from typing import Any
+
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import memory
+from fieldstack_rt.datastore.errors import StoreMissingError, TornRecordError
+from fieldstack_rt.datastore.estop import Estop
+from fieldstack_rt.datastore.layout import Inject, RtPhase
+from fieldstack_rt.datastore.rings import EventRing, SetpointRing
+from fieldstack_rt.instance import Instance
+
+_SPINS = 2000
+_PATIENCE_S = 0.02
+_WRITERS = {
+    "rt_status": ("RT", lib.FS_BLOCK_RT_STATUS),
+    "rt_bus": ("RT", lib.FS_BLOCK_RT_BUS),
+    "guard_plan": ("RT", lib.FS_BLOCK_GUARD_PLAN),
+    "nonrt_status": ("Non-RT", lib.FS_BLOCK_NONRT_STATUS),
+    "guard_status": ("Non-RT", lib.FS_BLOCK_GUARD_STATUS),
+    "checkpoint": ("Non-RT", lib.FS_BLOCK_CHECKPOINT),
+    "core_status": ("Core", lib.FS_BLOCK_CORE_STATUS),
+}
+
+
+class DataStore:
+    """One cell's shared memory; `raw` is the whole of it as a cffi `fs_store *`.
+
+    Records are read as private copies and written whole (seqlock); single words are atomics.
+    """
+
+    def __init__(self, instance: Instance, mapped: mmap.mmap, *, adopted: bool) -> None:
+        self.instance = instance
+        self.adopted = adopted
+        self._memory = mapped
+        self.raw = ffi.cast("fs_store *", ffi.from_buffer(mapped))
+        self.estop = Estop(self.raw)
+        self.cycle_events = EventRing(self.raw.cycle_events)
+        self.host_events = EventRing(self.raw.host_events)
+        self.setpoints = SetpointRing(self.raw.setpoints)
+
+    @classmethod
+    def create(cls, instance: Instance) -> DataStore:
+        """For the Non-RT process: a new memory, or the living one adopted.
+
+        Raises:
+            StoreBusyError: a live RT process works on a memory of another layout.
+        """
+        mapped, adopted = memory.create(instance.shm_name)
+        store = cls(instance, mapped, adopted=adopted)
+        store.raw.header.owner_pid = os.getpid()
+        return store
+
+    @classmethod
+    def attach(cls, instance: Instance, timeout_s: float = 0.0) -> DataStore:
+        """For everyone else; waits for the memory at most `timeout_s`.
+
+        Raises:
+            StoreMissingError: there is none.
+            LayoutMismatchError: it is of another version.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                return cls(instance, memory.attach(instance.shm_name), adopted=True)
+            except StoreMissingError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(0.005)
+
+    def unlink(self) -> None:
+        """Removes the memory's name at the end of a cell's life."""
+        memory.unlink(self.instance.shm_name)
+
+    # ---- records ----
+
+    def new(self, record: str) -> Any:
+        """An empty record to fill and write, for example `new("fs_nonrt_status")`."""
+        return ffi.new(f"{record} *")
+
+    def _pid_of(self, writer: str) -> int:
+        if writer == "RT":
+            return self.rt_pid
+        return int(self.raw.header.owner_pid if writer == "Non-RT" else self.raw.core_status.pid)
+
+    def _read(self, block: str, record: str) -> Any:
+        writer, number = _WRITERS[block]
+        copy = ffi.new(record)
+        if lib.fs_block_read(self.raw, number, copy, _SPINS) == 0:
+            return copy
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:  # a writer that was only preempted comes back
+            time.sleep(0.001)
+            if lib.fs_block_read(self.raw, number, copy, _SPINS) == 0:
+                return copy
+        raise TornRecordError(block, writer, self._pid_of(writer))
+
+    def rt_status(self) -> Any:
+        """`fs_rt_status`: cycle, working counter, stop reason, stream and axes as of the last cycle."""
+        return self._read("rt_status", "fs_rt_status *")
+
+    def rt_bus(self) -> Any:
+        """`fs_rt_bus`: AL states, diagnosis, and what of the real-time set-up is degraded."""
+        return self._read("rt_bus", "fs_rt_bus *")
+
+    def guard_plan(self) -> Any:
+        """`fs_guard_plan`: the safe outputs as RT declared them."""
+        return self._read("guard_plan", "fs_guard_plan *")
+
+    def nonrt_status(self) -> Any:
+        """`fs_nonrt_status`: HA state and reason, restarts."""
+        return self._read("nonrt_status", "fs_nonrt_status *")
+
+    def guard_status(self) -> Any:
+        """`fs_guard_status`: whether the guard is armed, and the stamps of its last trip."""
+        return self._read("guard_status", "fs_guard_status *")
+
+    def checkpoint(self) -> Any:
+        """`fs_checkpoint`: last safe positions and task state; check it with `checkpoint_valid`."""
+        return self._read("checkpoint", "fs_checkpoint *")
+
+    def core_status(self) -> Any:
+        """`fs_core_status`: the Main Core's state and task."""
+        return self._read("core_status", "fs_core_status *")
+
+    def write_rt_bus(self, record: Any) -> None:
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_RT_BUS, record)
+
+    def write_nonrt_status(self, record: Any) -> None:
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_NONRT_STATUS, record)
+
+    def write_core_status(self, record: Any) -> None:
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_CORE_STATUS, record)
+
+    def write_guard_plan(self, record: Any) -> None:
+        """Stamps the checksum, then writes."""
+        record.checksum = 0
+        record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_guard_plan"))
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_GUARD_PLAN, record)
+
+    def write_checkpoint(self, record: Any) -> None:
+        """Stamps the checksum, then writes."""
+        record.checksum = 0
+        record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_checkpoint"))
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_CHECKPOINT, record)
+
+    @staticmethod
+    def checkpoint_valid(record: Any) -> bool:
+        """Whether a checkpoint was ever written and is whole."""
+        stamped, record.checksum = int(record.checksum), 0
+        found = int(lib.fs_checksum(record, ffi.sizeof("fs_checkpoint")))
+        record.checksum = stamped
+        return record.generation > 0 and found == stamped
+
+    # ---- words ----
+
+    def _word64(self, name: str) -> int:
+        return int(lib.fs_load64(ffi.addressof(self.raw, name)))
+
+    def _word32(self, name: str) -> int:
+        return int(lib.fs_load32(ffi.addressof(self.raw, name)))
+
+    @property
+    def rt_pid(self) -> int:
+        """Pid of the RT process that attached last; 0: never one."""
+        return int(self.raw.header.rt_pid)
+
+    @property
+    def rt_epoch(self) -> int:
+        return self._word64("rt_epoch")
+
+    @property
+    def rt_beat(self) -> int:
+        """Completed exchanges since the memory was made."""
+        return self._word64("rt_beat")
+
+    @property
+    def rt_beat_ns(self) -> int:
+        return self._word64("rt_beat_ns")
+
+    @property
+    def rt_phase(self) -> RtPhase:
+        """ABSENT also for a value that no RT process writes: damaged memory."""
+        value = self._word32("rt_phase")
+        return RtPhase(value) if value <= RtPhase.STOPPED else RtPhase.ABSENT
+
+    @property
+    def nonrt_beat(self) -> int:
+        return self._word64("nonrt_beat")
+
+    def beat_nonrt(self) -> None:
+        """After a completed supervision pass, and at no other time."""
+        lib.fs_add64(ffi.addressof(self.raw, "nonrt_beat"), 1)
+
+    def begin_nonrt_epoch(self) -> int:
+        return int(lib.fs_add64(ffi.addressof(self.raw, "nonrt_epoch"), 1))
+
+    @property
+    def nonrt_epoch(self) -> int:
+        return self._word64("nonrt_epoch")
+
+    @property
+    def nonrt_stopping(self) -> bool:
+        """The Non-RT process goes down by request."""
+        return bool(self._word32("nonrt_stopping"))
+
+    @nonrt_stopping.setter
+    def nonrt_stopping(self, stopping: bool) -> None:
+        lib.fs_set32(ffi.addressof(self.raw, "nonrt_stopping"), int(stopping))
+
+    @property
+    def core_beat(self) -> int:
+        return self._word64("core_beat")
+
+    def beat_core(self) -> None:
+        lib.fs_add64(ffi.addressof(self.raw, "core_beat"), 1)
+
+    @property
+    def motion_permit(self) -> bool:
+        """Whether the axes may move, as far as the Non-RT process is concerned."""
+        return bool(self._word32("motion_permit"))
+
+    @motion_permit.setter
+    def motion_permit(self, permit: bool) -> None:
+        lib.fs_set32(ffi.addressof(self.raw, "motion_permit"), int(permit))
+
+    @property
+    def reset_count(self) -> int:
+        return self._word32("reset_count")
+
+    def request_fault_reset(self) -> None:
+        """Asks the cycle for one fault reset of all axes that are in fault."""
+        lib.fs_add32(ffi.addressof(self.raw, "reset_count"), 1)
+
+    def inject(self, fault: Inject) -> None:
+        """Asks an RT process started with --fault-injection for a real fault."""
+        lib.fs_set32(ffi.addressof(self.raw, "rt_inject"), fault)

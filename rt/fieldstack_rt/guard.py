@@ -1,0 +1,76 @@
+"""The native guard, as the Non-RT process runs it (native/guard.c; DESIGN decision 5)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.store import DataStore
+
+
+class GuardError(OSError):
+    """The guard's thread could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """Where and how sharply the guard watches.
+
+    `threshold_cycles`: observations without progress, each at least one bus cycle long, that mean silence.
+    `priority`: SCHED_FIFO, below RT's; 0 leaves the default scheduler. `cpu`: -1 is any.
+    """
+
+    cpu: int = 0
+    priority: int = 70
+    threshold_cycles: int = 5
+    fence_timeout_ms: int = 100
+
+
+class Guard:
+    """A running guard thread. It watches, fences, makes the outputs safe and lets go of the bus on its own."""
+
+    def __init__(self, store: DataStore, config: GuardConfig) -> None:
+        self._store, self._config = store, config
+        self._guard: Any = ffi.NULL
+
+    def start(self) -> Guard:
+        """Starts the thread. GuardError if the system refuses it."""
+        out = ffi.new("fs_guard **")
+        config = self._config
+        native = ffi.new(
+            "fs_guard_config *",
+            (config.cpu, config.priority, config.threshold_cycles, config.fence_timeout_ms),
+        )
+        if error := lib.fs_guard_start(self._store.raw, native, out):
+            raise GuardError(error, f"the guard thread did not start: {os.strerror(error)}")
+        self._guard = out[0]
+        return self
+
+    def fileno(self) -> int:
+        """An eventfd, readable after a trip, after the outputs are confirmed safe, after the bus is let go."""
+        return int(lib.fs_guard_fd(self._guard))
+
+    def status(self) -> Any:
+        """`fs_guard_status` as last published."""
+        return self._store.guard_status()
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What of its real-time set-up the system refused, in words."""
+        bits = int(lib.fs_guard_degraded(self._guard))
+        words = (
+            (lib.FS_DEGRADED_SCHEDULER, "guard: no SCHED_FIFO"),
+            (lib.FS_DEGRADED_AFFINITY, "guard: not pinned"),
+        )
+        return tuple(word for bit, word in words if bits & bit)
+
+    def demand_trip(self) -> None:
+        """Fences a living RT process and makes the outputs safe, at the guard's next observation."""
+        lib.fs_guard_demand_trip(self._guard)
+
+    def stop(self) -> None:
+        if self._guard != ffi.NULL:
+            lib.fs_guard_stop(self._guard)
+            self._guard = ffi.NULL
