@@ -56,7 +56,7 @@ class Draft:
         """A condition begins (or happens anew): its rule's actions but REBOOT_PROCESS are ordered."""
         rule = self.policy.rule(condition)
         for wanted in rule.actions:
-            if kind := _ORDERS.get(wanted):
+            if (kind := _ORDERS.get(wanted)) is not None:
                 self.actions.append(Action(kind, rule.name, cause, until=rule.clear))
         self.drop({condition})
         fresh = ActiveCondition(condition, self.now_ns, cause)

@@ -195,10 +195,10 @@ def _record(
 
 def restart_now(draft: Draft, name: ProcessName, cause: str) -> None:
     """A person asked for a start of a process that is down: at once, and not counted."""
-    track = replace(
-        draft.state.track(name), restarts=(), pending=Pending(draft.now_ns, "reset", cause, False)
-    )
-    draft.set_track(track)
     process = draft.process(name)
-    if process and draft.state.ha is not HaState.SHUTDOWN:
-        _advance(draft, process)
+    if process is None:
+        return
+    pending = Pending(draft.now_ns, "reset", cause, counted=False)
+    track = draft.state.track(name)
+    draft.set_track(replace(track, restarts=(), pending=pending, failed_start=process.start_id, proven=False))
+    _advance(draft, process)

@@ -1,0 +1,308 @@
+"""The decision core as timelines; each test reads as what happens and what is decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from script import MS, Script
+
+from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.actions import Step
+from fieldstack.ha.facts import GuardFacts, PositionCheck, RequestKind
+from fieldstack.ha.facts import ProcessCondition as C
+from fieldstack.ha.states import TRANSITIONS, HaState, IllegalTransitionError, transition
+from fieldstack.ha.vocabulary import ClearWhen, Condition, ProcessName
+
+
+def test_a_cell_starts_through_recovery_and_moves_only_when_all_is_read_back() -> None:
+    cell = Script().later()
+    assert cell.ha is HaState.RECOVERY
+    assert cell.kinds == [A.SAFE_MODE_ENTER, A.START_PROCESS, A.START_PROCESS]
+    cell.comes_up().bus(all_op=False).later()
+    assert (cell.ha, cell.kinds) == (HaState.RECOVERY, [])
+    cell.bus(all_op=True, positions=PositionCheck.PENDING).later()
+    assert cell.ha is HaState.RECOVERY
+    cell.bus(positions=PositionCheck.AGREE).later()
+    assert (cell.ha, cell.kinds) == (HaState.OPERATIONAL, [A.SAFE_MODE_EXIT])
+    assert cell.later().kinds == []
+
+
+def test_no_motion_while_the_guard_does_not_watch() -> None:
+    cell = Script().later().comes_up()
+    cell.facts = replace(cell.facts, guard=GuardFacts(watching=False))
+    assert cell.later().ha is HaState.RECOVERY
+    cell.facts = replace(cell.facts, guard=GuardFacts(enabled=False))
+    assert cell.later().ha is HaState.OPERATIONAL
+
+
+def test_a_first_crash_is_restarted_in_the_same_decision() -> None:
+    cell = Script().operational().dies().later(0.2)
+    assert cell.ha is HaState.RECOVERY
+    assert cell.kinds == [
+        A.EMERGENCY_STOP, A.SAFE_MODE_ENTER, A.RECORD_STEP, A.RECORD_STEP, A.RECORD_STEP,
+        A.READ_CHECKPOINT, A.REBOOT_PROCESS, A.SEND_ALERT,
+    ]  # fmt: skip
+    assert cell.steps == [Step.DETECTED, Step.FENCED, Step.SAFE_OUTPUTS]
+    assert {action.rule for action in cell.actions} == {"rt-dead"}
+    assert all("SIGKILL" in action.cause for action in cell.actions)
+    assert cell.actions[0].until is ClearWhen.ON_RECOVERY
+
+
+def test_the_cell_comes_back_by_itself_after_a_crash() -> None:
+    cell = Script().operational().dies().later(0.2)
+    cell.rt(C.RUNNING).bus(cycling=True).later(80)
+    assert (cell.ha, cell.steps) == (HaState.RECOVERY, [Step.HEARTBEAT_BACK])
+    cell.comes_up().later(30)
+    assert cell.ha is HaState.OPERATIONAL
+    assert cell.kinds == [A.RECORD_STEP, A.CLEAR_LATCH, A.SAFE_MODE_EXIT]
+    assert cell.steps == [Step.RECOVERED]
+    assert cell.facts.estop.on_recovery == 0
+    assert cell.state.conditions == ()
+
+
+def test_a_restart_waits_for_confirmed_safe_outputs_but_not_for_ever() -> None:
+    cell = Script().operational().rt(C.DEAD).guard(detected_ns=10**12, fenced_ns=0).later(1)
+    assert A.REBOOT_PROCESS not in cell.kinds
+    cell.later(20)
+    assert cell.kinds == []
+    cell.later(40)
+    assert A.REBOOT_PROCESS in cell.kinds
+    unconfirmed = [action for action in cell.actions if action.step is Step.SAFE_OUTPUTS]
+    assert not unconfirmed[0].confirmed
+
+
+def test_a_silent_process_is_fenced_before_it_is_restarted() -> None:
+    cell = Script().operational().rt(C.SILENT, gone=False, why="no progress")
+    cell.facts = replace(cell.facts, guard=GuardFacts(watching=False))
+    cell.later()
+    assert A.FENCE_PROCESS in cell.kinds
+    assert A.REBOOT_PROCESS not in cell.kinds
+    cell.later()
+    assert A.REBOOT_PROCESS in cell.kinds
+
+
+def test_the_second_crash_in_a_window_backs_off() -> None:
+    cell = Script().operational().dies().later(1).comes_up().later(50).dies().later(1)
+    assert A.REBOOT_PROCESS not in cell.kinds
+    assert A.REBOOT_PROCESS not in cell.later(498).kinds
+    assert A.REBOOT_PROCESS in cell.later(2).kinds
+
+
+def test_a_crash_long_after_the_last_is_a_first_one_again() -> None:
+    cell = Script().operational().dies().later(1).comes_up().later(50).later(61_000).dies().later(1)
+    assert A.REBOOT_PROCESS in cell.kinds
+
+
+def _spend(cell: Script) -> Script:
+    for _ in range(6):
+        cell.dies().later(1)
+        if A.REBOOT_PROCESS not in cell.kinds and cell.ha is not HaState.MANUAL_INTERVENTION:
+            cell.later(9000)
+        if cell.ha is not HaState.MANUAL_INTERVENTION:
+            cell.comes_up().later(10)
+    return cell
+
+
+def test_a_spent_budget_ends_in_manual_intervention() -> None:
+    cell = _spend(Script().operational())
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    assert "5 times within 60 s" in cell.state.reason
+    assert [action.until for action in cell.actions if action.kind is A.EMERGENCY_STOP][
+        -1
+    ] is ClearWhen.ON_RESET
+    assert A.AWAIT_MANUAL in cell.kinds
+    for _ in range(100):
+        assert cell.later(60_000).kinds == []
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+
+
+def test_a_reset_leaves_manual_intervention_and_gives_a_new_budget() -> None:
+    cell = _spend(Script().operational()).asks(RequestKind.RESET).later()
+    assert cell.ha is HaState.RECOVERY
+    assert cell.answer.confirmed
+    assert cell.kinds.count(A.REBOOT_PROCESS) == 1
+    assert cell.state.rt.restarts == ()
+    cell.comes_up().later()
+    assert cell.ha is HaState.OPERATIONAL
+    assert (cell.facts.estop.on_reset, cell.facts.estop.on_recovery) == (0, 0)
+
+
+def test_a_budget_of_none_never_restarts() -> None:
+    policy = Script().policy
+    none = policy.process(ProcessName.RT).model_copy(update={"max_restart_count": 0})
+    cell = Script(policy.model_copy(update={"processes": [none, policy.processes[1]]})).operational()
+    cell.dies().later(1)
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    assert A.REBOOT_PROCESS not in cell.kinds
+
+
+def test_what_a_person_raised_stays_until_reset() -> None:
+    cell = Script().operational().operator_stops().later(1)
+    assert cell.ha is HaState.SAFE_MODE
+    assert "hand in the way" in cell.state.reason
+    for _ in range(50):
+        cell.later(10_000)
+    assert cell.ha is HaState.SAFE_MODE
+    cell.asks(RequestKind.RESET).later()
+    assert cell.answer.confirmed
+    assert [action.sources for action in cell.actions if action.kind is A.CLEAR_LATCH] == [1]
+    assert A.RESET_FAULTS in cell.kinds
+    assert cell.ha is HaState.RECOVERY
+    assert cell.later().ha is HaState.OPERATIONAL
+
+
+def test_a_crash_does_not_clear_what_a_person_raised() -> None:
+    cell = Script().operational().operator_stops().later(1).dies().later(1)
+    assert cell.ha is HaState.RECOVERY
+    cell.comes_up().later(100)
+    assert cell.ha is HaState.SAFE_MODE
+    assert Step.RECOVERED in cell.steps
+    assert cell.facts.estop.on_reset & 1
+    assert A.SAFE_MODE_EXIT not in cell.kinds
+
+
+def test_a_reset_is_refused_while_its_cause_is_there() -> None:
+    cell = Script().operational().operator_stops().later(1)
+    cell.bus(wkc=9, bad_row=400, detail="slave 3 does not answer").later()
+    cell.asks(RequestKind.RESET).later()
+    assert not cell.answer.confirmed
+    assert "working counter 9 of 14" in cell.answer.cause
+    assert "slave 3" in cell.answer.cause
+    assert cell.facts.estop.on_reset == 1
+
+
+def test_a_reset_during_a_recovery_is_refused() -> None:
+    cell = Script().operational().dies().later(1).asks(RequestKind.RESET).later()
+    assert not cell.answer.confirmed
+    assert "starting" in cell.answer.cause
+
+
+def test_a_reset_with_nothing_latched_resets_faults() -> None:
+    cell = Script().operational().asks(RequestKind.RESET).later()
+    assert cell.answer.confirmed
+    assert "nothing was latched" in cell.answer.cause
+    assert (cell.ha, cell.kinds) == (HaState.OPERATIONAL, [A.RESET_FAULTS, A.ANSWER])
+
+
+def test_a_lost_working_counter_stops_the_axes_until_it_was_back_for_a_while() -> None:
+    cell = Script().operational().bus(wkc=11, bad_row=4).later(4)
+    assert cell.ha is HaState.OPERATIONAL
+    cell.bus(bad_row=5).later(1)
+    assert (cell.ha, cell.kinds) == (HaState.SAFE_MODE, [A.SAFE_MODE_ENTER, A.SEND_ALERT])
+    cell.bus(wkc=14, bad_row=0).later(10)
+    assert cell.later(150).ha is HaState.SAFE_MODE
+    cell.bus(wkc=11, bad_row=1).later(10).bus(wkc=14, bad_row=0).later(10)
+    assert cell.later(199).ha is HaState.SAFE_MODE
+    assert cell.later(1).ha is HaState.RECOVERY
+    assert cell.later().ha is HaState.OPERATIONAL
+
+
+def test_a_bus_that_comes_up_is_no_lost_working_counter_until_the_grace_is_over() -> None:
+    cell = Script().later().comes_up().bus(wkc=3, bad_row=900).later()
+    assert cell.ha is HaState.RECOVERY
+    cell.later(20_000)
+    assert cell.ha is HaState.SAFE_MODE
+    assert A.SEND_ALERT in cell.kinds
+    cell.comes_up().later().later(200).later()
+    assert cell.ha is HaState.OPERATIONAL
+
+
+def test_positions_that_differ_need_a_person() -> None:
+    cell = Script().operational().dies().later(1).comes_up().bus(positions=PositionCheck.DIFFER).later(100)
+    assert cell.ha is HaState.SAFE_MODE
+    assert cell.later(10_000).ha is HaState.SAFE_MODE
+    cell.asks(RequestKind.RESET).later().later()
+    assert cell.ha is HaState.OPERATIONAL
+
+
+def test_an_rt_process_stopped_from_outside_is_not_restarted_behind_that_persons_back() -> None:
+    cell = Script().operational().rt(C.STOPPED, why="exit status 0").later()
+    assert cell.ha is HaState.SAFE_MODE
+    assert A.START_PROCESS not in cell.later(60_000).kinds
+    cell.asks(RequestKind.RESET).later()
+    assert cell.ha is HaState.RECOVERY
+    assert cell.kinds.count(A.REBOOT_PROCESS) == 1
+    assert cell.comes_up().later().ha is HaState.OPERATIONAL
+    assert cell.state.rt.restarts == ()
+
+
+def test_a_planned_restart_is_orderly_and_costs_no_budget() -> None:
+    cell = Script().operational().asks(RequestKind.RESTART, ProcessName.RT).later()
+    assert cell.answer.confirmed
+    assert (cell.ha, cell.kinds) == (HaState.RECOVERY, [A.SAFE_MODE_ENTER, A.STOP_PROCESS, A.ANSWER])
+    cell.rt(C.STOPPED, asked=True).later(300)
+    assert cell.kinds == [A.START_PROCESS]
+    assert cell.comes_up().later(100).ha is HaState.OPERATIONAL
+    assert cell.state.rt.restarts == ()
+
+
+def test_a_dead_core_degrades_the_cell_and_is_restarted() -> None:
+    cell = Script().operational().core(C.DEAD, why="exit status 1").later()
+    assert cell.ha is HaState.DEGRADED
+    assert A.REBOOT_PROCESS in cell.kinds
+    assert A.EMERGENCY_STOP not in cell.kinds
+    cell.core(C.RUNNING).later(300)
+    assert cell.ha is HaState.OPERATIONAL
+
+
+def test_a_silent_core_is_fenced_first() -> None:
+    cell = Script().operational().core(C.SILENT, gone=False).later()
+    assert A.FENCE_PROCESS in cell.kinds
+    assert A.REBOOT_PROCESS not in cell.kinds
+    assert A.REBOOT_PROCESS in cell.later().kinds
+
+
+def test_shutdown_is_the_end_of_it() -> None:
+    cell = Script().operational().asks(RequestKind.SHUTDOWN).later()
+    assert (cell.ha, cell.kinds) == (HaState.SHUTDOWN, [A.SAFE_MODE_ENTER, A.ANSWER])
+    cell.dies().later()
+    assert (cell.ha, cell.kinds) == (HaState.SHUTDOWN, [])
+    cell.asks(RequestKind.RESET).later()
+    assert not cell.answer.confirmed
+
+
+def test_the_guard_or_rt_may_stop_a_moving_cell_and_it_checks_before_it_goes_on() -> None:
+    cell = Script().operational().estop(on_recovery=16).later()
+    assert cell.ha is HaState.SAFE_MODE
+    assert cell.later().ha is HaState.RECOVERY
+    cell.later()
+    assert cell.ha is HaState.OPERATIONAL
+    assert cell.facts.estop.on_recovery == 0
+
+
+def test_the_times_of_the_steps_are_those_of_the_guard() -> None:
+    cell = Script().operational()
+    now = cell.now
+    cell.rt(C.DEAD, why="SIGSEGV")
+    cell.guard(last_progress_ns=now - MS, detected_ns=now, fenced_ns=now + 5, confirmed_ns=now + 900).later(1)
+    steps = [action for action in cell.actions if action.step]
+    assert [(step.at_ns - now, step.took_ns) for step in steps][1:] == [(5, 5), (900, 895)]
+
+
+@pytest.mark.parametrize("source", HaState)
+@pytest.mark.parametrize("target", HaState)
+def test_only_the_table_allows_a_transition(source: HaState, target: HaState) -> None:
+    if target is source or target in TRANSITIONS[source]:
+        assert transition(source, target) is target
+    else:
+        with pytest.raises(
+            IllegalTransitionError, match=f"{source.name} can not be followed by {target.name}"
+        ):
+            transition(source, target)
+
+
+def test_every_state_but_shutdown_has_a_way_out() -> None:
+    assert all(TRANSITIONS[state] for state in HaState if state is not HaState.SHUTDOWN)
+    assert TRANSITIONS[HaState.MANUAL_INTERVENTION] == {HaState.RECOVERY, HaState.SHUTDOWN}
+
+
+def test_every_condition_is_ruled_by_the_shipped_policy() -> None:
+    policy = Script().policy
+    assert {rule.condition for rule in policy.rules} == set(Condition)
+
+
+def test_actions_are_ordered_by_severity() -> None:
+    cell = Script().operational().operator_stops().dies().later(1)
+    assert all(first <= second for first, second in pairwise(cell.kinds))
