@@ -29,7 +29,8 @@ from fieldstack_ethercat.bus.errors import (
 from fieldstack_ethercat.bus.plan import BusPlan, SlavePlan
 from fieldstack_ethercat.bus.soem_context import SoemContext, SoemView
 from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
-from fieldstack_ethercat.bus.states import ACKNOWLEDGE_FLAG, AlState, SlaveState, hint, status_text
+from fieldstack_ethercat.bus.states import SlaveState, hint
+from fieldstack_ethercat.wire.al import ERROR, AlState, code_text
 
 LINK_TIMEOUT_NS = 3_000_000_000
 STATE_TIMEOUT_NS = 2_000_000_000
@@ -131,7 +132,7 @@ class Bus:
             for slave, plan in zip(self.master.slaves, self.plan.slaves, strict=True):
                 slave.config_func = partial(self._set_up, plan)
             self._context = self._map()
-            self.wait_for_state(AlState.SAFE_OP, timeout_ns)
+            self.wait_for_state(AlState.SAFEOP, timeout_ns)
 
     def soem_context(self) -> SoemContext:
         """The addresses for the native cycle. The outputs there are safe until somebody changes them."""
@@ -168,7 +169,7 @@ class Bus:
         with self._lock:
             self.master.read_state()
             return tuple(
-                SlaveState.from_raw(plan.position, plan.name, slave.state, slave.al_status)
+                SlaveState(plan.position, plan.name, slave.state, slave.al_status)
                 for plan, slave in zip(self.plan.slaves, self._slaves(), strict=True)
             )
 
@@ -183,7 +184,7 @@ class Bus:
 
     def acknowledge(self, position: int, state: AlState) -> None:
         """Clear a slave's error flag by acknowledging the state that it is in."""
-        self.request_slave(position, int(state) | ACKNOWLEDGE_FLAG)
+        self.request_slave(position, state | ERROR)
 
     def request_slave(self, position: int, control: int) -> None:
         """Write AL control of one slave; does not wait."""
@@ -197,7 +198,7 @@ class Bus:
         with self._lock:
             return bool(self._slaves()[position].recover(SLAVE_TIMEOUT_US) > 0)
 
-    def reconfigure(self, position: int) -> AlState:
+    def reconfigure(self, position: int) -> SlaveState:
         """Take one slave through INIT and PRE-OP to SAFE-OP with its planned set-up.
 
         Returns the state reached; an error of the set-up is raised as in `configure`.
@@ -207,8 +208,7 @@ class Bus:
             raw = self._slaves()[position].reconfig(SLAVE_TIMEOUT_US)
             if self._setup_error:
                 raise self._setup_error
-            plan = self.plan.slaves[position]
-            return SlaveState.from_raw(position, plan.name, raw, 0).state
+            return SlaveState(position, self.plan.slaves[position].name, raw)
 
     def _slaves(self) -> list[Any]:
         slaves: list[Any] = self.master.slaves or []
@@ -230,6 +230,9 @@ class Bus:
             )
         except BusError as error:
             self._setup_error = error
+        except Exception as error:
+            self._setup_error = BusError(f"position {position} ({plan.name}): set-up failed: {error!r}")
+            self._setup_error.__cause__ = error
 
     def _map(self) -> SoemContext:
         problems: list[Exception] = []
@@ -264,9 +267,9 @@ def _state_change_error(wanted: AlState, slave: SlaveState) -> StateChangeError:
     return StateChangeError(
         position=slave.position,
         slave=slave.name,
-        wanted=wanted.label,
-        actual=slave.state.label + (" with error" if slave.error else ""),
+        wanted=wanted.text,
+        actual=slave.state_text,
         al_status_code=slave.al_status_code,
-        text=status_text(slave.al_status_code),
+        text=code_text(slave.al_status_code) if slave.error else "no error reported",
         hint=advice,
     )

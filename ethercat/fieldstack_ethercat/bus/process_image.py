@@ -13,7 +13,7 @@ from fieldstack_ethercat.bus.soem_context import SoemContext, SoemView, expect
 def take_over(plan: BusPlan, view: SoemView) -> SoemContext:
     """Check the image that `config_map` made, and fill its outputs with what is safe.
 
-    MappingMismatchError if a slave's size is not the planned one, SoemLayoutError if memory is not as it must be.
+    MappingMismatchError if a slave's size is not the planned one, SoemLayoutError if memory disagrees.
     """
     _check_sizes(plan, view)
     context = view.mapped()

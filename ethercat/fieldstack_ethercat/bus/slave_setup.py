@@ -9,10 +9,11 @@ import pysoem
 from fieldstack_ethercat.bus import pdo_mapping
 from fieldstack_ethercat.bus.errors import MappingMismatchError, RegisterWriteError, StartupSdoError
 from fieldstack_ethercat.bus.plan import Pdo, SlavePlan, StartupSdo
+from fieldstack_ethercat.wire.registers import Register
 
-REGISTER_WATCHDOG_DIVIDER = 0x0400
-REGISTER_WATCHDOG_PROCESS_DATA = 0x0420
 REGISTER_TIMEOUT_US = 4000
+ABORT_NO_OBJECT = 0x06020000
+"""A device without outputs has no 0x1C12, one without inputs no 0x1C13."""
 MAILBOX_ERRORS = (pysoem.SdoError, pysoem.MailboxError, pysoem.PacketError, pysoem.WkcError)
 
 
@@ -31,8 +32,8 @@ def set_up(slave: Any, plan: SlavePlan, *, has_coe: bool, complete_access: bool)
 
 def _write_watchdog(slave: Any, plan: SlavePlan) -> None:
     for register, value in (
-        (REGISTER_WATCHDOG_DIVIDER, plan.watchdog.divider),
-        (REGISTER_WATCHDOG_PROCESS_DATA, plan.watchdog.process_data),
+        (Register.WATCHDOG_DIVIDER, plan.watchdog.divider),
+        (Register.WATCHDOG_TIME_PROCESS_DATA, plan.watchdog.process_data),
     ):
         try:
             slave._fpwr(register, value.to_bytes(2, "little"), REGISTER_TIMEOUT_US)
@@ -45,7 +46,7 @@ def _map(slave: Any, plan: SlavePlan, assign: int, pdos: tuple[Pdo, ...], comple
     wanted = pdo_mapping.mapping_of(pdos)
     found: pdo_mapping.Mapping | None = None
     try:
-        found = _read(slave, assign, complete_access)
+        found = read_mapping(slave, assign, complete_access)
         if found != wanted:
             pdo_mapping.write(slave, assign, wanted)
     except MAILBOX_ERRORS as error:
@@ -60,7 +61,8 @@ def _map(slave: Any, plan: SlavePlan, assign: int, pdos: tuple[Pdo, ...], comple
         ) from error
 
 
-def _read(slave: Any, assign: int, complete_access: bool) -> pdo_mapping.Mapping:
+def read_mapping(slave: Any, assign: int, complete_access: bool) -> pdo_mapping.Mapping:
+    """A device's mapping in one direction, by the quickest way that it understands; empty if it has none."""
     if complete_access:
         try:
             return pdo_mapping.read(slave, assign, complete_access=True)
@@ -69,13 +71,9 @@ def _read(slave: Any, assign: int, complete_access: bool) -> pdo_mapping.Mapping
     try:
         return pdo_mapping.read(slave, assign, complete_access=False)
     except pysoem.SdoError as error:
-        if error.abort_code == ABORT_NO_OBJECT:
+        if error.abort_code & 0xFFFFFFFF == ABORT_NO_OBJECT:
             return ()
         raise
-
-
-ABORT_NO_OBJECT = 0x06020000
-"""A device without outputs has no 0x1C12, one without inputs no 0x1C13."""
 
 
 def _write_sdo(slave: Any, plan: SlavePlan, sdo: StartupSdo) -> None:

@@ -1,29 +1,10 @@
-"""AL states and AL status codes in words (ETG.1000.6, tables 9 and 11)."""
+"""AL states of the slaves as the master reads them, and what to do about their AL status codes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-ERROR_FLAG = 0x10
-ACKNOWLEDGE_FLAG = 0x10
-STATE_MASK = 0x0F
-
-
-class AlState(IntEnum):
-    """Low four bits of AL status (0x0130) and AL control (0x0120). NONE: the slave does not answer."""
-
-    NONE = 0
-    INIT = 1
-    PRE_OP = 2
-    BOOT = 3
-    SAFE_OP = 4
-    OP = 8
-
-    @property
-    def label(self) -> str:
-        return "no answer" if self is AlState.NONE else self.name.replace("_", "-")
-
+from fieldstack_ethercat.wire.al import ERROR, STATE_MASK, AlState, code_text, state_text
 
 HINTS: dict[int, str] = {
     0x0001: "The slave gives no reason: read its own diagnosis (object 0x10F3) or power it off and on.",
@@ -56,37 +37,37 @@ def hint(code: int) -> str:
     return HINTS.get(code, "See the device's manual for this AL status code.")
 
 
-def status_text(code: int) -> str:
-    """An AL status code in words."""
-    import pysoem
-
-    return str(pysoem.al_status_code_to_string(code)) if code else "no error reported"
-
-
 @dataclass(frozen=True, slots=True)
 class SlaveState:
-    """AL status of one slave as read: its state, whether the error flag is set, and its AL status code."""
+    """AL status (0x0130) and AL status code (0x0134) of one slave as read; `status` 0: it does not answer."""
 
     position: int
     name: str
-    state: AlState
-    error: bool
-    al_status_code: int
+    status: int
+    al_status_code: int = 0
 
-    @classmethod
-    def from_raw(cls, position: int, name: str, raw: int, al_status_code: int) -> SlaveState:
-        """From the AL status register's value as SOEM keeps it; reserved states count as no answer."""
-        low = raw & STATE_MASK
-        state = AlState(low) if low in AlState._value2member_map_ else AlState.NONE
-        return cls(position, name, state, bool(raw & ERROR_FLAG), al_status_code)
+    @property
+    def state(self) -> AlState | None:
+        """The AL state; None if the slave does not answer."""
+        low = self.status & STATE_MASK
+        return AlState(low) if low in KNOWN_STATES else None
+
+    @property
+    def error(self) -> bool:
+        return bool(self.status & ERROR)
 
     @property
     def answers(self) -> bool:
-        return self.state is not AlState.NONE
+        return self.state is not None
+
+    @property
+    def state_text(self) -> str:
+        return state_text(self.status) if self.answers else "no answer"
 
     def text(self) -> str:
-        """For example `position 2 (drive-3): SAFE-OP with error 0x001B: Sync manager watchdog`."""
-        error = ""
-        if self.error:
-            error = f" with error 0x{self.al_status_code:04X}: {status_text(self.al_status_code)}"
-        return f"position {self.position} ({self.name}): {self.state.label}{error}"
+        """For example `position 2 (drive-3): SAFE-OP + error 0x001B: sync manager watchdog`."""
+        code = f" 0x{self.al_status_code:04X}: {code_text(self.al_status_code)}" if self.error else ""
+        return f"position {self.position} ({self.name}): {self.state_text}{code}"
+
+
+KNOWN_STATES = frozenset(AlState)
