@@ -75,10 +75,12 @@ _TEXTS: dict[AbortCode, str] = {
     AbortCode.NO_DICTIONARY: "Object dictionary not present or its dynamic generation failed",
 }
 
+_BY_NUMBER: dict[int, str] = {int(code): text for code, text in _TEXTS.items()}
+
 
 def abort_text(code: int) -> str:
     """The text of any abort code, known or not."""
-    return AbortCode(code).text if code in AbortCode else f"Unknown abort code 0x{code:08X}"
+    return _BY_NUMBER.get(code, f"Unknown abort code 0x{code:08X}")
 
 
 class SdoAbortError(Exception):

@@ -1,6 +1,7 @@
 """The SDO information service: which objects a slave has, and what they are (ETG.1000.6, 5.6.3).
 
-Each structure packs to, and is read from, the data that follows the service's header. Long answers come in fragments.
+Each structure packs to, and is read from, the data that follows the service's header. Long answers come in
+fragments.
 """
 
 from __future__ import annotations
@@ -108,11 +109,9 @@ class SdoInfoMessage:
     fragments_left: int = 0
 
     def pack(self) -> bytes:
-        opcode = fits("SdoInfoMessage", "opcode", self.opcode, 7) | (
-            _INCOMPLETE if self.fragments_left else 0
-        )
+        opcode = fits("SdoInfoMessage", "opcode", self.opcode, 7)
         left = fits("SdoInfoMessage", "fragments_left", self.fragments_left, 16)
-        return _HEADER.pack(opcode, 0, left) + self.data
+        return _HEADER.pack(opcode | (_INCOMPLETE if left else 0), 0, left) + self.data
 
     @classmethod
     def unpack(cls, payload: bytes) -> SdoInfoMessage:
@@ -164,7 +163,8 @@ class ObjectDescription:
     def unpack(cls, data: bytes) -> ObjectDescription:
         """Raises ShortBufferError."""
         need("ObjectDescription", data, _OBJECT.size)
-        return cls(*_OBJECT.unpack_from(data), data[_OBJECT.size :].decode("ascii", "replace"))
+        index, data_type, max_subindex, code = _OBJECT.unpack_from(data)
+        return cls(index, data_type, max_subindex, code, data[_OBJECT.size :].decode("ascii", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class EntryRequest:
 
 @dataclass(frozen=True, slots=True)
 class EntryDescription:
-    """One entry. `extras` is default, minimum and maximum as far as `value_info` names them, and then the name."""
+    """One entry. `extras`: default, minimum and maximum as far as `value_info` names them, then the name."""
 
     index: int
     subindex: int
@@ -205,4 +205,5 @@ class EntryDescription:
     def unpack(cls, data: bytes) -> EntryDescription:
         """Raises ShortBufferError."""
         need("EntryDescription", data, _ENTRY.size)
-        return cls(*_ENTRY.unpack_from(data), bytes(data[_ENTRY.size :]))
+        index, subindex, info, data_type, bit_length, access = _ENTRY.unpack_from(data)
+        return cls(index, subindex, info, data_type, bit_length, access, bytes(data[_ENTRY.size :]))
