@@ -29,7 +29,7 @@ class GuardConfig:
 
 
 class Guard:
-    """A running guard thread. It watches, fences, makes the outputs safe and lets go of the bus on its own."""
+    """A running guard thread: watches, fences, makes the outputs safe, lets go of the bus on its own."""
 
     def __init__(self, store: DataStore, config: GuardConfig) -> None:
         self._store, self._config = store, config
@@ -49,7 +49,7 @@ class Guard:
         return self
 
     def fileno(self) -> int:
-        """An eventfd, readable after a trip, after the outputs are confirmed safe, after the bus is let go."""
+        """An eventfd, readable after a trip, the confirmation of safe outputs, the release of the bus."""
         return int(lib.fs_guard_fd(self._guard))
 
     def status(self) -> Any:

@@ -50,7 +50,8 @@ class EventRing:
 
     def drain(self, limit: int = 256) -> list[RtEvent]:
         """At most `limit` events, oldest first."""
-        address, slot, found = ffi.addressof(self._ring), self._slot, []
+        address, slot = ffi.addressof(self._ring), self._slot
+        found: list[RtEvent] = []
         while len(found) < limit and lib.fs_event_pop(address, slot):
             found.append(
                 RtEvent(slot.sequence, slot.t_ns, _code(slot.code), slot.subject, slot.a, slot.b, slot.c)

@@ -1,0 +1,106 @@
+"""`python -m fieldstack_rt run`: the RT process. Lean on purpose: its start-up time is part of every failover."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
+
+EXIT_FAILED, EXIT_CONFIGURATION, EXIT_PERMISSION, EXIT_NOT_RUNNING, EXIT_TAKEN = 1, 3, 4, 5, 6
+
+_EPILOG = """exit status:
+  0 stopped by request   1 failed   2 wrong usage   3 configuration and bus differ
+  4 missing permission or interface   5 no cell of that name (no shared memory)   6 another RT process has the bus
+
+example:
+  fieldstack-rt run --instance cell --plan /run/fieldstack/cell/bus.json --interface eth1
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fieldstack-rt", description="The RT process: owns the EtherCAT master and runs the cycle."
+    )
+    run = parser.add_subparsers(dest="command", required=True).add_parser(
+        "run",
+        help="bring the bus to OP and run the cycle until SIGTERM",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("--instance", default=DEFAULT_INSTANCE, help="the cell's name (default: %(default)s)")
+    run.add_argument("--plan", type=Path, help="validated bus plan (default: the instance's bus.json)")
+    run.add_argument("--interface", default="", help="network interface (default: the plan's)")
+    run.add_argument("--cpu", type=int, default=1, help="CPU of the cycle thread, -1: any (default: 1)")
+    run.add_argument(
+        "--priority", type=int, default=80, help="its SCHED_FIFO priority, 0: none (default: 80)"
+    )
+    run.add_argument(
+        "--nonrt-timeout-ms", type=int, default=500, help="axes stop after this long without a Non-RT beat"
+    )
+    run.add_argument("--wkc-limit", type=int, default=3, help="bad cycles in a row that stop the axes")
+    run.add_argument("--wait-s", type=float, default=10.0, help="wait this long for the shared memory")
+    run.add_argument(
+        "--fault-injection", action="store_true", help="obey injected faults (tests, benchmarks)"
+    )
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from fieldstack_ethercat.bus.plan import BusPlan
+    from fieldstack_rt import realtime
+    from fieldstack_rt.datastore.store import DataStore
+    from fieldstack_rt.executive import RTExecutive, RtOptions
+
+    realtime.name_process("fieldstack-rt")
+    realtime.forbid_core_dumps()
+    instance = Instance(arguments.instance)
+    plan = BusPlan.from_json((arguments.plan or instance.plan_file).read_bytes())
+    store = DataStore.attach(instance, timeout_s=arguments.wait_s)
+    options = RtOptions(
+        interface=arguments.interface or plan.interface,
+        cpu=arguments.cpu,
+        priority=arguments.priority,
+        nonrt_timeout_ms=arguments.nonrt_timeout_ms,
+        wkc_limit=arguments.wkc_limit,
+        fault_injection=arguments.fault_injection,
+    )
+    RTExecutive(store, plan, options).run()
+
+
+def _exit_code(error: Exception) -> int:
+    """What a supervisor can tell from the exit status, as `--help` lists it."""
+    from fieldstack_ethercat.bus import errors as bus
+    from fieldstack_rt.cycle import BusTakenError
+    from fieldstack_rt.datastore.errors import StoreMissingError
+
+    table: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+        ((BusTakenError,), EXIT_TAKEN),
+        ((StoreMissingError,), EXIT_NOT_RUNNING),
+        ((bus.InterfaceError, PermissionError), EXIT_PERMISSION),
+        (
+            (bus.TopologyMismatchError, bus.MappingMismatchError, bus.PlanFormatError, InstanceNameError),
+            EXIT_CONFIGURATION,
+        ),
+        ((FileNotFoundError,), EXIT_CONFIGURATION),
+    )
+    return next((code for kinds, code in table if isinstance(error, kinds)), EXIT_FAILED)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The process's exit status; errors that a user can mend are one message, not a traceback."""
+    from fieldstack_ethercat.bus.errors import BusError
+    from fieldstack_rt.datastore.errors import StoreError
+
+    arguments = _parser().parse_args(argv)
+    try:
+        _run(arguments)
+    except (BusError, StoreError, InstanceNameError, OSError) as error:
+        print(f"fieldstack-rt: {error}", file=sys.stderr)
+        return _exit_code(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

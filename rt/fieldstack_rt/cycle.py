@@ -1,0 +1,174 @@
+"""The native cycle thread's handle (native/cycle.c; DESIGN decision 1)."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.bus.soem_context import SlaveImage, SoemContext
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.store import DataStore
+
+START_TOLERANCE_SHARE = 0.1
+"""A stream may begin this share of the following error limit away from where the axis stands."""
+
+
+class CycleError(OSError):
+    """The cycle thread could not be started or configured."""
+
+
+class BusTakenError(CycleError):
+    """Another RT process of this instance is alive and has the bus: two masters are worse than none."""
+
+    def __init__(self, instance: str, pid: int) -> None:
+        super().__init__(
+            errno.EBUSY,
+            f"instance {instance!r} has an RT process already (pid {pid}) and it holds the bus. "
+            "Stop that one first, or give this one its own --instance and --interface",
+        )
+        self.pid = pid
+
+
+class CycleThread:
+    """Owns the native thread. It holds the bus's mutex from `start` to `release`."""
+
+    def __init__(self, store: DataStore, *, cpu: int, priority: int) -> None:
+        self._store, self._cpu, self._priority = store, cpu, priority
+        self._cycle: Any = ffi.NULL
+
+    def start(self, lock_timeout_ns: int = 500_000_000) -> CycleThread:
+        """Claims the bus and idles.
+
+        Raises:
+            BusTakenError: a live RT process did not let go of it within the time.
+        """
+        out = ffi.new("fs_cycle **")
+        error = lib.fs_cycle_start(self._store.raw, self._cpu, self._priority, lock_timeout_ns, out)
+        if error == errno.ETIMEDOUT:
+            raise BusTakenError(self._store.instance.name, self._store.rt_pid)
+        if error:
+            raise CycleError(error, f"the cycle thread did not start: {os.strerror(error)}")
+        self._cycle = out[0]
+        return self
+
+    @property
+    def refused(self) -> tuple[bool, bool]:
+        """Whether SCHED_FIFO and the affinity were refused."""
+        bits = int(lib.fs_cycle_degraded(self._cycle))
+        return bool(bits & lib.FS_DEGRADED_SCHEDULER), bool(bits & lib.FS_DEGRADED_AFFINITY)
+
+    def run(self, config: Any) -> None:
+        """Begins to exchange process data; `config` is an `fs_cycle_config *`."""
+        if error := lib.fs_cycle_run(self._cycle, config):
+            raise CycleError(error, "the cycle's configuration has offsets outside the process image")
+
+    def set_supervised(self, supervised: bool) -> None:
+        lib.fs_cycle_set_supervised(self._cycle, int(supervised))
+
+    def set_enabled(self, enabled: bool) -> None:
+        lib.fs_cycle_set_enabled(self._cycle, int(enabled))
+
+    def quiesce(self) -> None:
+        """Axes come to a stand and are switched off; the exchange goes on."""
+        lib.fs_cycle_quiesce(self._cycle)
+
+    @property
+    def standing(self) -> bool:
+        """All axes stand and are without power, as of the last cycle."""
+        return bool(lib.fs_cycle_standing(self._cycle))
+
+    def halt(self) -> None:
+        """Ends the exchange; the bus is still held."""
+        lib.fs_cycle_halt(self._cycle)
+
+    def release(self) -> None:
+        """Lets go of the bus and ends the thread."""
+        if self._cycle != ffi.NULL:
+            lib.fs_cycle_release(self._cycle)
+            self._cycle = ffi.NULL
+
+
+def configuration(
+    plan: BusPlan, context: SoemContext, *, nonrt_timeout_ns: int, wkc_limit: int, fault_injection: bool
+) -> Any:
+    """The cycle's `fs_cycle_config *` for a mapped bus."""
+    config = ffi.new("fs_cycle_config *")
+    config.context, config.send, config.receive = (
+        context.address,
+        context.send_address,
+        context.receive_address,
+    )
+    config.outputs, config.outputs_size = context.outputs_address, context.outputs_size
+    config.inputs, config.inputs_size = context.inputs_address, context.inputs_size
+    config.cycle_time_ns, config.receive_timeout_us = plan.cycle_time_ns, plan.receive_timeout_us
+    config.expected_wkc, config.wkc_limit = context.expected_wkc, wkc_limit
+    config.nonrt_timeout_cycles = max(1, nonrt_timeout_ns // plan.cycle_time_ns)
+    config.fault_injection = int(fault_injection)
+    config.axis_count = len(plan.axes)
+    for number, axis in enumerate(plan.axes):
+        stop_category = plan.slaves[axis.slave].stop_category
+        _fill_axis(config.axes[number], axis, context.slaves[axis.slave], stop_category)
+    _fill_io(config, plan, context)
+    safe = safe_image(plan, context)
+    ffi.memmove(config.safe_image, safe, len(safe))
+    return config
+
+
+def safe_image(plan: BusPlan, context: SoemContext) -> bytes:
+    """The whole output image with every slave in its safe state."""
+    image = 0
+    for slave, place in zip(plan.slaves, context.slaves, strict=True):
+        value = int.from_bytes(slave.safe_outputs, "little") & ((1 << place.output_bits) - 1)
+        image |= value << (place.output_offset * 8 + place.output_bit)
+    return image.to_bytes(context.outputs_size, "little")
+
+
+def _place(base: int, offset: int) -> int:
+    return -1 if offset < 0 else base + offset
+
+
+def _fill_axis(native: Any, axis: AxisPlan, image: SlaveImage, stop_category: int) -> None:
+    offsets = axis.offsets
+    out, into = image.output_offset, image.input_offset
+    native.controlword = _place(out, offsets.controlword)
+    native.mode = _place(out, offsets.mode_of_operation)
+    native.target_position = _place(out, offsets.target_position)
+    native.target_velocity = _place(out, offsets.target_velocity)
+    native.statusword = _place(into, offsets.statusword)
+    native.mode_display = _place(into, offsets.mode_display)
+    native.position = _place(into, offsets.position_actual)
+    native.velocity = _place(into, offsets.velocity_actual)
+    native.torque = _place(into, offsets.torque_actual)
+    native.error_code = _place(into, offsets.error_code)
+    native.operation_mode, native.stop_category = axis.mode_code, stop_category
+    native.deceleration = axis.quick_stop_deceleration_counts_s2
+    native.velocity_max = axis.velocity_max_counts_s
+    native.position_min, native.position_max = axis.position_min_counts, axis.position_max_counts
+    native.start_tolerance = max(2.0, axis.following_error_max_counts * START_TOLERANCE_SHARE)
+
+
+def _fill_io(config: Any, plan: BusPlan, context: SoemContext) -> None:
+    driven = {axis.slave for axis in plan.axes}
+    rest = [image for position, image in enumerate(context.slaves) if position not in driven]
+    config.io_output_spans = _fill_spans(
+        config.io_outputs, [(i.output_offset, i.output_bit, i.output_bits) for i in rest]
+    )
+    config.io_input_spans = _fill_spans(
+        config.io_inputs, [(i.input_offset, i.input_bit, i.input_bits) for i in rest]
+    )
+
+
+def _fill_spans(native: Any, places: list[tuple[int, int, int]]) -> int:
+    """Whole bytes; slaves that share a byte share its span."""
+    spans: list[tuple[int, int]] = []
+    for offset, bit, bits in places:
+        size = (bit + bits + 7) // 8
+        if spans and offset < spans[-1][0] + spans[-1][1]:
+            offset, size = offset + 1, size - 1
+        if bits and size > 0:
+            spans.append((offset, size))
+    for number, (offset, size) in enumerate(spans):
+        native[number].offset, native[number].size = offset, size
+    return len(spans)

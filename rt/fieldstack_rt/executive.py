@@ -1,0 +1,164 @@
+"""RTExecutive: brings the bus up, lets the native cycle run on it, keeps house beside it, and takes it down.
+
+Everything here is outside the frame path: it may wait, allocate and hold the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+from fieldstack_ethercat.bus.bringup import Bus
+from fieldstack_ethercat.bus.errors import BusError
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.wire.al import AlState
+from fieldstack_rt import cycle, guard_plan, realtime, receive
+from fieldstack_rt.datastore.layout import EventCode
+from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.housekeeping import Housekeeping
+
+HOUSEKEEPING_S = 0.01
+STAND_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RtOptions:
+    """How an RT process runs; see `python -m fieldstack_rt run --help`."""
+
+    interface: str
+    cpu: int = 1
+    priority: int = 80
+    nonrt_timeout_ms: int = 500
+    wkc_limit: int = 3
+    fault_injection: bool = False
+
+
+class RTExecutive:
+    """One RT process's life on one bus."""
+
+    def __init__(self, store: DataStore, plan: BusPlan, options: RtOptions) -> None:
+        self.store, self.plan, self.options = store, plan, options
+        self.bus = Bus(plan, options.interface)
+        self.cycle = cycle.CycleThread(store, cpu=options.cpu, priority=options.priority)
+        self._house: Housekeeping | None = None
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._cycling = False
+
+    # ---- life ----
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT.
+
+        Raises:
+            BusTakenError: another RT process has the bus.
+            BusError: the bus could not be brought up as planned; it is left in INIT or PRE-OP.
+        """
+        started_ns = time.monotonic_ns()
+        self._catch_signals()
+        self.cycle.start()
+        try:
+            self._house = Housekeeping(self.store, self.plan, self.bus, self.cycle, self._degraded())
+            self._bring_up(started_ns)
+            self._keep_house()
+        except BusError as error:
+            self._house_tells(str(error))
+            raise
+        finally:
+            self._take_down()
+
+    def _bring_up(self, started_ns: int) -> None:
+        self.bus.open()
+        receive.spin(self.bus.interface)
+        self.bus.configure()
+        context = self.bus.soem_context()
+        options = self.options
+        guard_plan.publish(self.store, self.plan, context, self.bus.interface)
+        config = cycle.configuration(
+            self.plan,
+            context,
+            nonrt_timeout_ns=options.nonrt_timeout_ms * 1_000_000,
+            wkc_limit=options.wkc_limit,
+            fault_injection=options.fault_injection,
+        )
+        realtime.freeze_collector()
+        self.cycle.run(config)
+        self._cycling = True
+        self.bus.request_op()
+        self.cycle.set_supervised(True)
+        duration = time.monotonic_ns() - started_ns
+        self.store.host_events.push(EventCode.BUS_OP, a=len(self.plan.slaves), b=duration)
+
+    def _keep_house(self) -> None:
+        assert self._house is not None  # noqa: S101 - made before the bus came up
+        next_s = time.monotonic()
+        while True:
+            self._house.run(time.monotonic_ns())
+            next_s = max(next_s + HOUSEKEEPING_S, time.monotonic())
+            if self._stop_asked(next_s - time.monotonic()):
+                return
+
+    def _take_down(self) -> None:
+        """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free. Never leaves half-way."""
+        try:
+            if self._cycling:
+                self._stop_axes()
+                self._lower(AlState.SAFEOP)
+            self.cycle.halt()
+            self._lower(AlState.INIT)
+        finally:
+            self.bus.close()
+            self.cycle.release()
+
+    def _stop_axes(self) -> None:
+        self.cycle.quiesce()
+        until = time.monotonic() + STAND_TIMEOUT_S
+        while not self.cycle.standing and time.monotonic() < until:
+            time.sleep(0.002)
+
+    def _lower(self, state: AlState) -> None:
+        """Best effort: what does not answer now falls by its own watchdog."""
+        try:
+            self.cycle.set_supervised(False)
+            self.bus.request_state(state)
+        except BusError as error:
+            print(f"fieldstack-rt: on the way down: {error}", file=sys.stderr)
+
+    # ---- signals ----
+
+    def _catch_signals(self) -> None:
+        """Signals become bytes in a socket: nothing of ours runs inside a handler."""
+        self._wake_write.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _ignore)
+
+    def _stop_asked(self, timeout_s: float) -> bool:
+        readable, _, _ = select.select([self._wake_read], [], [], max(0.0, timeout_s))
+        return bool(readable)
+
+    # ---- telling ----
+
+    def _degraded(self) -> list[realtime.Degraded]:
+        scheduler, affinity = self.cycle.refused
+        options = self.options
+        found = realtime.scheduler_degraded(
+            options.cpu, options.priority, scheduler=scheduler, affinity=affinity
+        )
+        if refused := realtime.lock_memory():
+            found.append(refused)
+        for item in found:
+            print(f"fieldstack-rt: degraded: {item}", file=sys.stderr)
+        return found
+
+    def _house_tells(self, diagnosis: str) -> None:
+        if self._house is not None:
+            self._house.tell(diagnosis)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up descriptor has the signal already."""

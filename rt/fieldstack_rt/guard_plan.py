@@ -1,0 +1,27 @@
+"""What RT tells the guard before it cycles: the safe outputs and where they go on the wire."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.soem_context import SoemContext
+from fieldstack_rt._native import ffi
+from fieldstack_rt.cycle import safe_image
+from fieldstack_rt.datastore.store import DataStore
+
+
+def publish(store: DataStore, plan: BusPlan, context: SoemContext, interface: str) -> Any:
+    """Writes `fs_guard_plan` for this RT epoch and returns the record."""
+    record = store.new("fs_guard_plan")
+    record.epoch, record.rt_pid = store.rt_epoch, os.getpid()
+    record.cycle_time_ns = plan.cycle_time_ns
+    record.logical_start, record.outputs_size = context.logical_start, context.outputs_size
+    record.slave_count = len(plan.slaves)
+    record.expected_lwr_wkc = sum(1 for image in context.slaves if image.output_bits)
+    record.interface = interface.encode()
+    image = safe_image(plan, context)
+    ffi.memmove(record.safe_image, image, len(image))
+    store.write_guard_plan(record)
+    return record
