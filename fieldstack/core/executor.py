@@ -6,8 +6,10 @@ Time is an argument; the store is the only thing outside that it touches.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import IntEnum
+from typing import Any, TypeVar
 
+from fieldstack_rt.datastore import SetpointRing
 from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
 
 from fieldstack.core.program import DemoProgram
@@ -15,21 +17,7 @@ from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
 from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.task_state import TaskState
 
-
-class SetpointRing(Protocol):
-    """What the executor needs of `DataStore.setpoints`."""
-
-    @property
-    def head(self) -> int: ...
-
-    @property
-    def tail(self) -> int: ...
-
-    def free(self) -> int: ...
-
-    def push(
-        self, stream: int, positions: Any, velocities: Any, io: bytes = b"", last: bool = False
-    ) -> bool: ...
+MAX_AXES = 64
 
 
 @dataclass(slots=True)
@@ -116,17 +104,30 @@ class TaskExecutor:
             self.task = TaskState(self.task.program, step)
 
 
-def rt_facts(record: Any, *, phase: int, permit: int) -> RtFacts:
-    """Facts from an `fs_rt_status` record and the two words beside it."""
-    axes = [record.axes[number] for number in range(record.axis_count)]
+def rt_facts(record: Any, *, phase: RtPhase, permit: bool) -> RtFacts:
+    """Facts from an `fs_rt_status` record and the two words beside it.
+
+    A number that no RT process writes (damaged memory) reads as one that lets nothing begin.
+    """
+    axes = [record.axes[number] for number in range(min(record.axis_count, MAX_AXES))]
     return RtFacts(
-        phase=RtPhase(phase),
+        phase=phase,
         epoch=record.epoch,
-        stop=Stop(record.stop_reason),
-        permit=bool(permit),
+        stop=_known(Stop, record.stop_reason, Stop.NOT_ENABLED),
+        permit=permit,
         stream=record.stream,
-        stream_state=StreamState(record.stream_state),
+        stream_state=_known(StreamState, record.stream_state, StreamState.BROKEN),
         tail=record.setpoint_tail,
-        axes=tuple(AxisMode(axis.state) for axis in axes),
+        axes=tuple(_known(AxisMode, axis.state, AxisMode.DISABLED) for axis in axes),
         targets=tuple(axis.target for axis in axes),
     )
+
+
+_Kind = TypeVar("_Kind", bound=IntEnum)
+
+
+def _known(kind: type[_Kind], value: int, otherwise: _Kind) -> _Kind:
+    try:
+        return kind(value)
+    except ValueError:
+        return otherwise

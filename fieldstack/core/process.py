@@ -30,6 +30,7 @@ PASS_S = 0.02
 STOP_TIMEOUT_NS = 3_000_000_000
 """How long an end at rest may take; after it the ring runs dry, which stops the axes as well."""
 RING_SLOTS = 1024
+CHECK_LIMITS = "check the axes' limits in the bus configuration"
 
 
 class CoreError(Exception):
@@ -60,11 +61,7 @@ def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
         try:
             CoreProcess(store, plan, settings).run()
         except MotionError as error:
-            raise CoreError(
-                f"the motion program stopped: {error}; check the axes' limits in the bus configuration"
-            ) from error
-        finally:
-            store.close()
+            raise CoreError(f"the motion program stopped: {error}; {CHECK_LIMITS}") from error
 
 
 @contextlib.contextmanager

@@ -1,0 +1,53 @@
+"""Whether a process that left its pid behind is still the one that runs under it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_TOLERANCE_NS = 2 * _TICK_NS
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFact:
+    """A process as /proc tells: `state` is its letter (R, S, D, T, Z ...), `started_ns` CLOCK_MONOTONIC."""
+
+    pid: int
+    state: str
+    started_ns: int
+
+    @property
+    def alive(self) -> bool:
+        return self.state not in "ZX"
+
+    @property
+    def halted(self) -> bool:
+        """Stopped by a signal or a debugger."""
+        return self.state in "Tt"
+
+
+def look_up(pid: int) -> ProcessFact | None:
+    """What runs under a pid now; None: nothing."""
+    if pid <= 0:
+        return None
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    asleep_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    return ProcessFact(pid, fields[0], int(fields[19]) * _TICK_NS - asleep_ns)
+
+
+def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
+    """The process that had this pid at `known_since_ns` (CLOCK_MONOTONIC), if it is still alive.
+
+    A process that started later has only inherited the number.
+    """
+    found = look_up(pid)
+    if found is None or not found.alive or found.started_ns > known_since_ns + _TOLERANCE_NS:
+        return None
+    return found

@@ -1,0 +1,216 @@
+"""The state of a cell at one moment, as plain data: what the dashboard shows and `--json` prints.
+
+`take` reads the store; what it can not know because a process is down is told as such, never as it last was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import HaState
+from fieldstack_rt.instance import Instance
+
+from fieldstack.cell.histogram import Latency, latency
+from fieldstack.cell.liveness import ProcessView, core_view, nonrt_view, rt_view
+from fieldstack.cell.snapshot_bus import AxisView, BusView, MotionView, axes_of, bus_of, motion_of, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class HaView:
+    """`state` is UNSUPERVISED while no Non-RT process runs; `last_state` is what it said last."""
+
+    state: str
+    last_state: str
+    reason: str
+    since: str | None
+    restarts: int
+    restart_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class EstopSourceView:
+    """Who raised EMERGENCY_STOP, why, and whether a person's reset or the end of the cause clears it."""
+
+    source: str
+    clear: str
+    reason: str
+    pid: int
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EstopView:
+    """`obeyed`: the cycle thread has confirmed just this latch."""
+
+    latched: bool
+    obeyed: bool
+    sources: tuple[EstopSourceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleView:
+    """Counts since the RT process started; latencies since the shared memory was made."""
+
+    period_us: float
+    cycles: int
+    lost: int
+    late: int
+    skipped: int
+    wake: Latency
+    exchange: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at one moment. Times are UTC, ISO 8601; positions in the axes' units."""
+
+    instance: str
+    time: str
+    cell: str
+    """`up`, or `down`: there is no shared memory, or none of its processes runs."""
+    operational: bool
+    since: str | None
+    """Since when the cell is down, if it is and that is known."""
+    note: str
+    rt: ProcessView
+    nonrt: ProcessView
+    core: ProcessView
+    ha: HaView
+    estop: EstopView
+    bus: BusView
+    cycle: CycleView
+    motion: MotionView
+    axes: tuple[AxisView, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Clock:
+    """Turns CLOCK_MONOTONIC stamps into wall-clock text."""
+
+    def __init__(self, now_ns: int, wall_s: float) -> None:
+        self.now_ns = now_ns
+        self._offset_s = wall_s - now_ns / 1e9
+
+    @classmethod
+    def read(cls) -> Clock:
+        return cls(time.monotonic_ns(), time.time())
+
+    @property
+    def text(self) -> str:
+        return wall_text(self.now_ns / 1e9 + self._offset_s)
+
+    def at(self, stamp_ns: int) -> str | None:
+        """None for 0: never."""
+        return wall_text(stamp_ns / 1e9 + self._offset_s) if stamp_ns else None
+
+
+def wall_text(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
+
+
+def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
+    """A snapshot of an attached store; `plan` None: the bus plan is not known."""
+    rt = rt_view(store, clock, plan.cycle_time_ns if plan else 1_000_000)
+    nonrt, core = nonrt_view(store, clock), core_view(store, clock)
+    status = read(store.rt_status, store, "fs_rt_status")
+    ha = _ha(store, nonrt, clock)
+    down = not (rt.alive or nonrt.alive)
+    return Snapshot(
+        instance=store.instance.name,
+        time=clock.text,
+        cell="down" if down else "up",
+        operational=ha.state == HaState.OPERATIONAL.name and rt.running,
+        since=clock.at(max(rt.stamp_ns, nonrt.stamp_ns)) if down else None,
+        note="" if plan else "the bus plan of this instance is missing: names and units are not known",
+        rt=rt,
+        nonrt=nonrt,
+        core=core,
+        ha=ha,
+        estop=_estop(store, status, rt, clock),
+        bus=bus_of(read(store.rt_bus, store, "fs_rt_bus"), status, plan, live=rt.running),
+        cycle=_cycle(store, status, plan),
+        motion=motion_of(status, permit=store.motion_permit),
+        axes=axes_of(status, plan),
+    )
+
+
+def down(instance: Instance, clock: Clock, *, since: str | None, note: str) -> Snapshot:
+    """A snapshot of a cell whose shared memory is gone."""
+    absent = ProcessView.absent()
+    nothing = Latency(0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Snapshot(
+        instance=instance.name,
+        time=clock.text,
+        cell="down",
+        operational=False,
+        since=since,
+        note=note,
+        rt=absent,
+        nonrt=absent,
+        core=absent,
+        ha=HaView("UNSUPERVISED", HaState.NEVER.name, "", None, 0, 0),
+        estop=EstopView(latched=False, obeyed=False, sources=()),
+        bus=BusView.unknown(),
+        cycle=CycleView(0.0, 0, 0, 0, 0, nothing, nothing),
+        motion=MotionView(permit=False, stop_reason="NONE", stream=0, stream_state="IDLE"),
+        axes=(),
+    )
+
+
+def read(reader: Any, store: DataStore, record: str) -> Any:
+    """A record; an empty one if its writer died inside a write."""
+    try:
+        return reader()
+    except TornRecordError:
+        return store.new(record)
+
+
+def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
+    status = read(store.nonrt_status, store, "fs_nonrt_status")
+    last = name_of(HaState, status.ha_state)
+    reason = bytes(status.ha_reason).split(b"\0")[0].decode(errors="replace")
+    told = nonrt.running or last == HaState.SHUTDOWN.name
+    return HaView(
+        state=last if told else "UNSUPERVISED",
+        last_state=last,
+        reason=reason,
+        since=clock.at(status.ha_since_ns),
+        restarts=int(status.rt_restarts),
+        restart_budget=int(status.rt_restart_budget),
+    )
+
+
+def _estop(store: DataStore, status: Any, rt: ProcessView, clock: Clock) -> EstopView:
+    state = store.estop.state()
+    sources = tuple(
+        EstopSourceView(
+            source=note.source.name,
+            clear="on_reset" if state.on_reset >> note.source & 1 else "on_recovery",
+            reason=note.reason,
+            pid=note.pid,
+            since=clock.at(note.t_ns),
+        )
+        for note in state.notes
+    )
+    obeyed = state.latched and rt.running and int(status.estop_seen) == state.word
+    return EstopView(latched=state.latched, obeyed=obeyed, sources=sources)
+
+
+def _cycle(store: DataStore, status: Any, plan: BusPlan | None) -> CycleView:
+    statistics = store.raw.statistics
+    return CycleView(
+        period_us=plan.cycle_time_ns / 1000 if plan else 0.0,
+        cycles=int(status.cycle),
+        lost=int(status.lost_frames),
+        late=int(status.late_wakeups),
+        skipped=int(status.skipped_cycles),
+        wake=latency(statistics.wake),
+        exchange=latency(statistics.exchange),
+    )

@@ -1,0 +1,149 @@
+"""The bus side of a snapshot: slaves, working counter, axes in their units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
+from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
+
+AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
+AL_ERROR = 0x10
+MAX_SLAVES = 200
+MAX_AXES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveView:
+    """A slave's AL state (0x0130) by name, `NONE` if it does not answer; AL status code 0x0134."""
+
+    position: int
+    name: str
+    al_state: str
+    al_status_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class BusView:
+    """`al_states` are those of `slaves`, in order; `wkc` is -1 for a lost frame, None if RT does not run."""
+
+    interface: str
+    al_states: tuple[str, ...]
+    slaves: tuple[SlaveView, ...]
+    wkc: int | None
+    expected_wkc: int
+    wkc_errors: int
+    lost_frames: int
+    recoveries: int
+    diagnosis: str
+    setup: str
+
+    @classmethod
+    def unknown(cls) -> BusView:
+        return cls("", (), (), None, 0, 0, 0, 0, "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class MotionView:
+    """Whether the axes may move, why they stand, and the stream that is played or was last."""
+
+    permit: bool
+    stop_reason: str
+    stream: int
+    stream_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class AxisView:
+    """Position, target, velocity in the axis's unit (a second); torque in percent of the rated one.
+
+    `state` is what the master does with the axis, `drive_state` the drive's own (CiA 402).
+    """
+
+    name: str
+    unit: str
+    position: float
+    target: float
+    velocity: float
+    torque_percent: float
+    state: str
+    drive_state: str
+    statusword: int
+    error_code: int
+
+
+def al_text(state: int) -> str:
+    """An AL state's name, with `+ERROR` for the error flag; `NONE`: not answering."""
+    if state == 0:
+        return "NONE"
+    base = AL_STATES.get(state & ~AL_ERROR, f"0x{state:02X}")
+    return base + ("+ERROR" if state & AL_ERROR else "")
+
+
+def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusView:
+    slaves = tuple(
+        SlaveView(at, _slave_name(plan, at), al_text(bus.slaves[at].al_state), bus.slaves[at].al_status_code)
+        for at in range(min(bus.slave_count, MAX_SLAVES))
+    )
+    return BusView(
+        interface=_text(bus.interface),
+        al_states=tuple(slave.al_state for slave in slaves),
+        slaves=slaves,
+        wkc=int(status.wkc) if live else None,
+        expected_wkc=int(status.expected_wkc) or (plan.expected_wkc if plan else 0),
+        wkc_errors=int(status.wkc_errors),
+        lost_frames=int(status.lost_frames),
+        recoveries=int(bus.recoveries),
+        diagnosis=_text(bus.diagnosis),
+        setup=_text(bus.setup),
+    )
+
+
+def _slave_name(plan: BusPlan | None, position: int) -> str:
+    return plan.slaves[position].name if plan and position < len(plan.slaves) else str(position)
+
+
+def motion_of(status: Any, *, permit: bool) -> MotionView:
+    return MotionView(
+        permit=permit,
+        stop_reason=name_of(Stop, status.stop_reason),
+        stream=int(status.stream),
+        stream_state=name_of(StreamState, status.stream_state),
+    )
+
+
+def axes_of(status: Any, plan: BusPlan | None) -> tuple[AxisView, ...]:
+    known = plan.axes if plan else ()
+    count = min(int(status.axis_count), MAX_AXES)
+    return tuple(_axis(status.axes[n], known[n] if n < len(known) else None, n) for n in range(count))
+
+
+def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
+    from fieldstack_ethercat.drives.cia402 import decode_statusword
+
+    scale = axis.counts_per_unit if axis else 1.0
+    return AxisView(
+        name=axis.name if axis else str(number),
+        unit=axis.unit if axis else "counts",
+        position=state.position / scale,
+        target=state.target / scale,
+        velocity=state.velocity / scale,
+        torque_percent=state.torque / 10,
+        state=name_of(AxisMode, state.state),
+        drive_state=decode_statusword(state.statusword).name,
+        statusword=int(state.statusword),
+        error_code=int(state.error_code),
+    )
+
+
+def _text(field: Any) -> str:
+    return bytes(field).split(b"\0")[0].decode(errors="replace")
+
+
+def name_of(kind: Any, value: int) -> str:
+    """An enumeration member's name; the number itself if this version does not know it."""
+    try:
+        return str(kind(value).name)
+    except ValueError:
+        return str(value)
