@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from fieldstack_ethercat.bus import recovery
 from fieldstack_ethercat.bus.diagnosis import explain, find_break
@@ -92,7 +94,7 @@ def test_a_slave_that_keeps_refusing_is_asked_ever_more_rarely() -> None:
         decision = decide(ms * MS, bus(SAFEOP | ERROR, code=0x24), memory)
         memory = decision.memory
         asked += [ms] * len(decision.steps)
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert gaps[: recovery.FREE_STEPS - 1] == [1] * (recovery.FREE_STEPS - 1)
     assert gaps == sorted(gaps)
     assert gaps[-1] == recovery.RETRY_LONGEST_NS // MS

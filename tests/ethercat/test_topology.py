@@ -10,9 +10,7 @@ from fieldstack_ethercat.bus.errors import TopologyMismatchError
 from fieldstack_ethercat.bus.topology import FoundSlave, compare
 
 PLAN = BusConfig.from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml").to_plan()
-WIRE = tuple(
-    FoundSlave(at, slave.vendor, slave.product, 1, "virtual") for at, slave in enumerate(PLAN.slaves)
-)
+WIRE = tuple(FoundSlave(at, slave.vendor, slave.product, 1, "fake") for at, slave in enumerate(PLAN.slaves))
 
 
 def test_the_configured_wire_has_no_difference() -> None:
@@ -24,7 +22,7 @@ def test_swapped_slaves_differ_at_both_positions() -> None:
     differences = compare(PLAN.slaves, swapped)
     assert [(item.position, item.field) for item in differences] == [(3, "product"), (4, "product")]
     text = str(TopologyMismatchError(differences))
-    assert "position 3 (drive-4): product: configured 0x00000402, on the wire 0x00000101 (virtual)" in text
+    assert "position 3 (drive-4): product: configured 0x00000402, on the wire 0x00000101 (fake)" in text
 
 
 def test_missing_and_extra() -> None:

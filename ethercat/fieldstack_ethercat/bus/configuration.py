@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration_axis import AxisConfig
-from fieldstack_ethercat.bus.configuration_checks import CROSS_CHECK, Finding, find_conflicts
+from fieldstack_ethercat.bus.configuration_checks import CROSS_CHECK, find_conflicts
 from fieldstack_ethercat.bus.configuration_slave import Section, SlaveConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
 from fieldstack_ethercat.bus.plan import MAX_SLAVES
@@ -102,6 +102,3 @@ class BusConfig(Section):
 
         digest = self._digest or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         return make_plan(self, source=self._source, digest=digest)
-
-
-__all__ = ["BusConfig", "Finding"]

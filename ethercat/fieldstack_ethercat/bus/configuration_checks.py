@@ -6,24 +6,20 @@ Each check yields findings: key path, value, what is wrong, what to do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from fieldstack_ethercat.bus import image
-from fieldstack_ethercat.bus.cia402_objects import INPUTS, OUTPUTS, QUICK_STOP_DECELERATION, REQUIRED
+from fieldstack_ethercat.bus import configuration_axis_checks, image
 from fieldstack_ethercat.bus.plan import MAX_PROCESS_IMAGE
 from fieldstack_ethercat.bus.yaml_source import KeyPath
 
 if TYPE_CHECKING:
     from fieldstack_ethercat.bus.configuration import BusConfig
-    from fieldstack_ethercat.bus.configuration_axis import AxisConfig
     from fieldstack_ethercat.bus.configuration_slave import PdoConfig, PdoEntryConfig, SlaveConfig
 
 CROSS_CHECK = "bus_cross_check"
 MIN_WATCHDOG_CYCLES = 3
-INT32_MAX = 0x7FFFFFFF
 
-Finding = tuple[KeyPath, Any, str, str]
+Finding = configuration_axis_checks.Finding
 
 
 def find_conflicts(bus: BusConfig) -> Iterator[Finding]:
@@ -40,7 +36,7 @@ def find_conflicts(bus: BusConfig) -> Iterator[Finding]:
         yield from _stop_category(slave, base)
     slaves = {slave.name: slave for slave in bus.slaves}
     for at, axis in enumerate(bus.axes):
-        yield from _axis(axis, slaves, ("axes", at))
+        yield from configuration_axis_checks.find(axis, slaves, ("axes", at))
 
 
 def _timing(bus: BusConfig) -> Iterator[Finding]:
@@ -192,79 +188,3 @@ def _stop_category(slave: SlaveConfig, base: KeyPath) -> Iterator[Finding]:
             "a controlled stop needs a device that can stop by itself",
             "Use category 0, or `device: cia402` if it is a drive.",
         )
-
-
-def _axis(axis: AxisConfig, slaves: dict[str, SlaveConfig], base: KeyPath) -> Iterator[Finding]:
-    slave = slaves.get(axis.slave)
-    if slave is None:
-        known = ", ".join(list(slaves)[:10])
-        yield (*base, "slave"), axis.slave, "no slave has that name", f"Slaves: {known}."
-    elif slave.device != "cia402":
-        yield (*base, "slave"), axis.slave, "is not a drive", "Use a slave with `device: cia402`."
-    else:
-        yield from _axis_objects(axis, slave, base)
-        yield from _axis_sdos(axis, slave, base)
-    yield from _axis_limits(axis, base)
-
-
-def _axis_objects(axis: AxisConfig, slave: SlaveConfig, base: KeyPath) -> Iterator[Finding]:
-    placed = {entry.object: (entry, offset) for entry, offset in _offsets(slave) if entry.sub == 0}
-    for name, (index, bits) in (OUTPUTS | INPUTS).items():
-        entry, offset = placed.get(index, (None, 0))
-        label = f"{name} (0x{index:04X})"
-        if entry is None:
-            if name in REQUIRED[axis.mode]:
-                hint = "Map it under that slave's `pdos`, or choose the other mode."
-                yield (*base, "slave"), slave.name, f"{axis.mode} needs {label} in the process image", hint
-        elif entry.bits != bits or offset % 8:
-            yield (
-                (*base, "slave"),
-                slave.name,
-                f"{label} is mapped with {entry.bits} bits at bit {offset}; an axis needs {bits} on a byte",
-                "Correct the entry, or add padding before it.",
-            )
-
-
-def _offsets(slave: SlaveConfig) -> Iterator[tuple[PdoEntryConfig, int]]:
-    for pdos in (slave.pdos.rx, slave.pdos.tx):
-        offset = 0
-        for entry in chain.from_iterable(pdo.entries for pdo in pdos):
-            yield entry, offset
-            offset += entry.bits
-
-
-def _axis_sdos(axis: AxisConfig, slave: SlaveConfig, base: KeyPath) -> Iterator[Finding]:
-    if any(sdo.object == QUICK_STOP_DECELERATION for sdo in slave.startup_sdos):
-        yield (
-            (*base, "quick_stop_deceleration"),
-            axis.quick_stop_deceleration,
-            f"also written by a start-up SDO of {slave.name} (0x{QUICK_STOP_DECELERATION:04X})",
-            "Drop the start-up SDO.",
-        )
-
-
-def _axis_limits(axis: AxisConfig, base: KeyPath) -> Iterator[Finding]:
-    if axis.position_min >= axis.position_max:
-        yield (
-            (*base, "position_min"),
-            axis.position_min,
-            f"not below position_max ({axis.position_max})",
-            "Give the travel from its lower to its upper end.",
-        )
-    for key in (
-        "position_min",
-        "position_max",
-        "velocity_max",
-        "acceleration_max",
-        "following_error_max",
-        "quick_stop_deceleration",
-    ):
-        value: float = getattr(axis, key)
-        counts = round(value * axis.counts_per_unit)
-        problem = ""
-        if abs(counts) > INT32_MAX:
-            problem = f"is {counts} counts, more than 32 bits hold"
-        elif counts == 0 and not key.startswith("position"):
-            problem = "is less than one count"
-        if problem:
-            yield (*base, key), value, problem, f"Check it against counts_per_unit ({axis.counts_per_unit})."
