@@ -7,7 +7,10 @@ from dataclasses import replace
 from fieldstack.ha.decision_state import ActiveCondition, DecisionState
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import Facts, PositionCheck, ProcessCondition
-from fieldstack.ha.vocabulary import CORE_LOST, RT_LOST, ClearWhen, Condition, ProcessName
+from fieldstack.ha.vocabulary import CORE_LOST, RT_LOST, ClearWhen, Condition, PolicyAction, ProcessName
+
+POLICY_BIT = 1 << 2
+"""FS_ESTOP_POLICY in the latch's words."""
 
 
 def update_conditions(draft: Draft) -> None:
@@ -29,13 +32,22 @@ def observed(draft: Draft) -> dict[Condition, str]:
     found: dict[Condition, str] = {}
     if _stopped_unasked(facts, state):
         found[Condition.RT_STOPPED] = f"the RT process ended in an orderly way: {facts.rt.why or 'unasked'}"
-    if facts.estop.on_reset:
+    if _raised_by_others(draft):
         found[Condition.EMERGENCY_STOP] = facts.estop.text
     if _positions_differ(facts, state):
         found[Condition.POSITIONS_DIFFER] = facts.bus.detail or "axes are not where the checkpoint says"
     if text := _wkc_lost(draft):
         found[Condition.WORKING_COUNTER_LOST] = text
     return found
+
+
+def _raised_by_others(draft: Draft) -> int:
+    """Latched sources but the policy's own bit while the condition that raised it still counts."""
+    own = any(
+        rule.clear is ClearWhen.ON_RESET and PolicyAction.EMERGENCY_STOP in rule.actions
+        for rule in (draft.policy.rule(one.condition) for one in draft.state.conditions)
+    )
+    return draft.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
 
 
 def _stopped_unasked(facts: Facts, state: DecisionState) -> bool:
