@@ -1,4 +1,4 @@
-"""`python -m fieldstack_rt run`: the RT process. Lean on purpose: its start-up time is part of every failover."""
+"""`python -m fieldstack_rt run`: the RT process. Lean: its start-up time is part of every failover."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ EXIT_FAILED, EXIT_CONFIGURATION, EXIT_PERMISSION, EXIT_NOT_RUNNING, EXIT_TAKEN =
 
 _EPILOG = """exit status:
   0 stopped by request   1 failed   2 wrong usage   3 configuration and bus differ
-  4 missing permission or interface   5 no cell of that name (no shared memory)   6 another RT process has the bus
+  4 missing permission or interface   5 no cell of that name (no shared memory)
+  6 another RT process has the bus
 
 example:
   fieldstack-rt run --instance cell --plan /run/fieldstack/cell/bus.json --interface eth1

@@ -165,10 +165,9 @@ def _fill_spans(native: Any, places: list[tuple[int, int, int]]) -> int:
     spans: list[tuple[int, int]] = []
     for offset, bit, bits in places:
         size = (bit + bits + 7) // 8
-        if spans and offset < spans[-1][0] + spans[-1][1]:
-            offset, size = offset + 1, size - 1
-        if bits and size > 0:
-            spans.append((offset, size))
+        shared = int(bool(spans) and offset < spans[-1][0] + spans[-1][1])
+        if bits and size > shared:
+            spans.append((offset + shared, size - shared))
     for number, (offset, size) in enumerate(spans):
         native[number].offset, native[number].size = offset, size
     return len(spans)

@@ -103,7 +103,7 @@ class RTExecutive:
                 return
 
     def _take_down(self) -> None:
-        """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free. Never leaves half-way."""
+        """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
         try:
             if self._cycling:
                 self._stop_axes()

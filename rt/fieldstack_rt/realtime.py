@@ -1,4 +1,4 @@
-"""What makes a process a real-time one: locked memory, no collector, signals as data, no core dump in the way."""
+"""What makes a process a real-time one: locked memory, no collector, no core dump in the way."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """How SOEM waits for a frame.
 
-SOEM asks its socket for a time-out of 1 µs, but the kernel counts that in timer ticks: with an answer missing,
-each look sleeps for up to 4 ms (HZ=250), and with one under way it pays for a sleep and a wake-up. A socket that
-never blocks makes SOEM look again and again until its own time-out: exact, and quicker on an isolated CPU.
+SOEM asks its socket for a time-out of 1 µs, but the kernel counts that in timer ticks: with an answer
+missing, each look sleeps for up to 4 ms (HZ=250), and with one under way it pays for a sleep and a wake-up.
+A socket that never blocks makes SOEM look again and again until its own time-out: exact, and quicker on an
+isolated CPU.
 """
 
 from __future__ import annotations
