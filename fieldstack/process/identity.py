@@ -1,0 +1,61 @@
+"""Which process a pid means: a pid alone can be reused, pid and start time can not."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fieldstack.events.clock import boot_id
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for ever: its pid, its start (clock ticks after boot, /proc/PID/stat field 22), the boot."""
+
+    pid: int
+    start_ticks: int
+    boot: str
+
+
+def identify(pid: int) -> Identity | None:
+    """Who `pid` is now; None if there is none, or only a zombie is left of it."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(")") + 2 :].split()  # the name may hold blanks and brackets
+    if fields[0] in ("Z", "X"):
+        return None
+    return Identity(pid, int(fields[19]), boot_id())
+
+
+def open_pidfd(identity: Identity) -> int | None:
+    """A pidfd of exactly this process, or None if it has gone (even when its pid is used again)."""
+    if identity.boot != boot_id():
+        return None
+    try:
+        number = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return None
+    if identify(identity.pid) == identity:  # checked after the open: from here on the pidfd holds it
+        return number
+    os.close(number)
+    return None
+
+
+def write_pid_file(path: Path, identity: Identity) -> None:
+    """Atomically: a reader finds the old file or the new one."""
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(asdict(identity)) + "\n", encoding="ascii")
+    fresh.replace(path)
+
+
+def read_pid_file(path: Path) -> Identity | None:
+    """What `write_pid_file` wrote; None if there is none or it is damaged."""
+    try:
+        data = json.loads(path.read_text(encoding="ascii"))
+        return Identity(int(data["pid"]), int(data["start_ticks"]), str(data["boot"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,176 @@
+"""Local process manager: starts processes that outlive it, finds them again, never signals a reused pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
+from fieldstack.process.log_file import LogFile
+from fieldstack.process.manager import Ended, ProcessHandle, ProcessStartError
+
+BOUND_EVERY_S = 5.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One process, from its start or adoption until it was reaped."""
+
+    handle: ProcessHandle
+    identity: Identity
+    child: subprocess.Popen[bytes] | None
+    kill_at: float = 0.0
+
+
+class LocalProcessManager:
+    """Starts each process in a session of its own (a death of the parent does not reach it).
+
+    `commands`: command line by name. Pid files (`NAME.pid`) and logs (`NAME.log`) lie in `runtime_dir`;
+    a manager that is made anew adopts what still runs. Time-outs are CLOCK_MONOTONIC seconds.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, tuple[str, ...]],
+        runtime_dir: Path,
+        pid_files: Mapping[str, Path] | None = None,
+        log_bytes: int = 1 << 20,
+    ) -> None:
+        self._commands = dict(commands)
+        self._pid_files = {name: runtime_dir / f"{name}.pid" for name in commands} | dict(pid_files or {})
+        self._logs = {name: LogFile(runtime_dir / f"{name}.log", log_bytes) for name in commands}
+        self._live: dict[str, _Watched] = {}
+        self._ended: dict[str, Ended] = {}
+        self._replaced: list[subprocess.Popen[bytes]] = []
+        self._bound_at = 0.0
+
+    def adopt(self, name: str) -> ProcessHandle | None:
+        identity = read_pid_file(self._pid_files[name])
+        if identity is None or name in self._live:
+            return self.handle(name)
+        pidfd = open_pidfd(identity)
+        if pidfd is None:
+            return None
+        handle = ProcessHandle(name, identity.pid, pidfd, adopted=True)
+        self._live[name] = _Watched(handle, identity, None)
+        return handle
+
+    def start(self, name: str) -> ProcessHandle:
+        self._set_aside(name)
+        self._ended.pop(name, None)
+        child = self._spawn(name)
+        pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid
+        identity = identify(child.pid) or Identity(child.pid, 0, "")
+        handle = ProcessHandle(name, child.pid, pidfd, adopted=False)
+        self._live[name] = _Watched(handle, identity, child)
+        write_pid_file(self._pid_files[name], identity)
+        return handle
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        command = self._commands[name]
+        output = -1
+        try:
+            output = self._logs[name].open()
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                close_fds=True,
+            )
+        except OSError as error:
+            raise ProcessStartError(name, command, error.strerror or str(error)) from error
+        finally:
+            if output >= 0:
+                os.close(output)
+
+    def _set_aside(self, name: str) -> None:
+        """A process that is being torn down still needs reaping, but its name is free."""
+        watched = self._live.pop(name, None)
+        if watched is None:
+            return
+        os.close(watched.handle.pidfd)
+        if watched.child is not None:
+            self._replaced.append(watched.child)
+
+    def handle(self, name: str) -> ProcessHandle | None:
+        self._reap(name)
+        watched = self._live.get(name)
+        return watched.handle if watched else None
+
+    def ended(self, name: str) -> Ended | None:
+        self._reap(name)
+        return self._ended.get(name)
+
+    def _reap(self, name: str) -> None:
+        watched = self._live.get(name)
+        if watched is None or not _readable(watched.handle.pidfd):
+            return
+        del self._live[name]
+        os.close(watched.handle.pidfd)
+        status = watched.child.wait() if watched.child is not None else None
+        self._ended[name] = Ended(watched.handle.pid, status, ending(status, self.last_words(name)))
+        self._pid_files[name].unlink(missing_ok=True)
+
+    def kill(self, name: str) -> None:
+        self._signal(name, signal.SIGKILL)
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        watched = self._live.get(name)
+        if watched is not None and not watched.kill_at:
+            watched.kill_at = time.monotonic() + timeout_s
+            self._signal(name, signal.SIGTERM)
+            self._signal(name, signal.SIGCONT)  # a stopped process could not obey
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        watched = self._live.get(name)
+        if watched is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(watched.handle.pidfd, number)
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        for name, watched in list(self._live.items()):
+            self._reap(name)
+            if watched.kill_at and now >= watched.kill_at:
+                self._signal(name, signal.SIGKILL)
+        self._replaced = [child for child in self._replaced if child.poll() is None]
+        if now >= self._bound_at:
+            self._bound_at = now + BOUND_EVERY_S
+            for log in self._logs.values():
+                log.bound()
+
+    def last_words(self, name: str) -> str:
+        return self._logs[name].last_line()
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def ending(status: int | None, words: str) -> str:
+    """An exit status in words, with the process's own last words when it failed by itself."""
+    if status is None:
+        return "ended (its status went to an earlier Non-RT process)"
+    if status < 0:
+        return f"killed by {_signal_name(-status)}"
+    if status == 0:
+        return "exit status 0"
+    return f"exit status {status}" + (f", last words: {words}" if words else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,42 @@
+"""The bounded log of a process's standard output and error: the file and one generation before it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+_LAST = 4096
+
+
+class LogFile:
+    """Append-only file that a child writes; `bound` keeps it within `limit` bytes while it is written."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self._limit = limit
+
+    def open(self) -> int:
+        """A descriptor for a child's output. O_APPEND: cutting the file while it is written is safe."""
+        self.bound()
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def bound(self) -> None:
+        """Move a file that has grown too large aside and empty it in place (its writer keeps it open)."""
+        try:
+            if self.path.stat().st_size <= self._limit:
+                return
+            shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
+            os.truncate(self.path, 0)
+        except OSError:
+            return  # a log is never worth a process
+
+    def last_line(self) -> str:
+        """The last line with text in it, empty if there is none."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(max(0, self.path.stat().st_size - _LAST))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")

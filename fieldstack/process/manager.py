@@ -1,0 +1,63 @@
+"""What supervision needs of a process manager; local.py starts processes itself, systemd can do it too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class ProcessStartError(RuntimeError):
+    """A process could not be started, for example because its program is not installed."""
+
+    def __init__(self, name: str, command: tuple[str, ...], why: str) -> None:
+        super().__init__(f"{name} could not be started: {why}; command: {' '.join(command)}")
+        self.name = name
+        self.command = command
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended. `status` as in `subprocess`: negative is a signal; None: not known, for it was
+    started by an earlier Non-RT process."""
+
+    pid: int
+    status: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessHandle:
+    """A live process. `pidfd` becomes readable when it ends, and never means another process."""
+
+    name: str
+    pid: int
+    pidfd: int
+    adopted: bool
+
+
+class ProcessManager(Protocol):
+    """Owner of starts and stops. Names are the unit names, for example `fieldstack-rt`."""
+
+    def adopt(self, name: str) -> ProcessHandle | None:
+        """The process of that name that still runs from before, if any."""
+
+    def start(self, name: str) -> ProcessHandle:
+        """Start it; whatever is left of an earlier one is reaped later. Raises ProcessStartError."""
+
+    def handle(self, name: str) -> ProcessHandle | None:
+        """The live process of that name."""
+
+    def ended(self, name: str) -> Ended | None:
+        """How the last process of that name ended; None while it lives or if there was none."""
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, at once; does not wait."""
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        """SIGTERM; after `timeout_s`, `tick` sends SIGKILL. Does not wait."""
+
+    def tick(self) -> None:
+        """Do what is due: reap, kill what did not stop in time, bound the logs."""
+
+    def last_words(self, name: str) -> str:
+        """The last line that the process wrote, for error texts."""
