@@ -130,6 +130,12 @@ static uint16_t fault_word(fs_axis *axis, const fs_axis_demand *demand) {
     return FAULT_RESET;
 }
 
+/* A drive that is found enabled, by whomever, is taken over where it stands. */
+static int was_commanded(const fs_axis *axis) {
+    uint8_t before = axis->state.state;
+    return before == FS_AXIS_HOLDING || before == FS_AXIS_FOLLOWING || before == FS_AXIS_RAMPING;
+}
+
 static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand,
                            int following) {
     if (following) return FS_AXIS_FOLLOWING;
@@ -150,6 +156,7 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
         state->controlword = emergency_word(config, drive);
         stay_where_it_is(axis);
     } else if (drive == OPERATION_ENABLED) {
+        if (!was_commanded(axis)) stay_where_it_is(axis);
         state->state = moving_mode(axis, config, demand, following);
         int keep = demand->enable || state->state == FS_AXIS_RAMPING;
         state->controlword = keep ? ENABLE_OPERATION : SHUTDOWN;
