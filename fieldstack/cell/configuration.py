@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Cpu = Annotated[int, Field(ge=0, le=4095)]
 Priority = Annotated[int, Field(ge=1, le=98, description="SCHED_FIFO priority.")]
@@ -43,6 +44,7 @@ class RtSection(Section):
     nonrt_timeout_ms: int = Field(
         default=500, ge=50, le=60_000, description="Axes stop when Non-RT has been silent for this long."
     )
+    fault_injection: bool = Field(default=False, description="Obey injected faults: benches and tests only.")
 
 
 class GuardSection(Section):

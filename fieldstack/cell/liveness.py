@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fieldstack.cell.processes import ProcessFact, same_process
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
-
-from fieldstack.cell.processes import ProcessFact, same_process
 
 if TYPE_CHECKING:
     from fieldstack.cell.snapshot import Clock

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
-
 import fieldstack
+from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
 
 FILE_NAME = "cell.yaml"
 

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fieldstack.cell.histogram import Latency, latency
+from fieldstack.cell.liveness import ProcessView, core_view, nonrt_view, rt_view
+from fieldstack.cell.snapshot_bus import AxisView, BusView, MotionView, axes_of, bus_of, motion_of, name_of
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import HaState
 from fieldstack_rt.instance import Instance
-
-from fieldstack.cell.histogram import Latency, latency
-from fieldstack.cell.liveness import ProcessView, core_view, nonrt_view, rt_view
-from fieldstack.cell.snapshot_bus import AxisView, BusView, MotionView, axes_of, bus_of, motion_of, name_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from fieldstack.core.process import CoreError, CoreSettings, run
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
-
-from fieldstack.core.process import CoreError, CoreSettings, run
 
 FAILED, USAGE, BAD_CONFIGURATION, NOT_RUNNING = 1, 2, 3, 5
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from fieldstack_rt.datastore import SetpointRing
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
-
 from fieldstack.core.program import DemoProgram
 from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
 from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.task_state import TaskState
+from fieldstack_rt.datastore import SetpointRing
+from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
 
 MAX_AXES = 64
 

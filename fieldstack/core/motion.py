@@ -12,8 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fieldstack_ethercat.bus.plan import AxisPlan
 from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization, Trajectory
+
+from fieldstack_ethercat.bus.plan import AxisPlan
 
 JERK_TIME_S = 0.05
 """Time from rest to full acceleration: what sets the jerk limit, which drives do not state."""

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import CoreState, RtPhase
-from fieldstack_rt.instance import Instance
-
 from fieldstack.core.executor import TaskExecutor, rt_facts
 from fieldstack.core.motion import MotionError
 from fieldstack.core.program import DemoProgram
 from fieldstack.core.task_state import TaskState
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import CoreState, RtPhase
+from fieldstack_rt.instance import Instance
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
-
 from fieldstack.core.motion import Limits
+from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 
 WAY_POINTS = 8
 TRAVEL_SHARE = 0.35

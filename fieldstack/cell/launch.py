@@ -1,0 +1,108 @@
+"""The command lines and files with which the processes of a cell are started."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack.cell.configuration import Cell, CpuPlacement, place
+from fieldstack.ha.settings import NonRtSettings
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt.instance import Instance
+
+NAME_ROOM = 10
+"""Characters of an instance's name that fit into an interface's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """The two ends of the virtual cable: the master's and the segment's interface."""
+
+    master: str
+    segment: str
+
+    @classmethod
+    def of(cls, instance: Instance) -> Cable:
+        """Names of their own for each instance, within the kernel's 15 characters."""
+        name = instance.name
+        if len(name) > NAME_ROOM:
+            name = name[:4] + hashlib.sha256(name.encode()).hexdigest()[: NAME_ROOM - 4]
+        return cls(f"fs-{name}-m", f"fs-{name}-s")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that is decided before a cell starts. `cable` is None on a real interface."""
+
+    instance: Instance
+    cell: Cell
+    plan: BusPlan
+    interface: str
+    cable: Cable | None
+    cpus: CpuPlacement
+
+    @classmethod
+    def of(cls, instance: Instance, cell: Cell, interface: str | None) -> Launch:
+        plan = cell.bus.to_plan()
+        chosen = interface or plan.interface
+        cable = None if chosen else Cable.of(instance)
+        cpus = place(cell.config, len(os.sched_getaffinity(0)))
+        return cls(instance, cell, plan, chosen or (cable.master if cable else ""), cable, cpus)
+
+    @property
+    def settings_file(self) -> Path:
+        return self.instance.runtime_dir / "nonrt.json"
+
+    def write_files(self) -> None:
+        """Writes the bus plan and the Non-RT process's settings for the processes to read."""
+        self.instance.prepare()
+        self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
+        self.settings().write(self.settings_file)
+
+    def settings(self) -> NonRtSettings:
+        guard = self.cell.config.guard
+        return NonRtSettings(
+            instance=self.instance.name,
+            policy_path=str(self.cell.policy_file),
+            rt_command=self.rt_command(),
+            core_command=self.core_command(),
+            guard_cpu=self.cpus.guard,
+            guard_priority=guard.priority,
+            guard_threshold_cycles=guard.threshold_cycles,
+        )
+
+    def rt_command(self) -> tuple[str, ...]:
+        rt = self.cell.config.rt
+        return (
+            *(sys.executable, "-m", "fieldstack_rt", "run"),
+            *("--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
+            *("--interface", self.interface, "--cpu", str(self.cpus.rt)),
+            *("--priority", str(rt.priority), "--nonrt-timeout-ms", str(rt.nonrt_timeout_ms)),
+            *(["--fault-injection"] if rt.fault_injection else []),
+        )
+
+    def core_command(self) -> tuple[str, ...] | None:
+        core = self.cell.config.core
+        if core.program == "none":
+            return None
+        return (
+            *(sys.executable, "-m", "fieldstack.core", "run"),
+            *("--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
+            *("--lead-ms", str(core.lead_ms), "--speed-percent", str(core.speed_percent)),
+            *("--dwell-ms", str(core.dwell_ms)),
+        )
+
+    def nonrt_command(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", "fieldstack.ha", "--settings", str(self.settings_file))
+
+    def segment_command(self, cable: Cable) -> tuple[str, ...]:
+        segment = self.cell.config.segment
+        return (
+            *(sys.executable, "-m", "fieldstack_ethercat.segment", "run"),
+            *("--interface", cable.segment, "--devices", segment.devices),
+            *("--control", str(self.instance.segment_socket)),
+            *("--cpu", str(self.cpus.segment), "--priority", str(segment.priority)),
+        )

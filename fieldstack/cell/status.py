@@ -1,0 +1,81 @@
+"""Snapshots of an instance again and again, whether its cell is up, down, or came up anew in between."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fieldstack.cell import snapshot
+from fieldstack.cell.snapshot import Clock, Snapshot, wall_text
+from fieldstack.events.reader import EventReader
+from fieldstack_ethercat.bus.errors import PlanFormatError
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt.datastore import DataStore, StoreError, StoreMissingError
+from fieldstack_rt.instance import Instance
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
+
+
+class StatusSource:
+    """Takes snapshots of one instance; attaches when its memory appears and anew when it was replaced."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._store: DataStore | None = None
+        self._memory: tuple[int, int] | None = None
+        self._plan: BusPlan | None = None
+        self._plan_stamp: int | None = None
+
+    def take(self) -> Snapshot:
+        """The state now. Raises LayoutMismatchError: the cell is of another version."""
+        clock = Clock.read()
+        store = self._current()
+        self._refresh_plan()
+        if store is None:
+            return self._down(clock)
+        return snapshot.take(store, self._plan, clock)
+
+    def _current(self) -> DataStore | None:
+        memory = self._identity()
+        if memory != self._memory or memory is None:
+            self._store, self._memory = None, memory
+        if self._store is None and memory is not None:
+            try:
+                self._store = DataStore.attach(self._instance)
+            except StoreMissingError:
+                return None
+        return self._store
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(SHARED_MEMORY / self._instance.shm_name.lstrip("/"))
+        except OSError:
+            return None
+        return found.st_ino, found.st_ctime_ns
+
+    def _refresh_plan(self) -> None:
+        try:
+            stamp = self._instance.plan_file.stat().st_mtime_ns
+            if stamp != self._plan_stamp:
+                self._plan = BusPlan.from_json(self._instance.plan_file.read_bytes())
+                self._plan_stamp = stamp
+        except (OSError, PlanFormatError):
+            self._plan_stamp = None
+
+    def _down(self, clock: Clock) -> Snapshot:
+        last = EventReader(self._instance.state_dir).last(1)
+        if not last:
+            note = "start it with: fieldstack up"
+            return snapshot.down(self._instance, clock, since=None, note=note)
+        since = wall_text(last[0].wall_ns / 1e9)
+        return snapshot.down(self._instance, clock, since=since, note=f"last event: {last[0].text}")
+
+
+def attach(instance: Instance) -> DataStore:
+    """The store of a cell that is up. Raises StoreError."""
+    try:
+        return DataStore.attach(instance)
+    except PermissionError as error:
+        raise StoreError(
+            f"no permission to use the shared memory {instance.shm_name}: run as the cell's user, or as root"
+        ) from error

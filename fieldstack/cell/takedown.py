@@ -1,0 +1,99 @@
+"""Taking a cell down in order: Non-RT (it stops Core and RT), stragglers, segment, cable, shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from fieldstack.cell import children
+from fieldstack.cell.processes import same_process
+from fieldstack.cell.record import UpRecord, read_record, record_file
+from fieldstack_ethercat.segment.veth import delete_veth
+from fieldstack_rt.datastore import DataStore, StoreError, TornRecordError
+from fieldstack_rt.datastore import memory as shared_memory
+from fieldstack_rt.instance import Instance
+
+NONRT_TIMEOUT_S = 15.0
+STRAGGLER_TIMEOUT_S = 6.0
+SEGMENT_TIMEOUT_S = 3.0
+
+Say = Callable[[str], None]
+
+
+def take_down(instance: Instance, say: Say) -> bool:
+    """Ends everything of the instance that its record and its store name; True if anything was there.
+
+    An `up` of this instance must be this process, or gone.
+    """
+    record = read_record(instance)
+    found = False
+    for name, pid, since_ns, timeout_s in _processes(instance, record):
+        if same_process(pid, since_ns) is not None:
+            found = True
+            end_process(name, pid, since_ns, timeout_s, say)
+    if record is not None:
+        if record.veth:
+            with contextlib.suppress(Exception):  # an interface of a namespace that is gone
+                delete_veth(record.veth)
+        record_file(instance).unlink(missing_ok=True)
+        found = True
+    shared_memory.unlink(instance.shm_name)
+    return found
+
+
+def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, int, int, float]]:
+    """Name, pid, when it was known to live, patience; in the order in which they end."""
+    now_ns = time.monotonic_ns()
+    stored = _stored(instance)
+    listed: list[tuple[str, int, int, float]] = []
+    if record is not None:
+        listed.append(("Non-RT", record.nonrt_pid, record.written_ns, NONRT_TIMEOUT_S))
+    listed += [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
+    if record is not None:
+        listed.append(("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S))
+    return listed
+
+
+def _stored(instance: Instance) -> list[tuple[str, int, int]]:
+    try:
+        store = DataStore.attach(instance)
+    except (StoreError, OSError):
+        return []
+    found = []
+    for name, read, stamp in (
+        ("Non-RT", store.nonrt_status, "pass_ns"),
+        ("Main Core", store.core_status, "pass_ns"),
+    ):
+        with contextlib.suppress(TornRecordError):
+            status = read()
+            found.append((name, int(status.pid), int(getattr(status, stamp))))
+    return [*found, ("RT", store.rt_pid, store.rt_beat_ns)]
+
+
+def end_process(name: str, pid: int, since_ns: int, timeout_s: float, say: Say) -> None:
+    """SIGTERM, then after `timeout_s` SIGKILL; returns when the process is gone."""
+    say(f"ending {name} (pid {pid})")
+    _signal(pid, signal.SIGCONT)
+    _signal(pid, signal.SIGTERM)
+    if not _gone(pid, since_ns, timeout_s):
+        say(f"{name} (pid {pid}) did not end within {timeout_s:g} s: killed")
+        _signal(pid, signal.SIGKILL)
+        _gone(pid, since_ns, SEGMENT_TIMEOUT_S)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _gone(pid: int, since_ns: int, timeout_s: float) -> bool:
+    until = time.monotonic() + timeout_s
+    while same_process(pid, since_ns) is not None:
+        if time.monotonic() >= until:
+            return False
+        children.reap()
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,145 @@
+"""`fieldstack up`: starts a cell without systemd, keeps Non-RT and segment running, ends it in order.
+
+The Non-RT process starts and restarts RT and Core. This one has the part that systemd has in production.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from fieldstack.cell import children
+from fieldstack.cell.children import Child
+from fieldstack.cell.launch import Launch
+from fieldstack.cell.record import UpRecord, hold, read_record
+from fieldstack.cell.takedown import take_down
+from fieldstack_ethercat.segment.veth import create_veth, delete_veth
+
+SEGMENT_READY_S = 10.0
+SHORT_LIVES_LIMIT = 5
+"""Ends of a process soon after its start, in a row, after which `up` gives up."""
+LOG_LINES = 15
+
+Say = Callable[[str], None]
+
+
+class UpError(Exception):
+    """The cell can not be started or kept running; the text has the last lines of the process's log."""
+
+
+class CellRun:
+    """One cell from start to end. Use it as a context manager: leaving it takes everything down."""
+
+    def __init__(self, launch: Launch, say: Say) -> None:
+        self._launch = launch
+        self._say = say
+        self._stack = ExitStack()
+        logs = launch.instance.runtime_dir
+        self._nonrt = Child("Non-RT", launch.nonrt_command(), logs / "nonrt.log")
+        cable = launch.cable
+        self._segment = (
+            Child("segment", launch.segment_command(cable), logs / "segment.log") if cable else None
+        )
+        self.ended = False
+        """The Non-RT process went down by request: the cell is to end."""
+
+    def __enter__(self) -> CellRun:
+        """Raises AlreadyRunningError, VethError, UpError, OSError; then nothing is left running."""
+        with ExitStack() as stack:
+            self._launch.instance.prepare()
+            stack.enter_context(hold(self._launch.instance))
+            self._clear_leftovers()
+            children.become_subreaper()
+            stack.callback(self._stop)
+            self._start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def tick(self, now_ns: int) -> None:
+        """One pass of supervision: reap, note, restart. Raises UpError when a process never gets going."""
+        for ended in children.reap():
+            for child in self._children():
+                if ended.pid == child.pid:
+                    self._note_end(child, ended, now_ns)
+        for child in self._children():
+            if child.due(now_ns) and not self.ended:
+                child.start(now_ns)
+                self._say(f"{child.name} started again, pid {child.pid}")
+                self._write_record()
+
+    def _children(self) -> Iterator[Child]:
+        if self._segment is not None:
+            yield self._segment
+        yield self._nonrt
+
+    def _note_end(self, child: Child, ended: children.Exit, now_ns: int) -> None:
+        child.ended(ended, now_ns)
+        if child is self._nonrt and ended.code == 0:
+            self.ended = True
+            self._say("Non-RT ended by request: the cell goes down")
+            return
+        self._say(f"{child.name} (pid {ended.pid}) {ended.text()}")
+        if child.short_lives >= SHORT_LIVES_LIMIT:
+            raise UpError(
+                f"{child.name} ended {child.short_lives} times soon after its start, last it {ended.text()}. "
+                f"The end of {child.log}:\n{tail(child)}"
+            )
+
+    def _clear_leftovers(self) -> None:
+        if read_record(self._launch.instance) is not None:
+            self._say("an earlier `up` left parts of this cell running: taking them down first")
+            take_down(self._launch.instance, self._say)
+
+    def _start(self) -> None:
+        self._launch.write_files()
+        now_ns = time.monotonic_ns()
+        cable = self._launch.cable
+        if self._segment is not None and cable is not None:
+            delete_veth(cable.master)
+            create_veth(cable.master, cable.segment)
+            self._write_record()
+            self._segment.start(now_ns)
+            self._write_record()
+            self._await_segment(self._segment)
+            self._say(f"segment of {self._launch.cell.config.segment.devices} on {cable.segment}")
+        self._nonrt.start(time.monotonic_ns())
+        self._write_record()
+        self._say(f"Non-RT started, pid {self._nonrt.pid}")
+
+    def _await_segment(self, segment: Child) -> None:
+        until = time.monotonic() + SEGMENT_READY_S
+        while not self._launch.instance.segment_socket.exists():
+            if any(ended.pid == segment.pid for ended in children.reap()):
+                segment.pid = 0
+                raise UpError(f"the segment did not start. The end of {segment.log}:\n{tail(segment)}")
+            if time.monotonic() > until:
+                raise UpError(f"the segment is not ready after {SEGMENT_READY_S:g} s; see {segment.log}")
+            time.sleep(0.02)
+
+    def _write_record(self) -> None:
+        UpRecord(
+            pid=os.getpid(),
+            written_ns=time.monotonic_ns(),
+            segment_pid=self._segment.pid if self._segment else 0,
+            nonrt_pid=self._nonrt.pid,
+            veth=self._launch.cable.master if self._launch.cable else "",
+        ).write(self._launch.instance)
+
+    def _stop(self) -> None:
+        """Everything ends, in order, whatever state it is in."""
+        self._write_record()
+        take_down(self._launch.instance, self._say)
+
+
+def tail(child: Child) -> str:
+    """The last lines of a child's log, indented."""
+    with contextlib.suppress(OSError):
+        lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join("    " + line for line in lines[-LOG_LINES:]) or "    (empty)"
+    return "    (no log)"

@@ -1,0 +1,1 @@
+"""Commands: thin wrappers that parse, call and print."""

@@ -1,0 +1,182 @@
+"""A snapshot as a screen: processes, HA state, latch, bus, cycle, axes, last events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from fieldstack.cell.histogram import Latency
+from fieldstack.cell.liveness import ProcessView
+from fieldstack.cell.snapshot import Snapshot
+from fieldstack.cell.snapshot_bus import AxisView, SlaveView
+
+GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
+PROCESS_STYLE = {"running": GOOD, "starting": WARN, "stopping": WARN, "stopped": DIM, "absent": DIM}
+HA_STYLE = {"OPERATIONAL": GOOD, "DEGRADED": WARN, "RECOVERY": WARN, "SHUTDOWN": DIM}
+AXIS_STYLE = {"FOLLOWING": GOOD, "HOLDING": "cyan", "RAMPING": WARN, "ENABLING": WARN, "FAULT": BAD}
+STOP_TEXT = {
+    "NONE": "axes may move",
+    "NOT_ENABLED": "axes are not enabled yet",
+    "DRY": "no setpoints: controlled stop",
+    "PERMIT": "no motion permit from the Non-RT process",
+    "NONRT_SILENT": "the Non-RT process is silent: controlled stop",
+    "AXIS_FAULT": "an axis is in fault",
+    "WKC": "working counter lost: a slave does not take part",
+    "SHUTDOWN": "the RT process goes down",
+    "ESTOP": "EMERGENCY_STOP",
+}
+
+
+def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
+    """The whole dashboard; `events` are lines, oldest first."""
+    parts: list[RenderableType] = [_headline(snapshot)]
+    if snapshot.note:
+        parts.append(Text(snapshot.note, WARN))
+    parts.append(_processes(snapshot))
+    if snapshot.estop.latched:
+        parts.append(_estop(snapshot))
+    if snapshot.bus.slaves or snapshot.bus.diagnosis:
+        parts.append(_bus(snapshot))
+    if snapshot.cycle.cycles:
+        parts.append(_cycle(snapshot))
+    if snapshot.axes:
+        parts.append(_axes(snapshot))
+    if events:
+        parts.append(Panel(Text("\n".join(events), no_wrap=True, overflow="ellipsis"), title="last events"))
+    return Group(*parts)
+
+
+def _headline(snapshot: Snapshot) -> Text:
+    ha = snapshot.ha
+    text = Text.assemble(("Fieldstack ", "bold"), f"cell {snapshot.instance}  ")
+    if snapshot.cell == "down":
+        text.append("DOWN", BAD)
+        text.append(
+            f" since {local_time(snapshot.since)}" if snapshot.since else ", no trace of an earlier run"
+        )
+        return text
+    text.append(ha.state, HA_STYLE.get(ha.state, BAD))
+    if ha.state == "UNSUPERVISED":
+        text.append(f" (last: {ha.last_state})")
+    elif ha.since:
+        text.append(f" since {local_time(ha.since)}")
+    if ha.reason:
+        text.append(f"  {ha.reason}", DIM)
+    if ha.restarts:
+        text.append(f"  RT restarts {ha.restarts} of {ha.restart_budget}", WARN)
+    return text
+
+
+def _processes(snapshot: Snapshot) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("process", "pid", "state", "since", ""):
+        table.add_column(column, header_style=DIM)
+    views = (("RT", snapshot.rt), ("Non-RT", snapshot.nonrt), ("Main Core", snapshot.core))
+    for name, view in views:
+        style = PROCESS_STYLE.get(view.state, BAD)
+        table.add_row(name, str(view.pid or "-"), Text(view.state, style), local_time(view.since), _ago(view))
+    return table
+
+
+def _ago(view: ProcessView) -> str:
+    return f"{duration(view.since_s)} ago" if view.since_s is not None else ""
+
+
+def _estop(snapshot: Snapshot) -> Panel:
+    lines = [
+        f"{source.source}: {source.reason or 'no reason given'} (pid {source.pid}, {local_time(source.since)}; "
+        + ("a person resets it)" if source.clear == "on_reset" else "clears when its cause has gone)")
+        for source in snapshot.estop.sources
+    ]
+    obeyed = "the cycle obeys it" if snapshot.estop.obeyed else "NOT confirmed by the cycle"
+    return Panel(Text("\n".join(lines)), title=f"EMERGENCY_STOP: {obeyed}", border_style=BAD)
+
+
+def _bus(snapshot: Snapshot) -> Group:
+    bus = snapshot.bus
+    wkc = "-" if bus.wkc is None else "lost" if bus.wkc < 0 else str(bus.wkc)
+    good = bus.wkc == bus.expected_wkc
+    line = Text.assemble(
+        ("bus ", "bold"),
+        bus.interface or "?",
+        "  WKC ",
+        (f"{wkc}/{bus.expected_wkc}", GOOD if good else BAD),
+        f"  WKC errors {bus.wkc_errors}  lost frames {bus.lost_frames}  recoveries {bus.recoveries}",
+    )
+    states = Text("  ").join(_slave(slave) for slave in bus.slaves)
+    extra = [Text(text, WARN) for text in (bus.diagnosis, bus.setup and f"degraded: {bus.setup}") if text]
+    return Group(line, states, *extra)
+
+
+def _slave(slave: SlaveView) -> Text:
+    style = GOOD if slave.al_state == "OP" else BAD
+    code = f" (0x{slave.al_status_code:04X})" if slave.al_status_code else ""
+    return Text.assemble(f"{slave.name} ", (slave.al_state + code, style))
+
+
+def _cycle(snapshot: Snapshot) -> Group:
+    cycle = snapshot.cycle
+    line = Text.assemble(
+        ("cycle ", "bold"),
+        f"{cycle.period_us:g} µs  {cycle.cycles:,} cycles  late {cycle.late}  skipped {cycle.skipped}  ",
+        f"wake {_latency(cycle.wake)}  exchange {_latency(cycle.exchange)}",
+    )
+    motion = snapshot.motion
+    style = GOOD if motion.stop_reason == "NONE" else WARN
+    stop = Text.assemble(
+        ("motion ", "bold"),
+        (STOP_TEXT.get(motion.stop_reason, motion.stop_reason), style),
+        f"  stream {motion.stream} {motion.stream_state.lower()}",
+    )
+    return Group(line, stop)
+
+
+def _latency(latency: Latency) -> str:
+    return f"p50 {latency.p50_us:.0f} p99 {latency.p99_us:.0f} max {latency.max_us:.0f} µs"
+
+
+def _axes(snapshot: Snapshot) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("axis", header_style=DIM)
+    for column in ("position", "velocity", "torque"):
+        table.add_column(column, justify="right", header_style=DIM, min_width=12)
+    for column in ("state", "drive", "statusword", "error"):
+        table.add_column(column, header_style=DIM)
+    for axis in snapshot.axes:
+        table.add_row(*_axis(axis))
+    return table
+
+
+def _axis(axis: AxisView) -> tuple[str | Text, ...]:
+    return (
+        axis.name,
+        f"{axis.position:.3f} {axis.unit}",
+        f"{axis.velocity:.1f} {axis.unit}/s",
+        f"{axis.torque_percent:.1f} %",
+        Text(axis.state, AXIS_STYLE.get(axis.state, "")),
+        axis.drive_state.lower().replace("_", " "),
+        f"0x{axis.statusword:04X}",
+        Text(f"0x{axis.error_code:04X}", BAD) if axis.error_code else "",
+    )
+
+
+def local_time(text: str | None) -> str:
+    """A snapshot's UTC text as local wall-clock time; with the date if it is not today's."""
+    if text is None:
+        return "-"
+    moment = datetime.fromisoformat(text).astimezone()
+    today = datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"

@@ -1,0 +1,37 @@
+"""Exit codes of all Fieldstack commands."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says; 2 is also what the argument parsers give."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    BAD_CONFIGURATION = 3
+    MISSING_PREREQUISITE = 4
+    NOT_RUNNING = 5
+    ALREADY_RUNNING = 6
+    NOT_OPERATIONAL = 7
+    INTERRUPTED = 130
+
+
+MEANING = {
+    ExitCode.OK: "done; for status: the cell is operational",
+    ExitCode.FAILED: "failed; the text says why",
+    ExitCode.USAGE: "wrong use of the command line",
+    ExitCode.BAD_CONFIGURATION: "a configuration, policy or bus file is not usable",
+    ExitCode.MISSING_PREREQUISITE: "a program, file or permission is missing; the text says how to get it",
+    ExitCode.NOT_RUNNING: "the cell, or the process that had to answer, does not run",
+    ExitCode.ALREADY_RUNNING: "this instance, or its RT process, already runs",
+    ExitCode.NOT_OPERATIONAL: "the cell runs but is not operational",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard",
+}
+
+
+def epilog() -> str:
+    """The table of exit codes for `--help`."""
+    return "Exit codes: " + "; ".join(f"{code.value} {text}" for code, text in MEANING.items()) + "."

@@ -1,0 +1,172 @@
+"""`fieldstack up` and `fieldstack down`: checks first, then the cell, its dashboard or its event lines."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from fieldstack.cell import capabilities, locations, namespace
+from fieldstack.cell.configuration import load
+from fieldstack.cell.launch import Launch
+from fieldstack.cell.prerequisites import complete_path, require
+from fieldstack.cell.record import held, read_record
+from fieldstack.cell.status import StatusSource
+from fieldstack.cell.takedown import take_down
+from fieldstack.cell.up import CellRun
+from fieldstack.cli.dashboard import render
+from fieldstack.cli.event_lines import EventTail, line
+from fieldstack.cli.exit_codes import ExitCode
+from fieldstack_rt.instance import Instance
+
+TICK_S = 0.05
+REFRESH_S = 0.2
+EVENT_LINES = 10
+DOWN_TIMEOUT_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the command line said. `seconds` None: until interrupted."""
+
+    instance: Instance
+    config: Path | None
+    interface: str | None
+    seconds: float | None
+    headless: bool
+
+
+class MissingPrivilegeError(Exception):
+    """The bus is a real interface, and this process may not use it."""
+
+
+def run_up(options: UpOptions, console: Console) -> ExitCode:
+    """Checks everything, starts the cell, shows it until its end."""
+    complete_path()
+    cell = load(locations.find(options.config))
+    launch = Launch.of(options.instance, cell, options.interface)
+    require(virtual=launch.cable is not None)
+    if missing := capabilities.missing(capabilities.BUS):
+        _gain_privileges(options.instance, launch, missing)
+    for warning in _warnings():
+        console.print(f"degraded: {warning}", style="yellow", highlight=False)
+    return _Session(options, launch, console).run()
+
+
+def _gain_privileges(
+    instance: Instance, launch: Launch, missing: tuple[capabilities.Capability, ...]
+) -> None:
+    """Begins anew in a namespace, where a virtual segment can be had without privileges."""
+    if launch.cable is None or namespace.inside():
+        names = ", ".join(f"CAP_{one.name}" for one in missing)
+        raise MissingPrivilegeError(
+            f"interface {launch.interface!r} needs {names}, which this process does not have. "
+            f"Run as root: sudo {' '.join(sys.orig_argv)}"
+        )
+    namespace.re_execute(instance)
+
+
+def _warnings() -> list[str]:
+    inside = namespace.inside()
+    found = list(capabilities.degradations(in_namespace=inside))
+    if inside:
+        found.insert(0, "not root: the cell runs in a user and network namespace of its own")
+    return found
+
+
+class _Session:
+    """One run of `up`: the cell, its supervision and what is shown of it."""
+
+    def __init__(self, options: UpOptions, launch: Launch, console: Console) -> None:
+        self._options = options
+        self._launch = launch
+        self._console = console
+        self._source = StatusSource(options.instance)
+        self._events = EventTail(options.instance)
+        self._notices: deque[str] = deque(maxlen=EVENT_LINES)
+        self._stop = False
+        self._headless = options.headless or not console.is_terminal
+
+    def run(self) -> ExitCode:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        with CellRun(self._launch, self._say) as cell:
+            operational = self._watch(cell)
+        self._say("the cell is down")
+        if self._options.seconds is None or operational:
+            return ExitCode.OK
+        return ExitCode.FAILED if self._stop else ExitCode.NOT_OPERATIONAL
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop = True
+
+    def _say(self, text: str) -> None:
+        self._notices.append(text)
+        if self._headless:
+            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def _watch(self, cell: CellRun) -> bool:
+        """Supervises until the end; True if the cell was operational then."""
+        if self._headless:
+            self._loop(cell, None)
+        else:
+            with Live(console=self._console, auto_refresh=False, transient=True) as live:
+                self._loop(cell, live)
+        return self._source.take().operational
+
+    def _loop(self, cell: CellRun, live: Live | None) -> None:
+        seconds = self._options.seconds
+        until = time.monotonic() + seconds if seconds is not None else float("inf")
+        shown = 0.0
+        while not self._stop and not cell.ended and time.monotonic() < until:
+            cell.tick(time.monotonic_ns())
+            if time.monotonic() - shown >= REFRESH_S:
+                shown = time.monotonic()
+                self._show(live)
+            time.sleep(TICK_S)
+
+    def _show(self, live: Live | None) -> None:
+        for event in self._events.new():
+            self._say(line(event))
+        if live is not None:
+            live.update(self._screen(), refresh=True)
+
+    def _screen(self) -> RenderableType:
+        name = self._options.instance.name
+        option = "" if name == "cell" else f" --instance {name}"
+        hint = f"Ctrl-C ends the cell.  Try: kill -9 its RT process; fieldstack estop{option}; fieldstack reset{option}"
+        return Group(render(self._source.take(), list(self._notices)), Text(hint, "dim"))
+
+
+def run_down(instance: Instance, console: Console) -> ExitCode:
+    """Asks a running `up` to end, or takes down what one left behind."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    record = read_record(instance)
+    if not held(instance):
+        if take_down(instance, say):
+            say(f"cell {instance.name} is down")
+            return ExitCode.OK
+        say(f"cell {instance.name} is not up")
+        return ExitCode.NOT_RUNNING
+    if record is not None:
+        os.kill(record.pid, signal.SIGTERM)
+    until = time.monotonic() + DOWN_TIMEOUT_S
+    while held(instance):
+        if time.monotonic() > until:
+            say(f"cell {instance.name} is still going down after {DOWN_TIMEOUT_S:g} s")
+            return ExitCode.FAILED
+        time.sleep(0.05)
+    say(f"cell {instance.name} is down")
+    return ExitCode.OK
