@@ -48,7 +48,8 @@ class LocalProcessManager:
         self._logs = {name: LogFile(runtime_dir / f"{name}.log", log_bytes) for name in commands}
         self._live: dict[str, _Watched] = {}
         self._ended: dict[str, Ended] = {}
-        self._replaced: list[subprocess.Popen[bytes]] = []
+        self._replaced: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._late: list[tuple[str, Ended]] = []
         self._bound_at = 0.0
 
     def adopt(self, name: str) -> ProcessHandle | None:
@@ -99,7 +100,7 @@ class LocalProcessManager:
             return
         os.close(watched.handle.pidfd)
         if watched.child is not None:
-            self._replaced.append(watched.child)
+            self._replaced.append((name, watched.child))
 
     def handle(self, name: str) -> ProcessHandle | None:
         self._reap(name)
@@ -142,11 +143,21 @@ class LocalProcessManager:
             self._reap(name)
             if watched.kill_at and now >= watched.kill_at:
                 self._signal(name, signal.SIGKILL)
-        self._replaced = [child for child in self._replaced if child.poll() is None]
+        self._reap_replaced()
         if now >= self._bound_at:
             self._bound_at = now + BOUND_EVERY_S
             for log in self._logs.values():
                 log.bound()
+
+    def _reap_replaced(self) -> None:
+        for name, child in list(self._replaced):
+            if (status := child.poll()) is not None:
+                self._replaced.remove((name, child))
+                self._late.append((name, Ended(child.pid, status, ending(status, ""))))
+
+    def take_late(self) -> list[tuple[str, Ended]]:
+        late, self._late = self._late, []
+        return late
 
     def last_words(self, name: str) -> str:
         return self._logs[name].last_line()

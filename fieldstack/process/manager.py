@@ -59,5 +59,8 @@ class ProcessManager(Protocol):
     def tick(self) -> None:
         """Do what is due: reap, kill what did not stop in time, bound the logs."""
 
+    def take_late(self) -> list[tuple[str, Ended]]:
+        """Ends of processes whose successor was already started, each told once."""
+
     def last_words(self, name: str) -> str:
         """The last line that the process wrote, for error texts."""

@@ -1,0 +1,217 @@
+"""ProcessMonitor: makes the facts of one moment out of shared memory, pidfds and RT's events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fieldstack.ha.facts import (
+    BusFacts,
+    EstopFacts,
+    Facts,
+    GuardFacts,
+    PositionCheck,
+    ProcessCondition,
+    ProcessFacts,
+    Request,
+)
+from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.process_watch import ProcessWatch, Sign
+from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.process.manager import ProcessManager
+from fieldstack_rt.datastore import DataStore, EventCode, RtEvent, TornRecordError
+from fieldstack_rt.datastore.layout import AxisMode, GuardState, RtPhase, TripCause
+
+_AL_OP = 8
+_OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
+_TRIP_WORDS = {
+    TripCause.DEAD: "its cycle thread has died",
+    TripCause.SILENT: "its cycle thread made no progress",
+    TripCause.ESTOP_IGNORED: "it ignored EMERGENCY_STOP",
+    TripCause.CORRUPT: "its shared memory is damaged",
+}
+
+
+@dataclass(slots=True)
+class _RtStart:
+    """Where the present start of RT began: what came before belongs to its predecessor."""
+
+    epoch: int = 0
+    trips: int = 0
+    first_cycle_ns: int = 0
+    positions: PositionCheck = PositionCheck.PENDING
+    known: bool = False
+
+
+class ProcessMonitor:
+    """Watches RT and Core. `began`, `could_not_start` and `asked_to_end` are told by the FailoverManager."""
+
+    def __init__(
+        self, store: DataStore, processes: ProcessManager, policy: FailoverPolicy, *, core: bool, guard: bool
+    ) -> None:
+        self._store = store
+        self._processes = processes
+        self._guard = guard
+        self._watches = {ProcessName.RT: ProcessWatch(policy.process(ProcessName.RT))}
+        if core:
+            self._watches[ProcessName.CORE] = ProcessWatch(policy.process(ProcessName.CORE))
+        self._rt = _RtStart()
+        self.rt_status: Any = None
+
+    def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
+        self._watches[name].began(now_ns, pid, self._beat(name))
+        if name is ProcessName.RT:
+            self._rt = self._rt_start(adopted=adopted)
+
+    def could_not_start(self, name: ProcessName, now_ns: int, why: str) -> None:
+        self._watches[name].could_not_start(now_ns, why)
+
+    def asked_to_end(self, name: ProcessName) -> None:
+        self._watches[name].asked_to_end()
+
+    def note(self, event: RtEvent) -> None:
+        """An event of RT: whether the axes are where the checkpoint says is known from these."""
+        if event.t_ns < self._watches[ProcessName.RT].started_ns:
+            return
+        if event.code == EventCode.POSITIONS_CHECKED:
+            self._rt.positions = PositionCheck.AGREE
+        elif event.code == EventCode.POSITIONS_DIFFER:
+            self._rt.positions = PositionCheck.DIFFER
+
+    def observe(self, now_ns: int, requests: tuple[Request, ...] = ()) -> Facts:
+        """All facts of this moment. Reads only; a torn record counts as a bus that does not cycle."""
+        guard_status = self._store.guard_status()
+        guard = self._guard_facts(guard_status)
+        bus = self._bus_facts(now_ns)
+        rt = self._rt_facts(now_ns, guard_status, bus)
+        return Facts(rt, self._core_facts(now_ns), bus, guard, self._estop_facts(), requests)
+
+    # ---- processes ----
+
+    def _beat(self, name: ProcessName) -> int:
+        return self._store.rt_beat if name is ProcessName.RT else self._store.core_beat
+
+    def _rt_start(self, *, adopted: bool) -> _RtStart:
+        """For an adopted process all but the epoch is known: its predecessor's Non-RT saw it checked."""
+        status = self._store.guard_status()
+        epoch = self._store.rt_epoch
+        known = self._store.checkpoint_valid(self._store.checkpoint())
+        if adopted:
+            return _RtStart(epoch - 1, int(status.trips), 0, PositionCheck.AGREE, known)
+        return _RtStart(epoch, int(status.trips), 0, PositionCheck.PENDING, known)
+
+    @property
+    def _attached(self) -> bool:
+        """Whether the present RT process has reached the shared memory."""
+        return self._store.rt_epoch > self._rt.epoch
+
+    def _rt_facts(self, now_ns: int, guard_status: Any, bus: BusFacts) -> ProcessFacts:
+        phase = self._store.rt_phase if self._attached else RtPhase.ABSENT
+        sign = Sign(
+            beat=self._store.rt_beat,
+            at_work=bus.cycling,
+            stopping=phase is RtPhase.STOPPING,
+            stopped=phase is RtPhase.STOPPED,
+        )
+        facts = self._look(ProcessName.RT, now_ns, sign)
+        if self._tripped_now(guard_status) and facts.condition not in _OVER:
+            return self._tripped_facts(facts, guard_status)
+        return facts
+
+    def _tripped_now(self, guard_status: Any) -> bool:
+        """Whether the guard stopped the present start of RT."""
+        return self._attached and int(guard_status.trips) > self._rt.trips
+
+    def _tripped_facts(self, facts: ProcessFacts, guard_status: Any) -> ProcessFacts:
+        cause = int(guard_status.cause)
+        dead = cause == TripCause.DEAD
+        said = _TRIP_WORDS.get(TripCause(cause), "") if cause in TripCause.__members__.values() else ""
+        why = (
+            facts.why
+            if facts.condition is ProcessCondition.DEAD and dead and facts.why
+            else f"{said} (guard)"
+        )
+        return replace(
+            facts,
+            condition=ProcessCondition.DEAD if dead else ProcessCondition.SILENT,
+            detected_ns=int(guard_status.detected_ns),
+            why=why,
+        )
+
+    def _core_facts(self, now_ns: int) -> ProcessFacts | None:
+        if ProcessName.CORE not in self._watches:
+            return None
+        beat = self._store.core_beat
+        watch = self._watches[ProcessName.CORE]
+        return self._look(ProcessName.CORE, now_ns, Sign(beat, at_work=beat != watch.first_beat))
+
+    def _look(self, name: ProcessName, now_ns: int, sign: Sign) -> ProcessFacts:
+        handle, ended = self._processes.handle(name), self._processes.ended(name)
+        return self._watches[name].look(now_ns, sign, handle, ended)
+
+    # ---- guard, bus, latch ----
+
+    def _guard_facts(self, status: Any) -> GuardFacts:
+        holds = int(status.state) == GuardState.TRIPPED
+        tripped = holds or self._tripped_now(status)
+        watching = int(status.state) == GuardState.ARMED and int(status.armed_epoch) == self._store.rt_epoch
+        if not tripped:
+            return GuardFacts(self._guard, watching and self._attached)
+        return GuardFacts(
+            self._guard,
+            watching=False,
+            tripped=True,
+            last_progress_ns=int(status.last_progress_ns),
+            detected_ns=int(status.detected_ns),
+            fenced_ns=int(status.fenced_ns),
+            safe_frame_ns=int(status.safe_frame_ns),
+            confirmed_ns=int(status.confirmed_ns),
+        )
+
+    def _bus_facts(self, now_ns: int) -> BusFacts:
+        self.rt_status = None
+        if not self._attached or self._store.rt_phase is not RtPhase.CYCLING:
+            return BusFacts()
+        try:
+            status, bus = self._store.rt_status(), self._store.rt_bus()
+        except TornRecordError as error:
+            return BusFacts(detail=str(error))
+        self._rt.first_cycle_ns = self._rt.first_cycle_ns or now_ns
+        self.rt_status = status
+        return BusFacts(
+            cycling=int(status.epoch) == self._store.rt_epoch and status.cycle > 0,
+            first_cycle_ns=self._rt.first_cycle_ns,
+            wkc=int(status.wkc),
+            expected_wkc=int(status.expected_wkc),
+            bad_row=int(status.bad_wkc_row),
+            all_op=self._all_op(bus),
+            positions=self._positions(status),
+            detail=self._text(bus.diagnosis),
+        )
+
+    def _all_op(self, bus: Any) -> bool:
+        """As RT read it since its start: an older record tells of the RT process before."""
+        count = int(bus.slave_count)
+        fresh = int(bus.read_ns) > 0 and count > 0
+        return fresh and all(bus.slaves[place].al_state == _AL_OP for place in range(count))
+
+    def _positions(self, status: Any) -> PositionCheck:
+        """RT gives the axes power only after its own check, so an axis with power has passed it."""
+        if self._rt.positions is PositionCheck.PENDING:
+            axes = range(int(status.axis_count))
+            if not axes or any(status.axes[axis].state != AxisMode.DISABLED for axis in axes):
+                self._rt.positions = PositionCheck.AGREE
+            elif not self._rt.known:  # a new cell: there is no checkpoint to differ from
+                self._rt.positions = PositionCheck.AGREE
+        return self._rt.positions
+
+    @staticmethod
+    def _text(field: Any) -> str:
+        return bytes(field).split(b"\0", 1)[0].decode(errors="replace")
+
+    def _estop_facts(self) -> EstopFacts:
+        state = self._store.estop.state()
+        if not state.latched:
+            return EstopFacts()
+        reasons = tuple(f"{note.source.name.lower()}: {note.reason}" for note in state.notes)
+        return EstopFacts(state.on_reset, state.on_recovery, reasons)

@@ -1,0 +1,114 @@
+"""One process seen from outside: started, at work, silent, ended. Counts observations, not time alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldstack.ha.facts import ProcessCondition, ProcessFacts
+from fieldstack.ha.policy.schema import NS_PER_MS, ProcessPolicy
+from fieldstack.process.manager import Ended, ProcessHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a process showed at one moment. `at_work`: past its start-up; `stopping`: it says it goes down."""
+
+    beat: int
+    at_work: bool
+    stopping: bool = False
+    stopped: bool = False
+
+
+class ProcessWatch:
+    """Turns signs of life into facts. A stall of the whole machine is one observation, however long."""
+
+    def __init__(self, section: ProcessPolicy) -> None:
+        self.name = section.process_name
+        self._section = section
+        self.start_id = 0
+        self.started_ns = 0
+        self._pid = 0
+        self._asked = False
+        self._refused = ""
+        self._beat = 0
+        self.first_beat = 0
+        self._progress_ns = 0
+        self._looked_ns = 0
+        self._misses = 0
+        self._since: tuple[ProcessCondition, int] = (ProcessCondition.NEVER_SEEN, 0)
+
+    def began(self, now_ns: int, pid: int, beat: int) -> None:
+        """It was started, or found running."""
+        self.start_id += 1
+        self.started_ns = self._progress_ns = self._looked_ns = now_ns
+        self._pid, self._misses = pid, 0
+        self._beat = self.first_beat = beat
+        self._asked, self._refused = False, ""
+
+    def could_not_start(self, now_ns: int, why: str) -> None:
+        self.began(now_ns, 0, self._beat)
+        self._refused = why
+
+    def asked_to_end(self) -> None:
+        self._asked = True
+
+    def look(
+        self, now_ns: int, sign: Sign, handle: ProcessHandle | None, ended: Ended | None
+    ) -> ProcessFacts:
+        condition, why = self._judge(now_ns, sign, handle, ended)
+        if condition is not self._since[0]:
+            self._since = (condition, now_ns)
+        return ProcessFacts(
+            self.name,
+            condition,
+            self.start_id,
+            self._pid,
+            since_ns=self._since[1],
+            detected_ns=self._since[1],
+            asked=self._asked,
+            gone=handle is None,
+            why=why,
+        )
+
+    def _judge(
+        self, now_ns: int, sign: Sign, handle: ProcessHandle | None, ended: Ended | None
+    ) -> tuple[ProcessCondition, str]:
+        if self.start_id == 0:
+            return ProcessCondition.NEVER_SEEN, ""
+        if handle is None:
+            return self._ended(sign, ended)
+        if self._asked or sign.stopping:
+            return ProcessCondition.STOPPING, "asked to end"
+        self._count(now_ns, sign)
+        if not sign.at_work:
+            return self._starting(now_ns)
+        return self._working(now_ns)
+
+    def _ended(self, sign: Sign, ended: Ended | None) -> tuple[ProcessCondition, str]:
+        why = self._refused or (ended.text if ended else "it has gone")
+        orderly = ended is not None and (ended.status == 0 or (ended.status is None and sign.stopped))
+        stopped = self._asked or (orderly and not self._refused)
+        return (ProcessCondition.STOPPED if stopped else ProcessCondition.DEAD), why
+
+    def _starting(self, now_ns: int) -> tuple[ProcessCondition, str]:
+        if now_ns - self.started_ns <= self._section.startup_grace_ns:
+            return ProcessCondition.STARTING, ""
+        return ProcessCondition.SILENT, f"not at work {self._section.startup_grace_ms} ms after its start"
+
+    def _count(self, now_ns: int, sign: Sign) -> None:
+        if sign.beat != self._beat:
+            self._beat, self._progress_ns, self._misses = sign.beat, now_ns, 0
+            self._looked_ns = now_ns
+        elif now_ns - self._looked_ns >= self._section.health_check_interval_ms * NS_PER_MS:
+            self._misses += 1
+            self._looked_ns = now_ns
+
+    def _working(self, now_ns: int) -> tuple[ProcessCondition, str]:
+        still_ns = now_ns - self._progress_ns
+        silent = still_ns >= self._section.health_check_timeout_ms * NS_PER_MS
+        if silent and self._misses >= self._section.failure_threshold:
+            return (
+                ProcessCondition.SILENT,
+                f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations",
+            )
+        return ProcessCondition.RUNNING, ""
