@@ -1,0 +1,64 @@
+"""What all virtual devices' dictionaries have (identity, names, a scratch object), and what one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fieldstack_ethercat.segment.devices import VENDOR_ID, DeviceType
+from fieldstack_ethercat.segment.object_dictionary import ObjectDictionary, record, variable
+from fieldstack_ethercat.segment.object_entry import Cell, Entry, FieldRef
+from fieldstack_ethercat.segment.pdo_configuration import PdoConfiguration
+from fieldstack_ethercat.wire.sdo_info import Access, DataType
+
+SCRATCH_OBJECT = 0x2000
+SCRATCH_BYTES = 512
+"""More than a mailbox holds: reading and writing it takes segments."""
+
+Address = tuple[int, int]
+"""Index and subindex."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceObjects:
+    """A device's dictionary, its PDOs, and for each object in its C struct the field that holds it."""
+
+    dictionary: ObjectDictionary
+    pdos: PdoConfiguration
+    fields: Mapping[Address, FieldRef]
+
+
+def common_objects(device: DeviceType, serial: int, device_type: int) -> ObjectDictionary:
+    """A dictionary with the objects that every device has. `device_type` is the value of 0x1000."""
+    identity = {
+        1: _unsigned32("Vendor ID", VENDOR_ID),
+        2: _unsigned32("Product code", device.product_code),
+        3: _unsigned32("Revision number", device.revision),
+        4: _unsigned32("Serial number", serial),
+    }
+    return ObjectDictionary(
+        (
+            variable(0x1000, _unsigned32("Device type", device_type)),
+            variable(0x1001, Entry("Error register", DataType.UNSIGNED8, Access.READ, Cell(0))),
+            variable(0x1008, _text("Device name", device.title)),
+            variable(0x1009, _text("Hardware version", "virtual")),
+            variable(0x100A, _text("Software version", f"revision {device.revision}")),
+            record(0x1018, "Identity", identity, DataType.IDENTITY),
+            variable(SCRATCH_OBJECT, _scratch()),
+        )
+    )
+
+
+def _unsigned32(name: str, value: int) -> Entry:
+    return Entry(name, DataType.UNSIGNED32, Access.READ, Cell(value))
+
+
+def _text(name: str, text: str) -> Entry:
+    value = text.encode("ascii")
+    return Entry(name, DataType.VISIBLE_STRING, Access.READ, Cell(value), bit_length=8 * len(value))
+
+
+def _scratch() -> Entry:
+    value = bytes(SCRATCH_BYTES)
+    name = "Scratch memory"
+    return Entry(name, DataType.OCTET_STRING, Access.RW, Cell(value), bit_length=8 * SCRATCH_BYTES)
