@@ -1,4 +1,4 @@
-"""The native segment as a Python object: configuration, faults and truth. Frames never pass through Python."""
+"""The native segment as a Python object: configuration, faults, truth. Frames never pass through Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MapEntry = tuple[Any, int]
 
 
 class Chain:
-    """A chain of slaves with their devices, dark until `power`. All slave arguments count from 0 in wire order."""
+    """A chain of slaves with their devices, dark until `power`. Slaves count from 0 in wire order."""
 
     def __init__(self, devices: Sequence[Device]) -> None:
         self.devices = tuple(devices)
@@ -55,7 +55,10 @@ class Chain:
         check("set EEPROM", lib.fs_segment_set_eeprom(self._segment, slave, image, len(image)))
 
     def set_mapping(self, slave: int, direction: int, entries: Sequence[MapEntry]) -> None:
-        """The PDO mapping of `RX_PDO` or `TX_PDO`. Raises NativeError: EBUSY in SAFE-OP and OP, E2BIG over 128 bytes."""
+        """The PDO mapping of `RX_PDO` or `TX_PDO`.
+
+        Raises NativeError: EBUSY in SAFE-OP and OP, E2BIG over 128 bytes.
+        """
         native = ffi.new("fs_map_entry[]", [{"object": pointer, "bits": bits} for pointer, bits in entries])
         result = lib.fs_segment_set_mapping(self._segment, slave, direction, native, len(entries))
         check(f"set the PDO mapping of slave {slave}", result)
@@ -68,9 +71,7 @@ class Chain:
     def set_safe_image(self, slave: int, image: bytes) -> None:
         """What counts as safe outputs; empty: the device's default."""
         result = lib.fs_segment_set_safe_image(self._segment, slave, image, len(image))
-        check(
-            f"set the safe image of slave {slave}", result, "it must be as long as the slave's output image"
-        )
+        check(f"set the safe image of slave {slave}", result, "make it as long as the output image")
 
     # --- on a socket ---
 
@@ -123,6 +124,14 @@ class Chain:
         length = ffi.new("unsigned *")
         slave = lib.fs_segment_mailbox_take(self._segment, buffer, _TELEGRAM_ROOM, length)
         return (slave, bytes(ffi.buffer(buffer, length[0]))) if slave >= 0 else None
+
+    def mailbox_session(self, slave: int) -> int:
+        """Changes whenever the slave's mailbox was reset (INIT, power): transfers begun before are void."""
+        return int(lib.fs_segment_mailbox_session(self._segment, slave))
+
+    def al_state(self, slave: int) -> int:
+        """1 INIT, 2 PRE-OP, 4 SAFE-OP, 8 OP."""
+        return int(lib.fs_segment_al_state(self._segment, slave))
 
     def reply(self, slave: int, telegram: bytes) -> None:
         """Queues a telegram for the master."""

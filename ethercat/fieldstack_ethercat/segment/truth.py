@@ -1,4 +1,4 @@
-"""What the segment tells of itself, as plain data with a JSON form. All times are CLOCK_MONOTONIC nanoseconds."""
+"""What the segment tells of itself, as plain data with a JSON form. Times are CLOCK_MONOTONIC nanoseconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EventKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlaveEvent:
-    """One event of a slave; `sequence` counts from 1 per slave, a gap means that older ones were overwritten."""
+    """One event of a slave; `sequence` counts from 1 per slave, a gap means that events were overwritten."""
 
     sequence: int
     t_ns: int
@@ -43,7 +43,10 @@ class SlaveEvent:
 
 @dataclass(frozen=True, slots=True)
 class MotionSample:
-    """A drive's motor at `t_ns`, one a millisecond: `position` in counts (unwrapped), `velocity` in counts/s."""
+    """A drive's motor at `t_ns`, once a millisecond.
+
+    `position` in counts, unwrapped, `velocity` in counts/s.
+    """
 
     sequence: int
     t_ns: int
@@ -61,10 +64,11 @@ class MotionSample:
 
 @dataclass(frozen=True, slots=True)
 class SlaveTruth:
-    """What a slave is and does. `safe`: not in OP, no outputs taken over yet, or outputs equal to its safe image.
+    """What a slave is and does.
 
-    `outputs` is the output image as the device side sees it: zero outside OP. `controlword` is what the drive took over
-    last. `position` in counts (unwrapped), `velocity` in counts/s. Stamps are 0 for what never happened.
+    `safe`: not in OP, no outputs taken over yet, or outputs equal to its safe image. `outputs` is the output
+    image as the device side sees it: zero outside OP. `controlword` is what the drive took over last.
+    `position` in counts (unwrapped), `velocity` in counts/s. Stamps are 0 for what never happened.
     """
 
     position_in_chain: int
@@ -114,10 +118,11 @@ class SlaveTruth:
 
 @dataclass(frozen=True, slots=True)
 class SegmentStatistics:
-    """Counters since the start. `processing_histogram` counts frames per 500 ns of processing time, 128 buckets.
+    """Counters since the start.
 
-    `lost`: frames that reached no slave; `stalls`: wake-ups of the frame thread late by over 5 ms, that is, times in which
-    the machine itself stood still. `fifo`, `pinned`, `locked`: the real-time settings in effect.
+    `processing_histogram` counts frames per 500 ns of processing time, in 128 buckets. `lost`: frames that
+    reached no slave; `stalls`: wake-ups of the frame thread late by over 5 ms, that is, times in which the
+    machine itself stood still. `fifo`, `pinned`, `locked`: the real-time settings in effect.
     """
 
     slaves: int

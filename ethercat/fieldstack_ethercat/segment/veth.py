@@ -32,7 +32,7 @@ def _check_name(name: str) -> None:
 
 
 def create_veth(master: str, segment: str, netns: str | None = None) -> None:
-    """Makes a veth pair and sets both ends up, without addresses, so that no frame but EtherCAT's appears on it.
+    """Makes a veth pair and sets both ends up, without addresses, so that only EtherCAT frames appear on it.
 
     `netns`: put the segment's end into this network namespace. Raises VethError; then nothing is left behind.
     """

@@ -1,4 +1,7 @@
-"""AL state machine: states, control and status words, status codes (ETG.1000.6, 5.3; ETG.1020 for the texts)."""
+"""AL state machine: states, control and status words, status codes (ETG.1000.6, 5.3.
+
+Texts after ETG.1020).
+"""
 
 from __future__ import annotations
 
@@ -94,10 +97,10 @@ CODE_TEXTS = MappingProxyType(
         AlStatusCode.NO_VALID_INPUTS: "no valid inputs available",
         AlStatusCode.NO_VALID_OUTPUTS: "no valid outputs: none arrived in time after OP was requested",
         AlStatusCode.SYNCHRONIZATION: "synchronization error",
-        AlStatusCode.SM_WATCHDOG: "sync manager watchdog: outputs stayed away longer than the watchdog time",
+        AlStatusCode.SM_WATCHDOG: "sync manager watchdog: no outputs within the watchdog time",
         AlStatusCode.INVALID_SM_TYPES: "invalid sync manager types",
-        AlStatusCode.INVALID_OUTPUTS: "invalid output configuration: sync manager 2 does not fit the PDO mapping",
-        AlStatusCode.INVALID_INPUTS: "invalid input configuration: sync manager 3 does not fit the PDO mapping",
+        AlStatusCode.INVALID_OUTPUTS: "invalid outputs: sync manager 2 does not fit the PDO mapping",
+        AlStatusCode.INVALID_INPUTS: "invalid inputs: sync manager 3 does not fit the PDO mapping",
         AlStatusCode.INVALID_WATCHDOG: "invalid watchdog configuration",
         AlStatusCode.NEEDS_COLD_START: "slave needs a cold start",
         AlStatusCode.NEEDS_INIT: "slave needs INIT",
@@ -121,7 +124,7 @@ CODE_TEXTS = MappingProxyType(
 
 
 def code_text(code: int) -> str:
-    """What an AL status code means; codes not known here, among them vendors' own from 0x8000, are named as such."""
+    """What an AL status code means; unknown and vendors' own codes (from 0x8000) are named as such."""
     try:
         return CODE_TEXTS[AlStatusCode(code)]
     except ValueError:

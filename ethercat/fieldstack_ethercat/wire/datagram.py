@@ -19,7 +19,7 @@ MORE_FOLLOW = 0x8000
 
 
 class Command(IntEnum):
-    """Commands: auto-increment (AP), configured station (FP), broadcast (B), logical (L), multiple write (MW)."""
+    """Commands: auto-increment (AP), configured station (FP), broadcast (B), logical (L), multiple write."""
 
     NOP = 0
     APRD = 1
@@ -39,13 +39,16 @@ class Command(IntEnum):
 
 
 def physical_address(position: int, offset: int) -> int:
-    """The 32-bit address field of AP, FP and B commands: `position` (ADP, 16 bits) and register `offset` (ADO)."""
+    """The 32-bit address field of AP, FP and B commands: `position` (ADP) and register `offset` (ADO)."""
     return fits("Datagram", "position", position & 0xFFFF, 16) | fits("Datagram", "offset", offset, 16) << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One datagram. `address` holds ADP and ADO (`physical_address`) or a logical address; `event` is the IRQ field."""
+    """One datagram.
+
+    `address` holds ADP and ADO (`physical_address`) or a logical address; `event` is the IRQ field.
+    """
 
     command: Command
     index: int

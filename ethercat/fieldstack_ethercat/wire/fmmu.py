@@ -15,8 +15,11 @@ TYPE_WRITE = 2
 
 @dataclass(frozen=True, slots=True)
 class Fmmu:
-    """Maps logical bytes [`logical_start`, + `length`), from `logical_start_bit` of the first to `logical_end_bit` of the
-    last, to physical memory at `physical_start`, bit `physical_start_bit`."""
+    """One unit.
+
+    Maps `length` logical bytes at `logical_start`, from `logical_start_bit` of the first to
+    `logical_end_bit` of the last, to physical memory at `physical_start`, bit `physical_start_bit`.
+    """
 
     logical_start: int
     length: int

@@ -11,7 +11,7 @@ from fieldstack_ethercat.wire.errors import MalformedError, fits, need
 
 ETHERTYPE = 0x88A4
 TYPE_DATAGRAMS = 1
-"""The EtherCAT header's type for frames of datagrams (the others are network variables and mailbox gateway)."""
+"""The EtherCAT header's type for frames of datagrams; others are network variables and mailbox gateway."""
 BROADCAST_MAC = b"\xff" * 6
 DEFAULT_SOURCE_MAC = b"\x01" * 6
 ETHERNET_HEADER = struct.Struct("!6s6sH")

@@ -42,7 +42,10 @@ class SiiIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SiiMailbox:
-    """Words 0x18 to 0x1C: the standard mailbox. Offsets and lengths in bytes; `out` is written by the master."""
+    """Words 0x18 to 0x1C: the standard mailbox, starts and lengths in bytes.
+
+    `out` is written by the master.
+    """
 
     out_start: int
     out_length: int
@@ -55,8 +58,8 @@ class SiiMailbox:
 class SiiImage:
     """What an SII EEPROM says of its slave.
 
-    `fmmus` holds the use of each FMMU (1 outputs, 2 inputs, 3 mailbox state, 0xFF none); `tx_pdos` are the slave's inputs,
-    `rx_pdos` its outputs. `general` refers to `strings` by number, from 1; 0 is none.
+    `fmmus` holds the use of each FMMU (1 outputs, 2 inputs, 3 mailbox state, 0xFF none); `tx_pdos` are the
+    slave's inputs, `rx_pdos` its outputs. `general` refers to `strings` by number, from 1; 0 is none.
     """
 
     identity: SiiIdentity
@@ -125,7 +128,7 @@ def checksum(image: bytes | bytearray) -> int:
 def unpack_sii(data: bytes) -> SiiImage:
     """The image in `data`.
 
-    Raises ShortBufferError if it ends early, MalformedError for a wrong checksum or categories that run over its end.
+    Raises ShortBufferError if it ends early, also within a category, MalformedError for a wrong checksum.
     """
     need("SiiImage", data, HEADER_BYTES)
     stored = data[14]

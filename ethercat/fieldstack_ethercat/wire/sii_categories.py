@@ -176,9 +176,7 @@ def unpack_pdos(data: bytes) -> tuple[SiiPdo, ...]:
         index, count, sync_manager, _, name, flags = _PDO.unpack_from(data, at)
         at += _PDO.size
         if at + count * _ENTRY.size > len(data):
-            raise MalformedError(
-                "SiiPdo", f"0x{index:04X} states {count} entries, more than its category holds"
-            )
+            raise MalformedError("SiiPdo", f"0x{index:04X}: its category does not hold {count} entries")
         entries = tuple(_entry(data, at + i * _ENTRY.size) for i in range(count))
         at += count * _ENTRY.size
         found.append(SiiPdo(index, sync_manager, entries, name, flags))

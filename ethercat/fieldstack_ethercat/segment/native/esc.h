@@ -94,6 +94,7 @@ typedef struct esc_telegram {
 typedef struct esc_mailbox {
     uint8_t waiting; /* SM0 holds a telegram for the application */
     uint8_t last_counter; /* of the last telegram taken, 1 to 7; 0: none */
+    uint32_t session; /* counts resets: entering INIT, power */
     uint8_t repeat; /* toggle last seen in SM1's activate register */
     uint8_t head;
     uint8_t count;

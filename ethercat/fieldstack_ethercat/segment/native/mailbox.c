@@ -4,11 +4,10 @@
 static uint8_t counter_of(const uint8_t *telegram) { return telegram[5] >> 4 & 7; }
 
 void mailbox_reset(esc *slave) {
-    const uint8_t repeat = slave->mailbox.repeat;
     esc_mailbox *box = &slave->mailbox;
     box->waiting = box->last_counter = box->head = box->count = 0;
     box->last.bytes = 0;
-    box->repeat = repeat;
+    box->session++;
 }
 
 /* A counter that does not move on marks a telegram sent twice because its answer was lost: it is not served again. */

@@ -181,6 +181,22 @@ int fs_segment_mailbox_take(fs_segment *segment, uint8_t *telegram, unsigned siz
     return found;
 }
 
+uint32_t fs_segment_mailbox_session(fs_segment *segment, unsigned slave) {
+    if (slave >= segment->count) return 0;
+    chain_lock(segment);
+    const uint32_t session = segment->slaves[slave].mailbox.session;
+    chain_unlock(segment);
+    return session;
+}
+
+unsigned fs_segment_al_state(fs_segment *segment, unsigned slave) {
+    if (slave >= segment->count) return 0;
+    chain_lock(segment);
+    const unsigned state = esc_al_state(&segment->slaves[slave]);
+    chain_unlock(segment);
+    return state;
+}
+
 static int reply(esc *slave, const uint8_t *telegram, unsigned bytes) {
     esc_mailbox *box = &slave->mailbox;
     if (!slave->powered || slave->sms[1].released || !slave->sms[1].enabled) return -ENOTCONN;

@@ -163,6 +163,10 @@ void fs_segment_advance(fs_segment *segment, int64_t now_ns);
 int fs_segment_mailbox_fd(const fs_segment *segment);
 /* Takes a waiting telegram and frees SM0 for the next. Returns its slave, or -1 if none waits; -2 if `size` is too small. */
 int fs_segment_mailbox_take(fs_segment *segment, uint8_t *telegram, unsigned size, unsigned *bytes);
+/* Changes whenever the slave's mailbox was reset (INIT entered, power): transfers begun before are void. */
+uint32_t fs_segment_mailbox_session(fs_segment *segment, unsigned slave);
+/* The AL state (1 INIT, 2 PRE-OP, 4 SAFE-OP, 8 OP); 0 if out of range. */
+unsigned fs_segment_al_state(fs_segment *segment, unsigned slave);
 /* Queues a telegram for SM1. 0; -ENOBUFS if 16 wait already, -EMSGSIZE if longer than the mailbox, -ENOTCONN if the slave's
  * mailbox is off (INIT or dark). */
 int fs_segment_mailbox_reply(fs_segment *segment, unsigned slave, const uint8_t *telegram, unsigned bytes);

@@ -1,0 +1,87 @@
+"""A slave's application: its object dictionary, its PDO mapping in the native part, its mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fieldstack_ethercat.segment._native import ffi
+from fieldstack_ethercat.segment.chain import Chain
+from fieldstack_ethercat.segment.coe_server import CoeServer
+from fieldstack_ethercat.segment.devices import Device
+from fieldstack_ethercat.segment.errors import SegmentError
+from fieldstack_ethercat.segment.identity import INPUT_CHANNEL, MAILBOX_BYTES, OUTPUT_CHANNEL, sii_image
+from fieldstack_ethercat.segment.object_entry import FieldRef
+from fieldstack_ethercat.segment.objects.common import DeviceObjects
+from fieldstack_ethercat.segment.objects.digital_io import build_digital_io
+from fieldstack_ethercat.segment.objects.drive import build_drive
+from fieldstack_ethercat.segment.pdo_configuration import MappedEntry, PdoDirection
+from fieldstack_ethercat.wire.sii_categories import SiiPdo, SiiPdoEntry
+
+_BUILDERS: Mapping[Device, Callable[[Any, int], DeviceObjects]] = {
+    Device.DRIVE: build_drive,
+    Device.DIO: build_digital_io,
+}
+
+
+class SlaveApplication:
+    """The application of slave `slave` in `chain`; its serial number is its position, from 1."""
+
+    def __init__(self, chain: Chain, slave: int) -> None:
+        self._chain = chain
+        self._slave = slave
+        self._struct = chain.device(slave)
+        self._serial = slave + 1
+        self._objects = _BUILDERS[chain.devices[slave]](self._struct, self._serial)
+        self._objects.pdos.on_mapping_changed = self._map
+        self._session = chain.mailbox_session(slave)
+        self._server = CoeServer(
+            self._objects.dictionary, al_state=lambda: chain.al_state(slave), mailbox_size=MAILBOX_BYTES
+        )
+
+    def install(self) -> None:
+        """Writes the EEPROM and sets the default mapping, before the first power-on."""
+        device = self._chain.devices[self._slave].value
+        image = sii_image(
+            device, self._serial, self._sii_pdos(PdoDirection.RX), self._sii_pdos(PdoDirection.TX)
+        )
+        self._chain.set_eeprom(self._slave, image.pack())
+        self.reset()
+
+    def reset(self) -> None:
+        """Objects and mapping as after power-on; the slave must be dark."""
+        self._objects.dictionary.reset()
+
+    def handle(self, telegram: bytes) -> list[bytes]:
+        """The telegrams that answer one from the master."""
+        session = self._chain.mailbox_session(self._slave)
+        if session != self._session:
+            self._session = session
+            self._server.reset()
+        return self._server.handle(telegram)
+
+    def _map(self, direction: PdoDirection, mapped: tuple[MappedEntry, ...]) -> None:
+        entries = [(self._pointer(index, sub), bits) for index, sub, bits in mapped]
+        self._chain.set_mapping(self._slave, direction.value, entries)
+
+    def _pointer(self, index: int, subindex: int) -> Any:
+        if not index:
+            return ffi.NULL
+        ref = self._objects.fields.get((index, subindex))
+        if ref is None:
+            raise SegmentError(f"object 0x{index:04X}:{subindex:02X} has no place in the device")
+        return _address(self._struct, ref)
+
+    def _sii_pdos(self, direction: PdoDirection) -> list[SiiPdo]:
+        channel = OUTPUT_CHANNEL if direction is PdoDirection.RX else INPUT_CHANNEL
+        pdos = self._objects.pdos
+        return [
+            SiiPdo(index, channel, tuple(SiiPdoEntry(*entry) for entry in pdos.mapping(index)))
+            for index in pdos.assigned(direction)
+        ]
+
+
+def _address(struct: Any, ref: FieldRef) -> Any:
+    if ref.element is None:
+        return ffi.addressof(struct[0], ref.field)
+    return ffi.addressof(getattr(struct, ref.field), ref.element)

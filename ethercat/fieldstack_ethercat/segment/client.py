@@ -1,0 +1,130 @@
+"""The control socket's client: faults to order, truth to read. Needs nothing of the segment's native part."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fieldstack_ethercat.segment.errors import CommandError, SegmentGoneError
+from fieldstack_ethercat.segment.truth import MotionSample, SegmentStatistics, SlaveEvent, SlaveTruth
+
+DEFAULT_TIMEOUT_S = 5.0
+
+
+class SegmentClient:
+    """Talks to the segment whose control socket is `path`; slaves count from 0 in wire order.
+
+    Methods return when the segment has done what they ask, those that order a fault with its CLOCK_MONOTONIC
+    stamp in nanoseconds. They raise CommandError for what the segment refuses, SegmentGoneError if it is mute.
+    """
+
+    def __init__(self, path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._path = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.connect(self._path)
+        except OSError as error:
+            self._socket.close()
+            raise SegmentGoneError(self._path, str(error)) from error
+        self._reader = self._socket.makefile("rb")
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+    def __enter__(self) -> SegmentClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def request(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Sends one command and returns its answer."""
+        line = json.dumps({"command": command, **arguments}).encode() + b"\n"
+        try:
+            self._socket.sendall(line)
+            received = self._reader.readline()
+        except OSError as error:
+            raise SegmentGoneError(self._path, str(error)) from error
+        if not received:
+            raise SegmentGoneError(self._path, "it closed the connection")
+        answer: dict[str, Any] = json.loads(received)
+        if not answer["ok"]:
+            raise CommandError(answer["error"])
+        return answer
+
+    def _order(self, command: str, **arguments: Any) -> int:
+        return int(self.request(command, **arguments)["t_ns"])
+
+    def cut_cable(self, after: int) -> int:
+        """Cuts the cable behind `after` slaves; 0: before the first, nothing answers."""
+        return self._order("cut_cable", after=after)
+
+    def heal_cable(self) -> int:
+        return self._order("heal_cable")
+
+    def power_off(self, slave: int) -> int:
+        """The slave goes dark: frames end before it."""
+        return self._order("power_off", slave=slave)
+
+    def power_on(self, slave: int) -> int:
+        """The slave comes back in INIT, its registers and objects as at the factory."""
+        return self._order("power_on", slave=slave)
+
+    def drop_frames(self, count: int) -> int:
+        """The next `count` frames reach no slave."""
+        return self._order("drop_frames", count=count)
+
+    def delay_frames(self, count: int, us: int) -> int:
+        """The answers to the next `count` frames come `us` microseconds late."""
+        return self._order("delay_frames", count=count, us=us)
+
+    def corrupt_frames(self, count: int) -> int:
+        """The next `count` frames are damaged on the line: no slave uses them."""
+        return self._order("corrupt_frames", count=count)
+
+    def drive_fault(self, slave: int, code: int) -> int:
+        """A fault inside a drive, with the error code that object 0x603F will show."""
+        return self._order("drive_fault", slave=slave, code=code)
+
+    def set_inputs(self, slave: int, bits: int) -> int:
+        """Input clamps of a digital terminal, bit 0 the first."""
+        return self._order("set_inputs", slave=slave, bits=bits)
+
+    def set_safe_image(self, slave: int, image: bytes) -> int:
+        """What counts as safe outputs of a slave from now on; empty: its device's default."""
+        return self._order("set_safe_image", slave=slave, image=image.hex())
+
+    def truth(self) -> list[SlaveTruth]:
+        """All slaves as they really are."""
+        return [SlaveTruth.from_json(value) for value in self.request("truth")["result"]]
+
+    def events(self, slave: int, since: int = 0) -> list[SlaveEvent]:
+        """A slave's events after sequence number `since`, oldest first; the last 2048 are kept."""
+        result = self.request("events", slave=slave, since=since)["result"]
+        return [SlaveEvent.from_json(value) for value in result]
+
+    def trace(self, slave: int, since: int = 0) -> list[MotionSample]:
+        """A drive's motion after sequence number `since`, oldest first: one a millisecond for 8 s."""
+        return [MotionSample.from_json(v) for v in self.request("trace", slave=slave, since=since)["result"]]
+
+    def statistics(self) -> SegmentStatistics:
+        return SegmentStatistics.from_json(self.request("statistics")["result"])
+
+
+@contextlib.contextmanager
+def cut(client: SegmentClient, after: int) -> Iterator[int]:
+    """The cable is cut for as long as the block runs; yields the stamp of the cut."""
+    stamp = client.cut_cable(after)
+    try:
+        yield stamp
+    finally:
+        client.heal_cable()

@@ -1,0 +1,122 @@
+"""The segment's process: bench, mailbox applications and control socket under one selector."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from fieldstack_ethercat.segment.bench import SegmentBench
+from fieldstack_ethercat.segment.commands import run_command
+from fieldstack_ethercat.segment.control import ControlServer
+from fieldstack_ethercat.segment.devices import Device
+from fieldstack_ethercat.segment.errors import SegmentError
+
+DEFAULT_STEP_NS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """How to run a segment. `cpu` -1: not pinned; `priority` 0: plain scheduling; `watchdog_ms` 0.
+
+    Off by default.
+    """
+
+    interface: str
+    devices: tuple[Device, ...]
+    socket: Path
+    cpu: int = 0
+    priority: int = 85
+    watchdog_ms: float = 100.0
+    step_ns: int = DEFAULT_STEP_NS
+
+
+def run_segment(options: SegmentOptions) -> None:
+    """Runs until SIGINT or SIGTERM. Says on stdout, as one line of JSON, that it is ready.
+
+    Raises SegmentError for what keeps it from starting, or ended it (the interface went away).
+    """
+    bench = SegmentBench(options.devices, options.watchdog_ms)
+    ifindex = _interface_index(options.interface)
+    with selectors.DefaultSelector() as selector, _stop_signals() as stop:
+        control = ControlServer(options.socket, selector, lambda request: run_command(bench, request))
+        try:
+            bench.chain.start(ifindex, options.cpu, options.priority, options.step_ns)
+            try:
+                _warn_about_missing(options, bench)
+                _say_ready(options)
+                _serve(selector, bench, stop)
+            finally:
+                bench.chain.stop()
+        finally:
+            control.close()
+
+
+def _serve(selector: selectors.BaseSelector, bench: SegmentBench, stop: socket.socket) -> None:
+    selector.register(bench.chain.mailbox_fd, selectors.EVENT_READ, bench.serve_mailboxes)
+    selector.register(stop, selectors.EVENT_READ, None)
+    selector.register(bench.chain.failed_fd, selectors.EVENT_READ, None)
+    while True:
+        for key, _ in selector.select():
+            if key.data is None:
+                return
+            key.data()
+
+
+def _interface_index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        raise SegmentError(f"there is no interface {name!r}: make the veth pair first") from None
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable on SIGINT or SIGTERM."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):
+            writer.send(b"\0")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield reader
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reader.close()
+        writer.close()
+
+
+def _warn_about_missing(options: SegmentOptions, bench: SegmentBench) -> None:
+    statistics = bench.chain.statistics()
+    missing = []
+    if options.priority and not statistics.fifo:
+        missing.append(f"no real-time priority {options.priority} (grant CAP_SYS_NICE)")
+    if options.cpu >= 0 and not statistics.pinned:
+        missing.append(f"not pinned to CPU {options.cpu}")
+    if options.priority and not statistics.locked:
+        missing.append("memory not locked (grant CAP_IPC_LOCK or raise RLIMIT_MEMLOCK)")
+    for text in missing:
+        print(f"segment: warning: {text}; frames may be answered late", file=sys.stderr, flush=True)
+
+
+def _say_ready(options: SegmentOptions) -> None:
+    ready = {
+        "event": "ready",
+        "pid": os.getpid(),
+        "interface": options.interface,
+        "slaves": len(options.devices),
+        "socket": str(options.socket),
+    }
+    print(json.dumps(ready), flush=True)
