@@ -63,6 +63,9 @@ class ProcessMonitor:
         if name is ProcessName.RT:
             self._rt = self._rt_start(adopted=adopted)
 
+    def has_pid(self, name: ProcessName, pid: int) -> None:
+        self._watches[name].has_pid(pid)
+
     def could_not_start(self, name: ProcessName, now_ns: int, why: str) -> None:
         self._watches[name].could_not_start(now_ns, why)
 
@@ -84,7 +87,7 @@ class ProcessMonitor:
         guard = self._guard_facts(guard_status)
         bus = self._bus_facts(now_ns)
         rt = self._rt_facts(now_ns, guard_status, bus)
-        return Facts(rt, self._core_facts(now_ns), bus, guard, self._estop_facts(), requests)
+        return Facts(rt, self._core_facts(now_ns), bus, guard, self.estop_facts(), requests)
 
     # ---- processes ----
 
@@ -199,9 +202,8 @@ class ProcessMonitor:
         """RT gives the axes power only after its own check, so an axis with power has passed it."""
         if self._rt.positions is PositionCheck.PENDING:
             axes = range(int(status.axis_count))
-            if not axes or any(status.axes[axis].state != AxisMode.DISABLED for axis in axes):
-                self._rt.positions = PositionCheck.AGREE
-            elif not self._rt.known:  # a new cell: there is no checkpoint to differ from
+            powered = not axes or any(status.axes[axis].state != AxisMode.DISABLED for axis in axes)
+            if powered or not self._rt.known:  # without a checkpoint there is nothing to differ from
                 self._rt.positions = PositionCheck.AGREE
         return self._rt.positions
 
@@ -209,7 +211,8 @@ class ProcessMonitor:
     def _text(field: Any) -> str:
         return bytes(field).split(b"\0", 1)[0].decode(errors="replace")
 
-    def _estop_facts(self) -> EstopFacts:
+    def estop_facts(self) -> EstopFacts:
+        """The latch as it is now."""
         state = self._store.estop.state()
         if not state.latched:
             return EstopFacts()

@@ -45,6 +45,9 @@ class ProcessWatch:
         self._beat = self.first_beat = beat
         self._asked, self._refused = False, ""
 
+    def has_pid(self, pid: int) -> None:
+        self._pid = pid
+
     def could_not_start(self, now_ns: int, why: str) -> None:
         self.began(now_ns, 0, self._beat)
         self._refused = why

@@ -1,0 +1,46 @@
+"""`python -m fieldstack.ha --settings FILE`: the Non-RT process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXIT_FAILED, EXIT_CONFIGURATION, EXIT_TAKEN = 1, 3, 6
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 went down as asked, 1 failed, 3 bad settings or policy, 6 the instance is taken."""
+    parser = argparse.ArgumentParser(prog="fieldstack-nonrt", description="The Non-RT process of a cell.")
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of NonRtSettings")
+    parser.add_argument("--leave-running", action="store_true", help="on SIGTERM end alone: RT goes on")
+    arguments = parser.parse_args(argv)
+    from dataclasses import replace
+
+    from fieldstack.events.writer import EventLogBusyError
+    from fieldstack.ha.nonrt import run
+    from fieldstack.ha.policy import PolicyError
+    from fieldstack.ha.settings import SettingsError, load
+    from fieldstack_rt.datastore import StoreBusyError, StoreError
+    from fieldstack_rt.instance import InstanceNameError
+    from fieldstack_rt.realtime import name_process
+
+    name_process("fieldstack-nonrt")
+    codes: dict[type[Exception], int] = {
+        SettingsError: EXIT_CONFIGURATION,
+        PolicyError: EXIT_CONFIGURATION,
+        InstanceNameError: EXIT_CONFIGURATION,
+        EventLogBusyError: EXIT_TAKEN,
+        StoreBusyError: EXIT_TAKEN,
+    }
+    try:
+        settings = load(arguments.settings)
+        run(replace(settings, leave_running=settings.leave_running or arguments.leave_running))
+    except (*codes, StoreError, OSError) as error:
+        print(f"fieldstack-nonrt: {error}", file=sys.stderr)
+        return next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""What is new since the last pass, written down: RT's ring events, the guard's trips, the latch, ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fieldstack.events.kinds import EventKind, Severity
+from fieldstack.events.log import EventLog
+from fieldstack.process.manager import ProcessManager
+from fieldstack_rt.datastore import DataStore, EstopState, RtEvent
+from fieldstack_rt.datastore.events import describe
+from fieldstack_rt.datastore.layout import TripCause
+
+DRAIN_LIMIT = 256
+
+
+class Observer:
+    """Compares with the pass before and appends events; decides nothing. Names are kept by `processes`."""
+
+    def __init__(
+        self,
+        store: DataStore,
+        processes: ProcessManager,
+        log: EventLog,
+        names: tuple[str, ...],
+        on_rt_event: Callable[[RtEvent], None],
+    ) -> None:
+        self._store, self._processes, self._log = store, processes, log
+        self._names = names
+        self._on_rt_event = on_rt_event
+        self._guard = store.guard_status()
+        self._latch = store.estop.state()
+        self._refused = self._refusals()
+        self._told_ends: dict[str, int] = {}
+
+    def look(self) -> None:
+        self._drain()
+        self._guard_events()
+        self._latch_events()
+        self._ends()
+
+    # ---- RT's rings ----
+
+    def _drain(self) -> None:
+        for ring in (self._store.cycle_events, self._store.host_events):
+            for event in ring.drain(DRAIN_LIMIT):
+                self._on_rt_event(event)
+                self._write_down(event)
+        refused = self._refusals()
+        if refused > self._refused:
+            self._log.append(EventKind.RT_EVENTS_LOST, count=refused - self._refused)
+        self._refused = refused
+
+    def _refusals(self) -> int:
+        return self._store.cycle_events.refused + self._store.host_events.refused
+
+    def _write_down(self, event: RtEvent) -> None:
+        severity, text, fields = describe(event)
+        name = getattr(event.code, "name", str(event.code)).lower()
+        self._log.append(
+            EventKind.RT,
+            t_ns=event.t_ns,
+            severity=Severity(severity),
+            code=name,
+            text=text,
+            rt_sequence=event.sequence,
+            fields=fields,
+        )
+
+    # ---- guard ----
+
+    def _guard_events(self) -> None:
+        now, before = self._store.guard_status(), self._guard
+        self._guard = now
+        if now.trips != before.trips:
+            self._log.append(
+                EventKind.GUARD_TRIPPED, t_ns=int(now.detected_ns), cause=_cause(now), **_stamps(now)
+            )
+        if now.confirmed_ns and now.confirmed_ns != before.confirmed_ns:
+            self._log.append(
+                EventKind.GUARD_CONFIRMED,
+                t_ns=int(now.confirmed_ns),
+                lwr_wkc=int(now.lwr_wkc),
+                al_states=int(now.al_states),
+                **_stamps(now),
+            )
+        if now.released_ns and now.released_ns != before.released_ns:
+            self._log.append(
+                EventKind.GUARD_RELEASED, t_ns=int(now.released_ns), safe_frames=int(now.safe_frames)
+            )
+
+    # ---- latch ----
+
+    def _latch_events(self) -> None:
+        now, before = self._store.estop.state(), self._latch
+        self._latch = now
+        for note in now.notes:
+            if not _raised(before, note.source) or _stamp(before, note.source) != note.t_ns:
+                self._log.append(
+                    EventKind.ESTOP_RAISED,
+                    t_ns=note.t_ns,
+                    source=note.source.name.lower(),
+                    reason=note.reason,
+                    by_pid=note.pid,
+                )
+
+    # ---- ends ----
+
+    def _ends(self) -> None:
+        for name in self._names:
+            ended = self._processes.ended(name)
+            if ended is not None and self._told_ends.get(name) != ended.pid:
+                self._tell_end(name, ended.pid, ended.text)
+        for name, ended in self._processes.take_late():
+            if self._told_ends.get(name) != ended.pid:
+                self._tell_end(name, ended.pid, ended.text)
+
+    def _tell_end(self, name: str, pid: int, why: str) -> None:
+        self._told_ends[name] = pid
+        self._log.append(EventKind.PROCESS_ENDED, process=name, pid=pid, why=why)
+
+
+def _cause(status: Any) -> str:
+    try:
+        return TripCause(int(status.cause)).name.lower()
+    except ValueError:
+        return str(int(status.cause))
+
+
+def _stamps(status: Any) -> dict[str, int]:
+    names = ("last_progress_ns", "detected_ns", "fenced_ns", "safe_frame_ns", "confirmed_ns")
+    return {name: int(getattr(status, name)) for name in names}
+
+
+def _raised(state: EstopState, source: int) -> bool:
+    return bool((state.on_reset | state.on_recovery) >> source & 1)
+
+
+def _stamp(state: EstopState, source: int) -> int:
+    return next((note.t_ns for note in state.notes if note.source == source), 0)

@@ -1,0 +1,33 @@
+"""The Non-RT process's own record in shared memory."""
+
+from __future__ import annotations
+
+import os
+
+from fieldstack.ha.decision_state import DecisionState
+from fieldstack_rt.datastore import DataStore
+
+REASON_BYTES = 191
+
+
+class StatusWriter:
+    """Writes `fs_nonrt_status` once a pass."""
+
+    def __init__(self, store: DataStore, started_ns: int) -> None:
+        self._store = store
+        self._record = store.new("fs_nonrt_status")
+        self._record.epoch = store.begin_nonrt_epoch()
+        self._record.started_ns = started_ns
+        self._record.pid = os.getpid()
+        self._passes = 0
+
+    def write(self, now_ns: int, state: DecisionState, *, restarts: int, budget: int, events: int) -> None:
+        record = self._record
+        self._passes += 1
+        setattr(record, "pass", self._passes)  # noqa: B010 - a keyword in Python, a field in C
+        record.pass_ns, record.ha_since_ns = now_ns, state.since_ns
+        record.ha_state = int(state.ha)
+        record.rt_restarts, record.rt_restart_budget = restarts, budget
+        record.events_written = events
+        record.ha_reason = state.reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+        self._store.write_nonrt_status(record)

@@ -1,0 +1,135 @@
+"""One supervision pass: observe, decide, carry out, keep, publish, beat."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fieldstack.events.kinds import EventKind, Severity
+from fieldstack.events.log import EventLog
+from fieldstack.ha.decide import decide
+from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.durable import BackgroundSaver
+from fieldstack.ha.durable_state import to_record
+from fieldstack.ha.facts import Facts, PositionCheck, Request, unhealthy
+from fieldstack.ha.failover_manager import FailoverManager, Ports
+from fieldstack.ha.observer import Observer
+from fieldstack.ha.operator import OperatorDesk
+from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.restarts import in_window
+from fieldstack.ha.states import HaState
+from fieldstack.ha.status import StatusWriter
+from fieldstack.ha.vocabulary import ProcessName
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionParts:
+    """What a pass works with."""
+
+    ports: Ports
+    policy: FailoverPolicy
+    observer: Observer
+    desk: OperatorDesk
+    status: StatusWriter
+    saver: BackgroundSaver
+
+
+class Supervision:
+    """Holds the decision state; `run` is one pass. After an error inside a pass nothing beats."""
+
+    def __init__(self, parts: SupervisionParts, state: DecisionState) -> None:
+        self._parts = parts
+        self._manager = FailoverManager(parts.ports)
+        self.state = state
+        self.facts = Facts()
+        self._kept: tuple[Any, ...] = ()
+        self._log_failure = ""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the next pass should come soon: something is on its way."""
+        waiting = self.state.rt.pending or self.state.core.pending or self._parts.desk.waiting
+        return self.state.ha is HaState.RECOVERY or bool(waiting)
+
+    def run(self, now_ns: int) -> None:
+        parts = self._parts
+        parts.ports.processes.tick()
+        parts.observer.look()
+        self.facts = parts.ports.monitor.observe(now_ns, parts.desk.requests())
+        before = self.state
+        self.state, actions = decide(now_ns, before, self.facts, parts.policy)
+        self._tell_change(before)
+        self._manager.execute(actions)
+        parts.desk.follow(now_ns)
+        self._checkpoint(now_ns, before)
+        self._keep(now_ns)
+        self._watch_log(parts.ports.log)
+        self._publish(now_ns)
+
+    def shut_down(self, request: Request) -> None:
+        """Decide a shutdown at once, whatever else is going on."""
+        now_ns = time.monotonic_ns()
+        before, facts = self.state, replace(self.facts, requests=(request,))
+        self.state, actions = decide(now_ns, before, facts, self._parts.policy)
+        self._tell_change(before)
+        self._manager.execute(actions)
+        self._keep(now_ns)
+
+    def finish(self) -> None:
+        """A pass on the way down: nothing is decided any more, events and status go on."""
+        self._parts.observer.look()
+        self._publish(time.monotonic_ns())
+
+    def _tell_change(self, before: DecisionState) -> None:
+        after = self.state
+        if after.ha is before.ha:
+            return
+        self._parts.ports.log.append(
+            EventKind.STATE_CHANGED,
+            t_ns=after.since_ns,
+            severity=Severity.INFO if after.ha is HaState.OPERATIONAL else Severity.WARNING,
+            before=before.ha.name,
+            after=after.ha.name,
+            reason=after.reason,
+            lasted_ns=max(0, after.since_ns - before.since_ns),
+        )
+
+    def _checkpoint(self, now_ns: int, before: DecisionState) -> None:
+        """Positions count as safe once this start of RT was compared with the checkpoint before."""
+        status = self._parts.ports.monitor.rt_status
+        agreed = self.facts.bus.positions is PositionCheck.AGREE
+        accepted = self.facts.rt.start_id == self.state.accepted_start
+        if status is not None and (agreed or accepted) and not unhealthy(self.facts):
+            changed = before.ha is not self.state.ha
+            self._parts.ports.checkpoint.keep(now_ns, status, changed=changed)
+
+    def _keep(self, now_ns: int) -> None:
+        """What must outlive this process goes to the disk whenever it changes."""
+        state, estop = self.state, self._parts.ports.store.estop.state()
+        conditions = tuple(one.condition for one in state.conditions)
+        kept = (state.ha, conditions, state.rt.restarts, state.core.restarts, estop.on_reset)
+        if kept == self._kept:
+            return
+        self._kept = kept
+        facts = self._parts.ports.monitor.estop_facts()
+        self._parts.saver.submit(to_record(state, facts, now_ns, time.time_ns()))
+
+    def _watch_log(self, log: EventLog) -> None:
+        """A log that can not write is itself an alert, once each time."""
+        if log.failure and log.failure != self._log_failure:
+            cause = f"events can not be written ({log.failure}): they are kept in memory"
+            event = log.append(EventKind.ALERT, rule="event-log", cause=cause)
+            self._parts.ports.alerts.send(event)
+        self._log_failure = log.failure
+
+    def _publish(self, now_ns: int) -> None:
+        section = self._parts.policy.process(ProcessName.RT)
+        self._parts.status.write(
+            now_ns,
+            self.state,
+            restarts=len(in_window(self.state.rt.restarts, now_ns, section)),
+            budget=section.max_restart_count,
+            events=self._parts.ports.log.written,
+        )
+        self._parts.ports.store.beat_nonrt()
