@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
+from fieldstack_ethercat.segment.devices import parse_devices
+from fieldstack_ethercat.segment.errors import DeviceListError
 
 Cpu = Annotated[int, Field(ge=0, le=4095)]
 Priority = Annotated[int, Field(ge=1, le=98, description="SCHED_FIFO priority.")]
@@ -128,6 +130,7 @@ def load(path: Path) -> Cell:
 
     config = parse(_read(path), str(path))
     _check_cpus(config, path)
+    _check_devices(config, path)
     bus = BusConfig.from_file(_beside(path, config.bus))
     policy_file = _beside(path, config.policy)
     load_policy(policy_file)
@@ -160,6 +163,15 @@ def _check_cpus(config: CellConfig, path: Path) -> None:
     )
     if issues:
         raise ConfigurationError(path, issues)
+
+
+def _check_devices(config: CellConfig, path: Path) -> None:
+    try:
+        parse_devices(config.segment.devices)
+    except DeviceListError as error:
+        hint = 'Devices in the order of the cable, for example "drive*4,dio".'
+        issue = ConfigurationIssue("segment.devices", config.segment.devices, error.reason, hint)
+        raise ConfigurationError(path, (issue,)) from error
 
 
 def schema_text() -> str:

@@ -101,8 +101,8 @@ class Launch:
     def segment_command(self, cable: Cable) -> tuple[str, ...]:
         segment = self.cell.config.segment
         return (
-            *(sys.executable, "-m", "fieldstack_ethercat.segment", "run"),
+            *(sys.executable, "-m", "fieldstack_ethercat.segment"),
             *("--interface", cable.segment, "--devices", segment.devices),
-            *("--control", str(self.instance.segment_socket)),
+            *("--socket", str(self.instance.segment_socket)),
             *("--cpu", str(self.cpus.segment), "--priority", str(segment.priority)),
         )

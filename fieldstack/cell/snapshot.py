@@ -12,7 +12,16 @@ from typing import Any
 
 from fieldstack.cell.histogram import Latency, latency
 from fieldstack.cell.liveness import ProcessView, core_view, nonrt_view, rt_view
-from fieldstack.cell.snapshot_bus import AxisView, BusView, MotionView, axes_of, bus_of, motion_of, name_of
+from fieldstack.cell.snapshot_bus import (
+    AxisView,
+    BusView,
+    MotionView,
+    axes_of,
+    bus_of,
+    motion_of,
+    name_of,
+    text_of,
+)
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import HaState
@@ -174,12 +183,11 @@ def read(reader: Any, store: DataStore, record: str) -> Any:
 def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
     status = read(store.nonrt_status, store, "fs_nonrt_status")
     last = name_of(HaState, status.ha_state)
-    reason = bytes(status.ha_reason).split(b"\0")[0].decode(errors="replace")
     told = nonrt.running or last == HaState.SHUTDOWN.name
     return HaView(
         state=last if told else "UNSUPERVISED",
         last_state=last,
-        reason=reason,
+        reason=text_of(status.ha_reason),
         since=clock.at(status.ha_since_ns),
         restarts=int(status.rt_restarts),
         restart_budget=int(status.rt_restart_budget),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.drives import cia402
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
@@ -71,9 +73,10 @@ class AxisView:
     drive_state: str
     statusword: int
     error_code: int
+    error: str
 
 
-def al_text(state: int) -> str:
+def altext_of(state: int) -> str:
     """An AL state's name, with `+ERROR` for the error flag; `NONE`: not answering."""
     if state == 0:
         return "NONE"
@@ -83,11 +86,13 @@ def al_text(state: int) -> str:
 
 def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusView:
     slaves = tuple(
-        SlaveView(at, _slave_name(plan, at), al_text(bus.slaves[at].al_state), bus.slaves[at].al_status_code)
+        SlaveView(
+            at, _slave_name(plan, at), altext_of(bus.slaves[at].al_state), bus.slaves[at].al_status_code
+        )
         for at in range(min(bus.slave_count, MAX_SLAVES))
     )
     return BusView(
-        interface=_text(bus.interface),
+        interface=text_of(bus.interface),
         al_states=tuple(slave.al_state for slave in slaves),
         slaves=slaves,
         wkc=int(status.wkc) if live else None,
@@ -95,8 +100,8 @@ def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusVie
         wkc_errors=int(status.wkc_errors),
         lost_frames=int(status.lost_frames),
         recoveries=int(bus.recoveries),
-        diagnosis=_text(bus.diagnosis),
-        setup=_text(bus.setup),
+        diagnosis=text_of(bus.diagnosis),
+        setup=text_of(bus.setup),
     )
 
 
@@ -120,8 +125,6 @@ def axes_of(status: Any, plan: BusPlan | None) -> tuple[AxisView, ...]:
 
 
 def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
-    from fieldstack_ethercat.drives.cia402 import decode_statusword
-
     scale = axis.counts_per_unit if axis else 1.0
     return AxisView(
         name=axis.name if axis else str(number),
@@ -131,14 +134,17 @@ def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
         velocity=state.velocity / scale,
         torque_percent=state.torque / 10,
         state=name_of(AxisMode, state.state),
-        drive_state=decode_statusword(state.statusword).name,
+        drive_state=cia402.state_of(state.statusword).text,
         statusword=int(state.statusword),
         error_code=int(state.error_code),
+        error=error_text(state.error_code) if state.error_code else "",
     )
 
 
-def _text(field: Any) -> str:
-    return bytes(field).split(b"\0")[0].decode(errors="replace")
+def text_of(field: Any) -> str:
+    """Text in a fixed-size field of a record."""
+    content: bytes = ffi.buffer(field)[:]
+    return content.split(b"\0")[0].decode(errors="replace")
 
 
 def name_of(kind: Any, value: int) -> str:

@@ -104,6 +104,7 @@ class CellRun:
             delete_veth(cable.master)
             create_veth(cable.master, cable.segment)
             self._write_record()
+            self._launch.instance.segment_socket.unlink(missing_ok=True)
             self._segment.start(now_ns)
             self._write_record()
             self._await_segment(self._segment)

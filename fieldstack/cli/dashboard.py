@@ -89,7 +89,8 @@ def _ago(view: ProcessView) -> str:
 
 def _estop(snapshot: Snapshot) -> Panel:
     lines = [
-        f"{source.source}: {source.reason or 'no reason given'} (pid {source.pid}, {local_time(source.since)}; "
+        f"{source.source}: {source.reason or 'no reason given'} "
+        f"(pid {source.pid}, {local_time(source.since)}; "
         + ("a person resets it)" if source.clear == "on_reset" else "clears when its cause has gone)")
         for source in snapshot.estop.sources
     ]
@@ -159,9 +160,9 @@ def _axis(axis: AxisView) -> tuple[str | Text, ...]:
         f"{axis.velocity:.1f} {axis.unit}/s",
         f"{axis.torque_percent:.1f} %",
         Text(axis.state, AXIS_STYLE.get(axis.state, "")),
-        axis.drive_state.lower().replace("_", " "),
+        axis.drive_state.lower(),
         f"0x{axis.statusword:04X}",
-        Text(f"0x{axis.error_code:04X}", BAD) if axis.error_code else "",
+        Text(f"0x{axis.error_code:04X} {axis.error}", BAD) if axis.error_code else "",
     )
 
 

@@ -143,7 +143,8 @@ class _Session:
     def _screen(self) -> RenderableType:
         name = self._options.instance.name
         option = "" if name == "cell" else f" --instance {name}"
-        hint = f"Ctrl-C ends the cell.  Try: kill -9 its RT process; fieldstack estop{option}; fieldstack reset{option}"
+        tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; fieldstack reset{option}"
+        hint = f"Ctrl-C ends the cell.  From another terminal: {tries}"
         return Group(render(self._source.take(), list(self._notices)), Text(hint, "dim"))
 
 

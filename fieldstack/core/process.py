@@ -18,6 +18,7 @@ from fieldstack.core.motion import MotionError
 from fieldstack.core.program import DemoProgram
 from fieldstack.core.task_state import TaskState
 from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.instance import Instance
@@ -153,7 +154,7 @@ def restore_task(store: DataStore) -> TaskState:
     for read, stamp in ((store.core_status, "pass_ns"), (store.checkpoint, "written_ns")):
         with contextlib.suppress(TornRecordError):
             record = read()
-            task = TaskState.from_json(bytes(record.task)[: record.task_size])
+            task = TaskState.from_json(ffi.buffer(record.task)[: record.task_size])
             if task is not None:
                 found.append((getattr(record, stamp), task))
     return max(found, key=lambda item: item[0])[1] if found else TaskState()

@@ -1,0 +1,12 @@
+"""`fieldstack-core`: the Main Core process."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from fieldstack.core.__main__ import main as run_core
+
+    sys.exit(run_core(sys.argv[1:]))

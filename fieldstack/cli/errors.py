@@ -1,0 +1,77 @@
+"""Expected errors: one clear text and an exit code. Any other is a fault of ours and keeps its traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from fieldstack.cli.exit_codes import ExitCode
+
+ErrorTable = tuple[tuple[tuple[type[BaseException], ...], ExitCode], ...]
+
+
+class UsageError(Exception):
+    """An option that the parser can not judge is wrong; the text names it and what would be right."""
+
+
+def error_table() -> ErrorTable:
+    """First match counts. Imported late: a command that succeeds needs none of these."""
+    from fieldstack.cell.namespace import NamespaceError
+    from fieldstack.cell.prerequisites import MissingPrerequisitesError
+    from fieldstack.cell.record import AlreadyRunningError
+    from fieldstack.cell.up import UpError
+    from fieldstack.cli.up import MissingPrivilegeError
+    from fieldstack.ha.control_client import NonRtUnreachableError
+    from fieldstack.ha.policy import PolicyError
+    from fieldstack.ha.settings import SettingsError
+    from fieldstack_ethercat.bus import errors as bus
+    from fieldstack_ethercat.segment import errors as segment
+    from fieldstack_rt.datastore import StoreError, StoreMissingError
+    from fieldstack_rt.instance import InstanceNameError
+
+    return (
+        ((UsageError, InstanceNameError), ExitCode.USAGE),
+        (
+            (
+                bus.ConfigurationError,
+                bus.PlanFormatError,
+                bus.TopologyMismatchError,
+                PolicyError,
+                SettingsError,
+            ),
+            ExitCode.BAD_CONFIGURATION,
+        ),
+        ((segment.DeviceListError,), ExitCode.BAD_CONFIGURATION),
+        (
+            (MissingPrerequisitesError, MissingPrivilegeError, NamespaceError, segment.VethError),
+            ExitCode.MISSING_PREREQUISITE,
+        ),
+        ((bus.InterfaceError,), ExitCode.MISSING_PREREQUISITE),
+        ((StoreMissingError, segment.SegmentGoneError, NonRtUnreachableError), ExitCode.NOT_RUNNING),
+        ((AlreadyRunningError,), ExitCode.ALREADY_RUNNING),
+        ((PermissionError,), ExitCode.MISSING_PREREQUISITE),
+        ((StoreError, UpError, segment.SegmentError, bus.BusError, OSError), ExitCode.FAILED),
+    )
+
+
+def run(program: str, command: Callable[[], object]) -> NoReturn:
+    """Runs a command line to its exit code."""
+    try:
+        command()
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing to tell, and nobody
+        sys.exit(ExitCode.OK)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        code = _code_of(error)
+        if code is None:
+            raise
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(code)
+    sys.exit(ExitCode.OK)
+
+
+def _code_of(error: BaseException) -> ExitCode | None:
+    return next((code for kinds, code in error_table() if isinstance(error, kinds)), None)

@@ -1,0 +1,164 @@
+"""`fieldstack`: start a cell, stop it, ask it, check its files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fieldstack.cli import bus, errors, policy, segment
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
+from fieldstack.cli.status import status
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Cell configuration; default: config/cell.yaml."),
+]
+
+app = typer.Typer(
+    name="fieldstack",
+    help="High-availability real-time EtherCAT control.  First steps: fieldstack up",
+    epilog=epilog(),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(segment.app, name="segment")
+app.add_typer(policy.app, name="policy")
+app.add_typer(bus.app, name="bus")
+app.command("status", epilog=epilog())(status)
+if importlib.util.find_spec("fieldstack.bench.cli") is not None:
+    app.add_typer(importlib.import_module("fieldstack.bench.cli").app, name="bench")
+
+
+@app.command(epilog=epilog())
+def up(
+    config: ConfigOption = None,
+    interface: Annotated[
+        str | None,
+        typer.Option("--interface", metavar="IF", help="A real bus; default: a virtual segment is made."),
+    ] = None,
+    instance: InstanceOption = INSTANCE,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="End by itself: 30s, 2min ...")
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Plain event lines, no dashboard.")] = False,
+) -> None:
+    """Start a cell and show it until Ctrl-C; then end all of it in order.
+
+    Configuration and policy are checked before anything starts. With --for the exit code is 0 only if the
+    cell was operational at the end (else 7). Without root it runs on a virtual segment in a namespace.
+
+    Examples:
+
+        fieldstack up
+
+        fieldstack up --for 30s --headless
+
+        sudo fieldstack up --interface eth1 --instance press-2 --config /etc/fieldstack/press-2.yaml
+    """
+    from fieldstack.cli.up import UpOptions, run_up
+
+    options = UpOptions(instance_of(instance), config, interface, seconds_of(for_, "--for"), headless)
+    raise typer.Exit(run_up(options, Console()))
+
+
+@app.command(epilog=epilog())
+def down(instance: InstanceOption = INSTANCE) -> None:
+    """End a cell that `fieldstack up` started, or what an `up` that was killed left behind.
+
+    Example:
+
+        fieldstack down --instance press-2
+    """
+    from fieldstack.cli.up import run_down
+
+    raise typer.Exit(run_down(instance_of(instance), Console()))
+
+
+@app.command(epilog=epilog())
+def estop(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the latch and in the log.")],
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """EMERGENCY_STOP: the axes stop in the next cycle and stay stopped until `fieldstack reset`.
+
+    Sets the latch straight in shared memory, so that it works with the Non-RT process down, and waits for the
+    cycle to obey. Exit code 5: it is latched, but nobody confirmed it. This is no safety function: the
+    hardwired emergency stop stays the last line.
+
+    Example:
+
+        fieldstack estop --reason "guard door open"
+    """
+    from fieldstack.cell.status import attach
+    from fieldstack.cli.estop import raise_estop
+
+    outcome = raise_estop(attach(instance_of(instance)), reason)
+    typer.echo(outcome.text, err=not outcome.obeyed)
+    raise typer.Exit(ExitCode.OK if outcome.obeyed else ExitCode.NOT_RUNNING)
+
+
+@app.command(epilog=epilog())
+def reset(
+    note: Annotated[str, typer.Option("--note", help="What was done about the cause; kept in the log.")] = "",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Clear what only a person may clear: EMERGENCY_STOP, axis faults, a spent restart budget.
+
+    Refused (exit code 1) while a cause is still there; the answer names it.
+
+    Example:
+
+        fieldstack reset --note "door closed, area clear"
+    """
+    from fieldstack.cli.estop import user
+    from fieldstack.ha.control_client import ask
+
+    answer = ask(instance_of(instance), "reset", by=user(), note=note)
+    typer.echo(answer.message, err=not answer.accepted)
+    raise typer.Exit(ExitCode.OK if answer.accepted else ExitCode.FAILED)
+
+
+@app.command(epilog=epilog())
+def events(
+    instance: InstanceOption = INSTANCE,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until Ctrl-C.")] = False,
+    since: Annotated[
+        int, typer.Option("--since", metavar="N", help="Only events after number N.", min=0)
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """What happened in a cell, oldest first, also when it is down. --json: one object a line.
+
+    Examples:
+
+        fieldstack events --follow
+
+        fieldstack events --json --since 120 | jq -r .text
+    """
+    from fieldstack.cli.event_lines import line
+    from fieldstack.events.reader import EventReader
+
+    reader = EventReader(instance_of(instance).state_dir)
+    for event in reader.read(since, follow=follow):
+        text = (
+            json.dumps(event.to_dict())
+            if as_json
+            else f"{event.sequence:6} {event.when.astimezone():%Y-%m-%d} {line(event)}"
+        )
+        print(text, flush=follow)
+    if reader.damaged:
+        typer.echo(f"{reader.damaged} damaged lines were left out", err=True)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    errors.run("fieldstack", app)

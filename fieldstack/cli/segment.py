@@ -1,0 +1,169 @@
+"""`fieldstack segment`: runs a virtual segment, orders faults on it, shows what its slaves really do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack_ethercat.segment.client import SegmentClient
+
+app = typer.Typer(
+    help="The virtual segment: run one, order faults, read the truth.", no_args_is_help=True, epilog=epilog()
+)
+SlaveArgument = Annotated[int, typer.Argument(metavar="SLAVE", min=0, help="Position in the chain, from 0.")]
+CountArgument = Annotated[int, typer.Argument(metavar="COUNT", min=0, help="Number of frames.")]
+
+
+def _order(instance: str, command: Callable[[SegmentClient], int]) -> None:
+    """Orders a fault and prints when it took effect."""
+    with SegmentClient(instance_of(instance).segment_socket) as client:
+        stamp_ns = command(client)
+    typer.echo(f"done at {stamp_ns / 1e9:.6f} s (CLOCK_MONOTONIC)")
+
+
+@app.command(epilog=epilog())
+def run(  # noqa: PLR0917 - typer makes options of them, by name
+    interface: Annotated[
+        str, typer.Option("--interface", metavar="IF", help="The segment's end of a veth pair.")
+    ],
+    devices: Annotated[str, typer.Option("--devices", help="In the order of the cable.")] = "drive*4,dio",
+    instance: InstanceOption = INSTANCE,
+    socket: Annotated[
+        Path | None, typer.Option("--socket", help="Control socket; default: the instance's.")
+    ] = None,
+    cpu: Annotated[int, typer.Option("--cpu", help="CPU of the frame thread; -1: any.")] = 0,
+    priority: Annotated[int, typer.Option("--priority", help="SCHED_FIFO priority; 0: none.")] = 85,
+    watchdog_ms: Annotated[
+        float, typer.Option("--watchdog-ms", help="Process data watchdog; 0: off.")
+    ] = 100.0,
+) -> None:
+    """Answer frames on an interface as a chain of slaves, until Ctrl-C.
+
+    Example, with a master on the other end:
+
+        ip link add ec-m type veth peer name ec-s && ip link set ec-m up && ip link set ec-s up
+
+        fieldstack segment run --interface ec-s --devices "drive*4,dio"
+    """
+    from fieldstack_ethercat.segment.__main__ import main as run_segment
+
+    chosen = instance_of(instance)
+    if socket is None:
+        chosen.prepare()
+    arguments = [
+        "--interface",
+        interface,
+        "--devices",
+        devices,
+        "--cpu",
+        str(cpu),
+        "--priority",
+        str(priority),
+    ]
+    arguments += ["--socket", str(socket or chosen.segment_socket), "--watchdog-ms", str(watchdog_ms)]
+    raise typer.Exit(run_segment(arguments) and ExitCode.FAILED)
+
+
+@app.command(epilog=epilog())
+def cut(
+    after: Annotated[
+        int, typer.Argument(metavar="AFTER", min=0, help="Slaves before the cut; 0: none answers.")
+    ],
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Cut the cable behind the first AFTER slaves."""
+    _order(instance, lambda client: client.cut_cable(after))
+
+
+@app.command(epilog=epilog())
+def heal(instance: InstanceOption = INSTANCE) -> None:
+    """Mend a cut cable."""
+    _order(instance, lambda client: client.heal_cable())
+
+
+@app.command("power-off", epilog=epilog())
+def power_off(slave: SlaveArgument, instance: InstanceOption = INSTANCE) -> None:
+    """Take a slave's power away: frames end before it."""
+    _order(instance, lambda client: client.power_off(slave))
+
+
+@app.command("power-on", epilog=epilog())
+def power_on(slave: SlaveArgument, instance: InstanceOption = INSTANCE) -> None:
+    """Give a slave its power back: it is in INIT then."""
+    _order(instance, lambda client: client.power_on(slave))
+
+
+@app.command(epilog=epilog())
+def drop(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
+    """Lose the next COUNT frames."""
+    _order(instance, lambda client: client.drop_frames(count))
+
+
+@app.command(epilog=epilog())
+def delay(
+    count: CountArgument,
+    us: Annotated[int, typer.Argument(metavar="US", min=1, help="Microseconds.")],
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Answer the next COUNT frames US microseconds late."""
+    _order(instance, lambda client: client.delay_frames(count, us))
+
+
+@app.command(epilog=epilog())
+def corrupt(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
+    """Damage the next COUNT frames on the line."""
+    _order(instance, lambda client: client.corrupt_frames(count))
+
+
+@app.command("drive-fault", epilog=epilog())
+def drive_fault(
+    slave: SlaveArgument,
+    code: Annotated[
+        str, typer.Option("--code", help="Error code, as object 0x603F will show it.")
+    ] = "0x7500",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Make a drive fail. Example: fieldstack segment drive-fault 2 --code 0x2310"""
+    try:
+        number = int(code, 0)
+    except ValueError:
+        raise typer.BadParameter(f"{code!r} is no number; write for example 0x7500") from None
+    _order(instance, lambda client: client.drive_fault(slave, number))
+
+
+@app.command("set-inputs", epilog=epilog())
+def set_inputs(
+    slave: SlaveArgument,
+    bits: Annotated[str, typer.Argument(metavar="BITS", help="Bit 0 is the first input: 0b101, 5 ...")],
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Set the input clamps of a digital terminal."""
+    try:
+        number = int(bits, 0)
+    except ValueError:
+        raise typer.BadParameter(f"{bits!r} is no number; write for example 0b101") from None
+    _order(instance, lambda client: client.set_inputs(slave, number))
+
+
+@app.command(epilog=epilog())
+def truth(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
+    """What every slave really does, whatever the master believes."""
+    with SegmentClient(instance_of(instance).segment_socket) as client:
+        slaves = [slave.to_json() for slave in client.truth()]
+    if as_json:
+        print(json.dumps(slaves, indent=2))
+        return
+    table = Table(box=None)
+    for column in slaves[0] if slaves else ():
+        table.add_column(column, overflow="fold")
+    for slave in slaves:
+        table.add_row(*(str(value) for value in slave.values()))
+    Console().print(table)

@@ -1,0 +1,70 @@
+"""`fieldstack-rt status`: the live dashboard, one look, or JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from fieldstack.cell.snapshot import Snapshot
+from fieldstack.cell.status import StatusSource
+from fieldstack.cli.dashboard import render
+from fieldstack.cli.event_lines import line
+from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack.events.reader import EventReader
+from fieldstack_rt.instance import Instance
+
+REFRESH_S = 0.25
+EVENT_LINES = 8
+
+
+def status(
+    instance: InstanceOption = INSTANCE,
+    once: Annotated[bool, typer.Option("--once", help="One look, then end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the cell: processes, HA state, EMERGENCY_STOP, bus, cycle, axes, last events.
+
+    True also when RT, Non-RT or the whole cell is down: it says so, and since when.
+    With --once or --json the exit code tells: 0 operational, 7 up but not operational, 5 down.
+
+    Examples:
+
+        fieldstack-rt status
+
+        fieldstack-rt status --json | jq '.rt.state, .ha.state, .bus.wkc'
+    """
+    chosen = instance_of(instance)
+    source, console = StatusSource(chosen), Console()
+    if as_json:
+        snapshot = source.take()
+        print(json.dumps(snapshot.to_dict(), indent=2))
+        raise typer.Exit(exit_code(snapshot))
+    if once or not console.is_terminal:
+        snapshot = source.take()
+        console.print(render(snapshot, _last_events(chosen)))
+        raise typer.Exit(exit_code(snapshot))
+    _live(source, console, chosen)
+
+
+def _live(source: StatusSource, console: Console, instance: Instance) -> None:
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(render(source.take(), _last_events(instance)), refresh=True)
+            time.sleep(REFRESH_S)
+
+
+def _last_events(instance: Instance) -> list[str]:
+    return [line(event) for event in EventReader(instance.state_dir).last(EVENT_LINES)]
+
+
+def exit_code(snapshot: Snapshot) -> ExitCode:
+    """What a script learns from `status`."""
+    if snapshot.operational:
+        return ExitCode.OK
+    return ExitCode.NOT_RUNNING if snapshot.cell == "down" else ExitCode.NOT_OPERATIONAL
