@@ -161,7 +161,8 @@ class Bus:
                 return
             refused = next((slave for slave in late if slave.error), None)
             if refused or time.monotonic_ns() >= deadline_ns:
-                raise _state_change_error(state, refused or late[0])
+                gone = next((slave for slave in late if not slave.answers), None)
+                raise _state_change_error(state, refused or gone or late[0])
             time.sleep(STATE_POLL_NS / 1e9)
 
     def read_states(self) -> tuple[SlaveState, ...]:

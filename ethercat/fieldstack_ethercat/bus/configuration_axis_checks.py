@@ -1,4 +1,4 @@
-"""What a schema cannot say of an axis: that its slave is a drive with the right objects, that its limits fit."""
+"""What a schema cannot say of an axis: that its slave is a drive with the right objects, within limits."""
 
 from __future__ import annotations
 

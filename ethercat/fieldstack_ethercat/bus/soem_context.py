@@ -202,12 +202,15 @@ class SoemView:
             self.master.slaves[position],
             f"slavelist[{position + 1}]",
         )
-        expect(f"{field}.Obytes", (record.output_bits + 7) // 8, len(public.output))
-        expect(f"{field}.Ibytes", (record.input_bits + 7) // 8, len(public.input))
         outputs = _offset(record.outputs, record.output_bits, group.outputs, group.output_bytes)
         inputs = _offset(record.inputs, record.input_bits, group.inputs, group.input_bytes)
         if outputs is None or inputs is None:
             raise disagree(f"{field}.outputs and inputs", "they do not lie inside the process image")
+        # only now, for the public API follows the same pointers
+        expect(f"{field}.Obytes", _bytes(record.output_bits), record.output_bytes)
+        expect(f"{field}.Ibytes", _bytes(record.input_bits), record.input_bytes)
+        expect(f"{field}.outputs size", (record.output_bits + 7) // 8, len(public.output))
+        expect(f"{field}.inputs size", (record.input_bits + 7) // 8, len(public.input))
         return SlaveImage(
             output_offset=outputs,
             output_bit=record.output_start_bit,
@@ -250,6 +253,11 @@ def expect(field: str, found: object, public: object) -> None:
     """SoemLayoutError unless what is in memory is what the public API says."""
     if found != public:
         raise disagree(field, f"memory holds {found}, pysoem's public API says {public}")
+
+
+def _bytes(bits: int) -> int:
+    """SOEM's size in bytes for a number of bits: 0 for less than a byte."""
+    return (bits + 7) // 8 if bits >= 8 else 0
 
 
 def _offset(pointer: int | None, bits: int, start: int | None, size: int) -> int | None:

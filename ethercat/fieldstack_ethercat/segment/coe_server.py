@@ -67,7 +67,7 @@ class CoeServer:
     def _serve(self, message: CoeMessage) -> tuple[MailboxErrorCode | None, list[CoeMessage]]:
         if message.service == CoeService.SDO_REQUEST:
             response = self._sdo.answer(message.payload)
-            return None, [CoeMessage(CoeService.SDO_RESPONSE, response)] if response else []
+            return None, [CoeMessage(_service_of(response), response)] if response else []
         if message.service == CoeService.SDO_INFORMATION:
             parts = self._info.answer(message.payload)
             return None, [CoeMessage(CoeService.SDO_INFORMATION, part) for part in parts]
@@ -79,3 +79,11 @@ class CoeServer:
     def _next_counter(self) -> int:
         self._counter = mailbox.next_counter(self._counter)
         return self._counter
+
+
+def _service_of(response: bytes) -> CoeService:
+    """An abort goes out as a request (ETG.1000.6, 5.6.2.7); SOEM takes it for a success otherwise."""
+    return CoeService.SDO_REQUEST if response[0] >> 5 == SPECIFIER_ABORT else CoeService.SDO_RESPONSE
+
+
+SPECIFIER_ABORT = 4
