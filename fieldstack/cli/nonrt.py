@@ -34,7 +34,7 @@ def _typer_main() -> None:
 
 
 def run(
-    config: str = "config/cell.yaml",
+    config: str = "",
     instance: str = "cell",
     interface: str = "",
     leave_running: bool = False,
@@ -43,11 +43,12 @@ def run(
     from dataclasses import replace
     from pathlib import Path
 
-    from fieldstack.cell.configuration import load_cell
+    from fieldstack.cell.configuration import load
     from fieldstack.cell.launch import Launch
+    from fieldstack.cell.locations import find
     from fieldstack.ha.nonrt import run as run_nonrt
     from fieldstack_rt.instance import Instance
 
-    launch = Launch.of(Instance(instance), load_cell(Path(config)), interface or None)
+    launch = Launch.of(Instance(instance), load(find(Path(config) if config else None)), interface or None)
     launch.write_files()
     run_nonrt(replace(launch.settings(), leave_running=leave_running))

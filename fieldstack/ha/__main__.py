@@ -26,19 +26,16 @@ def main(argv: list[str] | None = None) -> int:
     from fieldstack_rt.realtime import name_process
 
     name_process("fieldstack-nonrt")
-    codes: dict[type[Exception], int] = {
-        SettingsError: EXIT_CONFIGURATION,
-        PolicyError: EXIT_CONFIGURATION,
-        InstanceNameError: EXIT_CONFIGURATION,
-        EventLogBusyError: EXIT_TAKEN,
-        StoreBusyError: EXIT_TAKEN,
-    }
+    table: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+        ((SettingsError, PolicyError, InstanceNameError), EXIT_CONFIGURATION),
+        ((EventLogBusyError, StoreBusyError), EXIT_TAKEN),
+    )
     try:
         settings = load(arguments.settings)
         run(replace(settings, leave_running=settings.leave_running or arguments.leave_running))
-    except (*codes, StoreError, OSError) as error:
+    except (SettingsError, PolicyError, InstanceNameError, EventLogBusyError, StoreError, OSError) as error:
         print(f"fieldstack-nonrt: {error}", file=sys.stderr)
-        return next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED)
+        return next((code for kinds, code in table if isinstance(error, kinds)), EXIT_FAILED)
     return 0
 
 

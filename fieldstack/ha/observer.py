@@ -75,7 +75,7 @@ class Observer:
         self._guard = now
         if now.trips != before.trips:
             self._log.append(
-                EventKind.GUARD_TRIPPED, t_ns=int(now.detected_ns), cause=_cause(now), **_stamps(now)
+                EventKind.GUARD_TRIPPED, t_ns=int(now.detected_ns), cause=_cause(now), stamps=_stamps(now)
             )
         if now.confirmed_ns and now.confirmed_ns != before.confirmed_ns:
             self._log.append(
@@ -83,7 +83,7 @@ class Observer:
                 t_ns=int(now.confirmed_ns),
                 lwr_wkc=int(now.lwr_wkc),
                 al_states=int(now.al_states),
-                **_stamps(now),
+                stamps=_stamps(now),
             )
         if now.released_ns and now.released_ns != before.released_ns:
             self._log.append(

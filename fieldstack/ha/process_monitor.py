@@ -19,6 +19,7 @@ from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, EventCode, RtEvent, TornRecordError
 from fieldstack_rt.datastore.layout import AxisMode, GuardState, RtPhase, TripCause
 
@@ -209,7 +210,7 @@ class ProcessMonitor:
 
     @staticmethod
     def _text(field: Any) -> str:
-        return bytes(field).split(b"\0", 1)[0].decode(errors="replace")
+        return bytes(ffi.buffer(field)).split(b"\0", 1)[0].decode(errors="replace")
 
     def estop_facts(self) -> EstopFacts:
         """The latch as it is now."""

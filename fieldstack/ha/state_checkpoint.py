@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
 TASK_BYTES = 1024
@@ -79,7 +80,7 @@ class StateCheckpoint:
         except TornRecordError:
             return False
         size = min(int(core.task_size), TASK_BYTES)
-        task = bytes(core.task)[:size]
+        task = bytes(ffi.buffer(core.task))[:size]
         if task == self._task:
             return False
         before, self._task = self._task, task

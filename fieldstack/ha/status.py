@@ -24,7 +24,7 @@ class StatusWriter:
     def write(self, now_ns: int, state: DecisionState, *, restarts: int, budget: int, events: int) -> None:
         record = self._record
         self._passes += 1
-        setattr(record, "pass", self._passes)  # noqa: B010 - a keyword in Python, a field in C
+        setattr(record, "pass", self._passes)  # a keyword in Python, a field in C
         record.pass_ns, record.ha_since_ns = now_ns, state.since_ns
         record.ha_state = int(state.ha)
         record.rt_restarts, record.rt_restart_budget = restarts, budget
