@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--fault-injection", action="store_true", help="obey injected faults (tests, benchmarks)"
     )
+    run.add_argument("--load", choices=("gil", "acyclic"), default="", help=argparse.SUPPRESS)
+    run.add_argument("--load-slice-ms", type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
 
@@ -66,6 +68,8 @@ def _run(arguments: argparse.Namespace) -> None:
         nonrt_timeout_ms=arguments.nonrt_timeout_ms,
         wkc_limit=arguments.wkc_limit,
         fault_injection=arguments.fault_injection,
+        load=arguments.load,
+        load_slice_ns=arguments.load_slice_ms * 1_000_000,
     )
     RTExecutive(store, plan, options).run()
 

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.errors import BusError
@@ -21,6 +22,9 @@ from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.housekeeping import Housekeeping
+
+if TYPE_CHECKING:
+    from fieldstack_rt.loads import Load
 
 HOUSEKEEPING_S = 0.01
 STAND_TIMEOUT_S = 5.0
@@ -36,6 +40,9 @@ class RtOptions:
     nonrt_timeout_ms: int = 500
     wkc_limit: int = 3
     fault_injection: bool = False
+    load: str = ""
+    """For benchmarks: one of `loads.KINDS`; empty: none."""
+    load_slice_ns: int = 0
 
 
 class RTExecutive:
@@ -46,6 +53,7 @@ class RTExecutive:
         self.bus = Bus(plan, options.interface)
         self.cycle = cycle.CycleThread(store, cpu=options.cpu, priority=options.priority)
         self._house: Housekeeping | None = None
+        self._load: Load | None = None
         self._wake_read, self._wake_write = socket.socketpair()
         self._cycling = False
 
@@ -64,6 +72,7 @@ class RTExecutive:
         try:
             self._house = Housekeeping(self.store, self.plan, self.bus, self.cycle, self._degraded())
             self._bring_up(started_ns)
+            self._begin_load()
             self._keep_house()
         except BusError as error:
             self._house_tells(str(error))
@@ -93,6 +102,12 @@ class RTExecutive:
         duration = time.monotonic_ns() - started_ns
         self.store.host_events.push(EventCode.BUS_OP, a=len(self.plan.slaves), b=duration)
 
+    def _begin_load(self) -> None:
+        if self.options.load:
+            from fieldstack_rt.loads import Load
+
+            self._load = Load(self.options.load, self.bus, self.options.load_slice_ns).start()
+
     def _keep_house(self) -> None:
         assert self._house is not None  # noqa: S101 - made before the bus came up
         next_s = time.monotonic()
@@ -105,6 +120,8 @@ class RTExecutive:
     def _take_down(self) -> None:
         """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
         try:
+            if self._load is not None:
+                self._load.stop()
             if self._cycling:
                 self._stop_axes()
                 self._lower(AlState.SAFEOP)

@@ -1,0 +1,95 @@
+"""The machine under the benchmark: what it is, and what it took from us meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+_STEAL_FIELD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """`preempt_rt`: the kernel says PREEMPT_RT of itself. `isolated`: CPUs kept free of other tasks at boot."""
+
+    cpu: str
+    cpus: int
+    hypervisor: str
+    kernel: str
+    preempt_rt: bool
+    isolated: str
+    clocksource: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def text(self) -> str:
+        where = f", under {self.hypervisor}" if self.hypervisor else ""
+        rt = "PREEMPT_RT" if self.preempt_rt else "no PREEMPT_RT"
+        return f"{self.cpu}, {self.cpus} CPUs{where}; Linux {self.kernel}, {rt}; isolated CPUs: {self.isolated or 'none'}"
+
+
+def facts() -> MachineFacts:
+    """What /proc and /sys tell; what they do not tell is empty."""
+    cpuinfo = dict(_pairs(_read("/proc/cpuinfo")))
+    virtual = "hypervisor" in cpuinfo.get("flags", "").split()
+    return MachineFacts(
+        cpu=cpuinfo.get("model name", platform.machine()),
+        cpus=len(os.sched_getaffinity(0)),
+        hypervisor=_read("/sys/hypervisor/type") or ("a hypervisor" if virtual else ""),
+        kernel=platform.release(),
+        preempt_rt="PREEMPT_RT" in platform.version() or _read("/sys/kernel/realtime") == "1",
+        isolated=_read("/sys/devices/system/cpu/isolated"),
+        clocksource=_read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        key, separator, value = line.partition(":")
+        if separator:
+            yield key.strip(), value.strip()
+
+
+def steal_us(stat: str | None = None) -> dict[int, int]:
+    """Per CPU, what the hypervisor took so far in µs, from the text of /proc/stat (resolution: one tick)."""
+    found: dict[int, int] = {}
+    for line in (_read("/proc/stat") if stat is None else stat).splitlines():
+        fields = line.split()
+        if fields and fields[0].startswith("cpu") and fields[0] != "cpu" and len(fields) > _STEAL_FIELD:
+            found[int(fields[0][3:])] = int(fields[_STEAL_FIELD]) * TICK_US
+    return found
+
+
+def taken(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
+    """What was taken between two looks, per CPU, in the looks' unit."""
+    return {cpu: after[cpu] - before.get(cpu, 0) for cpu in sorted(after)}
+
+
+@contextlib.contextmanager
+def no_deep_idle() -> Iterator[bool]:
+    """Keeps all CPUs out of deep idle states for as long as the block runs, as cyclictest does for itself.
+
+    Yields whether the system grants it (pm_qos, /dev/cpu_dma_latency).
+    """
+    try:
+        file = open("/dev/cpu_dma_latency", "wb", buffering=0)  # noqa: SIM115 - closed below
+    except OSError:
+        yield False
+        return
+    with file:
+        file.write((0).to_bytes(4, "little"))
+        yield True

@@ -1,0 +1,53 @@
+"""Wake-ups of a periodic thread, and the windows of time that they are sorted into."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Wake(NamedTuple):
+    """When a thread was to wake (CLOCK_MONOTONIC) and how late it did, ns."""
+
+    due_ns: int
+    late_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time: begin included, end not."""
+
+    begin_ns: int
+    end_ns: int
+
+    def holds(self, t_ns: int) -> bool:
+        return self.begin_ns <= t_ns < self.end_ns
+
+    @property
+    def length_ns(self) -> int:
+        return self.end_ns - self.begin_ns
+
+
+def inside(wakes: Sequence[Wake], windows: Iterable[Window]) -> list[Wake]:
+    """The wakes, given in order of time, that were due inside one of the windows."""
+    found: list[Wake] = []
+    for window in windows:
+        begin = bisect_left(wakes, window.begin_ns, key=lambda wake: wake.due_ns)
+        end = bisect_left(wakes, window.end_ns, key=lambda wake: wake.due_ns)
+        found.extend(wakes[begin:end])
+    return found
+
+
+def in_slices(window: Window, slice_ns: int, margin_ns: int, *, odd: bool) -> list[Window]:
+    """The parts of a window that lie in odd (or even) slices of the clock, `margin_ns` off each edge."""
+    found: list[Window] = []
+    number = window.begin_ns // slice_ns
+    while number * slice_ns < window.end_ns:
+        begin = max(window.begin_ns, number * slice_ns + margin_ns)
+        end = min(window.end_ns, (number + 1) * slice_ns - margin_ns)
+        if bool(number % 2) is odd and begin < end:
+            found.append(Window(begin, end))
+        number += 1
+    return found
