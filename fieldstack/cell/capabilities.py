@@ -46,8 +46,8 @@ def degradations(*, in_namespace: bool) -> tuple[str, ...]:
     found: list[str] = []
     if not may_use_fifo():
         found.append(
-            "no real-time priority: cycles will be late when the machine is busy "
-            "(run as root, or raise the limit: `ulimit -r 90`)"
+            "no real-time priority: cycles are late when the machine is busy, and a hang counts as one "
+            "only after more cycles (run as root, or raise the limit: `ulimit -r 90`)"
         )
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limited = in_namespace or Capability.IPC_LOCK not in effective()

@@ -16,6 +16,9 @@ from fieldstack_rt.instance import Instance
 NAME_ROOM = 10
 """Characters of an instance's name that fit into an interface's."""
 
+PLAIN_THRESHOLD_CYCLES = 60
+"""Least threshold of the guard without real-time priority."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cable:
@@ -43,14 +46,16 @@ class Launch:
     interface: str
     cable: Cable | None
     cpus: CpuPlacement
+    real_time: bool = True
+    """The kernel grants SCHED_FIFO."""
 
     @classmethod
-    def of(cls, instance: Instance, cell: Cell, interface: str | None) -> Launch:
+    def of(cls, instance: Instance, cell: Cell, interface: str | None, *, real_time: bool = True) -> Launch:
         plan = cell.bus.to_plan()
         chosen = interface or plan.interface
         cable = None if chosen else Cable.of(instance)
         cpus = place(cell.config, len(os.sched_getaffinity(0)))
-        return cls(instance, cell, plan, chosen or (cable.master if cable else ""), cable, cpus)
+        return cls(instance, cell, plan, chosen or (cable.master if cable else ""), cable, cpus, real_time)
 
     @property
     def settings_file(self) -> Path:
@@ -71,8 +76,13 @@ class Launch:
             core_command=self.core_command(),
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,
-            guard_threshold_cycles=guard.threshold_cycles,
+            guard_threshold_cycles=self.threshold_cycles(),
         )
+
+    def threshold_cycles(self) -> int:
+        """A cycle without real-time priority is late whenever the machine is busy: that is no hang."""
+        configured = self.cell.config.guard.threshold_cycles
+        return configured if self.real_time else max(configured, PLAIN_THRESHOLD_CYCLES)
 
     def rt_command(self) -> tuple[str, ...]:
         rt = self.cell.config.rt

@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 from fieldstack_ethercat.drives import cia402
+from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 

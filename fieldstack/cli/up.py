@@ -20,6 +20,7 @@ from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.prerequisites import complete_path, require
 from fieldstack.cell.record import held, read_record
+from fieldstack.cell.scheduling import may_use_fifo
 from fieldstack.cell.status import StatusSource
 from fieldstack.cell.takedown import take_down
 from fieldstack.cell.up import CellRun
@@ -53,7 +54,7 @@ def run_up(options: UpOptions, console: Console) -> ExitCode:
     """Checks everything, starts the cell, shows it until its end."""
     complete_path()
     cell = load(locations.find(options.config))
-    launch = Launch.of(options.instance, cell, options.interface)
+    launch = Launch.of(options.instance, cell, options.interface, real_time=may_use_fifo())
     require(virtual=launch.cable is not None)
     if missing := capabilities.missing(capabilities.BUS):
         _gain_privileges(options.instance, launch, missing)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fieldstack_ethercat.bus.errors import ConfigurationError
 
 from fieldstack.cell import configuration, locations
+from fieldstack_ethercat.bus.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = "bus: bus.yaml\npolicy: policy.json\n"

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from fieldstack_rt._native import ffi, lib
-from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
-from fieldstack_rt.instance import Instance
 
 from fieldstack.core.executor import TaskExecutor, rt_facts
 from fieldstack.core.motion import Limits
 from fieldstack.core.program import DemoProgram
 from fieldstack.core.protocol import ACCEPT_TIMEOUT_NS, BACKOFF_NS, RtFacts, Verdict
 from fieldstack.core.task_state import TaskState
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
+from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
 LEAD = 200
