@@ -11,6 +11,7 @@ from fieldstack_ethercat.wire import coe, mailbox
 from fieldstack_ethercat.wire.coe import CoeMessage, CoeService
 from fieldstack_ethercat.wire.errors import ShortBufferError
 from fieldstack_ethercat.wire.mailbox import MailboxErrorCode, MailboxTelegram, MailboxType
+from fieldstack_ethercat.wire.sdo import ABORT_COMMAND
 
 SMALLEST_MAILBOX = 32
 
@@ -83,7 +84,4 @@ class CoeServer:
 
 def _service_of(response: bytes) -> CoeService:
     """An abort goes out as a request (ETG.1000.6, 5.6.2.7); SOEM takes it for a success otherwise."""
-    return CoeService.SDO_REQUEST if response[0] >> 5 == SPECIFIER_ABORT else CoeService.SDO_RESPONSE
-
-
-SPECIFIER_ABORT = 4
+    return CoeService.SDO_REQUEST if response[0] == ABORT_COMMAND else CoeService.SDO_RESPONSE

@@ -24,6 +24,8 @@ _DOWNLOAD_SEGMENT, _DOWNLOAD, _UPLOAD, _UPLOAD_SEGMENT, _ABORT = 0, 1, 2, 3, 4
 """Client command specifiers, bits 7 to 5 of the command."""
 _S_UPLOAD_SEGMENT, _S_DOWNLOAD_SEGMENT, _S_UPLOAD, _S_DOWNLOAD = 0, 1, 2, 3
 """Server command specifiers."""
+ABORT_COMMAND = _ABORT << 5
+"""The first byte of an abort, whichever side sends it."""
 
 
 def _complete(complete: bool) -> int:
@@ -39,7 +41,7 @@ class Abort:
     code: int
 
     def pack(self) -> bytes:
-        return _INITIATE.pack(_ABORT << 5, self.index, self.subindex, self.code)
+        return _INITIATE.pack(ABORT_COMMAND, self.index, self.subindex, self.code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Drives as the master sees them."""
