@@ -1,0 +1,59 @@
+"""One `up` an instance; what it leaves behind is found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fieldstack.cell.launch import Cable
+from fieldstack.cell.record import AlreadyRunningError, UpRecord, held, hold, read_record, record_file
+from fieldstack_rt.instance import Instance
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
+    instance = Instance(f"record-{os.getpid()}")
+    instance.prepare()
+    return instance
+
+
+def test_a_second_holder_is_refused_and_told_how_to_end_the_first(instance: Instance) -> None:
+    assert not held(instance)
+    with hold(instance):
+        UpRecord(pid=4711, written_ns=1).write(instance)
+        assert held(instance)
+        with (
+            pytest.raises(AlreadyRunningError, match=r"pid 4711.*fieldstack down --instance"),
+            hold(instance),
+        ):
+            pass
+    assert not held(instance)
+
+
+def test_a_record_survives_a_round_trip_and_damage_is_none(instance: Instance) -> None:
+    record = UpRecord(pid=1, written_ns=2, segment_pid=3, nonrt_pid=4, veth="fs-a-m")
+    record.write(instance)
+    assert read_record(instance) == record
+    record_file(instance).write_text('{"pid": 1')
+    assert read_record(instance) is None
+    record_file(instance).write_text('{"unknown": 1}')
+    assert read_record(instance) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "cell", "ten-chars1", "a-very-long-instance-1", "a-very-long-instance-2"]
+)
+def test_interface_names_fit_the_kernel(name: str) -> None:
+    cable = Cable.of(Instance(name))
+    assert len(cable.master) <= 15
+    assert len(cable.segment) <= 15
+    assert cable.master != cable.segment
+
+
+def test_long_names_that_begin_alike_have_cables_of_their_own() -> None:
+    first, second = (Cable.of(Instance(f"a-very-long-instance-{n}")) for n in (1, 2))
+    assert first.master != second.master

@@ -1,0 +1,237 @@
+"""A snapshot tells what is down, hangs or was never there, from a real store and real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldstack.cell import configuration, snapshot
+from fieldstack.cell.snapshot import Clock, Snapshot
+from fieldstack.cell.status import StatusSource
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource
+from fieldstack_rt.datastore.layout import AxisMode, CoreState, HaState, RtPhase, Stop
+from fieldstack_rt.instance import Instance
+
+ROOT = Path(__file__).resolve().parents[2]
+MS = 1_000_000
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
+    instance = Instance(f"snap-{os.getpid()}")
+    instance.prepare()
+    return instance
+
+
+@pytest.fixture
+def plan() -> BusPlan:
+    return configuration.load(ROOT / "config/cell.yaml").bus.to_plan()
+
+
+@pytest.fixture
+def store(instance: Instance) -> Iterator[DataStore]:
+    store = DataStore.create(instance)
+    yield store
+    store.unlink()
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def write_rt(store: DataStore, pid: int, *, phase: RtPhase = RtPhase.CYCLING, age_ns: int = 0) -> None:
+    """What a cycle thread leaves behind; the beat is `age_ns` old."""
+    now_ns = time.monotonic_ns()
+    record = store.new("fs_rt_status")
+    record.epoch, record.started_ns, record.cycle, record.cycle_ns = 1, now_ns - age_ns, 100, now_ns - age_ns
+    record.wkc = record.expected_wkc = 15
+    record.axis_count = 4
+    record.axes[0].position, record.axes[0].velocity = 12_345, -500
+    record.axes[0].torque, record.axes[0].statusword = 125, 0x0237
+    record.axes[0].state = AxisMode.FOLLOWING
+    lib.fs_block_write(store.raw, lib.FS_BLOCK_RT_STATUS, record)
+    store.raw.header.rt_pid = pid
+    store.raw.rt_beat_ns = now_ns - age_ns
+    store.raw.rt_phase = phase
+
+
+def write_nonrt(store: DataStore, pid: int, ha: HaState = HaState.OPERATIONAL) -> None:
+    record = store.new("fs_nonrt_status")
+    record.pid, record.ha_state = pid, ha
+    record.started_ns = record.pass_ns = record.ha_since_ns = time.monotonic_ns()
+    record.ha_reason = b"all checks passed"
+    store.write_nonrt_status(record)
+
+
+def look(store: DataStore, plan: BusPlan | None) -> Snapshot:
+    return snapshot.take(store, plan, Clock.read())
+
+
+def test_a_new_store_has_seen_nobody(store: DataStore, plan: BusPlan) -> None:
+    shot = look(store, plan)
+    assert (shot.rt.state, shot.nonrt.state, shot.core.state) == ("absent", "absent", "absent")
+    assert shot.cell == "down"
+    assert not shot.operational
+    assert shot.ha.state == "UNSUPERVISED"
+
+
+def test_a_running_cell(store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]) -> None:
+    write_rt(store, process.pid)
+    write_nonrt(store, os.getpid())
+    shot = look(store, plan)
+    assert shot.operational
+    assert (shot.rt.state, shot.rt.pid) == ("running", process.pid)
+    assert (shot.ha.state, shot.ha.reason) == ("OPERATIONAL", "all checks passed")
+    assert (shot.bus.wkc, shot.bus.expected_wkc) == (15, 15)
+    axis = shot.axes[0]
+    assert (axis.name, axis.unit, axis.position, axis.velocity) == ("x", "mm", 1.2345, -0.05)
+    assert (axis.torque_percent, axis.state, axis.drive_state) == (12.5, "FOLLOWING", "Operation enabled")
+
+
+def test_a_killed_rt_process_is_dead_since_its_last_beat(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    write_rt(store, process.pid)
+    write_nonrt(store, os.getpid())
+    process.kill()
+    process.wait()
+    shot = look(store, plan)
+    assert shot.rt.state == "dead"
+    assert shot.rt.since is not None
+    assert shot.bus.wkc is None
+    assert not shot.operational
+
+
+def test_a_stopped_rt_process_is_halted(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    write_rt(store, process.pid)
+    process.send_signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 5
+    while (state := look(store, plan).rt.state) == "running" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert state == "halted"
+
+
+def test_an_rt_process_without_beats_is_silent(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    time.sleep(0.15)  # the process must be older than its last beat
+    write_rt(store, process.pid, age_ns=100 * MS)
+    assert look(store, plan).rt.state == "silent"
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [(RtPhase.STARTING, "starting"), (RtPhase.STOPPING, "stopping"), (RtPhase.STOPPED, "stopped")],
+)
+def test_phases_have_their_names(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes], phase: RtPhase, state: str
+) -> None:
+    write_rt(store, process.pid, phase=phase)
+    assert look(store, plan).rt.state == state
+
+
+def test_what_ha_said_last_is_not_told_as_the_present(store: DataStore, plan: BusPlan) -> None:
+    process = subprocess.Popen(["true"])
+    write_nonrt(store, process.pid)
+    process.wait()
+    shot = look(store, plan)
+    assert shot.nonrt.state == "dead"
+    assert (shot.ha.state, shot.ha.last_state) == ("UNSUPERVISED", "OPERATIONAL")
+
+
+def test_an_orderly_end_is_no_death(store: DataStore, plan: BusPlan) -> None:
+    process = subprocess.Popen(["true"])
+    write_nonrt(store, process.pid, HaState.SHUTDOWN)
+    store.nonrt_stopping = True
+    record = store.new("fs_core_status")
+    record.pid, record.state, record.started_ns = process.pid, CoreState.STOPPED, time.monotonic_ns()
+    record.pass_ns = record.started_ns
+    store.write_core_status(record)
+    process.wait()
+    shot = look(store, plan)
+    assert (shot.nonrt.state, shot.core.state, shot.ha.state) == ("stopped", "stopped", "SHUTDOWN")
+    assert shot.cell == "down"
+    assert shot.since is not None
+
+
+def test_a_torn_record_is_no_crash(store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]) -> None:
+    write_rt(store, process.pid)
+    for block in range(lib.FS_BLOCK_COUNT):
+        lib.fs_block_tear(store.raw, block)
+    shot = look(store, plan)
+    assert shot.axes == ()
+    assert shot.core.state in {"dead", "absent"}
+
+
+def test_damaged_numbers_are_shown_not_raised(store: DataStore, plan: BusPlan) -> None:
+    ffi.memmove(ffi.addressof(store.raw, "rt_status"), b"\xff" * ffi.sizeof("fs_rt_status"), 5000)
+    ffi.memmove(ffi.addressof(store.raw, "rt_bus"), b"\xff" * ffi.sizeof("fs_rt_bus"), 500)
+    shot = look(store, plan)
+    json.dumps(shot.to_dict())
+
+
+def test_the_latch_with_who_and_why(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    write_rt(store, process.pid)
+    store.estop.raise_(EstopSource.OPERATOR, "door open", until=Clear.ON_RESET)
+    shot = look(store, plan)
+    assert shot.estop.latched
+    assert not shot.estop.obeyed
+    assert [(s.source, s.reason, s.clear) for s in shot.estop.sources] == [
+        ("OPERATOR", "door open", "on_reset")
+    ]
+
+
+def test_the_json_has_what_programs_rely_on(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    write_rt(store, process.pid)
+    document: dict[str, Any] = json.loads(json.dumps(look(store, plan).to_dict()))
+    for name in ("rt", "nonrt", "core"):
+        assert {"pid", "state"} <= set(document[name])
+    assert "state" in document["ha"]
+    assert {"al_states", "wkc", "expected_wkc"} <= set(document["bus"])
+    assert {"wake", "exchange", "lost", "late"} <= set(document["cycle"])
+    assert len(document["axes"]) == 4
+    assert "latched" in document["estop"]
+    assert document["motion"]["stop_reason"] == Stop.NONE.name
+
+
+def test_without_shared_memory_the_cell_is_down(instance: Instance) -> None:
+    shot = StatusSource(instance).take()
+    assert shot.cell == "down"
+    assert "fieldstack up" in shot.note
+
+
+def test_a_source_follows_a_memory_that_was_replaced(instance: Instance) -> None:
+    source = StatusSource(instance)
+    first = DataStore.create(instance)
+    write_nonrt(first, os.getpid())
+    assert source.take().nonrt.state == "running"
+    first.unlink()
+    assert source.take().nonrt.state == "absent"
+    second = DataStore.create(instance)
+    try:
+        write_nonrt(second, os.getpid(), HaState.DEGRADED)
+        assert source.take().ha.state == "DEGRADED"
+    finally:
+        second.unlink()
