@@ -40,6 +40,9 @@ static double counts_per_revolution(const fs_drive *d)
     return (double)d->encoder_increments / (double)d->motor_revolutions;
 }
 
+/* 0x6080 in counts/s. */
+static double speed_limit(const fs_drive *d) { return (double)d->max_motor_speed / 60.0 * counts_per_revolution(d); }
+
 static double rated_torque(const fs_drive *d) { return (double)d->motor_rated_torque * 1e-3; }
 
 /* 0x60C2: value times ten to the power of index, in seconds; 1 ms if that is outside 50 us to 1 s. */
@@ -124,7 +127,8 @@ static void take_position(fs_drive *d, double period, double periods)
     double base = round_half_away(d->setpoint);
     uint32_t step = (uint32_t)d->target_position + (uint32_t)d->position_offset - (uint32_t)wrapped(base);
     double target = limited_position(d, base + (double)wrapped((double)step));
-    d->feed_velocity = d->setpoint_age_s < 0.0 ? 0.0 : (target - d->setpoint) / (periods * period);
+    double feed = d->setpoint_age_s < 0.0 ? 0.0 : (target - d->setpoint) / (periods * period);
+    d->feed_velocity = clamp(feed, speed_limit(d));
     d->demand_slope = (target - d->demand_position) / period;
     d->setpoint = target;
 }
@@ -277,14 +281,12 @@ static void move_motor(fs_drive *d, double newton_metres, double h)
 
 static void substep(fs_drive *d, double period, double h)
 {
-    double per_revolution = counts_per_revolution(d);
-    double newton_metres = d->inertia * TWO_PI / per_revolution; /* torque for 1 count/s^2 */
+    double newton_metres = d->inertia * TWO_PI / counts_per_revolution(d); /* torque for 1 count/s^2 */
     if (d->motion == FS_DRIVE_COAST) {
         d->torque = 0.0;
     } else {
-        double speed_limit = (double)d->max_motor_speed / 60.0 * per_revolution;
         double command = velocity_command(d, period, h);
-        double allowed = clamp(command, speed_limit);
+        double allowed = clamp(command, speed_limit(d));
         if (command != allowed) {
             d->limited = 1;
         }
