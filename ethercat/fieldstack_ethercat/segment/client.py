@@ -19,8 +19,8 @@ DEFAULT_TIMEOUT_S = 5.0
 class SegmentClient:
     """Talks to the segment whose control socket is `path`; slaves count from 0 in wire order.
 
-    Methods return when the segment has done what they ask, those that order a fault with its CLOCK_MONOTONIC
-    stamp in nanoseconds. They raise CommandError for what the segment refuses, SegmentGoneError if it is mute.
+    Methods return when the segment has done what they ask; those that order a fault with its CLOCK_MONOTONIC
+    stamp in ns. They raise CommandError for what the segment refuses, SegmentGoneError if it is gone.
     """
 
     def __init__(self, path: Path | str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:

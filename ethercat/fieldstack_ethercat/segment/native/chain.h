@@ -39,11 +39,17 @@ struct fs_segment {
     int running;
     int result; /* of the frame thread */
     int64_t step_ns;
+    int64_t seen_ns; /* newest time that a frame or a step brought */
     pthread_t thread;
 };
 
 static inline void chain_lock(fs_segment *segment) { pthread_mutex_lock(&segment->lock); }
 static inline void chain_unlock(fs_segment *segment) { pthread_mutex_unlock(&segment->lock); }
+
+/* The time for what happens now: the clock's, or without a frame thread the caller's own. */
+static inline int64_t chain_now(const fs_segment *segment) {
+    return segment->running || !segment->seen_ns ? fs_now_ns() : segment->seen_ns;
+}
 
 /* topology.c: after a change of power or cable. */
 void topology_reload(fs_segment *segment);

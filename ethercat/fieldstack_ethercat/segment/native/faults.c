@@ -112,7 +112,7 @@ int fs_segment_power(fs_segment *segment, unsigned slave, int on) {
     if (slave >= segment->count) return -ERANGE;
     esc *target = &segment->slaves[slave];
     chain_lock(segment);
-    const int64_t now_ns = fs_now_ns();
+    const int64_t now_ns = chain_now(segment);
     if (target->powered != (on != 0)) {
         target->powered = on != 0;
         truth_event(target, FS_EVENT_POWER, target->powered, 0, now_ns);
@@ -130,7 +130,7 @@ int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_c
     esc *target = &segment->slaves[slave];
     if (target->device.kind != FS_DEVICE_DRIVE) return -ENODEV;
     chain_lock(segment);
-    const int64_t now_ns = fs_now_ns();
+    const int64_t now_ns = chain_now(segment);
     fs_drive_fault(&target->device.drive, error_code);
     device_step(target, now_ns);
     chain_unlock(segment);
@@ -143,7 +143,7 @@ int fs_segment_set_inputs(fs_segment *segment, unsigned slave, unsigned bits) {
     if (target->device.kind != FS_DEVICE_DIO) return -ENODEV;
     chain_lock(segment);
     for (unsigned i = 0; i < 8; i++) target->device.dio.wired[i] = (uint8_t)(bits >> i & 1);
-    device_step(target, fs_now_ns());
+    device_step(target, chain_now(segment));
     chain_unlock(segment);
     return 0;
 }

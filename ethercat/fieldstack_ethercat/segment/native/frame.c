@@ -40,6 +40,7 @@ static void process(fs_segment *segment, uint8_t *frame, int bytes, int64_t now_
 int frame_process(fs_segment *segment, uint8_t *frame, int bytes, int64_t now_ns) {
     fs_statistics *statistics = &segment->statistics;
     statistics->frames++;
+    segment->seen_ns = now_ns;
     if (!segment->reach) {
         statistics->lost++;
         return 0;
@@ -55,6 +56,7 @@ int frame_process(fs_segment *segment, uint8_t *frame, int bytes, int64_t now_ns
 }
 
 void frame_advance(fs_segment *segment, int64_t now_ns) {
+    segment->seen_ns = now_ns;
     for (unsigned i = 0; i < segment->count; i++) {
         esc *slave = &segment->slaves[i];
         if (slave->powered) {

@@ -48,7 +48,7 @@ int fs_segment_truth(fs_segment *segment, unsigned slave, fs_truth *truth) {
     if (slave >= segment->count) return -ERANGE;
     memset(truth, 0, sizeof *truth);
     chain_lock(segment);
-    truth->t_ns = fs_now_ns();
+    truth->t_ns = chain_now(segment);
     fill(segment, slave, truth);
     chain_unlock(segment);
     return 0;

@@ -137,7 +137,7 @@ int fs_segment_set_safe_image(fs_segment *segment, unsigned slave, const uint8_t
     } else {
         if (bytes) memcpy(target->truth.safe_image, image, bytes);
         target->truth.safe_image_bytes = (uint16_t)bytes;
-        truth_outputs(target, fs_now_ns());
+        truth_outputs(target, chain_now(segment));
     }
     chain_unlock(segment);
     return result;
