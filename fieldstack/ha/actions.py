@@ -44,7 +44,7 @@ class Action:
     """One order.
 
     `rule` is the policy rule (or the built-in reason) that leads to it, `cause` what was seen.
-    `until` belongs to EMERGENCY_STOP and CLEAR_LATCH; `step`, `at_ns`, `took_ns` to RECORD_STEP;
+    `until` belongs to EMERGENCY_STOP and CLEAR_LATCH; `step`, `at_ns`, `took_ns`, `remark` to RECORD_STEP;
     `confirmed` to RECORD_STEP and ANSWER; `request` to ANSWER; `sources` (a bit mask) to
     CLEAR_LATCH: only what the decision has seen is cleared.
     """
@@ -61,6 +61,7 @@ class Action:
     confirmed: bool = True
     request: int = 0
     sources: int = 0
+    remark: str = ""
 
 
 def by_severity(actions: list[Action]) -> tuple[Action, ...]:

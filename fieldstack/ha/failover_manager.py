@@ -165,7 +165,7 @@ class FailoverManager:
 
     def _record_step(self, action: Action) -> None:
         if action.step is not None:
-            remark = "" if action.confirmed else ": NOT CONFIRMED in time, going on"
+            remark = f": {action.remark}" if action.remark else ""
             self._append_step(
                 action, action.step, action.at_ns, action.took_ns, remark, confirmed=action.confirmed
             )

@@ -30,6 +30,7 @@ class ProcessWatch:
         self._pid = 0
         self._asked = False
         self._refused = ""
+        self._stopping_ns = 0
         self._beat = 0
         self.first_beat = 0
         self._progress_ns = 0
@@ -44,6 +45,7 @@ class ProcessWatch:
         self._pid, self._misses = pid, 0
         self._beat = self.first_beat = beat
         self._asked, self._refused = False, ""
+        self._stopping_ns = 0
 
     def has_pid(self, pid: int) -> None:
         self._pid = pid
@@ -80,8 +82,10 @@ class ProcessWatch:
             return ProcessCondition.NEVER_SEEN, ""
         if handle is None:
             return self._ended(sign, ended)
-        if self._asked or sign.stopping:
+        if self._asked:
             return ProcessCondition.STOPPING, "asked to end"
+        if sign.stopping:
+            return self._stopping(now_ns)
         self._count(now_ns, sign)
         if not sign.at_work:
             return self._starting(now_ns)
@@ -97,6 +101,13 @@ class ProcessWatch:
         if now_ns - self.started_ns <= self._section.startup_grace_ns:
             return ProcessCondition.STARTING, ""
         return ProcessCondition.SILENT, f"not at work {self._section.startup_grace_ms} ms after its start"
+
+    def _stopping(self, now_ns: int) -> tuple[ProcessCondition, str]:
+        """It says that it goes down, unasked by Non-RT; that must not take for ever either."""
+        self._stopping_ns = self._stopping_ns or now_ns
+        if now_ns - self._stopping_ns <= self._section.startup_grace_ns:
+            return ProcessCondition.STOPPING, "it goes down, and Non-RT did not ask for it"
+        return ProcessCondition.SILENT, f"still going down after {self._section.startup_grace_ms} ms"
 
     def _count(self, now_ns: int, sign: Sign) -> None:
         if sign.beat != self._beat:

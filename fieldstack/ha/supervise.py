@@ -62,6 +62,8 @@ def _failed(draft: Draft, process: ProcessFacts, lost: Condition) -> None:
     draft.set_track(replace(track, recovery=recovery))
     draft.enter(lost, cause)
     last = draft.facts.guard.last_progress_ns if process.name is ProcessName.RT else 0
+    if last < track.started_ns:  # of an earlier start
+        last = 0
     _record(draft, process.name, Step.DETECTED, detected, max(0, detected - last) if last else 0)
     if not process.gone:
         draft.order(ActionKind.FENCE_PROCESS, rule.name, cause, process.name)
@@ -97,15 +99,17 @@ def _advance(draft: Draft, process: ProcessFacts) -> None:
         return
     attempt = track.recovery.attempt if track.recovery else 0
     if draft.section(process.name).enable_state_recovery:
-        draft.order(ActionKind.READ_CHECKPOINT, pending.rule, pending.cause, process.name)
-    draft.actions.append(
-        Action(ActionKind.REBOOT_PROCESS, pending.rule, pending.cause, process.name, attempt=attempt)
-    )
+        draft.actions.append(_restart_order(ActionKind.READ_CHECKPOINT, pending, process, attempt))
+    draft.actions.append(_restart_order(ActionKind.REBOOT_PROCESS, pending, process, attempt))
     counted = (*track.restarts, draft.now_ns) if pending.counted else track.restarts
     recovery = track.recovery and replace(track.recovery, step=Step.RESTART, at_ns=draft.now_ns)
     draft.set_track(
         replace(track, restarts=counted, pending=None, recovery=recovery, started_ns=draft.now_ns)
     )
+
+
+def _restart_order(kind: ActionKind, pending: Pending, process: ProcessFacts, attempt: int) -> Action:
+    return Action(kind, pending.rule, pending.cause, process.name, attempt=attempt)
 
 
 def _fenced(draft: Draft, process: ProcessFacts) -> bool:
@@ -130,7 +134,8 @@ def _outputs_settled(draft: Draft, process: ProcessFacts) -> bool:
     began = recovery.began_ns if recovery else draft.now_ns
     if waits and draft.now_ns - began < draft.section(ProcessName.RT).safe_output_timeout_ns:
         return False
-    _reach(draft, process.name, Step.SAFE_OUTPUTS, draft.now_ns, confirmed=False)
+    remark = "NOT CONFIRMED in time, going on" if waits else "nothing to read back: the guard was not armed"
+    _reach(draft, process.name, Step.SAFE_OUTPUTS, draft.now_ns, remark)
     return True
 
 
@@ -162,18 +167,18 @@ def _step(draft: Draft, name: ProcessName) -> Step | None:
     return recovery.step if recovery else None
 
 
-def _reach(draft: Draft, name: ProcessName, step: Step, at_ns: int, *, confirmed: bool = True) -> None:
+def _reach(draft: Draft, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
     track = draft.state.track(name)
     recovery = track.recovery
     if recovery is None:
         return
     at_ns = max(at_ns, recovery.at_ns)
     draft.set_track(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
-    _record(draft, name, step, at_ns, at_ns - recovery.at_ns, confirmed=confirmed)
+    _record(draft, name, step, at_ns, at_ns - recovery.at_ns, remark=remark)
 
 
 def _record(
-    draft: Draft, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, confirmed: bool = True
+    draft: Draft, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
 ) -> None:
     recovery = draft.state.track(name).recovery
     if recovery is None:
@@ -188,7 +193,8 @@ def _record(
             at_ns=at_ns,
             took_ns=took_ns,
             attempt=recovery.attempt,
-            confirmed=confirmed,
+            confirmed=not remark,
+            remark=remark,
         )
     )
 

@@ -74,6 +74,7 @@ static int arm(fs_guard *guard) {
     fs_guard_plan *plan = &guard->plan;
     if (fs_block_read(guard->store, FS_BLOCK_GUARD_PLAN, plan, PLAN_READ_ATTEMPTS)) return 0;
     if (plan->epoch == 0 || plan->epoch != fs_load64(&guard->store->rt_epoch) || !plan_is_whole(plan)) return 0;
+    if (plan->epoch == guard->status.trip_epoch) return 0; /* its RT is dead; the successor's plan is yet to come */
     disarm(guard);
     if (fs_safe_frames_open(&guard->frames, plan)) return 0;
     guard->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)plan->rt_pid, 0);
