@@ -317,9 +317,9 @@ def test_fault_reaction_slows_down_as_0x605e_says(bench: Bench, option: int, ram
     bench.enable()
     bench.drive_at(20.0)
     lib.fs_drive_fault(bench.drive, 0x7300)
-    assert bench.state is State.FAULT_REACTION_ACTIVE
+    assert bench.step() is State.FAULT_REACTION_ACTIVE
     assert deceleration([bench.velocity, *bench.run(0.3)]) == pytest.approx(ramp, rel=0.05)
-    assert bench.state is State.FAULT
+    assert bench.step() is State.FAULT
 
 
 def test_power_off_lets_the_motor_coast_and_keeps_its_position(bench: Bench) -> None:
