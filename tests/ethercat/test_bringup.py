@@ -166,7 +166,7 @@ def test_op_without_process_data_is_refused_with_the_reason(segment: RunningSegm
     with Bus(PLAN, segment.interface) as bus:
         bus.configure()
         with pytest.raises(StateChangeError) as caught:
-            bus.request_op(timeout_ns=SECOND)
+            bus.request_op(timeout_ns=4 * SECOND)
     error = caught.value
     assert (error.wanted, error.position) == ("OP", 0)
     assert error.al_status_code in {0x0019, 0x001B}
@@ -189,3 +189,14 @@ def test_a_bus_comes_up_again_from_whatever_state_it_was_left_in(segment: Runnin
             bus.configure()
             with ExchangeLoop(bus):
                 bus.request_op()
+
+
+def test_thirty_two_drives_reach_op() -> None:
+    plan = BusConfig.from_file(CONFIG / "drives-32.yaml").to_plan()
+    with running_segment("drive*32") as segment, Bus(plan, segment.interface) as bus:
+        bus.configure()
+        assert bus.soem_context().expected_wkc == 96
+        with ExchangeLoop(bus) as loop:
+            bus.request_op()
+            assert loop.wait_for_wkc(96, timeout_s=5)
+            bus.request_state(AlState.SAFEOP)

@@ -13,7 +13,8 @@ from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import BusError, InterfaceError, NoSlavesError
 from fieldstack_ethercat.bus.exchange import ExchangeLoop
-from fieldstack_ethercat.bus.scan import ScannedSlave, scan
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.scan import ScannedSlave, from_sii, scan
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 
@@ -51,6 +52,16 @@ def test_written_configuration_brings_the_segment_up(
         with ExchangeLoop(bus) as loop:
             bus.request_op()
             assert loop.wait_for_wkc(12, timeout_s=2)
+
+
+def test_a_slave_without_coe_tells_its_mapping_in_its_eeprom(
+    segment: RunningSegment, scanned: tuple[ScannedSlave, ...]
+) -> None:
+    """The virtual devices have both, so that the two ways can be compared."""
+    with Bus(BusPlan("", "", segment.interface, 1_000_000, 500, (), ())) as bus:
+        for found in bus.find():
+            told = from_sii(bus.master.slaves[found.position], found)
+            assert (told.rx, told.tx) == (scanned[found.position].rx, scanned[found.position].tx)
 
 
 def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:

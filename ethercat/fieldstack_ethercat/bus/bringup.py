@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +25,7 @@ from fieldstack_ethercat.bus.errors import (
     StateChangeError,
     TopologyMismatchError,
 )
-from fieldstack_ethercat.bus.plan import BusPlan, SlavePlan
+from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.soem_context import SoemContext, SoemView
 from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
 from fieldstack_ethercat.bus.states import SlaveState, hint
@@ -90,6 +89,7 @@ class Bus:
             master.open(self.interface)
         except ConnectionError as error:
             raise InterfaceError(self.interface, f"cannot be opened: {error}", "Check `ip link`.") from error
+        master.always_release_gil = True
         self._master = master
 
     def close(self) -> None:
@@ -129,8 +129,8 @@ class Bus:
             raise TopologyMismatchError(differences)
         with self._lock:
             self._setup_error = None
-            for slave, plan in zip(self.master.slaves, self.plan.slaves, strict=True):
-                slave.config_func = partial(self._set_up, plan)
+            for slave in self.master.slaves:
+                slave.config_func = self._hook
             self._context = self._map()
             self.wait_for_state(AlState.SAFEOP, timeout_ns)
 
@@ -217,22 +217,28 @@ class Bus:
             raise BusClosedError("the bus is not configured; call configure() first")
         return slaves
 
-    def _set_up(self, plan: SlavePlan, position: int) -> None:
+    def _set_up(self, position: int) -> None:
+        view, plan = self._configured_view(), self.plan.slaves[position]
+        record = view.slave(position)
+        has_coe = bool(record.mailbox_protocols & MAILBOX_COE)
+        complete_access = bool(record.coe_details & COE_COMPLETE_ACCESS)
+        slave_setup.set_up(
+            self.master.slaves[position], plan, has_coe=has_coe, complete_access=complete_access
+        )
+        if has_coe:
+            view.give_mapping(position, plan.output_bits, plan.input_bits)
+
+    def _hook(self, position: int) -> None:
         """SOEM's PRE-OP hook. It must not raise: SOEM is on the stack."""
         if self._setup_error:
             return
-        record = self._configured_view().slave(position)
         try:
-            slave_setup.set_up(
-                self.master.slaves[position],
-                plan,
-                has_coe=bool(record.mailbox_protocols & MAILBOX_COE),
-                complete_access=bool(record.coe_details & COE_COMPLETE_ACCESS),
-            )
+            self._set_up(position)
         except BusError as error:
             self._setup_error = error
         except Exception as error:
-            self._setup_error = BusError(f"position {position} ({plan.name}): set-up failed: {error!r}")
+            name = self.plan.slaves[position].name
+            self._setup_error = BusError(f"position {position} ({name}): set-up failed: {error!r}")
             self._setup_error.__cause__ = error
 
     def _map(self) -> SoemContext:

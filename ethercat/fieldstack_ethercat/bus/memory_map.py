@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +16,21 @@ class Mapping:
     file: str
 
 
-@dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """The process' mapped ranges at one moment."""
+    """The process' mapped ranges at one moment; parsed only as far as an answer needs."""
 
-    mappings: tuple[Mapping, ...]
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
 
     @classmethod
     def read(cls) -> MemoryMap:
-        return cls(tuple(_parse(line) for line in Path("/proc/self/maps").read_text().splitlines()))
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+            return cls(maps.read())
+
+    @property
+    def mappings(self) -> Iterator[Mapping]:
+        """All ranges, by rising address."""
+        return map(_parse, self._lines)
 
     def readable(self, address: int | None, size: int) -> bool:
         """True if all of `[address, address + size)` can be read; adjacent ranges count as one."""

@@ -65,7 +65,7 @@ def _scan_slave(slave: Any, found: FoundSlave, view: SoemView) -> ScannedSlave:
     record = view.slave(found.position)
     try:
         if not record.mailbox_protocols & MAILBOX_COE:
-            return _from_sii(slave, found)
+            return from_sii(slave, found)
         return _over_coe(slave, found, bool(record.coe_details & COE_COMPLETE_ACCESS))
     except (*MAILBOX_ERRORS, WireError) as error:
         return ScannedSlave(found, False, (), (), {}, f"its PDO mapping cannot be read: {error!r}")
@@ -91,7 +91,7 @@ def _number(slave: Any, index: int, sub: int, layout: str) -> int | None:
     return int(struct.unpack(layout, raw)[0]) if len(raw) == struct.calcsize(layout) else None
 
 
-def _from_sii(slave: Any, found: FoundSlave) -> ScannedSlave:
+def from_sii(slave: Any, found: FoundSlave) -> ScannedSlave:
     """A slave without CoE has a fixed mapping, which its EEPROM tells."""
     image = unpack_sii(_read_sii(slave))
     return ScannedSlave(found, False, _mapping(image.rx_pdos), _mapping(image.tx_pdos), {})
