@@ -110,6 +110,7 @@ static void fence(fs_guard *guard, int have_lock) {
         guard->status.fence_failed = !await_end(guard, patience_ns);
     }
     guard->status.fenced_ns = fs_now_ns();
+    if (!guard->status.fence_failed) fs_set32(&guard->store->rt_phase, FS_RT_ABSENT); /* or it would be armed anew */
 }
 
 static void look_at_answers(fs_guard *guard, uint64_t patience_ns) {
@@ -226,6 +227,11 @@ static void rt_let_go(fs_guard *guard) {
 }
 
 static void watch(fs_guard *guard) {
+    if (guard->status.armed_epoch != fs_load64(&guard->store->rt_epoch)) { /* another RT process came between */
+        disarm(guard);
+        set_state(guard, FS_GUARD_IDLE);
+        return;
+    }
     uint64_t cycle = guard->plan.cycle_time_ns;
     int error = fs_lock_take(guard->store, cycle > SHORTEST_OBSERVATION_NS ? cycle : SHORTEST_OBSERVATION_NS);
     uint64_t now = fs_now_ns();
