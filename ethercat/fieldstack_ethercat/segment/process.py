@@ -80,22 +80,27 @@ def _interface_index(name: str) -> int:
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[socket.socket]:
-    """A socket that becomes readable on SIGINT or SIGTERM."""
+    """A socket that becomes readable on SIGINT or SIGTERM.
+
+    The wake-up descriptor is written in the signal's own handler: a Python handler would run too late for a signal
+    that comes just before the selector begins to wait.
+    """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(BlockingIOError):
-            writer.send(b"\0")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield reader
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(before_fd)
         reader.close()
         writer.close()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """A handler must be there for the wake-up descriptor to be written."""
 
 
 def _warn_about_missing(options: SegmentOptions, bench: SegmentBench) -> None:

@@ -5,6 +5,7 @@
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -150,7 +151,12 @@ static int start_thread(fs_segment *segment) {
     int error = pthread_attr_init(&attributes);
     if (error) return error;
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    /* Signals are for the process's main thread. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     error = pthread_create(&segment->thread, &attributes, frame_thread, segment);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
 }
