@@ -25,6 +25,7 @@ from fieldstack_rt.datastore.layout import AxisMode, GuardState, RtPhase, TripCa
 
 _AL_OP = 8
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
+_POWERED = frozenset({AxisMode.ENABLING, AxisMode.HOLDING, AxisMode.FOLLOWING, AxisMode.RAMPING})
 _TRIP_WORDS = {
     TripCause.DEAD: "its cycle thread has died",
     TripCause.SILENT: "its cycle thread made no progress",
@@ -203,8 +204,10 @@ class ProcessMonitor:
         """RT gives the axes power only after its own check, so an axis with power has passed it."""
         if self._rt.positions is PositionCheck.PENDING:
             axes = range(int(status.axis_count))
-            powered = not axes or any(status.axes[axis].state != AxisMode.DISABLED for axis in axes)
-            if powered or not self._rt.known:  # without a checkpoint there is nothing to differ from
+            powered = any(status.axes[axis].state in _POWERED for axis in axes)
+            if (
+                not axes or powered or not self._rt.known
+            ):  # without a checkpoint there is nothing to differ from
                 self._rt.positions = PositionCheck.AGREE
         return self._rt.positions
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
@@ -27,6 +27,15 @@ class _Watched:
     identity: Identity
     child: subprocess.Popen[bytes] | None
     kill_at: float = 0.0
+    poll: select.poll = field(default_factory=select.poll)
+
+    def __post_init__(self) -> None:
+        self.poll.register(self.handle.pidfd, select.POLLIN)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended (a zombie has)."""
+        return bool(self.poll.poll(0))
 
 
 class LocalProcessManager:
@@ -113,7 +122,7 @@ class LocalProcessManager:
 
     def _reap(self, name: str) -> None:
         watched = self._live.get(name)
-        if watched is None or not _readable(watched.handle.pidfd):
+        if watched is None or not watched.over:
             return
         del self._live[name]
         os.close(watched.handle.pidfd)
@@ -161,12 +170,6 @@ class LocalProcessManager:
 
     def last_words(self, name: str) -> str:
         return self._logs[name].last_line()
-
-
-def _readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def ending(status: int | None, words: str) -> str:
