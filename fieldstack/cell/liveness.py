@@ -19,6 +19,9 @@ SILENT, HALTED, STOPPED, DEAD, ABSENT = "silent", "halted", "stopped", "dead", "
 ALIVE = frozenset({RUNNING, STARTING, STOPPING, SILENT, HALTED})
 """A process that is there, even if it makes no progress."""
 
+LIVE = frozenset({RUNNING, STARTING, STOPPING})
+"""A process that makes progress."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessView:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fieldstack.cell.histogram import Latency, latency
-from fieldstack.cell.liveness import ProcessView, core_view, nonrt_view, rt_view
+from fieldstack.cell.liveness import LIVE, ProcessView, core_view, nonrt_view, rt_view
 from fieldstack.cell.snapshot_bus import (
     AxisView,
     BusView,
@@ -24,7 +24,7 @@ from fieldstack.cell.snapshot_bus import (
 )
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import HaState
+from fieldstack_rt.datastore.layout import GuardState, HaState, TripCause
 from fieldstack_rt.instance import Instance
 
 
@@ -38,6 +38,16 @@ class HaView:
     since: str | None
     restarts: int
     restart_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardView:
+    """The guard thread; `outputs_safe`: it has the bus and has read back that the outputs are safe."""
+
+    state: str
+    cause: str
+    trips: int
+    outputs_safe: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,13 @@ class Snapshot:
     since: str | None
     """Since when the cell is down, if it is and that is known."""
     note: str
+    live: bool
+    """Bus, cycle, motion and axes are of the present; else they are as RT left them."""
     rt: ProcessView
     nonrt: ProcessView
     core: ProcessView
     ha: HaView
+    guard: GuardView
     estop: EstopView
     bus: BusView
     cycle: CycleView
@@ -129,6 +142,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
     nonrt, core = nonrt_view(store, clock), core_view(store, clock)
     status = read(store.rt_status, store, "fs_rt_status")
     ha = _ha(store, nonrt, clock)
+    live = rt.state in LIVE
     down = not (rt.alive or nonrt.alive)
     return Snapshot(
         instance=store.instance.name,
@@ -137,12 +151,14 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         operational=ha.state == HaState.OPERATIONAL.name and rt.running,
         since=clock.at(max(rt.stamp_ns, nonrt.stamp_ns)) if down else None,
         note="" if plan else "the bus plan of this instance is missing: names and units are not known",
+        live=live,
         rt=rt,
         nonrt=nonrt,
         core=core,
         ha=ha,
+        guard=_guard(store),
         estop=_estop(store, status, rt, clock),
-        bus=bus_of(read(store.rt_bus, store, "fs_rt_bus"), status, plan, live=rt.running),
+        bus=bus_of(read(store.rt_bus, store, "fs_rt_bus"), status, plan, live=live),
         cycle=_cycle(store, status, plan),
         motion=motion_of(status, permit=store.motion_permit),
         axes=axes_of(status, plan),
@@ -160,10 +176,12 @@ def down(instance: Instance, clock: Clock, *, since: str | None, note: str) -> S
         operational=False,
         since=since,
         note=note,
+        live=False,
         rt=absent,
         nonrt=absent,
         core=absent,
         ha=HaView("UNSUPERVISED", HaState.NEVER.name, "", None, 0, 0),
+        guard=GuardView(GuardState.OFF.name, TripCause.NONE.name, 0, outputs_safe=False),
         estop=EstopView(latched=False, obeyed=False, sources=()),
         bus=BusView.unknown(),
         cycle=CycleView(0.0, 0, 0, 0, 0, nothing, nothing),
@@ -191,6 +209,16 @@ def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
         since=clock.at(status.ha_since_ns),
         restarts=int(status.rt_restarts),
         restart_budget=int(status.rt_restart_budget),
+    )
+
+
+def _guard(store: DataStore) -> GuardView:
+    status = read(store.guard_status, store, "fs_guard_status")
+    return GuardView(
+        state=name_of(GuardState, status.state),
+        cause=name_of(TripCause, status.cause),
+        trips=int(status.trips),
+        outputs_safe=bool(status.state == GuardState.TRIPPED and status.confirmed_ns),
     )
 
 

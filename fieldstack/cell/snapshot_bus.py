@@ -19,7 +19,7 @@ MAX_AXES = 64
 
 @dataclass(frozen=True, slots=True)
 class SlaveView:
-    """A slave's AL state (0x0130) by name, `NONE` if it does not answer; AL status code 0x0134."""
+    """AL state (0x0130) by name, `NONE`: no answer, `UNKNOWN`: RT is down; AL status code 0x0134."""
 
     position: int
     name: str

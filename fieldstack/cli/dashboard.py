@@ -40,6 +40,8 @@ def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
     parts.append(_processes(snapshot))
     if snapshot.estop.latched:
         parts.append(_estop(snapshot))
+    if not snapshot.live and snapshot.cycle.cycles:
+        parts.append(Text("RT does not run: bus, cycle and axes are as it left them", WARN))
     if snapshot.bus.slaves or snapshot.bus.diagnosis:
         parts.append(_bus(snapshot))
     if snapshot.cycle.cycles:
@@ -94,7 +96,12 @@ def _estop(snapshot: Snapshot) -> Panel:
         + ("a person resets it)" if source.clear == "on_reset" else "clears when its cause has gone)")
         for source in snapshot.estop.sources
     ]
-    obeyed = "the cycle obeys it" if snapshot.estop.obeyed else "NOT confirmed by the cycle"
+    if snapshot.estop.obeyed:
+        obeyed = "the cycle obeys it"
+    elif snapshot.guard.outputs_safe:
+        obeyed = "RT is down, the guard keeps the outputs safe"
+    else:
+        obeyed = "NOT confirmed by the cycle"
     return Panel(Text("\n".join(lines)), title=f"EMERGENCY_STOP: {obeyed}", border_style=BAD)
 
 
@@ -128,7 +135,7 @@ def _cycle(snapshot: Snapshot) -> Group:
         f"wake {_latency(cycle.wake)}  exchange {_latency(cycle.exchange)}",
     )
     motion = snapshot.motion
-    style = GOOD if motion.stop_reason == "NONE" else WARN
+    style = GOOD if motion.stop_reason == "NONE" and snapshot.live else WARN
     stop = Text.assemble(
         ("motion ", "bold"),
         (STOP_TEXT.get(motion.stop_reason, motion.stop_reason), style),
@@ -142,12 +149,12 @@ def _latency(latency: Latency) -> str:
 
 
 def _axes(snapshot: Snapshot) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("axis", header_style=DIM)
     for column in ("position", "velocity", "torque"):
-        table.add_column(column, justify="right", header_style=DIM, min_width=12)
-    for column in ("state", "drive", "statusword", "error"):
-        table.add_column(column, header_style=DIM)
+        table.add_column(column, justify="right", header_style=DIM, min_width=11, no_wrap=True)
+    for column in ("state", "drive", "0x6041", "error"):
+        table.add_column(column, header_style=DIM, no_wrap=column != "error")
     for axis in snapshot.axes:
         table.add_row(*_axis(axis))
     return table

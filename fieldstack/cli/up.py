@@ -59,7 +59,7 @@ def run_up(options: UpOptions, console: Console) -> ExitCode:
     if missing := capabilities.missing(capabilities.BUS):
         _gain_privileges(options.instance, launch, missing)
     for warning in _warnings():
-        console.print(f"degraded: {warning}", style="yellow", highlight=False)
+        console.print(f"degraded: {warning}", style="yellow", highlight=False, soft_wrap=True)
     return _Session(options, launch, console).run()
 
 

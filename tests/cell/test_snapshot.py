@@ -115,6 +115,7 @@ def test_a_killed_rt_process_is_dead_since_its_last_beat(
     assert shot.rt.state == "dead"
     assert shot.rt.since is not None
     assert shot.bus.wkc is None
+    assert not shot.live
     assert not shot.operational
 
 
