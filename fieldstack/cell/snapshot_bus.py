@@ -77,7 +77,7 @@ class AxisView:
     error: str
 
 
-def altext_of(state: int) -> str:
+def al_text(state: int) -> str:
     """An AL state's name, with `+ERROR` for the error flag; `NONE`: not answering."""
     if state == 0:
         return "NONE"
@@ -88,7 +88,10 @@ def altext_of(state: int) -> str:
 def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusView:
     slaves = tuple(
         SlaveView(
-            at, _slave_name(plan, at), altext_of(bus.slaves[at].al_state), bus.slaves[at].al_status_code
+            position=at,
+            name=_slave_name(plan, at),
+            al_state=al_text(bus.slaves[at].al_state) if live else "UNKNOWN",
+            al_status_code=bus.slaves[at].al_status_code,
         )
         for at in range(min(bus.slave_count, MAX_SLAVES))
     )
