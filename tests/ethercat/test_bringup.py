@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -200,3 +201,19 @@ def test_thirty_two_drives_reach_op() -> None:
             bus.request_op()
             assert loop.wait_for_wkc(96, timeout_s=5)
             bus.request_state(AlState.SAFEOP)
+
+
+def test_slaves_may_be_found_by_another_thread_first(segment: RunningSegment) -> None:
+    with Bus(PLAN, segment.interface) as bus:
+        finder = threading.Thread(target=bus.find)
+        finder.start()
+        finder.join()
+        for _ in range(2):  # what was found counts once; then the wire is asked again
+            bus.configure()
+            assert bus.soem_context().expected_wkc == 15
+        segment.client.power_off(4)
+        try:
+            with pytest.raises(TopologyMismatchError):
+                bus.configure()
+        finally:
+            segment.client.power_on(4)

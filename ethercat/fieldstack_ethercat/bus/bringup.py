@@ -56,6 +56,7 @@ class Bus:
         self._master: Any = None
         self._view: SoemView | None = None
         self._context: SoemContext | None = None
+        self._found: tuple[topology.FoundSlave, ...] = ()
         self._setup_error: BusError | None = None
         self._lock = threading.RLock()
 
@@ -97,11 +98,16 @@ class Bus:
         with self._lock:
             master, self._master = self._master, None
             self._view = self._context = None
+            self._found = ()
             if master is not None:
                 master.close()
 
     def find(self) -> tuple[topology.FoundSlave, ...]:
-        """Enumerate the slaves and take them to PRE-OP. NoSlavesError if nobody answers."""
+        """Enumerate the slaves and take them to PRE-OP. NoSlavesError if nobody answers.
+
+        `configure` does it if nobody has: it is most of a bring-up's time and does not hold the GIL, so that a
+        process may let a thread do it while it imports the rest of itself.
+        """
         with self._lock:
             self._view = self._context = None
             count = self.master.config_init(release_gil=True)
@@ -112,10 +118,11 @@ class Bus:
             self._view = SoemView(self.master)
             for slave in self.master.slaves:
                 slave.add_emergency_callback(self.emergencies.append)
-            return tuple(
+            self._found = tuple(
                 topology.FoundSlave(position, slave.man, slave.id, slave.rev, slave.name)
                 for position, slave in enumerate(self.master.slaves)
             )
+            return self._found
 
     def configure(self, timeout_ns: int = STATE_TIMEOUT_NS) -> None:
         """Take the slaves to SAFE-OP as planned: PDO mapping, start-up SDOs, watchdogs, process image.
@@ -124,7 +131,9 @@ class Bus:
         MappingMismatchError, StartupSdoError, RegisterWriteError or StateChangeError if one cannot be set up;
         SoemLayoutError if pysoem is not as it must be.
         """
-        differences = topology.compare(self.plan.slaves, self.find())
+        found = self._found or self.find()
+        self._found = ()
+        differences = topology.compare(self.plan.slaves, found)
         if differences:
             raise TopologyMismatchError(differences)
         with self._lock:
