@@ -218,7 +218,7 @@ GARBAGE: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(GARBAGE)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_yaml_gives_a_configuration_error_and_nothing_else(garbage: Any) -> None:
     refused(yaml.safe_dump(garbage, allow_unicode=True))
 
@@ -238,7 +238,7 @@ PLAIN_CELL = yaml.safe_load(CELL)
 
 
 @given(st.sampled_from(paths(PLAIN_CELL)[1:]), GARBAGE)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_one_wrong_value_in_a_good_file_gives_a_plan_or_a_configuration_error(
     path: tuple[Any, ...], garbage: Any
 ) -> None:

@@ -105,7 +105,7 @@ class Bus:
     def find(self) -> tuple[topology.FoundSlave, ...]:
         """Enumerate the slaves and take them to PRE-OP. NoSlavesError if nobody answers.
 
-        `configure` does it if nobody has: it is most of a bring-up's time and does not hold the GIL, so that a
+        `configure` does it if nobody has. It is most of a bring-up and does not hold the GIL, so that a
         process may let a thread do it while it imports the rest of itself.
         """
         with self._lock:
