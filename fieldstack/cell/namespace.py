@@ -35,10 +35,10 @@ _ROOT_REMEDY = (
 class NamespaceError(Exception):
     """The kernel does not let this user make a user and network namespace."""
 
-    def __init__(self, step: str, error: OSError) -> None:
+    def __init__(self, step: str, error: OSError, uid: int) -> None:
         super().__init__(
             "this process may not make network interfaces, and the kernel refuses it a namespace of its own "
-            f"({step}: {error.strerror}). {_ROOT_REMEDY if os.geteuid() == 0 else _USER_REMEDY}"
+            f"({step}: {error.strerror}). {_USER_REMEDY if uid else _ROOT_REMEDY}"
         )
         self.step, self.error = step, error
 
@@ -60,16 +60,16 @@ def re_execute(instance: Instance) -> NoReturn:
     environment[MARK] = str(uid)
     environment["FIELDSTACK_RUNTIME_DIR"] = str(instance.runtime_dir.parent)
     environment["FIELDSTACK_STATE_DIR"] = str(instance.state_dir.parent)
-    _unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    _unshare(CLONE_NEWUSER | CLONE_NEWNET, uid)
     _map_ids(uid, gid)
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
 
 
-def _unshare(flags: int) -> None:
+def _unshare(flags: int, uid: int) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if library.unshare(flags) != 0:
         error = ctypes.get_errno()
-        raise NamespaceError("unshare", OSError(error, os.strerror(error)))
+        raise NamespaceError("unshare", OSError(error, os.strerror(error)), uid)
 
 
 def _map_ids(uid: int, gid: int) -> None:
@@ -79,4 +79,4 @@ def _map_ids(uid: int, gid: int) -> None:
         (own / "uid_map").write_text(f"0 {uid} 1", encoding="ascii")
         (own / "gid_map").write_text(f"0 {gid} 1", encoding="ascii")
     except OSError as error:
-        raise NamespaceError("mapping the user id", error) from error
+        raise NamespaceError("mapping the user id", error, uid) from error

@@ -142,11 +142,14 @@ class _Session:
             live.update(self._screen(), refresh=True)
 
     def _screen(self) -> RenderableType:
+        snapshot = self._source.take()
+        if snapshot.cell == "down":
+            return Text("\n".join(["the cell is starting or going down", *self._notices]))
         name = self._options.instance.name
         option = "" if name == "cell" else f" --instance {name}"
         tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; fieldstack reset{option}"
         hint = f"Ctrl-C ends the cell.  From another terminal: {tries}"
-        return Group(render(self._source.take(), list(self._notices)), Text(hint, "dim"))
+        return Group(render(snapshot, list(self._notices)), Text(hint, "dim"))
 
 
 def run_down(instance: Instance, console: Console) -> ExitCode:
