@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError
 from fieldstack_ethercat.bus.schema import schema_text
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat"
 CELL = (CONFIG / "cell.yaml").read_text(encoding="utf-8")
