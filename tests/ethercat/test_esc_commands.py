@@ -1,6 +1,7 @@
 """Every datagram command on the native ESCs: addressing, data, working counter (ETG.1000.4, 5.4)."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -50,9 +51,15 @@ def test_station_addresses_stay_as_they_are(addressed: DirectMaster) -> None:
     assert (answer.data, answer.working_counter, answer.position) == (b"\x04", 1, station(2))
 
 
-def test_the_alias_answers_only_when_it_is_enabled(addressed: DirectMaster) -> None:
-    # An alias of 0 is no address; station address 0 is what slaves have before they are given one.
-    assert addressed.physical(Command.FPRD, 0, Register.USER_RAM, b"\0").working_counter == 0
+def test_the_alias_of_the_eeprom_answers_only_when_it_is_enabled(master: DirectMaster) -> None:
+    image = replace(master.sii(1), alias=0x0777)
+    master.chain.set_eeprom(1, image.pack())
+    master.chain.power(1, False)
+    master.chain.power(1, True)
+    assert master.read(1, Register.STATION_ALIAS, 2) == b"\x77\x07"
+    assert master.physical(Command.FPRD, 0x0777, Register.TYPE, b"\0").working_counter == 0
+    assert master.write(1, Register.DL_CONTROL + 3, b"\x01") == 1
+    assert master.physical(Command.FPRD, 0x0777, Register.TYPE, b"\0").working_counter == 1
 
 
 @pytest.mark.parametrize(("command", "counter"), [(Command.APRW, 3), (Command.FPRW, 3)])

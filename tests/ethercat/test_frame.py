@@ -1,7 +1,7 @@
 """Frames and datagrams: what packs unpacks, and what is broken says so."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.wire.datagram import Command, Datagram, physical_address, unpack_datagram
@@ -20,6 +20,7 @@ DATAGRAMS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(DATAGRAMS, min_size=1, max_size=10))
 def test_a_frame_unpacks_to_what_was_packed(datagrams: list[Datagram]) -> None:
     frame = frame_of(*datagrams)

@@ -1,7 +1,7 @@
 """Sync manager, FMMU and AL structures."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.wire.al import (
@@ -27,11 +27,13 @@ WORD = st.integers(0, 0xFFFF)
 BYTE = st.integers(0, 0xFF)
 
 
+@settings(deadline=None)
 @given(st.builds(SyncManager, WORD, WORD, BYTE, BYTE, BYTE, BYTE))
 def test_a_sync_manager_unpacks_to_what_was_packed(manager: SyncManager) -> None:
     assert unpack_sync_manager(manager.pack()) == manager
 
 
+@settings(deadline=None)
 @given(
     st.builds(Fmmu, st.integers(0, 2**32 - 1), WORD, WORD, st.integers(0, 3), BIT, BIT, BIT, st.booleans())
 )
@@ -63,7 +65,7 @@ def test_short_buffers_are_refused() -> None:
 
 def test_the_default_watchdog_is_a_hundred_milliseconds() -> None:
     assert watchdog_interval_ns(0x09C2, 1000) == 100_000_000
-    assert Register.WATCHDOG_TIME_PROCESS_DATA == 0x0420
+    assert int(Register.WATCHDOG_TIME_PROCESS_DATA) == 0x0420
 
 
 def test_al_words() -> None:

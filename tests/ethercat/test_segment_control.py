@@ -20,7 +20,7 @@ from fieldstack_ethercat.segment.errors import (
     SegmentStartError,
     VethError,
 )
-from fieldstack_ethercat.segment.veth import create_veth, delete_veth
+from fieldstack_ethercat.segment.veth import create_veth, delete_veth, veth_pair
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 
 
@@ -136,6 +136,20 @@ def test_signals_end_it_cleanly(number: signal.Signals) -> None:
             keep_asking(running.client)
     assert not running.socket.exists()
     assert not Path("/sys/class/net", running.interface).exists()
+
+
+def test_it_ends_with_the_process_that_holds_its_lifeline(tmp_path: Path) -> None:
+    names = f"fmx{os.getpid()}", f"fsx{os.getpid()}"
+    command = [sys.executable, "-m", "fieldstack_ethercat.segment", "--interface", names[1], "--lifeline"]
+    command += ["--devices", "dio", "--socket", str(tmp_path / "s")]
+    with veth_pair(*names):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "ready"
+        process.stdin.close()
+        assert process.wait(10) == 0
+        process.stdout.close()
 
 
 def test_it_ends_with_an_error_when_its_interface_goes() -> None:

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.wire.errors import MalformedError, ShortBufferError
@@ -39,6 +39,7 @@ IMAGES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(IMAGES)
 def test_an_image_unpacks_to_what_was_packed(image: SiiImage) -> None:
     assert unpack_sii(image.pack()) == image
@@ -52,6 +53,7 @@ def test_identity_and_mailbox_are_at_their_words() -> None:
     assert len(image) == 1024
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=14, max_size=14))
 def test_the_checksum_leaves_no_remainder(configuration: bytes) -> None:
     """A CRC over data and its own CRC is zero: here by long division of the whole as one polynomial."""

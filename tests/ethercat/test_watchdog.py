@@ -1,5 +1,7 @@
 """The process data watchdog: by time, not by frames."""
 
+import itertools
+
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
@@ -120,3 +122,29 @@ def test_slaves_expire_each_for_itself() -> None:
         master.advance(40)
         master.outputs(1, OUTPUTS)
     assert [master.al_status(slave).error for slave in range(2)] == [True, False]
+
+
+def csv_command(controlword: int, velocity: int) -> bytes:
+    """The drive's default outputs: controlword, mode CSV, padding, target position, target velocity."""
+    return controlword.to_bytes(2, "little") + b"\x09\0" + bytes(4) + velocity.to_bytes(4, "little")
+
+
+def test_an_axis_in_motion_slows_down_along_its_quick_stop_ramp() -> None:
+    master = master_of("drive")
+    master.bring_up(0)
+    drive = master.chain.device(0)
+    drive.quick_stop_deceleration = 200_000
+    for controlword, cycles in ((0x06, 100), (0x07, 100), (0x0F, 1000)):
+        for _ in range(cycles):
+            master.outputs(0, csv_command(controlword, 30_000))
+            master.advance(1)
+    before = master.chain.truth(0)
+    assert before.velocity == pytest.approx(30_000, rel=0.02)
+    master.advance(100 + 150 + 50)
+    expired = next(e for e in master.chain.events(0) if e.kind is EventKind.WATCHDOG_EXPIRED)
+    ramp = [s for s in master.chain.trace(0, before.samples) if s.t_ns >= expired.t_ns]
+    slopes = [(b.velocity - a.velocity) * 1000 for a, b in itertools.pairwise(ramp[20:120])]
+    assert sum(slopes) / len(slopes) == pytest.approx(-200_000, rel=0.05)
+    jumps = [abs(b.position - a.position) for a, b in itertools.pairwise(ramp)]
+    assert max(jumps) < 35
+    assert ramp[-1].velocity == pytest.approx(0, abs=200)

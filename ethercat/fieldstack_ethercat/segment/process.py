@@ -37,6 +37,8 @@ class SegmentOptions:
     priority: int = 85
     watchdog_ms: float = 100.0
     step_ns: int = DEFAULT_STEP_NS
+    lifeline: bool = False
+    """End also when stdin does: whoever holds its other end is gone."""
 
 
 def run_segment(options: SegmentOptions) -> None:
@@ -53,6 +55,8 @@ def run_segment(options: SegmentOptions) -> None:
             try:
                 _warn_about_missing(options, bench)
                 _say_ready(options)
+                if options.lifeline:
+                    selector.register(sys.stdin, selectors.EVENT_READ, None)
                 _serve(selector, bench, stop)
             finally:
                 bench.chain.stop()
@@ -82,8 +86,8 @@ def _interface_index(name: str) -> int:
 def _stop_signals() -> Iterator[socket.socket]:
     """A socket that becomes readable on SIGINT or SIGTERM.
 
-    The wake-up descriptor is written in the signal's own handler: a Python handler would run too late for a signal
-    that comes just before the selector begins to wait.
+    The wake-up descriptor is written in the signal's own handler: a Python handler would run too late for
+    a signal that comes just before the selector begins to wait.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)

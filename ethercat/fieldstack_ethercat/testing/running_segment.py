@@ -54,7 +54,7 @@ def running_segment(
         socket = Path(folder, "segment.sock")
         command = [sys.executable, "-m", "fieldstack_ethercat.segment", "--interface", peer]
         command += ["--devices", devices, "--socket", str(socket), "--cpu", str(cpu)]
-        command += ["--priority", str(priority), "--watchdog-ms", str(watchdog_ms)]
+        command += ["--priority", str(priority), "--watchdog-ms", str(watchdog_ms), "--lifeline"]
         with _process(command, Path(folder, "stderr")) as process, SegmentClient(socket) as client:
             yield RunningSegment(master, client, process.pid, socket)
 
@@ -62,7 +62,7 @@ def running_segment(
 @contextlib.contextmanager
 def _process(command: list[str], errors: Path) -> Iterator[subprocess.Popen[bytes]]:
     with errors.open("wb") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
     try:
         _wait_ready(process, errors)
         yield process
@@ -73,8 +73,9 @@ def _process(command: list[str], errors: Path) -> Iterator[subprocess.Popen[byte
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
 
 def _wait_ready(process: subprocess.Popen[bytes], errors: Path) -> None:

@@ -34,9 +34,3 @@ ffibuilder.set_source(
     extra_compile_args=["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden", "-pthread"],
     extra_link_args=["-pthread"],
 )
-
-if __name__ == "__main__":
-    import os
-
-    os.chdir(ROOT)
-    ffibuilder.compile(tmpdir="build/segment", verbose=True)
