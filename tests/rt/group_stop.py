@@ -1,0 +1,26 @@
+"""A cell whose processes are one process group, for a test that stops and continues the group."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rt_cell import rt_cell
+
+from fieldstack_rt.instance import Instance
+
+
+def main() -> int:
+    """0 after SIGTERM if the guard never tripped."""
+    instance = Instance(sys.argv[1])
+    instance.prepare()
+    with rt_cell(instance) as cell:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # not inherited by the cell's processes
+        signal.sigwait({signal.SIGTERM})
+        return int(cell.guard.status().trips)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A real RT process on a real virtual segment, with a Non-RT side that the test plays."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, RtEvent
+from fieldstack_rt.datastore.events import describe
+from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stop
+from fieldstack_rt.guard import Guard, GuardConfig
+from fieldstack_rt.instance import Instance
+
+CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+    """Until the condition holds; AssertionError names what did not come."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, f"not within {timeout_s} s: {what}"
+        time.sleep(0.001)
+
+
+@dataclass
+class RtCell:
+    """What a test sees and does."""
+
+    store: DataStore
+    segment: RunningSegment
+    plan: BusPlan
+    guard: Guard
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    beating: threading.Event = field(default_factory=threading.Event)
+    events: list[RtEvent] = field(default_factory=list)
+
+    @property
+    def rt(self) -> subprocess.Popen[str]:
+        return self.processes[-1]
+
+    def start_rt(self, *options: str) -> subprocess.Popen[str]:
+        instance = self.store.instance
+        command = [sys.executable, "-m", "fieldstack_rt", "run", "--instance", instance.name]
+        command += ["--interface", self.segment.interface, "--fault-injection", *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        return process
+
+    def drain(self) -> list[RtEvent]:
+        self.events += self.store.cycle_events.drain(1000) + self.store.host_events.drain(1000)
+        return self.events
+
+    def tell_story(self) -> None:
+        """For the report of a failed test: what the RT process had to say."""
+        for event in self.drain():
+            print(f"{event.t_ns / 1e9:.6f} {describe(event)[1]}")
+
+    def seen(self, code: EventCode) -> bool:
+        return any(event.code == code for event in self.drain())
+
+    def wait_until_free_to_move(self) -> None:
+        """All slaves in OP, axes enabled, nothing in the way."""
+        wait_for(lambda: self.store.rt_phase is RtPhase.CYCLING, "RT cycles")
+        wait_for(self._free, f"axes free; stop reason {self.store.rt_status().stop_reason}")
+        wait_for(lambda: self.guard.status().state == GuardState.ARMED, "the guard is armed")
+
+    def _free(self) -> bool:
+        status = self.store.rt_status()
+        return bool(
+            status.epoch == self.store.rt_epoch
+            and status.cycle > 10
+            and status.stop_reason == Stop.NONE
+            and status.wkc == status.expected_wkc
+        )
+
+    def recover(self) -> None:
+        """What a FailoverManager does after a trip: a new RT process, then the latch cleared."""
+        epoch = self.store.rt_epoch
+        self.start_rt()
+        wait_for(lambda: self.store.rt_epoch > epoch, "a new RT process has the bus")
+        wait_for(lambda: self.store.rt_phase is RtPhase.CYCLING, "it cycles")
+        self.store.estop.clear(EstopSource, Clear.ON_RECOVERY)
+        self.wait_until_free_to_move()
+
+    def stop_rt(self) -> int:
+        self.rt.terminate()
+        return self.rt.wait(15)
+
+
+@contextlib.contextmanager
+def rt_cell(instance: Instance, *, threshold_cycles: int = 5) -> Iterator[RtCell]:
+    """A cell with one RT process, free to move."""
+    plan = BusConfig.from_file(CONFIG).to_plan()
+    instance.plan_file.write_text(plan.to_json())
+    with running_segment() as segment:
+        store = DataStore.create(instance)
+        store.motion_permit = True
+        guard = Guard(store, GuardConfig(threshold_cycles=threshold_cycles)).start()
+        cell = RtCell(store, segment, plan, guard)
+        cell.beating.set()
+        over = threading.Event()
+        beat = threading.Thread(target=_beat, args=(cell, over))
+        beat.start()
+        try:
+            cell.start_rt()
+            cell.wait_until_free_to_move()
+            yield cell
+        finally:
+            cell.tell_story()
+            _end(cell, over, beat)
+
+
+def _beat(cell: RtCell, over: threading.Event) -> None:
+    while not over.wait(0.02):
+        if cell.beating.is_set():
+            cell.store.beat_nonrt()
+
+
+def _end(cell: RtCell, over: threading.Event, beat: threading.Thread) -> None:
+    for process in cell.processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
+    over.set()
+    beat.join()
+    cell.guard.stop()
+    cell.store.unlink()

@@ -1,0 +1,208 @@
+"""What the cycle does with setpoints, the latch, the permit and a Non-RT process that falls silent."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import Clear, EstopSource, EventCode
+from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
+from fieldstack_rt.instance import Instance
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rt_cell import RtCell, rt_cell, wait_for
+
+OPERATION_ENABLED = 0x27
+STATE_BITS = 0x6F
+DT = 0.001
+
+
+@pytest.fixture
+def cell(instance: Instance) -> Iterator[RtCell]:
+    with rt_cell(instance) as found:
+        yield found
+
+
+class Sway:
+    """All axes sway around where they stand: one period a second, from rest."""
+
+    def __init__(self, cell: RtCell, stream: int) -> None:
+        self._cell, self._stream, self._count = cell, stream, 0
+        status = cell.store.rt_status()
+        self._start = [int(status.axes[i].target) for i in range(len(cell.plan.axes))]
+        self._amplitude = [min(axis.velocity_max_counts_s / 20, 20_000) for axis in cell.plan.axes]
+
+    def push(self, seconds: float, *, last: bool = False) -> None:
+        points = round(seconds / DT)
+        for number in range(points):
+            while not self._push_one(last=last and number == points - 1):
+                time.sleep(0.01)
+            self._count += 1
+
+    def _push_one(self, *, last: bool) -> bool:
+        angle = 2 * math.pi * self._count * DT
+        away = (1 - math.cos(angle)) / 2
+        speed = math.pi * math.sin(angle)
+        positions = [round(s + a * away) for s, a in zip(self._start, self._amplitude, strict=True)]
+        velocities = [round(a * speed) for a in self._amplitude]
+        return self._cell.store.setpoints.push(self._stream, positions, velocities, b"\x05", last=last)
+
+
+def _state(cell: RtCell) -> StreamState:
+    return StreamState(cell.store.rt_status().stream_state)
+
+
+def _stops_with(cell: RtCell, reason: Stop) -> None:
+    wait_for(lambda: cell.store.rt_status().stop_reason == reason, f"stop reason {reason.name}")
+    wait_for(lambda: _standing(cell), "all axes stand")
+
+
+def _standing(cell: RtCell) -> bool:
+    status = cell.store.rt_status()
+    resting = {AxisMode.HOLDING, AxisMode.QUICK_STOP, AxisMode.DISABLED, AxisMode.ENABLING}
+    truth = cell.segment.client.truth()
+    return all(status.axes[i].state in resting for i in range(len(cell.plan.axes))) and all(
+        abs(slave.velocity) < 50 for slave in truth
+    )
+
+
+def _motion_was_smooth(cell: RtCell, since_ns: int) -> None:
+    """The motors' own truth: no acceleration beyond what the stops are allowed, with room for the servo."""
+    for axis in cell.plan.axes:
+        trace = [s for s in cell.segment.client.trace(axis.slave) if s.t_ns >= since_ns]
+        assert len(trace) > 10
+        for before, after in itertools.pairwise(trace):
+            seconds = (after.t_ns - before.t_ns) / 1e9
+            change = abs(after.velocity - before.velocity)
+            assert change <= axis.quick_stop_deceleration_counts_s2 * max(seconds, DT) * 3
+
+
+@pytest.mark.system
+def test_a_stream_is_played_to_its_end_at_rest(cell: RtCell) -> None:
+    began = time.monotonic_ns()
+    Sway(cell, 1).push(1.0, last=True)
+    wait_for(lambda: _state(cell) is StreamState.ENDED, "the stream ends")
+    assert cell.store.rt_status().stop_reason == Stop.NONE
+    moved = [slave for slave in cell.segment.client.truth() if slave.device != "dio"]
+    assert all(slave.statusword & STATE_BITS == OPERATION_ENABLED for slave in moved)
+    _motion_was_smooth(cell, began)
+
+
+@pytest.mark.system
+def test_plain_outputs_are_streamed_with_the_axes(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.3)
+    wait_for(lambda: cell.segment.client.truth()[-1].digital_outputs == 5, "outputs arrive")
+
+
+@pytest.mark.system
+def test_a_ring_that_runs_dry_means_a_controlled_stop_and_a_new_stream_goes_on(cell: RtCell) -> None:
+    began = time.monotonic_ns()
+    Sway(cell, 1).push(0.25)
+    wait_for(lambda: _state(cell) is StreamState.DRY, "the stream runs dry")
+    wait_for(lambda: _standing(cell), "all axes stand")
+    assert cell.seen(EventCode.STREAM_DRY)
+    _motion_was_smooth(cell, began)
+    Sway(cell, 2).push(0.5)
+    wait_for(lambda: cell.store.rt_status().stream == 2, "a new stream is accepted")
+
+
+@pytest.mark.system
+def test_a_stream_that_would_jump_is_refused(cell: RtCell) -> None:
+    target = int(cell.store.rt_status().axes[0].target)
+    others = [int(cell.store.rt_status().axes[i].target) for i in range(1, 4)]
+    cell.store.setpoints.push(1, [target + 100_000, *others], [0] * 4)
+    wait_for(lambda: _state(cell) is StreamState.REFUSED, "the stream is refused")
+    assert cell.seen(EventCode.STREAM_REFUSED)
+    assert int(cell.store.rt_status().axes[0].target) == target
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("source", list(EstopSource))
+def test_every_sources_emergency_stop_is_obeyed_and_latched_until_reset(
+    cell: RtCell, source: EstopSource
+) -> None:
+    began = time.monotonic_ns()
+    Sway(cell, 1).push(0.25)
+    cell.store.estop.raise_(source, "test", until=Clear.ON_RESET)
+    word = cell.store.estop.state().word
+    wait_for(lambda: cell.store.rt_status().estop_seen == word, "the cycle acknowledges")
+    _stops_with(cell, Stop.ESTOP)
+    wait_for(lambda: all(slave.safe for slave in cell.segment.client.truth()), "outputs are safe")
+    assert {slave.al_state for slave in cell.segment.client.truth()} == {8}
+    assert cell.segment.client.truth()[-1].digital_outputs == 0
+    Sway(cell, 2).push(0.1)
+    time.sleep(0.1)
+    assert cell.store.rt_status().stop_reason == Stop.ESTOP
+    _motion_was_smooth(cell, began)
+    cell.store.estop.clear([source], Clear.ON_RESET)
+    cell.wait_until_free_to_move()
+    assert cell.guard.status().trips == 0
+
+
+@pytest.mark.system
+def test_without_the_permit_the_axes_stop_and_hold(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.25)
+    cell.store.motion_permit = False
+    _stops_with(cell, Stop.PERMIT)
+    cell.store.motion_permit = True
+    cell.wait_until_free_to_move()
+
+
+@pytest.mark.system
+def test_a_silent_nonrt_process_stops_the_axes_and_its_return_frees_them(cell: RtCell) -> None:
+    began = time.monotonic_ns()
+    Sway(cell, 1).push(0.25)
+    cell.beating.clear()
+    _stops_with(cell, Stop.NONRT_SILENT)
+    assert cell.seen(EventCode.NONRT_SILENT)
+    _motion_was_smooth(cell, began)
+    cell.beating.set()
+    cell.wait_until_free_to_move()
+    assert cell.seen(EventCode.NONRT_BACK)
+
+
+@pytest.mark.system
+def test_a_drive_fault_stops_all_axes_until_a_reset(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.25)
+    cell.segment.client.drive_fault(1, 0x2310)
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.AXIS_FAULT, "the fault is seen")
+    assert cell.store.rt_status().axes[1].error_code == 0x2310
+    wait_for(lambda: cell.seen(EventCode.AXIS_FAULT), "it is told")
+    cell.store.request_fault_reset()
+    cell.wait_until_free_to_move()
+
+
+@pytest.mark.system
+def test_lost_frames_are_counted_and_told_with_their_cause(cell: RtCell) -> None:
+    before = cell.store.rt_status().lost_frames
+    cell.segment.client.drop_frames(2)
+    wait_for(lambda: cell.store.rt_status().lost_frames >= before + 2, "both are counted")
+    wait_for(lambda: cell.seen(EventCode.FRAME_LOST) and cell.seen(EventCode.WKC_BACK), "and told")
+
+
+@pytest.mark.system
+def test_a_cut_cable_stops_the_axes_and_healing_brings_them_back(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.25)
+    cell.segment.client.cut_cable(2)
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.WKC, "the working counter stops the axes")
+    wait_for(lambda: b"cable" in ffi.string(cell.store.rt_bus().diagnosis), "the diagnosis names the place")
+    cell.segment.client.heal_cable()
+    cell.wait_until_free_to_move()
+    assert {slave.al_state for slave in cell.segment.client.truth()} == {8}
+
+
+@pytest.mark.system
+def test_a_slave_that_lost_power_comes_back_with_its_set_up(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.25)
+    cell.segment.client.power_off(3)
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.WKC, "the loss stops the axes")
+    cell.segment.client.power_on(3)
+    wait_for(lambda: cell.store.rt_status().wkc == cell.store.rt_status().expected_wkc, "all take part again")
+    wait_for(lambda: cell.seen(EventCode.SLAVE_RECOVERED), "it is told")

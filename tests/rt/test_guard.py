@@ -1,0 +1,186 @@
+"""The guard against real faults of a real RT process; the truth is the segment's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldstack_ethercat.wire.al import AlState
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import Clear, EstopSource, TornRecordError
+from fieldstack_rt.datastore.layout import GuardState, Inject, RtPhase, TripCause
+from fieldstack_rt.instance import Instance
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rt_cell import RtCell, rt_cell, wait_for
+
+WATCHDOG_EXPIRED = 0x001B
+"""The AL status code of slaves that their own watchdog made safe, because nobody else had."""
+
+
+@pytest.fixture
+def cell(instance: Instance) -> Iterator[RtCell]:
+    with rt_cell(instance) as found:
+        yield found
+
+
+def _trip_follows(cell: RtCell, trips: int) -> None:
+    wait_for(lambda: cell.guard.status().trips == trips + 1, "the guard trips")
+    wait_for(lambda: cell.guard.status().confirmed_ns, "safe outputs are confirmed")
+
+
+def _all_safe_by_the_guard(cell: RtCell) -> None:
+    truth = cell.segment.client.truth()
+    assert all(slave.safe for slave in truth)
+    assert {slave.al_state for slave in truth} == {AlState.SAFEOP}
+    assert WATCHDOG_EXPIRED not in {slave.al_status_code for slave in truth}
+
+
+_SIGNALS = {
+    "sigkill": (signal.SIGKILL, TripCause.DEAD),
+    "sigsegv": (signal.SIGSEGV, TripCause.DEAD),
+    "sigabrt": (signal.SIGABRT, TripCause.DEAD),
+    "sigstop": (signal.SIGSTOP, TripCause.SILENT),
+}
+_INJECTED = {
+    "spin": (Inject.SPIN, TripCause.SILENT),
+    "hang": (Inject.HANG, TripCause.SILENT),
+    "killed-in-a-write": (Inject.DIE_IN_WRITE, TripCause.DEAD),
+    "segv-in-the-cycle": (Inject.SEGV, TripCause.DEAD),
+}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("fault", [*_SIGNALS, *_INJECTED])
+def test_a_failed_rt_process_is_fenced_outputs_are_safe_and_a_new_one_goes_on(
+    cell: RtCell, fault: str
+) -> None:
+    trips, process = cell.guard.status().trips, cell.rt
+    if fault in _SIGNALS:
+        number, cause = _SIGNALS[fault]
+        os.kill(process.pid, number)
+    else:
+        inject, cause = _INJECTED[fault]
+        cell.store.inject(inject)
+    _trip_follows(cell, trips)
+    _all_safe_by_the_guard(cell)
+    status = cell.guard.status()
+    assert (status.cause, status.fence_failed) == (cause, 0)
+    assert status.lwr_wkc == len(cell.plan.slaves)
+    assert status.detected_ns <= status.fenced_ns <= status.safe_frame_ns <= status.confirmed_ns
+    assert process.wait(5) < 0
+    assert cell.store.estop.state().sources() == (EstopSource.GUARD,)
+    cell.recover()
+    assert cell.guard.status().trips == trips + 1
+
+
+@pytest.mark.system
+def test_safe_frames_go_on_until_a_new_rt_process_claims_the_bus(cell: RtCell) -> None:
+    cell.rt.kill()
+    _trip_follows(cell, 0)
+    before = cell.guard.status().safe_frames
+    wait_for(lambda: cell.guard.status().safe_frames > before + 50, "safe frames go on")
+    cell.recover()
+    frames = cell.guard.status()
+    assert frames.state == GuardState.ARMED
+    assert frames.released_ns > frames.confirmed_ns
+
+
+@pytest.mark.system
+def test_a_torn_record_of_a_dead_rt_process_is_mended_by_the_next(cell: RtCell) -> None:
+    cell.store.inject(Inject.DIE_IN_WRITE)
+    _trip_follows(cell, 0)
+    with pytest.raises(TornRecordError, match="rt_status"):
+        cell.store.rt_status()
+    cell.start_rt()
+    wait_for(lambda: cell.store.rt_phase is RtPhase.CYCLING, "the next one cycles")
+    assert cell.store.rt_status().epoch == cell.store.rt_epoch
+
+
+@pytest.mark.system
+def test_damage_to_lock_and_phase_does_not_switch_the_guard_off(cell: RtCell) -> None:
+    ffi.memmove(ffi.addressof(cell.store.raw, "rt_lock"), b"\xa5" * 64, 64)
+    ffi.memmove(ffi.addressof(cell.store.raw, "rt_phase"), b"\xa5" * 4, 4)
+    cell.store.raw.guard_plan.logical_start = 0xDEAD
+    os.kill(cell.rt.pid, signal.SIGKILL)
+    _trip_follows(cell, 0)
+    _all_safe_by_the_guard(cell)
+    assert cell.rt.wait(5) == -signal.SIGKILL
+    assert cell.guard.status().fence_failed == 0
+    cell.recover()
+
+
+@pytest.mark.system
+def test_stopping_and_continuing_everything_is_not_rts_failure(instance: Instance) -> None:
+    """The guard counts observations: a machine that stood still has made none."""
+    script = Path(__file__).with_name("group_stop.py")
+    group = os.posix_spawn(
+        sys.executable, [sys.executable, str(script), instance.name], os.environ, setpgroup=0
+    )
+    found = 0
+    try:
+        for _ in range(5):
+            time.sleep(0.3)
+            os.killpg(group, signal.SIGSTOP)
+            time.sleep(0.2)
+            os.killpg(group, signal.SIGCONT)
+    finally:
+        time.sleep(0.3)
+        os.kill(group, signal.SIGTERM)
+        _, found = os.waitpid(group, 0)
+    assert os.waitstatus_to_exitcode(found) == 0, "trips were counted, or the cell did not come up"
+
+
+@pytest.mark.system
+def test_an_rt_process_that_ignores_the_latch_is_fenced(cell: RtCell) -> None:
+    """Its cycle beats, but what it acknowledges is not what is latched: here by overwriting the reply."""
+    spoil = threading.Event()
+
+    def overwrite() -> None:
+        while not spoil.is_set():
+            cell.store.raw.rt_status.estop_seen = 0
+
+    liar = threading.Thread(target=overwrite)
+    liar.start()
+    try:
+        cell.store.estop.raise_(EstopSource.OPERATOR, "test", until=Clear.ON_RESET)
+        wait_for(lambda: cell.guard.status().trips == 1, "the guard trips")
+    finally:
+        spoil.set()
+        liar.join()
+    assert cell.guard.status().cause == TripCause.ESTOP_IGNORED
+    assert all(slave.safe for slave in cell.segment.client.truth())
+
+
+@pytest.mark.system
+def test_a_demanded_trip_fences_a_living_rt_process(cell: RtCell) -> None:
+    cell.guard.demand_trip()
+    _trip_follows(cell, 0)
+    assert cell.rt.wait(5) == -signal.SIGKILL
+
+
+@pytest.mark.system
+def test_an_orderly_stop_is_no_trip(cell: RtCell) -> None:
+    assert cell.stop_rt() == 0
+    wait_for(lambda: cell.guard.status().state == GuardState.IDLE, "the guard idles")
+    assert cell.guard.status().trips == 0
+    assert {slave.al_state for slave in cell.segment.client.truth()} == {AlState.INIT}
+
+
+@pytest.mark.system
+def test_a_second_rt_process_refuses_and_the_first_goes_on(cell: RtCell) -> None:
+    first, second = cell.rt, cell.start_rt()
+    cycle = cell.store.rt_status().cycle
+    assert second.wait(15) == 6
+    assert second.stderr is not None
+    assert str(first.pid) in second.stderr.read()
+    assert first.poll() is None
+    wait_for(lambda: cell.store.rt_status().cycle > cycle + 100, "the first goes on")
+    assert cell.guard.status().trips == 0
