@@ -13,6 +13,8 @@ import typer
 from fieldstack.cli.errors import UsageError
 from fieldstack.cli.exit_codes import epilog
 
+VIRTUAL = "virtual"
+
 app = typer.Typer(help="Bus configurations.", no_args_is_help=True, epilog=epilog())
 
 
@@ -67,7 +69,10 @@ def scan(
             + (f"  problem: {slave.problem}" if slave.problem else "")
         )
     if write is not None:
-        scan_document.write(write, scan_document.document(interface or "eth0", found), force=force)
+        text = scan_document.document(interface or VIRTUAL, found)
+        if interface is None:
+            text = text.replace(f"interface: {VIRTUAL}\n", "")  # `up` makes a segment where none is named
+        scan_document.write(write, text, force=force)
         typer.echo(f"written to {write}: check names, units and limits before you use it")
 
 

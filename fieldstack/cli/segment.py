@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fieldstack.cell.snapshot_bus import al_text
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack_ethercat.segment.client import SegmentClient
+from fieldstack_ethercat.segment.truth import SlaveTruth
 
 app = typer.Typer(
     help="The virtual segment: run one, order faults, read the truth.", no_args_is_help=True, epilog=epilog()
@@ -157,13 +159,25 @@ def set_inputs(
 def truth(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
     """What every slave really does, whatever the master believes."""
     with SegmentClient(instance_of(instance).segment_socket) as client:
-        slaves = [slave.to_json() for slave in client.truth()]
+        slaves = client.truth()
     if as_json:
-        print(json.dumps(slaves, indent=2))
+        print(json.dumps([slave.to_json() for slave in slaves], indent=2))
         return
-    table = Table(box=None)
-    for column in slaves[0] if slaves else ():
-        table.add_column(column, overflow="fold")
+    table = Table("slave", "device", "AL", "code", "outputs", "safe", "position", "velocity", box=None)
     for slave in slaves:
-        table.add_row(*(str(value) for value in slave.values()))
+        table.add_row(*_row(slave))
     Console().print(table)
+
+
+def _row(slave: SlaveTruth) -> tuple[str, ...]:
+    state = al_text(slave.al_status) if slave.powered else "off"
+    return (
+        str(slave.position_in_chain),
+        slave.device,
+        state if slave.reached or not slave.powered else f"{state} (cut off)",
+        f"0x{slave.al_status_code:04X}",
+        slave.outputs.hex(),
+        "safe" if slave.safe else "live",
+        f"{slave.position:.0f}",
+        f"{slave.velocity:.0f}",
+    )

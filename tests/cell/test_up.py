@@ -127,6 +127,22 @@ def test_an_emergency_stop_is_obeyed_latched_and_reset(bench: Bench) -> None:
     assert "door open" in bench.run("events").stdout
 
 
+def test_faults_are_ordered_and_the_truth_is_the_segments(bench: Bench) -> None:
+    bench.up()
+    bench.await_motion()
+    cut = bench.run("segment", "cut", "2")
+    assert cut.returncode == 0, cut.stderr
+    assert "CLOCK_MONOTONIC" in cut.stdout
+    bench.await_status(lambda s: s["bus"]["wkc"] != s["bus"]["expected_wkc"], "nobody sees the cut")
+    truth = json.loads(bench.run("segment", "truth", "--json").stdout)
+    assert [slave["reached"] for slave in truth] == [True, True, False, False, False]
+    assert "cut off" in bench.run("segment", "truth").stdout
+    assert bench.run("segment", "heal").returncode == 0
+    refused = bench.run("segment", "power-off", "99")
+    assert refused.returncode == 1
+    assert "slave is 99" in refused.stderr
+
+
 def test_a_killed_non_rt_process_is_started_again_and_the_axes_go_on(bench: Bench) -> None:
     bench.up()
     before = bench.await_motion()

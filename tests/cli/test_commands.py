@@ -138,3 +138,17 @@ def test_rt_run_needs_neither_typer_nor_pydantic(environment: dict[str, str]) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_scan_of_a_virtual_segment_is_written_as_a_valid_configuration(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "scanned.yaml"
+    scanned = run(environment, "bus", "scan", "--devices", "drive*2,dio", "--write", str(file))
+    assert scanned.returncode == 0, scanned.stderr
+    assert scanned.stdout.count("vendor 0x00000F5D") == 3
+    assert "interface:" not in file.read_text()
+    assert run(environment, "bus", "check", str(file)).returncode == 0
+    again = run(environment, "bus", "scan", "--devices", "dio", "--write", str(file))
+    assert again.returncode == 1
+    assert "--force" in again.stderr
