@@ -1,4 +1,4 @@
-"""A bare loop in a thread of this process (native/bare_loop.c): a witness of the machine, or the bus's reference."""
+"""A bare loop (native/bare_loop.c) in a thread: a witness of the machine, or the reference on a bus."""
 
 from __future__ import annotations
 

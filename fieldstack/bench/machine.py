@@ -16,7 +16,7 @@ _STEAL_FIELD = 8
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """`preempt_rt`: the kernel says PREEMPT_RT of itself. `isolated`: CPUs kept free of other tasks at boot."""
+    """`preempt_rt`: the kernel says so of itself. `isolated`: CPUs kept free of other tasks at boot."""
 
     cpu: str
     cpus: int
@@ -32,7 +32,8 @@ class MachineFacts:
     def text(self) -> str:
         where = f", under {self.hypervisor}" if self.hypervisor else ""
         rt = "PREEMPT_RT" if self.preempt_rt else "no PREEMPT_RT"
-        return f"{self.cpu}, {self.cpus} CPUs{where}; Linux {self.kernel}, {rt}; isolated CPUs: {self.isolated or 'none'}"
+        isolated = f"isolated CPUs: {self.isolated or 'none'}"
+        return f"{self.cpu}, {self.cpus} CPUs{where}; Linux {self.kernel}, {rt}; {isolated}"
 
 
 def facts() -> MachineFacts:

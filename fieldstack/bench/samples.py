@@ -18,7 +18,10 @@ _KEEP_CLEAR = 64
 
 
 class CycleSample(NamedTuple):
-    """One cycle: when it was due (CLOCK_MONOTONIC), its wake-up latency, send to receive; ns."""
+    """One cycle: when it was due (CLOCK_MONOTONIC), its wake-up latency, send to receive; ns.
+
+    `due_ns` is right to within what the cycle computes between waking and sending, some microseconds.
+    """
 
     cycle: int
     due_ns: int
@@ -95,8 +98,7 @@ class SampleReader:
             status = self._store.rt_status()
             newest = self._statistics.samples[(head - 1) % SLOTS]
             if head and newest.cycle == status.cycle and self._head() == head:
-                begun_ns = int(status.cycle_ns) - int(status.exchange_ns) - int(status.wake_ns)
-                return begun_ns // self._period_ns * self._period_ns, head
+                return int(status.cycle_ns) - int(status.exchange_ns) - int(status.wake_ns), head
         return 0, self._tail  # the cycle is not running, or between its two writes each time
 
     def _copy(self, begin: int, end: int) -> Iterator[Raw]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, Protocol, TypeVar
+
+
+class HasDueTime(Protocol):
+    @property
+    def due_ns(self) -> int: ...
+
+
+Timed = TypeVar("Timed", bound=HasDueTime)
 
 
 class Wake(NamedTuple):
@@ -30,13 +39,13 @@ class Window:
         return self.end_ns - self.begin_ns
 
 
-def inside(wakes: Sequence[Wake], windows: Iterable[Window]) -> list[Wake]:
-    """The wakes, given in order of time, that were due inside one of the windows."""
-    found: list[Wake] = []
+def inside(items: Sequence[Timed], windows: Iterable[Window]) -> list[Timed]:
+    """Of wakes or samples, given in order of time, those that were due inside one of the windows."""
+    found: list[Timed] = []
     for window in windows:
-        begin = bisect_left(wakes, window.begin_ns, key=lambda wake: wake.due_ns)
-        end = bisect_left(wakes, window.end_ns, key=lambda wake: wake.due_ns)
-        found.extend(wakes[begin:end])
+        begin = bisect_left(items, window.begin_ns, key=attrgetter("due_ns"))
+        end = bisect_left(items, window.end_ns, key=attrgetter("due_ns"))
+        found.extend(items[begin:end])
     return found
 
 

@@ -1,4 +1,4 @@
-"""The witnesses of a benchmark: one bare timer loop a CPU, and the hypervisor's own account of what it took."""
+"""The witnesses of a benchmark: one bare timer loop a CPU, and what the hypervisor says it took."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from fieldstack.bench.wakes import Wake
 
 PRIORITY = 95
 """Above everything of the cell: whatever delays a witness is the machine."""
-PERIOD_NS = 500_000
-PHASE_NS = 300_000
-"""Between the cycle's own work, which begins at full periods, and cyclictest's, which begins at halves."""
+SHARE = 0.65
+"""Of the way from the cycle's work to cyclictest's, half a period on, and of the way back."""
 
 
 class Witnesses:
-    """Runs as a context; what was seen is there afterwards too. `cpus`: where to watch."""
+    """Runs as a context; what was seen is there afterwards too. `cpus`: where to watch.
 
-    def __init__(self, cpus: tuple[int, ...], seconds: float) -> None:
-        self._loops = {cpu: BareLoop(LoopSetup(cpu, PRIORITY, PERIOD_NS, PHASE_NS), seconds) for cpu in cpus}
+    They look twice in each period of the cycle, off its phase and off the opposite one.
+    """
+
+    def __init__(self, cpus: tuple[int, ...], period_ns: int, phase_ns: int, seconds: float) -> None:
+        half_ns = period_ns // 2
+        setup = (PRIORITY, half_ns, int(phase_ns + half_ns * SHARE) % half_ns)
+        self._loops = {cpu: BareLoop(LoopSetup(cpu, *setup), seconds) for cpu in cpus}
         self._steal = machine.steal_us()
         self._looked_ns = time.monotonic_ns()
         self._first_steal = self._steal

@@ -365,7 +365,7 @@ static void run_cycles(fs_cycle *cycle) {
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
         cycle->axes[i].reset_seen = fs_load32(&cycle->store->reset_count);
     uint64_t period = cycle->config.cycle_time_ns;
-    cycle->next_ns = (fs_now_ns() / period + 1) * period;
+    cycle->next_ns = (fs_now_ns() / period + 1) * period + period / 8 * FS_CYCLE_PHASE_EIGHTHS;
     tell(cycle, fs_now_ns(), FS_EV_CYCLE_STARTED, 0, (int64_t)period, cycle->config.axis_count, 0);
     one_cycle(cycle);
     fs_set32(&cycle->store->rt_phase, FS_RT_CYCLING);

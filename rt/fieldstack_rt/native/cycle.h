@@ -46,6 +46,9 @@ int fs_cycle_standing(const fs_cycle *cycle);
 void fs_cycle_halt(fs_cycle *cycle);
 void fs_cycle_release(fs_cycle *cycle);
 
+/* Cycles begin this many eighths of a period after full ones of CLOCK_MONOTONIC: at full ones the kernel's own
+ * tick runs, on every CPU at once. */
+enum fs_cycle_phase { FS_CYCLE_PHASE_EIGHTHS = 3 };
 enum fs_degraded { FS_DEGRADED_SCHEDULER = 1, FS_DEGRADED_AFFINITY = 2 };
 
 #endif

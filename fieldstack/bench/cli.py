@@ -1,0 +1,93 @@
+"""`fieldstack bench`: measures the cell beside references taken in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fieldstack.bench.cycle_options import LoadKind, Reference
+from fieldstack.cli.exit_codes import ExitCode, epilog
+
+app = typer.Typer(
+    help="Benchmarks, each beside a reference taken in the same run; docs/benchmarks.md says how.",
+    no_args_is_help=True,
+    epilog=epilog(),
+)
+
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the result there as JSON.")
+]
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Exit code 1 if a bound was missed; the bounds are shown anyway.")
+]
+
+
+@app.command(epilog=epilog())
+def cycle(  # noqa: PLR0917 - one parameter an option
+    seconds: Annotated[float, typer.Option(help="Measured time of each condition.", min=1.0)] = 20.0,
+    load: Annotated[LoadKind, typer.Option(help="What keeps RT's Python side busy.")] = LoadKind.NONE,
+    reference: Annotated[
+        Reference, typer.Option(help="cyclictest in the same moments, or in turns.")
+    ] = Reference.CONCURRENT,
+    rounds: Annotated[int, typer.Option(help="Turns that RT and the bare loops take.", min=1)] = 4,
+    bare_seconds: Annotated[
+        float, typer.Option(help="Measured time of each bare loop; 0 leaves them out.", min=0.0)
+    ] = 8.0,
+    devices: Annotated[str, typer.Option(help="Devices of the virtual segment.")] = "drive*4,dio",
+    interface: Annotated[
+        str, typer.Option(metavar="IF", help="A real bus; needs --config. Default: a virtual segment.")
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Bus configuration; default: the demo cell's.")
+    ] = None,
+    cycle_us: Annotated[int, typer.Option(help="Cycle time.", min=100, max=100_000)] = 1000,
+    cpu: Annotated[int, typer.Option(help="CPU of the cycle and its references; -1: the last one.")] = -1,
+    priority: Annotated[int, typer.Option(help="Their SCHED_FIFO priority.", min=1, max=90)] = 80,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Wake-up latency beside cyclictest, exchange time beside a bare C loop, lost and late cycles.
+
+    With --load the cycle is measured with and without it, a second each in turn.
+
+    Examples:
+
+        fieldstack bench cycle --seconds 20 --load gil --json gil.json
+
+        fieldstack bench cycle --seconds 60 --devices "drive*32" --rounds 1
+    """
+    from fieldstack.bench.cycle_command import CycleRequest, run_cycle
+
+    request = CycleRequest(
+        seconds=seconds,
+        load=load,
+        reference=reference,
+        rounds=rounds,
+        bare_seconds=bare_seconds,
+        devices=devices,
+        interface=interface,
+        config=config,
+        cycle_us=cycle_us,
+        cpu=cpu,
+        priority=priority,
+    )
+    with _failures():
+        held = run_cycle(request, json_file, Console())
+    raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """A benchmark that could not be run is one clear text and an exit code."""
+    from fieldstack.bench.errors import BenchError
+
+    try:
+        yield
+    except BenchError as error:
+        typer.echo(f"fieldstack bench: {error}", err=True)
+        raise typer.Exit(ExitCode.FAILED) from error
