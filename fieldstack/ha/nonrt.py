@@ -25,7 +25,7 @@ from fieldstack.ha.policy.schema import NS_PER_MS, NS_PER_S
 from fieldstack.ha.process_monitor import ProcessMonitor
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.state_checkpoint import StateCheckpoint
-from fieldstack.ha.states import HaState
+from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.supervision import Supervision, SupervisionParts
 from fieldstack.ha.vocabulary import ProcessName
@@ -35,6 +35,7 @@ from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
 URGENT_NS = 4 * NS_PER_MS
+SPARE_AFTER_NS = 500 * NS_PER_MS
 _ORDER_DOWN = (ProcessName.CORE, ProcessName.RT)
 
 
@@ -187,6 +188,14 @@ class NonRt:
                 last_ns = now_ns
                 self._supervision.run(now_ns)
                 self._watch_ends()
+                self._keep_spare(now_ns)
+
+    def _keep_spare(self, now_ns: int) -> None:
+        """Once the cell runs well: nothing of a recovery is slowed down by making the next one quick."""
+        state = self._supervision.state
+        calm = state.ha in MOVING and now_ns - state.since_ns >= SPARE_AFTER_NS
+        if self.settings.rt_spare and calm:
+            self._processes.keep_spare(ProcessName.RT)
 
     def _watch_ends(self) -> None:
         for name in self._names:
@@ -229,6 +238,7 @@ class NonRt:
             self._supervision.finish()
 
     def _close(self) -> None:
+        self._processes.discard_spares()
         self._guard.stop()
         self._control.close()
         self._loop.close()

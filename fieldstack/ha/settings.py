@@ -30,6 +30,7 @@ class NonRtSettings:
     `rt_command` and `core_command` are whole command lines that the process manager starts. A
     `guard_cpu` of -1 leaves the guard thread unpinned, a `guard_priority` of 0 leaves it SCHED_OTHER.
     `leave_running`: on SIGTERM only the Non-RT process ends and RT goes on (what systemd wants).
+    `rt_spare`: keep a warm spare of the RT process, so that a restart does not wait for an interpreter.
     """
 
     instance: str
@@ -42,6 +43,7 @@ class NonRtSettings:
     supervision_interval_ms: int = 20
     stop_timeout_ms: int = 5000
     leave_running: bool = False
+    rt_spare: bool = True
     event_segment_bytes: int = 4 * 1024 * 1024
     event_total_bytes: int = 64 * 1024 * 1024
     process_log_bytes: int = 1024 * 1024
@@ -65,6 +67,7 @@ _BOUNDS = {
 }
 _TEXTS = ("instance", "policy_path")
 _COMMANDS = ("rt_command", "core_command")
+_FLAGS = ("leave_running", "rt_spare")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
 
 
@@ -104,7 +107,7 @@ def _checked(path: Path, key: str, value: Any) -> Any:
         return value
     if key in _COMMANDS:
         return _command(path, key, value)
-    if key == "leave_running":
+    if key in _FLAGS:
         if not isinstance(value, bool):
             raise SettingsError(path, key, f"must be true or false, not {value!r}", _REMEDY)
         return value

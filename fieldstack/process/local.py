@@ -15,6 +15,7 @@ from pathlib import Path
 from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
 from fieldstack.process.log_file import LogFile
 from fieldstack.process.manager import Ended, ProcessHandle, ProcessStartError
+from fieldstack.process.spare import Spare
 
 BOUND_EVERY_S = 5.0
 
@@ -60,6 +61,19 @@ class LocalProcessManager:
         self._replaced: list[tuple[str, subprocess.Popen[bytes]]] = []
         self._late: list[tuple[str, Ended]] = []
         self._bound_at = 0.0
+        self._spares: dict[str, Spare] = {}
+
+    def keep_spare(self, name: str) -> None:
+        """Keep a warm spare of this process, whose program must know `--standby`; `start` then uses it."""
+        if name not in self._spares:
+            self._spares[name] = Spare(
+                self._commands[name], lambda command, stdin: self._spawn(name, command, stdin)
+            )
+        self._spares[name].keep(time.monotonic())
+
+    def discard_spares(self) -> None:
+        for spare in self._spares.values():
+            spare.discard()
 
     def adopt(self, name: str) -> ProcessHandle | None:
         identity = read_pid_file(self._pid_files[name])
@@ -75,7 +89,8 @@ class LocalProcessManager:
     def start(self, name: str) -> ProcessHandle:
         self._set_aside(name)
         self._ended.pop(name, None)
-        child = self._spawn(name)
+        spare = self._spares.get(name)
+        child = (spare and spare.call()) or self._spawn(name, self._commands[name], subprocess.DEVNULL)
         pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid
         identity = identify(child.pid) or Identity(child.pid, 0, "")
         handle = ProcessHandle(name, child.pid, pidfd, adopted=False)
@@ -83,14 +98,13 @@ class LocalProcessManager:
         write_pid_file(self._pid_files[name], identity)
         return handle
 
-    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        command = self._commands[name]
+    def _spawn(self, name: str, command: tuple[str, ...], stdin: int) -> subprocess.Popen[bytes]:
         output = -1
         try:
             output = self._logs[name].open()
             return subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--fault-injection", action="store_true", help="obey injected faults (tests, benchmarks)"
     )
+    run.add_argument(
+        "--standby", action="store_true", help="load everything, then wait for a byte on standard input"
+    )
     run.add_argument("--load", choices=("gil", "acyclic"), default="", help=argparse.SUPPRESS)
     run.add_argument("--load-slice-ms", type=int, default=0, help=argparse.SUPPRESS)
     return parser
@@ -52,12 +55,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> None:
     from fieldstack_ethercat.bus.plan import BusPlan
-    from fieldstack_rt import realtime
+    from fieldstack_rt import realtime, standby
     from fieldstack_rt.datastore.store import DataStore
     from fieldstack_rt.executive import RTExecutive, RtOptions
 
-    realtime.name_process("fieldstack-rt")
     realtime.forbid_core_dumps()
+    if arguments.standby and not standby.wait_for_call():
+        return
+    realtime.name_process("fieldstack-rt")
     instance = Instance(arguments.instance)
     plan = BusPlan.from_json((arguments.plan or instance.plan_file).read_bytes())
     store = DataStore.attach(instance, timeout_s=arguments.wait_s)

@@ -1,0 +1,59 @@
+"""A warm spare of a process: started ahead, waiting on its standard input until it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+RETRY_S = 5.0
+"""A spare that ended without being needed is made again after this time."""
+
+Spawn = Callable[[tuple[str, ...], int], "subprocess.Popen[bytes]"]
+
+
+class Spare:
+    """At most one waiting process. `spawn` starts a command line with a given kind of standard input."""
+
+    def __init__(self, command: tuple[str, ...], spawn: Spawn) -> None:
+        self._command, self._spawn = (*command, "--standby"), spawn
+        self._child: subprocess.Popen[bytes] | None = None
+        self._not_before_s = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the waiting process, if there is one."""
+        return self._child.pid if self._child else None
+
+    def keep(self, now_s: float) -> None:
+        """Sees to it that one waits; `now_s` is CLOCK_MONOTONIC."""
+        if self._child is not None and self._child.poll() is not None:
+            self._drop()
+            self._not_before_s = now_s + RETRY_S
+        if self._child is None and now_s >= self._not_before_s:
+            self._child = self._spawn(self._command, subprocess.PIPE)
+
+    def call(self) -> subprocess.Popen[bytes] | None:
+        """The spare, told to go; None if there is none that can."""
+        child, self._child = self._child, None
+        if child is None or child.stdin is None:
+            return None
+        try:
+            child.stdin.write(b"\n")
+            child.stdin.close()
+        except OSError:  # it is gone: the caller starts a new one
+            child.wait()
+            return None
+        return child
+
+    def discard(self) -> None:
+        """Ends the waiting process."""
+        if self._child is not None:
+            self._child.kill()
+            self._drop()
+
+    def _drop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            if child.stdin is not None:
+                child.stdin.close()
+            child.wait()

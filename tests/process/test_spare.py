@@ -1,0 +1,98 @@
+"""A warm spare takes the place of the process that ended, and never outlives its keeper."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldstack.process.local import LocalProcessManager
+
+# With --standby it waits for a byte and ends at the end of input, as the RT process does.
+_PROGRAM = """
+import sys, time
+if "--standby" in sys.argv and not sys.stdin.buffer.read(1):
+    sys.exit(0)
+open(sys.argv[1], "a").write("at work\\n")
+time.sleep(60)
+"""
+
+
+def _wait(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def manager(tmp_path: Path, work: Path) -> Iterator[LocalProcessManager]:
+    made = LocalProcessManager({"rt": (sys.executable, "-c", _PROGRAM, str(work))}, tmp_path)
+    yield made
+    made.discard_spares()
+    if made.handle("rt"):
+        made.kill("rt")
+        _wait(lambda: made.handle("rt") is None)
+
+
+def _spare_pid(manager: LocalProcessManager) -> int:
+    pid = manager._spares["rt"].pid
+    assert pid is not None
+    return pid
+
+
+def test_the_spare_becomes_the_process(manager: LocalProcessManager, work: Path) -> None:
+    manager.keep_spare("rt")
+    pid = _spare_pid(manager)
+    assert not work.exists()
+    assert manager.start("rt").pid == pid
+    _wait(work.exists)
+
+
+def test_without_a_spare_a_new_process_starts(manager: LocalProcessManager, work: Path) -> None:
+    manager.start("rt")
+    _wait(work.exists)
+
+
+def test_a_spare_that_died_is_no_hindrance(manager: LocalProcessManager, work: Path) -> None:
+    manager.keep_spare("rt")
+    pid = _spare_pid(manager)
+    os.kill(pid, signal.SIGKILL)
+    _wait(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z")
+    assert manager.start("rt").pid != pid
+    _wait(work.exists)
+
+
+def test_keeping_one_twice_keeps_one(manager: LocalProcessManager) -> None:
+    manager.keep_spare("rt")
+    pid = _spare_pid(manager)
+    manager.keep_spare("rt")
+    assert _spare_pid(manager) == pid
+
+
+def test_a_spare_ends_with_its_keeper(tmp_path: Path) -> None:
+    keeper = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from fieldstack.process.local import LocalProcessManager\n"
+        f"manager = LocalProcessManager({{'rt': (sys.executable, '-c', {_PROGRAM!r}, 'unused')}},"
+        " Path(sys.argv[1]))\n"
+        "manager.keep_spare('rt')\nprint(manager._spares['rt'].pid, flush=True)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", keeper, str(tmp_path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    _wait(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
