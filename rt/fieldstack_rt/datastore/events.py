@@ -23,18 +23,18 @@ class EventText:
 
 _TEXTS: Mapping[int, EventText] = {
     EventCode.CYCLE_STARTED: EventText(
-        "cycle started, period {period_ns} ns, {axes} axes", a="period_ns", b="axes"
+        "cycle started, period {period_ns}, {axes} axes", a="period_ns", b="axes"
     ),
     EventCode.CYCLE_STOPPED: EventText("cycle stopped after {cycles} cycles", a="cycles"),
     EventCode.LATE_WAKEUP: EventText(
-        "cycle thread woke {late_ns} ns late ({cause}); {skipped} cycles skipped",
+        "cycle thread woke {late_ns} late ({cause}); {skipped} cycles skipped",
         a="late_ns",
         b="preemptions",
         c="skipped",
         severity="warning",
     ),
     EventCode.FRAME_LOST: EventText(
-        "no answer to the process data frame within {elapsed_ns} ns ({cause})",
+        "no answer to the process data frame within {elapsed_ns} ({cause})",
         a="elapsed_ns",
         b="wake_ns",
         severity="warning",
@@ -86,7 +86,7 @@ _TEXTS: Mapping[int, EventText] = {
         "axis {axis}: drive fault cleared", subject="axis", a="error_code"
     ),
     EventCode.AXES_ENABLED: EventText("all {axes} axes enabled", a="axes"),
-    EventCode.STOP_REASON: EventText("axes: {reason} (was {before})", a="reason_code", b="before_code"),
+    EventCode.STOP_REASON: EventText("axes: {reason} (before: {before})", a="reason_code", b="before_code"),
     EventCode.SLAVE_STATE: EventText(
         "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
         subject="slave",
@@ -96,10 +96,10 @@ _TEXTS: Mapping[int, EventText] = {
     ),
     EventCode.SLAVE_LOST: EventText("slave {slave} does not answer", subject="slave", severity="error"),
     EventCode.SLAVE_RECOVERED: EventText(
-        "slave {slave} is back in OP after {duration_ns} ns", subject="slave", a="duration_ns"
+        "slave {slave} is back in OP after {duration_ns}", subject="slave", a="duration_ns"
     ),
     EventCode.BUS_OP: EventText(
-        "all {slaves} slaves in OP {duration_ns} ns after the start", a="slaves", b="duration_ns"
+        "all {slaves} slaves in OP {duration_ns} after the start", a="slaves", b="duration_ns"
     ),
     EventCode.POSITIONS_CHECKED: EventText("positions agree with the checkpoint ({axes} axes)", a="axes"),
     EventCode.POSITIONS_DIFFER: EventText(
@@ -147,11 +147,29 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
         fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
 
 
+_STOPS: Mapping[int, str] = {
+    Stop.NONE: "free to move",
+    Stop.NOT_ENABLED: "not all enabled",
+    Stop.DRY: "standing, the setpoint stream ran dry",
+    Stop.PERMIT: "standing, the Non-RT process gives no permit",
+    Stop.NONRT_SILENT: "standing, the Non-RT process does not beat",
+    Stop.AXIS_FAULT: "standing, an axis is in fault",
+    Stop.WKC: "standing, slaves do not take part",
+    Stop.SHUTDOWN: "coming to a stand for shutdown",
+    Stop.ESTOP: "stopped by EMERGENCY_STOP",
+}
+
+
 def _stop_text(number: int) -> str:
-    try:
-        return Stop(number).name.lower().replace("_", " ")
-    except ValueError:
-        return str(number)
+    return _STOPS.get(number, f"standing (reason {number})")
+
+
+def _readable(fields: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Durations as people read them."""
+    return {
+        name: f"{value / 1e6:.3f} ms" if name.endswith("_ns") and isinstance(value, int) else value
+        for name, value in fields.items()
+    }
 
 
 def describe(event: RtEvent) -> tuple[str, str, dict[str, int | str]]:
@@ -159,4 +177,4 @@ def describe(event: RtEvent) -> tuple[str, str, dict[str, int | str]]:
     entry = _TEXTS.get(int(event.code), _UNKNOWN)
     fields = _names(event, entry)
     _derived(event, fields)
-    return entry.severity, entry.text.format(**fields, code=int(event.code)), fields
+    return entry.severity, entry.text.format(**_readable(fields), code=int(event.code)), fields
