@@ -16,7 +16,8 @@ _ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
 
 
 def answer_requests(draft: Draft) -> None:
-    for request in draft.facts.requests:
+    """A shutdown comes first: nothing is started on the way down."""
+    for request in sorted(draft.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
         if draft.state.ha is HaState.SHUTDOWN:
             _answer(draft, request, False, "the cell goes down: nothing can be asked of it any more")
         elif request.kind is RequestKind.RESET:
@@ -85,7 +86,7 @@ def _needs_start(draft: Draft) -> list[ProcessName]:
 
 
 def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | None) -> bool:
-    if process is None or draft.state.track(name).pending:
+    if process is None or draft.state.track(name).pending or draft.handled(name):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
         return draft.state.ha is HaState.MANUAL_INTERVENTION
@@ -97,7 +98,11 @@ def _restart(draft: Draft, request: Request) -> None:
     process = draft.process(name)
     if process is None:
         _answer(draft, request, False, f"{name} is not part of this cell")
-    elif process.condition not in _ALIVE or draft.state.ha not in MOVING | {HaState.SAFE_MODE}:
+    elif (
+        process.condition not in _ALIVE
+        or draft.handled(name)
+        or draft.state.ha not in MOVING | {HaState.SAFE_MODE}
+    ):
         _answer(
             draft,
             request,

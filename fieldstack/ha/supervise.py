@@ -47,7 +47,7 @@ def _first_start(draft: Draft, process: ProcessFacts) -> None:
 def _start(draft: Draft, process: ProcessFacts, rule: str, cause: str) -> None:
     draft.order(ActionKind.START_PROCESS, rule, cause, process.name)
     track = draft.state.track(process.name)
-    draft.set_track(replace(track, started_ns=draft.now_ns, proven=False))
+    draft.set_track(replace(track, started_ns=draft.now_ns, proven=False, pending=None))
 
 
 def _failed(draft: Draft, process: ProcessFacts, lost: Condition) -> None:

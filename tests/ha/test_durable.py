@@ -1,0 +1,106 @@
+"""Records that survive: torn, damaged and missing files, a full disk, another run of the machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fieldstack.ha.decision_state import ActiveCondition, DecisionState
+from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack.ha.durable_state import latched, restore, to_record
+from fieldstack.ha.facts import EstopFacts
+from fieldstack.ha.policy import load_policy
+from fieldstack.ha.vocabulary import Condition
+
+POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
+S = 10**9
+
+
+def test_the_newest_generation_counts(tmp_path: Path) -> None:
+    record = DurableRecord(tmp_path, "r")
+    for number in range(5):
+        record.save({"n": number})
+    loaded = DurableRecord(tmp_path, "r").load()
+    assert (loaded.data, loaded.generation, loaded.remarks) == ({"n": 4}, 5, ())
+
+
+@pytest.mark.parametrize("kept", range(0, 90, 7))
+def test_a_torn_file_falls_back_to_the_generation_before_and_says_so(tmp_path: Path, kept: int) -> None:
+    record = DurableRecord(tmp_path, "r")
+    record.save({"n": 1, "text": "x" * 40})
+    record.save({"n": 2, "text": "x" * 40})
+    newest = tmp_path / "r.0"
+    newest.write_bytes(newest.read_bytes()[:kept])
+    loaded = DurableRecord(tmp_path, "r").load()
+    assert loaded.data is not None
+    assert loaded.data["n"] == 1
+    assert "r.0 is not usable" in loaded.remarks[0]
+
+
+def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
+    record = DurableRecord(tmp_path, "r")
+    record.save({"n": 1})
+    record.save({"n": 2})
+    newest = tmp_path / "r.0"
+    whole = newest.read_bytes()
+    begin = whole.index(b"\n") + 1
+    for place in range(begin, len(whole) - 1):
+        newest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert DurableRecord(tmp_path, "r").load().data == {"n": 1}
+
+
+def test_both_files_damaged_is_no_record(tmp_path: Path) -> None:
+    record = DurableRecord(tmp_path, "r")
+    record.save({"n": 1})
+    record.save({"n": 2})
+    for name in ("r.0", "r.1"):
+        (tmp_path / name).write_bytes(os.urandom(50))
+    loaded = DurableRecord(tmp_path, "r").load()
+    assert loaded.data is None
+    assert len(loaded.remarks) == 2
+
+
+def test_the_saver_keeps_the_latest_and_tells_errors(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    errors: list[str] = []
+    saver = BackgroundSaver(DurableRecord(folder, "r"), errors.append)
+    for number in range(200):
+        saver.submit({"n": number})
+    saver.close()
+    assert DurableRecord(folder, "r").load().data == {"n": 199}
+    gone = BackgroundSaver(DurableRecord(tmp_path / "none", "r"), errors.append)
+    gone.submit({})
+    gone.close()
+    assert errors == ["No such file or directory"]
+
+
+def _state() -> DecisionState:
+    state = DecisionState(conditions=(
+        ActiveCondition(Condition.RESTART_BUDGET_SPENT, 1, "five times"),
+        ActiveCondition(Condition.WORKING_COUNTER_LOST, 1, "9 of 14"),
+    ))  # fmt: skip
+    return replace(state, rt=replace(state.rt, restarts=(90 * S, 95 * S)))
+
+
+def test_budget_and_latches_outlive_the_process() -> None:
+    kept = to_record(_state(), EstopFacts(on_reset=1, reasons=("operator: stop",)), 100 * S, 1000 * S)
+    state = restore(kept, POLICY, 101 * S, 1001 * S)
+    assert state.rt.restarts == (90 * S, 95 * S)
+    assert [one.condition for one in state.conditions] == [Condition.RESTART_BUDGET_SPENT]
+    assert latched(kept) == (1, "operator: stop")
+
+
+def test_a_reboot_keeps_the_age_of_restarts() -> None:
+    kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S) | {"boot": "another run"}
+    state = restore(kept, POLICY, 3 * S, 1020 * S)
+    assert state.rt.restarts == (-27 * S, -22 * S)
+
+
+@pytest.mark.parametrize("kept", [None, {}, {"boot": 1}, {"boot": "x", "wall_ns": "y", "conditions": []}])
+def test_a_record_of_another_shape_is_a_fresh_start(kept: dict[str, object] | None) -> None:
+    assert restore(kept, POLICY, 5, 5).conditions == ()
+    assert latched(kept) == (0, "")

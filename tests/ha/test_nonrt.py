@@ -1,0 +1,208 @@
+"""The Non-RT process itself, with processes that fail: budget, operators' commands, adoption, end.
+
+The whole cell on a virtual segment is tested in tests/system.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fieldstack.events import EventKind, EventReader
+from fieldstack.ha.control_client import NonRtUnreachableError, ask
+from fieldstack.ha.settings import NonRtSettings
+from fieldstack.ha.states import HaState
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import HaState as LayoutHaState
+from fieldstack_rt.instance import Instance
+
+SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
+FAILING = (sys.executable, "-c", "import sys; print('no bus here', file=sys.stderr); sys.exit(3)")
+WAITING = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+def wait_for(what: Callable[[], object], timeout_s: float = 15.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < until, "time is up"
+        time.sleep(0.01)
+
+
+class Cell:
+    """A Non-RT process with instance and folders of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.instance = Instance(f"t-nonrt-{os.getpid()}")
+        self.folder = folder
+        data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+        data["processes"][0] |= {"restart_backoff_initial_ms": 20, "restart_backoff_max_ms": 20}
+        self.policy = folder / "policy.json"
+        self.policy.write_text(json.dumps(data), encoding="utf-8")
+        self.settings = NonRtSettings(
+            self.instance.name, str(self.policy), FAILING, guard_cpu=-1, guard_priority=0, stop_timeout_ms=500
+        )
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        file = self.folder / "settings.json"
+        self.settings.write(file)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        wait_for(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.process.communicate()[0]
+        try:
+            return ask(self.instance, "status").accepted
+        except NonRtUnreachableError:
+            return False
+
+    @property
+    def ha(self) -> str:
+        return str(ask(self.instance, "status").data["status"]["ha"]["state"])
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.communicate(timeout=20)
+        return self.process.returncode
+
+    def kinds(self) -> list[str]:
+        return [str(event.kind) for event in EventReader(self.instance.state_dir).read()]
+
+
+@pytest.fixture
+def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cell]:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
+    made = Cell(tmp_path)
+    yield made
+    if made.process is not None:
+        made.end(signal.SIGKILL)
+    for name in ("rt", "core"):
+        if made.instance.pid_file(name).exists():
+            pid = json.loads(made.instance.pid_file(name).read_text())["pid"]
+            os.kill(pid, signal.SIGKILL)
+    DataStore.create(made.instance).unlink()
+
+
+def test_states_have_the_numbers_of_the_shared_memory() -> None:
+    assert {state.name: int(state) for state in HaState} == {one.name: int(one) for one in LayoutHaState}
+
+
+def test_a_process_that_never_works_ends_in_manual_intervention(cell: Cell) -> None:
+    cell.start()
+    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")
+    reason = ask(cell.instance, "status").data["status"]["ha"]["reason"]
+    assert "restarted 5 times within 60 s" in reason
+    assert "last words: no bus here" in reason
+    store = DataStore.attach(cell.instance)
+    assert store.estop.state().on_reset
+    assert not store.motion_permit
+    before = store.nonrt_beat
+    wait_for(lambda: store.nonrt_beat > before)
+    assert cell.end() == 0
+    assert store.nonrt_stopping
+
+
+def test_a_killed_non_rt_process_remembers_budget_and_latch(cell: Cell) -> None:
+    cell.start()
+    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")
+    time.sleep(0.2)  # the disk has it
+    cell.end(signal.SIGKILL)
+    DataStore.create(cell.instance).unlink()  # as after a reboot
+    cell.start()
+    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")
+    store = DataStore.attach(cell.instance)
+    assert store.estop.state().on_reset
+    answer = ask(cell.instance, "reset", by="Ann", note="cable is back")
+    assert answer.accepted
+    assert "starting fieldstack-rt" in answer.message
+    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")  # it fails anew, with a new budget
+    text = [event.text for event in EventReader(cell.instance.state_dir).read()]
+    assert any("cable is back" in line for line in text)
+
+
+def test_running_processes_are_adopted_and_outlive_a_kill(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING, core_command=WAITING)
+    cell.start()
+    pids = [json.loads(cell.instance.pid_file(name).read_text())["pid"] for name in ("rt", "core")]
+    cell.end(signal.SIGKILL)
+    assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    cell.start()
+    status = ask(cell.instance, "status").data["status"]
+    assert [status["rt"]["pid"], status["core"]["pid"]] == pids
+    assert cell.kinds().count(str(EventKind.PROCESS_ADOPTED)) == 2
+    assert ask(cell.instance, "shutdown", by="Ann").accepted
+    assert cell.end() == 0
+    assert not any(cell.instance.pid_file(name).exists() for name in ("rt", "core"))
+
+
+def test_leave_running_ends_alone(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING, leave_running=True)
+    cell.start()
+    pid = json.loads(cell.instance.pid_file("rt").read_text())["pid"]
+    assert cell.end() == 0
+    assert Path(f"/proc/{pid}").exists()
+
+
+def test_every_command_is_answered(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.start()
+    unknown = ask(cell.instance, "bogus")
+    assert (unknown.accepted, "known are: reset" in unknown.message) == (False, True)
+    assert not ask(cell.instance, "restart", process="segment").accepted
+    refused = ask(cell.instance, "reset", by="Ann")
+    assert not refused.accepted
+    assert "the RT process is starting" in refused.message
+    stopped = ask(cell.instance, "estop", reason="hand in the way", by="Ann")
+    assert stopped.accepted
+    assert "RT does not cycle" in stopped.message
+    store = DataStore.attach(cell.instance)
+    assert store.estop.state().notes[0].reason == "hand in the way (Ann)"
+
+
+def test_an_instance_has_one_non_rt_process(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "fieldstack.ha", "--settings", str(cell.folder / "settings.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert second.returncode == 6
+    assert "a cell has one Non-RT process" in second.stderr
+    assert cell.answers()
+
+
+def test_a_bad_policy_starts_nothing(cell: Cell) -> None:
+    cell.policy.write_text("{}", encoding="utf-8")
+    file = cell.folder / "settings.json"
+    cell.settings.write(file)
+    run = subprocess.run(
+        [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert run.returncode == 3
+    assert "rules: is missing" in run.stderr
+    assert not cell.instance.state_dir.exists()

@@ -1,0 +1,128 @@
+"""Policy files: the shipped one is good, and every fault is named with file, key, value and remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldstack.ha.policy import FailoverPolicy, PolicyError, json_schema, load_policy, parse_policy
+from fieldstack.ha.vocabulary import Condition, ProcessName
+
+FOLDER = Path(__file__).parents[2] / "config/ha"
+TEXT = (FOLDER / "failover_policy.json").read_text(encoding="utf-8")
+
+
+def faults(text: str) -> str:
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(text, "my.json")
+    assert str(caught.value).startswith("my.json: ")
+    return str(caught.value)
+
+
+def test_the_shipped_policy_loads() -> None:
+    policy = load_policy(FOLDER / "failover_policy.json")
+    assert policy.process(ProcessName.RT).restart_delay_ms == 0
+    assert policy.rule(Condition.RT_DEAD).name == "rt-dead"
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = json.loads((FOLDER / "failover_policy.schema.json").read_text(encoding="utf-8"))
+    assert published == json_schema(), "publish it anew: json_schema() of fieldstack.ha.policy"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"max_restart_count"', '"max_restart_cuont"', "did you mean 'max_restart_count'?"),
+        ('"clear": "on_recovery"', '"clear": "on_recovry"', "did you mean 'on_recovery'?"),
+        ('"EMERGENCY_STOP", "REB', '"EMERGENCY_STP", "REB', "did you mean 'EMERGENCY_STOP'?"),
+        ('"max_restart_count": 5', '"max_restart_count": "5"', 'processes[0].max_restart_count = "5"'),
+        ('"max_restart_count": 5', '"max_restart_count": true', "processes[0].max_restart_count = true"),
+        ('"max_restart_count": 5', '"max_restart_count": -1', "greater than or equal to 0"),
+        ('"restart_window_sec": 60', '"restart_window_sec": NaN', "NaN is not a JSON number"),
+        ('"condition": "rt_silent"', '"condition": "rt_dead"', "rt_dead has two rules"),
+        ('"name": "rt-silent"', '"name": "rt-dead"', "two rules are named rt-dead"),
+        ('"policy_version": 1', '"policy_version": 2', "policy_version = 2"),
+        ('"threshold_cycles": 5,', "", "rules[3].threshold_cycles: is missing"),
+        ('"health_check_timeout_ms": 200', '"health_check_timeout_ms": 2', "every process would look silent"),
+        ('"process_name": "fieldstack-core"', '"process_name": "fieldstack-rt"', "two sections"),
+        ('["SAFE_MODE_ENTER", "SEND_ALERT"]', '["SEND_ALERT"]', "leaves the axes free to move"),
+        ('"REBOOT_PROCESS", "SEND', '"SEND_ALERT", "SEND', "names SEND_ALERT twice"),
+        ('"policy_version": 1,', '"policy_version": 1, "policy_version": 1,', "stands twice"),
+        ("{", "", "is no JSON"),
+    ],
+)
+def test_a_fault_is_named(old: str, new: str, expected: str) -> None:
+    assert old in TEXT
+    assert expected in faults(TEXT.replace(old, new, 1))
+
+
+def test_a_condition_without_a_rule_is_named() -> None:
+    data = json.loads(TEXT)
+    data["rules"] = [rule for rule in data["rules"] if rule["condition"] != "core_silent"]
+    assert "no rule for core_silent" in faults(json.dumps(data))
+
+
+def test_what_a_person_must_look_at_is_never_cleared_by_itself() -> None:
+    data = json.loads(TEXT)
+    next(rule for rule in data["rules"] if rule["condition"] == "emergency_stop")["clear"] = "on_recovery"
+    assert "needs a person to clear it" in faults(json.dumps(data))
+
+
+def test_all_faults_are_told_at_once() -> None:
+    text = TEXT.replace('"max_restart_count"', '"max_restarts"').replace('"on_reset"', '"later"')
+    assert len(faults(text).splitlines()) > 5
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="can not be read"):
+        load_policy(tmp_path / "none.json")
+
+
+def _paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    keys = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
+    found = [path] if path else []
+    for key in keys:
+        found += _paths(data[key], (*path, key))
+    return found
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(place=st.sampled_from(_paths(json.loads(TEXT))), value=_JSON)
+def test_any_value_anywhere_is_taken_or_refused_clearly(place: tuple[Any, ...], value: Any) -> None:
+    data = json.loads(TEXT)
+    inner = data
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    with contextlib.suppress(PolicyError):
+        assert isinstance(parse_policy(json.dumps(data)), FailoverPolicy)
+
+
+@given(name=st.text(min_size=1, max_size=20))
+def test_no_unknown_key_is_ever_ignored(name: str) -> None:
+    data = json.loads(TEXT)
+    for part in (data, data["processes"][0], data["rules"][0]):
+        if name in part or name in ("$schema", "_comments", "clear_after_ms", "threshold_cycles"):
+            continue
+        part[name] = 1
+        assert "unknown key" in faults(json.dumps(data)) or name.endswith("_ms")
+        del part[name]
+
+
+@given(text=st.text(max_size=200) | st.binary(max_size=200))
+def test_any_text_is_refused_clearly(text: str | bytes) -> None:
+    with pytest.raises(PolicyError):
+        parse_policy(text)

@@ -1,0 +1,101 @@
+"""Never seen, starting, running, silent, stopped and dead are different things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fieldstack.ha.facts import ProcessCondition as C
+from fieldstack.ha.facts import ProcessFacts
+from fieldstack.ha.policy import load_policy
+from fieldstack.ha.process_watch import ProcessWatch, Sign
+from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.process import Ended, ProcessHandle
+
+POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
+ALIVE = ProcessHandle("fieldstack-rt", 7, 3, adopted=False)
+MS = 1_000_000
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.watch = ProcessWatch(POLICY.process(ProcessName.RT))
+        self.now = 10**12
+        self.beat = 100
+
+    def began(self) -> Watched:
+        self.watch.began(self.now, 7, self.beat)
+        return self
+
+    def later(self, ms: float, *, beats: int = 0, at_work: bool = True, **sign: bool) -> ProcessFacts:
+        self.now += round(ms * MS)
+        self.beat += beats
+        return self.watch.look(self.now, Sign(self.beat, at_work, **sign), ALIVE, None)
+
+    def ended(self, status: int | None, *, stopped: bool = False) -> ProcessFacts:
+        sign = Sign(self.beat, at_work=True, stopped=stopped)
+        return self.watch.look(self.now, sign, None, Ended(7, status, "text"))
+
+
+def test_never_seen_is_no_failure() -> None:
+    assert Watched().later(10**6).condition is C.NEVER_SEEN
+
+
+def test_a_start_has_its_grace() -> None:
+    watched = Watched().began()
+    assert watched.later(19_999, at_work=False).condition is C.STARTING
+    assert watched.later(10, at_work=False).condition is C.SILENT
+
+
+def test_progress_is_what_counts() -> None:
+    watched = Watched().began()
+    assert all(watched.later(20, beats=20).condition is C.RUNNING for _ in range(100))
+    found = [watched.later(20).condition for _ in range(12)]
+    assert found[:9] == [C.RUNNING] * 9
+    assert found[-1] is C.SILENT
+    assert watched.later(20, beats=1).condition is C.RUNNING
+
+
+def test_a_stall_of_the_whole_machine_is_one_observation() -> None:
+    watched = Watched().began()
+    watched.later(20, beats=1)
+    assert watched.later(60_000).condition is C.RUNNING
+    assert watched.later(20, beats=1).condition is C.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped", "condition"),
+    [
+        (0, True, C.STOPPED),
+        (1, True, C.DEAD),
+        (-9, False, C.DEAD),
+        (None, True, C.STOPPED),
+        (None, False, C.DEAD),
+    ],
+)
+def test_an_end_is_orderly_or_a_death(status: int | None, stopped: bool, condition: C) -> None:
+    assert Watched().began().ended(status, stopped=stopped).condition is condition
+
+
+def test_an_end_that_was_asked_for_is_a_stop_however_it_ended() -> None:
+    watched = Watched().began()
+    watched.watch.asked_to_end()
+    assert watched.later(20, beats=1).condition is C.STOPPING
+    facts = watched.ended(-9)
+    assert (facts.condition, facts.asked) == (C.STOPPED, True)
+
+
+def test_a_start_that_was_refused_is_a_death_of_its_own() -> None:
+    watched = Watched().began()
+    first = watched.ended(-9).start_id
+    watched.watch.could_not_start(watched.now, "no such program")
+    facts = watched.watch.look(watched.now, Sign(0, at_work=False), None, None)
+    assert (facts.condition, facts.why) == (C.DEAD, "no such program")
+    assert facts.start_id > first
+
+
+def test_going_down_must_not_take_for_ever() -> None:
+    watched = Watched().began()
+    assert watched.later(20, stopping=True).condition is C.STOPPING
+    assert watched.later(20_001, stopping=True).condition is C.SILENT
