@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from fieldstack.bench.cycle_options import LoadKind, Reference
+from fieldstack.bench.faults import FaultKind
 from fieldstack.cli.exit_codes import ExitCode, epilog
 
 app = typer.Typer(
@@ -81,11 +84,50 @@ def cycle(  # noqa: PLR0917 - one parameter an option
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
 
 
+@app.command(epilog=epilog())
+def failover(  # noqa: PLR0917 - one parameter an option
+    fault: Annotated[FaultKind, typer.Option(help="What is done to the RT process.")] = FaultKind.SIGKILL,
+    runs: Annotated[int, typer.Option(help="How many times.", min=1)] = 50,
+    block: Annotated[
+        int, typer.Option(help="After so many the cell goes down and the reference is taken.", min=1)
+    ] = 5,
+    settle: Annotated[
+        float, typer.Option(help="Seconds of undisturbed motion before each fault.", min=0.0)
+    ] = 1.0,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cell configuration; default: the demo cell's.")
+    ] = None,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Fault to safe outputs and back to OP, beside a bare pysoem bring-up of the same segment.
+
+    A whole cell with moving axes, on a virtual segment of its own, as `fieldstack up` starts it. Safe outputs
+    are what the slaves saw, not what the master believes.
+
+    Examples:
+
+        fieldstack bench failover --fault sigkill --runs 50 --json sigkill.json
+
+        fieldstack bench failover --fault spin --runs 10 --check
+    """
+    from fieldstack.bench.failover_command import FailoverRequest, run_failover
+
+    request = FailoverRequest(kind=fault, runs=runs, block=block, settle_s=settle, config=config)
+    with _failures():
+        held = run_failover(request, json_file, Console())
+    raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
+
+
 @contextmanager
 def _failures() -> Iterator[None]:
-    """A benchmark that could not be run is one clear text and an exit code."""
+    """A benchmark that could not be run is one clear text and an exit code; SIGTERM ends it like Ctrl-C."""
     from fieldstack.bench.errors import BenchError
 
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except BenchError as error:

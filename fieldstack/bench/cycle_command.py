@@ -19,7 +19,7 @@ from fieldstack.bench.cycle_result import Condition, CycleResult, evaluate
 from fieldstack.bench.cycle_run import CycleRun, Place
 from fieldstack.bench.errors import BenchError
 from fieldstack.bench.plans import plan_for
-from fieldstack.bench.preconditions import require_for_bench
+from fieldstack.bench.preconditions import require_for_bench, warn_of_others
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.testing.running_segment import running_segment
 from fieldstack_rt.instance import Instance
@@ -63,7 +63,8 @@ def run_cycle(request: CycleRequest, json_file: Path | None, console: Console) -
     require_for_bench(virtual=not request.interface)
     options = request.options()
     report.show_machine(console)
-    with _place(request, options) as place, machine.no_deep_idle() as quiet, _status(console) as say:
+    warn_of_others(console)
+    with _place(request, options) as place, machine.no_deep_idle() as quiet, report.status(console) as say:
         if not quiet:
             console.print("degraded: deep idle states can not be forbidden (/dev/cpu_dma_latency)")
         run = CycleRun(options, place, say)
@@ -94,16 +95,6 @@ def _place(request: CycleRequest, options: CycleOptions) -> Iterator[Place]:
         finally:
             for left in (instance.runtime_dir, instance.state_dir):
                 shutil.rmtree(left, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _status(console: Console) -> Iterator[report.Say]:
-    """A line that says what goes on; plain lines where nobody looks at a terminal."""
-    if not console.is_terminal:
-        yield lambda text: console.print(text, highlight=False)
-        return
-    with console.status("starting") as status:
-        yield status.update
 
 
 def _show(result: CycleResult, console: Console) -> None:

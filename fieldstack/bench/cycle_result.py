@@ -18,7 +18,7 @@ from fieldstack.bench.witnesses import Witnesses
 WAKE_LIMIT = 1.1
 LOAD_LIMIT = 1.2
 EXCHANGE_LIMIT = 1.15
-LISTED_FAULTS = 50
+LISTED_FAULTS = 1000
 
 
 @dataclass(frozen=True, slots=True)

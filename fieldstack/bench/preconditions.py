@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from rich.console import Console
+
 from fieldstack.bench.errors import BenchError
 from fieldstack.cell import capabilities
 from fieldstack.cell.prerequisites import complete_path, require
@@ -19,3 +24,25 @@ def require_for_bench(*, virtual: bool) -> None:
         raise BenchError(
             f"benchmarks need {', '.join(missing)}, which this process does not have: run as root"
         )
+
+
+def other_cells() -> list[int]:
+    """Pids of RT processes on this machine: their cycles and ours would disturb each other."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                comm = Path("/proc", name, "comm").read_text(encoding="utf-8", errors="replace").strip()
+            except OSError:
+                continue  # it has ended
+            if comm == "fieldstack-rt":
+                found.append(int(name))
+    return sorted(found)
+
+
+def warn_of_others(console: Console) -> None:
+    """A benchmark beside a running cell says that it is none of a quiet machine."""
+    if others := other_cells():
+        pids = ", ".join(map(str, others))
+        text = f"warning: other RT processes run on this machine (pid {pids}): the results mean little"
+        console.print(text, style="yellow", highlight=False)

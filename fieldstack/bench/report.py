@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,13 @@ def show_checks(console: Console, checks: Sequence[Check]) -> None:
 
 def show_machine(console: Console) -> None:
     console.print(machine.facts().text(), style="dim", highlight=False)
+
+
+@contextlib.contextmanager
+def status(console: Console) -> Iterator[Say]:
+    """A line that says what goes on; plain lines where nobody looks at a terminal."""
+    if not console.is_terminal:
+        yield lambda text: console.print(text, highlight=False)
+        return
+    with console.status("starting") as line:
+        yield line.update

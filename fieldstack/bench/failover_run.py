@@ -1,0 +1,151 @@
+"""One fault and what came of it, measured from outside."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fieldstack.bench import faults, segment_watch
+from fieldstack.bench.errors import BenchError, ProgramError
+from fieldstack.bench.failover_cell import BenchCell, await_moving, text_of
+from fieldstack.bench.faults import FaultKind
+from fieldstack.bench.segment_watch import Mark
+from fieldstack.events.kinds import EventKind
+from fieldstack.events.reader import EventReader
+from fieldstack_ethercat.segment.client import SegmentClient
+from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import RtPhase
+
+TRIP_TIMEOUT_S = 2.0
+BACK_TIMEOUT_S = 20.0
+POLL_S = 0.001
+PHASE_S = 0.1
+"""Faults come at a random moment within this time, so that they hit every part of a cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """One run; all times are ns since the fault. None: it did not happen, or nobody saw it.
+
+    `outputs_safe_ns` is the segment's stamp of the last slave. `back_in_op_ns` is when all slaves were in OP
+    again, by the segment's stamps, and the cycle ran with the expected working counter. `steps_ns`: the
+    recovery's steps.
+    """
+
+    number: int
+    fault_ns: int
+    detect_ns: int | None
+    safe_frame_ns: int | None
+    outputs_safe_ns: int | None
+    back_in_op_ns: int
+    moving_again_ns: int
+    steps_ns: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run": self.number,
+            "t_ns": self.fault_ns,
+            "detect_us": _us(self.detect_ns),
+            "safe_frame_us": _us(self.safe_frame_ns),
+            "outputs_safe_us": _us(self.outputs_safe_ns),
+            "back_in_op_ms": round(self.back_in_op_ns / 1e6, 3),
+            "moving_again_ms": round(self.moving_again_ns / 1e6, 3),
+            "steps_ms": {name: round(value / 1e6, 3) for name, value in self.steps_ns.items()},
+        }
+
+
+def _us(value_ns: int | None) -> float | None:
+    return None if value_ns is None else round(value_ns / 1000, 1)
+
+
+class FailoverBench:
+    """Faults on one running cell, one after the other."""
+
+    def __init__(self, bench: BenchCell, store: DataStore, client: SegmentClient, settle_s: float) -> None:
+        self._bench, self._store, self._client, self._settle_s = bench, store, client, settle_s
+        self._reader = EventReader(bench.instance.state_dir)
+        self._random = random.Random()  # noqa: S311 - spreads the faults over the cycle
+
+    def run(self, number: int, kind: FaultKind) -> Failover:
+        """Waits for a cell in motion, does the fault, and waits until the cell moves again.
+
+        Raises:
+            ProgramError: the cell did not come back; BenchError: the guard did not see the fault.
+        """
+        await_moving(self._bench, self._store)
+        time.sleep(self._settle_s + self._random.uniform(0, PHASE_S))
+        await_moving(self._bench, self._store)
+        logged = max((event.sequence for event in self._reader.last(1)), default=0)
+        before, epoch = segment_watch.mark(self._client), self._store.rt_epoch
+        trips = int(self._store.guard_status().trips)
+        fault_ns = faults.inject(kind, self._store)
+        self._await_trip(kind, trips)
+        cycling_ns = self._await_cycling(kind, epoch)
+        detect_ns, safe_frame_ns = self._guard_stamps(epoch, fault_ns)
+        moving_ns = await_moving(self._bench, self._store)
+        return self._collect(
+            Failover(
+                number=number,
+                fault_ns=fault_ns,
+                detect_ns=detect_ns,
+                safe_frame_ns=safe_frame_ns,
+                outputs_safe_ns=None,
+                back_in_op_ns=cycling_ns - fault_ns,
+                moving_again_ns=moving_ns - fault_ns,
+                steps_ns=dict(self._steps(logged, fault_ns)),
+            ),
+            before,
+        )
+
+    def _await_trip(self, kind: FaultKind, trips: int) -> None:
+        until = time.monotonic() + TRIP_TIMEOUT_S
+        while self._store.guard_status().trips == trips:
+            if time.monotonic() > until:
+                raise BenchError(f"the guard did not trip within {TRIP_TIMEOUT_S:g} s of {kind.value}")
+            time.sleep(POLL_S)
+
+    def _await_cycling(self, kind: FaultKind, epoch: int) -> int:
+        """When a new RT process was first seen in OP: supervised, with the expected working counter."""
+        until = time.monotonic() + BACK_TIMEOUT_S
+        while not self._back(epoch):
+            if time.monotonic() > until:
+                reason = f"no OP within {BACK_TIMEOUT_S:g} s of {kind.value}"
+                raise ProgramError("the cell", reason, text_of(self._bench.log))
+            time.sleep(POLL_S)
+        return time.monotonic_ns()
+
+    def _back(self, epoch: int) -> bool:
+        try:
+            status = self._store.rt_status()
+        except TornRecordError:
+            return False
+        fresh = status.epoch > epoch and self._store.rt_phase is RtPhase.CYCLING
+        return bool(fresh and status.wkc == status.expected_wkc)
+
+    def _guard_stamps(self, epoch: int, fault_ns: int) -> tuple[int | None, int | None]:
+        guard = self._store.guard_status()
+        if guard.trip_epoch != epoch:
+            return None, None
+        return int(guard.detected_ns) - fault_ns, int(guard.safe_frame_ns) - fault_ns
+
+    def _steps(self, logged: int, fault_ns: int) -> Iterator[tuple[str, int]]:
+        """The recovery's steps, by name, from the event log."""
+        for event in self._reader.read(logged):
+            if event.kind == EventKind.RECOVERY_STEP and event.t_ns >= fault_ns:
+                yield str(event.data["step"]), event.t_ns - fault_ns
+
+    def _collect(self, found: Failover, before: Mark) -> Failover:
+        """Adds what the segment knows."""
+        events = segment_watch.events_since(self._client, before)
+        safe_ns = segment_watch.outputs_safe_ns(events, before.unsafe, found.fault_ns)
+        op_ns = segment_watch.back_in_op_ns(events, found.fault_ns)
+        if op_ns is None:
+            raise BenchError(f"run {found.number}: slaves did not leave OP and come back")
+        return replace(
+            found,
+            outputs_safe_ns=None if safe_ns is None else safe_ns - found.fault_ns,
+            back_in_op_ns=max(found.back_in_op_ns, op_ns - found.fault_ns),
+        )

@@ -1,0 +1,52 @@
+"""The faults that a running RT process is given. All are real: nothing is told that something failed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from enum import StrEnum
+
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import Inject
+
+CRASH_BOUND_NS = 5_000_000
+"""Outputs must be safe this long after a crash ..."""
+
+
+class FaultKind(StrEnum):
+    """Two kinds of crash, two kinds of hang."""
+
+    SIGKILL = "sigkill"
+    SIGSEGV = "sigsegv"
+    SIGSTOP = "sigstop"
+    SPIN = "spin"
+
+    @property
+    def is_crash(self) -> bool:
+        return self in (FaultKind.SIGKILL, FaultKind.SIGSEGV)
+
+    def bound_ns(self, threshold_cycles: int, cycle_ns: int) -> int:
+        """... and this long after a hang, which takes the guard `threshold_cycles` cycles to believe."""
+        return CRASH_BOUND_NS + (0 if self.is_crash else threshold_cycles * cycle_ns)
+
+
+_SIGNALS = {
+    FaultKind.SIGKILL: signal.SIGKILL,
+    FaultKind.SIGSEGV: signal.SIGSEGV,
+    FaultKind.SIGSTOP: signal.SIGSTOP,
+}
+
+
+def inject(kind: FaultKind, store: DataStore) -> int:
+    """Does it to the RT process that holds the bus; returns CLOCK_MONOTONIC in ns from just before.
+
+    `SPIN` makes the cycle thread itself loop for ever, from its next cycle on, with its priority.
+    """
+    pid = store.rt_pid
+    t_ns = time.monotonic_ns()
+    if kind is FaultKind.SPIN:
+        store.inject(Inject.SPIN)
+    else:
+        os.kill(pid, _SIGNALS[kind])
+    return t_ns
