@@ -211,7 +211,8 @@ def unprivileged_python() -> str | None:
 def test_without_privileges_it_runs_in_a_namespace_and_says_what_is_degraded() -> None:
     python = unprivileged_python()
     assert python is not None, "no interpreter that an ordinary user may run: install python3 of this version"
-    path = [*sys.path, str(Path(__file__).resolve().parents[2])]
+    root = Path(__file__).resolve().parents[2]  # an editable installation is no folder of the path
+    path = [*sys.path, *(str(folder) for folder in (root, root / "rt", root / "ethercat"))]
     name = f"nobody-{os.getpid()}"
     environment = {
         "PATH": "/usr/bin:/bin",

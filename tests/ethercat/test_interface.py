@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from fieldstack_ethercat.bus import interface
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.errors import BusClosedError, InterfaceError

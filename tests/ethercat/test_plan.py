@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from fieldstack_ethercat.bus import image
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import PlanFormatError

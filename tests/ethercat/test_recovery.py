@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+
 from fieldstack_ethercat.bus import recovery
 from fieldstack_ethercat.bus.diagnosis import explain, find_break
 from fieldstack_ethercat.bus.recovery import EventKind, Step, decide, forget, step_for
