@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.layout import EventCode
@@ -86,7 +87,7 @@ class RTExecutive:
         self.bus.configure()
         context = self.bus.soem_context()
         options = self.options
-        guard_plan.publish(self.store, self.plan, context, self.bus.interface)
+        self._inform_guard(context)
         config = cycle.configuration(
             self.plan,
             context,
@@ -107,6 +108,17 @@ class RTExecutive:
             from fieldstack_rt.loads import Load
 
             self._load = Load(self.options.load, self.bus, self.options.load_slice_ns).start()
+
+    def _inform_guard(self, context: SoemContext) -> None:
+        scheduler, affinity = self.cycle.refused
+        guard_plan.publish(
+            self.store,
+            self.plan,
+            context,
+            self.bus.interface,
+            cpu=-1 if affinity else self.options.cpu,
+            priority=0 if scheduler else self.options.priority,
+        )
 
     def _keep_house(self) -> None:
         assert self._house is not None  # noqa: S101 - made before the bus came up

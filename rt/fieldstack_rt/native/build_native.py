@@ -9,9 +9,9 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path("rt/fieldstack_rt/native")
-HEADERS = ["layout.h", "store.h", "axis.h", "cycle.h", "thread.h", "safe_frames.h", "guard.h", "bare_loop.h"]
-SOURCES = ["store.c", "axis.c", "thread.c", "cycle.c", "safe_frames.c", "guard.c", "bare_loop.c"]
 PUBLIC = ["layout.h", "store.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
+HEADERS = [*PUBLIC, "thread.h", "witness.h", "safe_frames.h"]
+SOURCES = ["store.c", "axis.c", "thread.c", "cycle.c", "witness.c", "safe_frames.c", "guard.c", "bare_loop.c"]
 
 
 def root() -> Path:

@@ -15,12 +15,15 @@
 #include "safe_frames.h"
 #include "store.h"
 #include "thread.h"
+#include "witness.h"
 
 /* Stated bounds. */
 static const uint64_t IDLE_NS = 1000000;            /* between looks while there is no RT to watch */
 static const uint64_t SHORTEST_OBSERVATION_NS = 100000;
 static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycle; more is a failure */
 static const uint32_t PLAN_READ_ATTEMPTS = 1000;
+static const uint32_t MOST_EXCUSED = 50;            /* in a row: a CPU that stands longer is a failure too */
+static const int32_t HIGHEST_PRIORITY = 98;
 
 struct fs_guard {
     fs_store *store;
@@ -33,7 +36,8 @@ struct fs_guard {
     fs_guard_plan plan;                             /* private: damage to the shared one can not reach it */
     fs_safe_frames frames;
     uint64_t beat;
-    uint32_t quiet, disobeyed;
+    uint32_t quiet, excused_row, disobeyed;
+    fs_witness witness;
 };
 
 static void pause_ns(uint64_t duration_ns) {
@@ -67,6 +71,14 @@ static void disarm(fs_guard *guard) {
     if (guard->pidfd >= 0) close(guard->pidfd);
     guard->pidfd = -1;
     guard->status.armed_epoch = 0;
+    fs_witness_stop(&guard->witness);
+}
+
+/* Where RT has no real-time priority anybody may hold it up, and a witness could tell nothing. */
+static void call_witness(fs_guard *guard) {
+    int32_t priority = guard->plan.rt_priority;
+    if (guard->plan.rt_cpu < 0 || priority <= 0 || priority >= HIGHEST_PRIORITY) return;
+    fs_witness_start(&guard->witness, guard->plan.rt_cpu, priority + 1);
 }
 
 /* Everything that allocates in the kernel is done here, while RT is well. */
@@ -79,7 +91,8 @@ static int arm(fs_guard *guard) {
     if (fs_safe_frames_open(&guard->frames, plan)) return 0;
     guard->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)plan->rt_pid, 0);
     guard->beat = fs_load64(&guard->store->rt_beat);
-    guard->quiet = guard->disobeyed = 0;
+    guard->quiet = guard->excused_row = guard->disobeyed = 0;
+    call_witness(guard);
     guard->status.armed_epoch = plan->epoch;
     set_state(guard, FS_GUARD_ARMED);
     return 1;
@@ -199,10 +212,17 @@ static int silent(fs_guard *guard) {
     guard->status.observations++;
     if (beat != guard->beat || !should_beat(guard)) {
         guard->beat = beat;
-        guard->quiet = 0;
+        guard->quiet = guard->excused_row = 0;
         guard->status.last_progress_ns = fs_now_ns();
         return 0;
     }
+    if (guard->quiet && !fs_witness_answered(&guard->witness) && guard->excused_row < MOST_EXCUSED) {
+        guard->excused_row++; /* nothing at all has run on RT's CPU since the last look */
+        guard->status.excused++;
+        return 0;
+    }
+    /* A single quiet look is only a difference in phase: asking then would disturb a healthy cycle. */
+    if (guard->quiet && fs_witness_answered(&guard->witness)) fs_witness_ask(&guard->witness);
     return ++guard->quiet >= guard->config.threshold_cycles;
 }
 

@@ -97,6 +97,8 @@ typedef struct fs_guard_plan {
     uint32_t slave_count;
     uint32_t rt_pid;
     uint32_t checksum;         /* fs_checksum over the record with this field zero */
+    int32_t rt_cpu;            /* CPU of the cycle thread, -1: any */
+    int32_t rt_priority;       /* its SCHED_FIFO priority, 0: none */
     char interface[16];
     uint8_t safe_image[4096];
 } fs_guard_plan;
@@ -209,6 +211,7 @@ typedef struct fs_guard_status {
     int32_t al_wkc;
     uint32_t al_states;        /* AL status of all slaves, OR-ed (BRD 0x0130) */
     uint32_t fence_failed;
+    uint64_t excused;          /* observations without progress while RT's CPU itself stood still */
 } fs_guard_status;
 
 /* Last known good: what a restarted RT process is measured against. */
