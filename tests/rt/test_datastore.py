@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -126,6 +127,13 @@ def test_latch_sources_are_cleared_one_by_one(store: DataStore) -> None:
     assert state.sources() == (EstopSource.OPERATOR,)
     store.estop.clear([EstopSource.OPERATOR], Clear.ON_RESET)
     assert not store.estop.state().latched
+
+
+def test_the_parts_of_a_store_outlive_it(store: DataStore) -> None:
+    estop, ring = DataStore.attach(store.instance).estop, DataStore.attach(store.instance).setpoints
+    gc.collect()
+    assert not estop.state().latched
+    assert ring.queued == 0
 
 
 def test_a_long_reason_is_cut_at_a_character(store: DataStore) -> None:

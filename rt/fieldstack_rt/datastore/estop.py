@@ -56,8 +56,9 @@ class EstopState:
 class Estop:
     """The latch in a store's memory. Setting it is one atomic instruction: it can not fail or wait."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, mapping: object) -> None:
+        """`mapping` is kept as long as this object: it holds the memory that `store` points into."""
+        self._store, self._mapping = store, mapping
 
     def raise_(self, source: EstopSource, reason: str, *, until: Clear = Clear.ON_RESET) -> None:
         """Sets the latch. `reason` is kept to 111 bytes of UTF-8."""

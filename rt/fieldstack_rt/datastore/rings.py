@@ -39,8 +39,9 @@ def _code(number: int) -> EventCode | int:
 class EventRing:
     """Single producer, single consumer. A full ring refuses new events and counts them."""
 
-    def __init__(self, ring: Any) -> None:
-        self._ring = ring
+    def __init__(self, ring: Any, mapping: object) -> None:
+        """`mapping` is kept as long as this object: it holds the memory that `ring` points into."""
+        self._ring, self._mapping = ring, mapping
         self._slot = ffi.new("fs_event *")
 
     def push(self, code: EventCode, subject: int = 0, a: int = 0, b: int = 0, c: int = 0) -> bool:
@@ -67,8 +68,9 @@ class EventRing:
 class SetpointRing:
     """What the Main Core streams and the cycle plays, one setpoint a cycle."""
 
-    def __init__(self, ring: Any) -> None:
-        self._ring = ring
+    def __init__(self, ring: Any, mapping: object) -> None:
+        """`mapping` is kept as long as this object: it holds the memory that `ring` points into."""
+        self._ring, self._mapping = ring, mapping
         self._setpoint = ffi.new("fs_setpoint *")
 
     def free(self) -> int:

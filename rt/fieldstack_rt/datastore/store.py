@@ -39,10 +39,11 @@ class DataStore:
         self.adopted = adopted
         self._memory = mapped
         self.raw = ffi.cast("fs_store *", ffi.from_buffer(mapped))
-        self.estop = Estop(self.raw)
-        self.cycle_events = EventRing(self.raw.cycle_events)
-        self.host_events = EventRing(self.raw.host_events)
-        self.setpoints = SetpointRing(self.raw.setpoints)
+        # The parts hold the mapping too: they may outlive this object.
+        self.estop = Estop(self.raw, mapped)
+        self.cycle_events = EventRing(self.raw.cycle_events, mapped)
+        self.host_events = EventRing(self.raw.host_events, mapped)
+        self.setpoints = SetpointRing(self.raw.setpoints, mapped)
 
     @classmethod
     def create(cls, instance: Instance) -> DataStore:
