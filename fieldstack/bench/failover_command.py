@@ -92,5 +92,6 @@ def _show(result: FailoverResult, console: Console) -> None:
     console.print(report.percentile_table("Steps of the recovery since the fault", steps))
     phases = ", ".join(f"{name} {value:.1f} ms" for name, value in result.reference_phases_ms().items())
     console.print(f"bare bring-up, medians: {phases}", style="dim", highlight=False)
-    console.print(f"unsafe: {result.unsafe} of {len(result.runs)}", highlight=False)
+    again = f"; the guard tripped again in {result.tripped_again}" if result.tripped_again else ""
+    console.print(f"unsafe: {result.unsafe} of {len(result.runs)}{again}", highlight=False)
     report.show_checks(console, result.checks())

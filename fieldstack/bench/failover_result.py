@@ -73,6 +73,11 @@ class FailoverResult:
         """Runs of which the guard's stamps are missing."""
         return sum(run.safe_frame_ns is None for run in self.runs)
 
+    @property
+    def tripped_again(self) -> int:
+        """Runs in which the guard tripped more than once."""
+        return sum(run.trips > 1 for run in self.runs)
+
     def steps_ms(self) -> dict[str, Percentiles]:
         """Since the fault, in the order in which the steps come."""
         names = list(dict.fromkeys(name for run in self.runs for name in run.steps_ns))
@@ -104,6 +109,7 @@ class FailoverResult:
             "fault": self.kind.value,
             "runs": len(self.runs),
             "unsafe": self.unsafe,
+            "tripped_again": self.tripped_again,
             "bound_us": self.bound_ns // 1000,
             **{name: getattr(self, name).to_json() for name in named},
             "ratios": {"back_in_op_p50": ratio(self.back_in_op_ms.p50, reference)},

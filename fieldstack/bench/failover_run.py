@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +41,8 @@ class Failover:
     outputs_safe_ns: int | None
     back_in_op_ns: int
     moving_again_ns: int
+    trips: int
+    """More than one: what came back failed again, as when the whole machine stalled."""
     steps_ns: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class Failover:
             "outputs_safe_us": _us(self.outputs_safe_ns),
             "back_in_op_ms": round(self.back_in_op_ns / 1e6, 3),
             "moving_again_ms": round(self.moving_again_ns / 1e6, 3),
+            "trips": self.trips,
             "steps_ms": {name: round(value / 1e6, 3) for name, value in self.steps_ns.items()},
         }
 
@@ -82,30 +84,33 @@ class FailoverBench:
         before, epoch = segment_watch.mark(self._client), self._store.rt_epoch
         trips = int(self._store.guard_status().trips)
         fault_ns = faults.inject(kind, self._store)
-        self._await_trip(kind, trips)
+        guard = self._await_trip(kind, trips)
+        seen = guard.trip_epoch == epoch
         cycling_ns = self._await_cycling(kind, epoch)
-        detect_ns, safe_frame_ns = self._guard_stamps(epoch, fault_ns)
         moving_ns = await_moving(self._bench, self._store)
         return self._collect(
             Failover(
                 number=number,
                 fault_ns=fault_ns,
-                detect_ns=detect_ns,
-                safe_frame_ns=safe_frame_ns,
+                detect_ns=int(guard.detected_ns) - fault_ns if seen else None,
+                safe_frame_ns=int(guard.safe_frame_ns) - fault_ns if seen else None,
                 outputs_safe_ns=None,
                 back_in_op_ns=cycling_ns - fault_ns,
                 moving_again_ns=moving_ns - fault_ns,
-                steps_ns=dict(self._steps(logged, fault_ns)),
+                trips=int(self._store.guard_status().trips) - trips,
+                steps_ns=self._steps(logged, fault_ns),
             ),
             before,
         )
 
-    def _await_trip(self, kind: FaultKind, trips: int) -> None:
+    def _await_trip(self, kind: FaultKind, trips: int) -> Any:
+        """The guard's status of the trip."""
         until = time.monotonic() + TRIP_TIMEOUT_S
-        while self._store.guard_status().trips == trips:
+        while (guard := self._store.guard_status()).trips == trips:
             if time.monotonic() > until:
                 raise BenchError(f"the guard did not trip within {TRIP_TIMEOUT_S:g} s of {kind.value}")
             time.sleep(POLL_S)
+        return guard
 
     def _await_cycling(self, kind: FaultKind, epoch: int) -> int:
         """When a new RT process was first seen in OP: supervised, with the expected working counter."""
@@ -125,17 +130,13 @@ class FailoverBench:
         fresh = status.epoch > epoch and self._store.rt_phase is RtPhase.CYCLING
         return bool(fresh and status.wkc == status.expected_wkc)
 
-    def _guard_stamps(self, epoch: int, fault_ns: int) -> tuple[int | None, int | None]:
-        guard = self._store.guard_status()
-        if guard.trip_epoch != epoch:
-            return None, None
-        return int(guard.detected_ns) - fault_ns, int(guard.safe_frame_ns) - fault_ns
-
-    def _steps(self, logged: int, fault_ns: int) -> Iterator[tuple[str, int]]:
-        """The recovery's steps, by name, from the event log."""
+    def _steps(self, logged: int, fault_ns: int) -> dict[str, int]:
+        """The recovery's steps from the event log, each when it came first."""
+        found: dict[str, int] = {}
         for event in self._reader.read(logged):
             if event.kind == EventKind.RECOVERY_STEP and event.t_ns >= fault_ns:
-                yield str(event.data["step"]), event.t_ns - fault_ns
+                found.setdefault(str(event.data["step"]), event.t_ns - fault_ns)
+        return found
 
     def _collect(self, found: Failover, before: Mark) -> Failover:
         """Adds what the segment knows."""
