@@ -91,9 +91,15 @@ class CycleThread:
 
 
 def configuration(
-    plan: BusPlan, context: SoemContext, *, nonrt_timeout_ns: int, wkc_limit: int, fault_injection: bool
+    plan: BusPlan,
+    context: SoemContext,
+    *,
+    nonrt_timeout_ns: int,
+    wkc_limit: int,
+    fault_injection: bool,
+    socket: int = -1,
 ) -> Any:
-    """The cycle's `fs_cycle_config *` for a mapped bus."""
+    """The cycle's `fs_cycle_config *` for a mapped bus; `socket` is SOEM's, -1 if it is not known."""
     config = ffi.new("fs_cycle_config *")
     config.context, config.send, config.receive = (
         context.address,
@@ -106,6 +112,7 @@ def configuration(
     config.expected_wkc, config.wkc_limit = context.expected_wkc, wkc_limit
     config.nonrt_timeout_cycles = max(1, nonrt_timeout_ns // plan.cycle_time_ns)
     config.fault_injection = int(fault_injection)
+    config.socket = socket
     config.axis_count = len(plan.axes)
     for number, axis in enumerate(plan.axes):
         stop_category = plan.slaves[axis.slave].stop_category

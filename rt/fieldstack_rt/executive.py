@@ -83,7 +83,7 @@ class RTExecutive:
 
     def _bring_up(self, started_ns: int) -> None:
         self.bus.open()
-        receive.spin(self.bus.interface)
+        sockets = receive.spin(self.bus.interface)
         self.bus.configure()
         context = self.bus.soem_context()
         options = self.options
@@ -94,6 +94,7 @@ class RTExecutive:
             nonrt_timeout_ns=options.nonrt_timeout_ms * 1_000_000,
             wkc_limit=options.wkc_limit,
             fault_injection=options.fault_injection,
+            socket=sockets[0] if sockets else -1,
         )
         realtime.freeze_collector()
         self.cycle.run(config)

@@ -31,9 +31,9 @@ def _packet_sockets(interface: str) -> list[int]:
     return found
 
 
-def spin(interface: str) -> int:
-    """Makes SOEM's socket on that interface non-blocking; returns how many there were."""
+def spin(interface: str) -> list[int]:
+    """Makes SOEM's socket on that interface non-blocking; returns the descriptors that were found."""
     sockets = _packet_sockets(interface)
     for number in sockets:
         os.set_blocking(number, False)
-    return len(sockets)
+    return sockets

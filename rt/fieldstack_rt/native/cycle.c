@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ struct fs_cycle {
     uint32_t nonrt_quiet, nonrt_seen, own_resets, was_enabled, all_enabled, silent_told, wkc_told, faults_told;
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
     long preemptions;
+    uint32_t late_answers;                   /* cycles for which answers of earlier ones may still come */
     int dry, op_seen;
 };
 
@@ -293,11 +295,35 @@ static uint32_t judge_wkc(fs_cycle *cycle, uint64_t now, uint64_t elapsed) {
     return FS_SAMPLE_WKC | FS_SAMPLE_OP;
 }
 
+/* Throws away what waits on the socket; how many frames that were. */
+static int discard_waiting(const fs_cycle *cycle) {
+    enum { MOST_FRAMES = 4096 };
+    char byte;
+    int frames = 0;
+    if (cycle->config.socket < 0) return 0;
+    while (frames < MOST_FRAMES && recv(cycle->config.socket, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) frames++;
+    return frames;
+}
+
+/* SOEM knows an answer by an index that returns after 16 frames. When a stall ends, the answers to all frames
+ * of that time come at once; one of them would pass for the newest, and from then on each exchange would take
+ * data that are a multiple of 16 cycles old. So for a while after a lost frame late answers are thrown away
+ * before each exchange, and an answer with others behind it was not the newest. */
+static int exchange_afresh(fs_cycle *cycle, void *context) {
+    enum { WATCH_CYCLES = 64 };
+    if (cycle->late_answers && discard_waiting(cycle)) cycle->late_answers = WATCH_CYCLES;
+    cycle->send(context);
+    int wkc = cycle->receive(context, (int)cycle->config.receive_timeout_us);
+    if (cycle->late_answers && wkc >= 0 && discard_waiting(cycle)) wkc = -1;
+    if (wkc < 0) cycle->late_answers = WATCH_CYCLES;
+    else if (cycle->late_answers) cycle->late_answers--;
+    return wkc;
+}
+
 static uint32_t exchange(fs_cycle *cycle) {
     void *context = (void *)(uintptr_t)cycle->config.context;
     uint64_t start = fs_now_ns();
-    cycle->send(context);
-    int wkc = cycle->receive(context, (int)cycle->config.receive_timeout_us);
+    int wkc = exchange_afresh(cycle, context);
     uint64_t end = fs_now_ns();
     cycle->status.exchange_ns = (uint32_t)(end - start);
     cycle->status.wkc = wkc < 0 ? -1 : wkc;

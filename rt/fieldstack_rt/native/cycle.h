@@ -18,6 +18,7 @@ typedef struct fs_cycle_config {
     uint32_t outputs_size, inputs_size;
     uint64_t cycle_time_ns;
     uint32_t receive_timeout_us;
+    int32_t socket;                /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
     int32_t expected_wkc;
     uint32_t wkc_limit;            /* bad cycles in a row that stop the axes */
     uint32_t nonrt_timeout_cycles; /* cycles without a Non-RT beat that stop the axes */
