@@ -295,20 +295,25 @@ static uint32_t judge_wkc(fs_cycle *cycle, uint64_t now, uint64_t elapsed) {
     return FS_SAMPLE_WKC | FS_SAMPLE_OP;
 }
 
-/* Throws away what waits on the socket; how many frames that were. */
+/* Throws away what waits on the socket; how many answers to process data were among it. An acyclic answer
+ * that goes with them is asked for again by SOEM. */
 static int discard_waiting(const fs_cycle *cycle) {
-    enum { MOST_FRAMES = 4096 };
-    char byte;
-    int frames = 0;
+    enum { MOST_FRAMES = 4096, COMMAND_OFFSET = 16, LRD = 10, LRW = 12 };
+    uint8_t head[COMMAND_OFFSET + 1];
+    int cyclic = 0;
     if (cycle->config.socket < 0) return 0;
-    while (frames < MOST_FRAMES && recv(cycle->config.socket, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) frames++;
-    return frames;
+    for (int frames = 0; frames < MOST_FRAMES; frames++) {
+        ssize_t size = recv(cycle->config.socket, head, sizeof head, MSG_DONTWAIT);
+        if (size < 0) break;
+        cyclic += size == sizeof head && head[COMMAND_OFFSET] >= LRD && head[COMMAND_OFFSET] <= LRW;
+    }
+    return cyclic;
 }
 
 /* SOEM knows an answer by an index that returns after 16 frames. When a stall ends, the answers to all frames
  * of that time come at once; one of them would pass for the newest, and from then on each exchange would take
  * data that are a multiple of 16 cycles old. So for a while after a lost frame late answers are thrown away
- * before each exchange, and an answer with others behind it was not the newest. */
+ * before each exchange, and an answer with another behind it was not the newest. */
 static int exchange_afresh(fs_cycle *cycle, void *context) {
     enum { WATCH_CYCLES = 64 };
     if (cycle->late_answers && discard_waiting(cycle)) cycle->late_answers = WATCH_CYCLES;
