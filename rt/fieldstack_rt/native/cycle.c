@@ -408,7 +408,7 @@ static void *cycle_thread(void *argument) {
     fs_cycle *cycle = argument;
     fs_store *store = cycle->store;
     fs_set32(&store->rt_claim, (uint32_t)getpid());
-    cycle->lock_error = fs_lock_take(store, cycle->lock_timeout_ns);
+    cycle->lock_error = fs_lock_claim(store, cycle->lock_timeout_ns);
     if (cycle->lock_error == EOWNERDEAD) cycle->lock_error = 0;
     if (cycle->lock_error == 0) {
         fs_thread_prepare(&cycle->setup);

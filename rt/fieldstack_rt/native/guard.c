@@ -35,6 +35,7 @@ struct fs_guard {
     fs_guard_status status;
     fs_guard_plan plan;                             /* private: damage to the shared one can not reach it */
     fs_safe_frames frames;
+    fs_lock held;                                   /* the mutex as it is while this thread holds it */
     uint64_t beat;
     uint32_t quiet, excused_row, disobeyed;
     fs_witness witness;
@@ -123,7 +124,9 @@ static void fence(fs_guard *guard, int have_lock) {
         guard->status.fence_failed = !await_end(guard, patience_ns);
     }
     guard->status.fenced_ns = fs_now_ns();
-    if (!guard->status.fence_failed) fs_set32(&guard->store->rt_phase, FS_RT_ABSENT); /* or it would be armed anew */
+    if (guard->status.fence_failed) return;
+    fs_lock_keep(guard->store, &guard->held);
+    fs_set32(&guard->store->rt_phase, FS_RT_ABSENT); /* or it would be armed anew */
 }
 
 static void look_at_answers(fs_guard *guard, uint64_t patience_ns) {
@@ -164,18 +167,24 @@ static void begin_trip(fs_guard *guard, uint32_t cause, uint64_t detected_ns, in
     look_at_answers(guard, guard->plan.cycle_time_ns);
 }
 
+static void let_go(fs_guard *guard) {
+    if (guard->status.fence_failed) return;
+    fs_lock_mend(guard->store, &guard->held);
+    fs_lock_release(guard->store);
+}
+
 static void release_bus(fs_guard *guard) {
-    int held = !guard->status.fence_failed;
     disarm(guard);
     guard->status.released_ns = fs_now_ns();
     set_state(guard, FS_GUARD_IDLE);
-    if (held) fs_lock_release(guard->store);
+    let_go(guard);
     notify(guard);
 }
 
 /* A fence that failed is tried again: the process may have been unkillable for a while. */
 static void retry_fence(fs_guard *guard) {
     guard->status.fence_failed = !await_end(guard, 2 * SHORTEST_OBSERVATION_NS);
+    if (!guard->status.fence_failed) fs_lock_keep(guard->store, &guard->held);
     publish(guard);
 }
 
@@ -186,6 +195,7 @@ static int claimed(const fs_guard *guard) {
 
 static void hold_safe(fs_guard *guard) {
     if (guard->status.fence_failed) retry_fence(guard);
+    else fs_lock_mend(guard->store, &guard->held); /* what damaged RT may have damaged the mutex, too */
     if (claimed(guard) && !guard->status.fence_failed) {
         release_bus(guard);
         return;
@@ -246,8 +256,16 @@ static void rt_let_go(fs_guard *guard) {
     pause_ns(IDLE_NS);
 }
 
+/* Another epoch alone may be a damaged word: a successor has the bus, and its predecessor has ended. */
+static int another_came_between(const fs_guard *guard) {
+    if (guard->status.armed_epoch == fs_load64(&guard->store->rt_epoch)) return 0;
+    struct pollfd ended = { guard->pidfd, POLLIN, 0 };
+    int alive = guard->pidfd >= 0 && poll(&ended, 1, 0) == 0;
+    return !alive && fs_lock_has_living_owner(guard->store);
+}
+
 static void watch(fs_guard *guard) {
-    if (guard->status.armed_epoch != fs_load64(&guard->store->rt_epoch)) { /* another RT process came between */
+    if (another_came_between(guard)) {
         disarm(guard);
         set_state(guard, FS_GUARD_IDLE);
         return;
@@ -283,7 +301,7 @@ static void *guard_thread(void *argument) {
         default: stand_by(guard);
         }
     }
-    if (guard->status.state == FS_GUARD_TRIPPED && !guard->status.fence_failed) fs_lock_release(guard->store);
+    if (guard->status.state == FS_GUARD_TRIPPED) let_go(guard);
     disarm(guard);
     set_state(guard, FS_GUARD_OFF);
     return NULL;

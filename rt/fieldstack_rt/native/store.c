@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(fs_lock), "fs_lock is too small for a pthread_mutex_t");
 _Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
@@ -127,6 +129,48 @@ int fs_lock_take(fs_store *store, uint64_t timeout_ns) {
 
 int fs_lock_release(fs_store *store) { return pthread_mutex_unlock(mutex_of(store)); }
 
+int fs_lock_has_living_owner(const fs_store *store) {
+    static const uint32_t OWNER = 0x3FFFFFFFu; /* FUTEX_TID_MASK: the first word of a robust mutex */
+    uint32_t word;
+    memcpy(&word, &store->rt_lock, sizeof word);
+    pid_t owner = (pid_t)(word & OWNER);
+    return owner != 0 && (syscall(SYS_tkill, owner, 0) == 0 || errno == EPERM);
+}
+
+/* The kernel marks the mutex of a thread that dies, so one that neither comes free nor has a living owner is
+ * damaged.  Not before the whole time is over: a guard that holds it mends it meanwhile. */
+int fs_lock_claim(fs_store *store, uint64_t timeout_ns) {
+    static const uint64_t PAUSE_NS = 1000000;
+    uint64_t until = fs_now_ns() + timeout_ns, now;
+    int error = EAGAIN;
+    while ((now = fs_now_ns()) < until) {
+        error = fs_lock_take(store, until - now);
+        if (error == 0 || error == EOWNERDEAD) return error;
+        struct timespec pause = { 0, (long)PAUSE_NS };
+        if (error != ETIMEDOUT) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    if (fs_lock_has_living_owner(store)) return ETIMEDOUT;
+    fs_lock_reset(store);
+    return fs_lock_take(store, 0);
+}
+
+/* The first word's top bit says that somebody waits (FUTEX_WAITERS): it may come at any time, and set
+ * without a waiter it costs one needless wake-up. */
+static const uint64_t WAITERS = 0x80000000u;
+
+void fs_lock_keep(const fs_store *store, fs_lock *copy) {
+    *copy = store->rt_lock;
+    copy->opaque[0] |= WAITERS;
+}
+
+int fs_lock_mend(fs_store *store, const fs_lock *copy) {
+    fs_lock found = store->rt_lock;
+    found.opaque[0] |= WAITERS;
+    if (memcmp(&found, copy, sizeof found) == 0) return 0;
+    store->rt_lock = *copy;
+    return 1;
+}
+
 /* ---- rings ---- */
 
 enum { EVENT_SLOTS = sizeof(((fs_event_ring *)0)->slots) / sizeof(fs_event),
@@ -175,8 +219,10 @@ uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoi
     return pushed;
 }
 
-const fs_setpoint *fs_setpoint_peek(const fs_setpoint_ring *ring) {
-    return fs_load64(&ring->head) == ring->tail ? NULL : &ring->slots[ring->tail % SETPOINT_SLOTS];
+const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring) {
+    uint64_t head = fs_load64(&ring->head);
+    if (head - ring->tail > SETPOINT_SLOTS) fs_set64(&ring->tail, head); /* or it would stay full for ever */
+    return head == ring->tail ? NULL : &ring->slots[ring->tail % SETPOINT_SLOTS];
 }
 
 void fs_setpoint_drop(fs_setpoint_ring *ring) { fs_set64(&ring->tail, ring->tail + 1); }

@@ -33,6 +33,14 @@ void fs_block_tear(fs_store *store, uint32_t block);
 int fs_lock_take(fs_store *store, uint64_t timeout_ns);
 int fs_lock_release(fs_store *store);
 int fs_lock_reset(fs_store *store);
+/* Takes it like fs_lock_take; one that is not to be had because its memory is damaged is made anew. */
+int fs_lock_claim(fs_store *store, uint64_t timeout_ns);
+/* Whether a living thread holds it: never so for a free one, hardly ever for garbage. */
+int fs_lock_has_living_owner(const fs_store *store);
+/* For who holds the lock: a private copy of it, and the shared one made whole again from that; 1: it was
+ * damaged.  A damaged lock can not be let go of, and what its garbage points to would be followed. */
+void fs_lock_keep(const fs_store *store, fs_lock *copy);
+int fs_lock_mend(fs_store *store, const fs_lock *copy);
 
 /* Rings: 1 done, 0 full or empty. */
 int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,
@@ -41,7 +49,8 @@ int fs_event_pop(fs_event_ring *ring, fs_event *out);
 uint32_t fs_setpoint_free(const fs_setpoint_ring *ring);
 int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint);
 uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoints, uint32_t count);
-const fs_setpoint *fs_setpoint_peek(const fs_setpoint_ring *ring);
+/* The consumer's look at the oldest one, NULL if there is none; all of a ring with damaged indexes is void. */
+const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring);
 void fs_setpoint_drop(fs_setpoint_ring *ring);
 
 /* EMERGENCY_STOP: the latch as one word, on_reset | on_recovery << 32. */
