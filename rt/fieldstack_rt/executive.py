@@ -71,7 +71,14 @@ class RTExecutive:
         self._catch_signals()
         self.cycle.start()
         try:
-            self._house = Housekeeping(self.store, self.plan, self.bus, self.cycle, self._degraded())
+            self._house = Housekeeping(
+                self.store,
+                self.plan,
+                self.bus,
+                self.cycle,
+                self._degraded(),
+                wkc_limit=self.options.wkc_limit,
+            )
             self._bring_up(started_ns)
             self._begin_load()
             self._keep_house()

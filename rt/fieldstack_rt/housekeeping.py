@@ -33,9 +33,17 @@ class Housekeeping:
     """One pass at a time, from one thread; the cycle runs on meanwhile."""
 
     def __init__(
-        self, store: DataStore, plan: BusPlan, bus: Bus, cycle: CycleThread, degraded: Sequence[Degraded]
+        self,
+        store: DataStore,
+        plan: BusPlan,
+        bus: Bus,
+        cycle: CycleThread,
+        degraded: Sequence[Degraded],
+        *,
+        wkc_limit: int,
     ) -> None:
         self._store, self._plan, self._bus, self._cycle = store, plan, bus, cycle
+        self._wkc_limit = wkc_limit
         self._setup = "; ".join(str(item) for item in degraded)
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
@@ -56,7 +64,8 @@ class Housekeeping:
                 self._note(event, now_ns)
             self.tell("; ".join(explain(self._recovery.states)), now_ns)
         in_op = all(state.state is AlState.OP for state in self._recovery.states)
-        self._power.run(status, bus_well=whole and in_op)
+        lost = not in_op or status.bad_wkc_row >= self._wkc_limit
+        self._power.run(status, bus_well=whole and in_op, bus_lost=lost)
 
     def _note(self, event: RecoveryEvent, now_ns: int) -> None:
         state = self._recovery.states[event.position]
@@ -99,11 +108,14 @@ class AxisPower:
         self._bus_was_well = False
         self._refused_at_reset: int | None = None
 
-    def run(self, status: Any, *, bus_well: bool) -> None:
-        """One look. The bus must have been well for two looks: a cycle with fresh positions lies between."""
+    def run(self, status: Any, *, bus_well: bool, bus_lost: bool) -> None:
+        """One look. The bus must have been well for two looks: a cycle with fresh positions lies between.
+
+        A frame or two that got lost are neither well nor lost: axes that have power keep it and go on.
+        """
         if bus_well and self._bus_was_well and not self._enabled:
             self._try_to_enable(status)
-        elif not bus_well and self._enabled:
+        elif bus_lost and self._enabled:
             self._set(False)
         self._bus_was_well = bus_well
 

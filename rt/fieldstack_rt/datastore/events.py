@@ -36,7 +36,8 @@ _TEXTS: Mapping[int, EventText] = {
     EventCode.FRAME_LOST: EventText(
         "no answer to the process data frame within {elapsed_ns} ({cause})",
         a="elapsed_ns",
-        b="wake_ns",
+        b="timeout_ns",
+        c="preemptions",
         severity="warning",
     ),
     EventCode.WKC_LOW: EventText(
@@ -125,8 +126,10 @@ def _late_cause(fields: Mapping[str, int | str]) -> str:
 
 
 def _lost_cause(fields: Mapping[str, int | str]) -> str:
-    if int(fields["elapsed_ns"]) > 2_000_000:
-        return "this thread itself was held up while it waited"
+    if fields["preemptions"]:
+        return "this thread was preempted while it waited"
+    if int(fields["elapsed_ns"]) > 2 * int(fields["timeout_ns"]):
+        return "this thread's CPU stood still while it waited"
     return "cable, slave or segment did not return it"
 
 

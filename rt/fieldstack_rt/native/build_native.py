@@ -10,8 +10,11 @@ from cffi import FFI
 
 HERE = Path("rt/fieldstack_rt/native")
 PUBLIC = ["layout.h", "store.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
-HEADERS = [*PUBLIC, "thread.h", "witness.h", "safe_frames.h"]
-SOURCES = ["store.c", "axis.c", "thread.c", "cycle.c", "witness.c", "safe_frames.c", "guard.c", "bare_loop.c"]
+HEADERS = [*PUBLIC, "cycle_state.h", "thread.h", "witness.h", "safe_frames.h"]
+SOURCES = [
+    *("store.c", "thread.c", "axis.c", "stop.c", "setpoints.c", "exchange.c", "cycle.c"),
+    *("witness.c", "safe_frames.c", "guard.c", "bare_loop.c"),
+]
 
 
 def root() -> Path:
