@@ -51,6 +51,9 @@ def cycle(  # noqa: PLR0917 - one parameter an option
     cycle_us: Annotated[int, typer.Option(help="Cycle time.", min=100, max=100_000)] = 1000,
     cpu: Annotated[int, typer.Option(help="CPU of the cycle and its references; -1: the last one.")] = -1,
     priority: Annotated[int, typer.Option(help="Their SCHED_FIFO priority.", min=1, max=90)] = 80,
+    no_deep_idle: Annotated[
+        bool, typer.Option("--no-deep-idle", help="Keep CPUs awake; a hypervisor may punish that.")
+    ] = False,
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
@@ -78,6 +81,7 @@ def cycle(  # noqa: PLR0917 - one parameter an option
         cycle_us=cycle_us,
         cpu=cpu,
         priority=priority,
+        no_deep_idle=no_deep_idle,
     )
     with _failures():
         held = run_cycle(request, json_file, Console())

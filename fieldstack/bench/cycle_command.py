@@ -40,6 +40,7 @@ class CycleRequest:
     cycle_us: int
     cpu: int
     priority: int
+    no_deep_idle: bool
 
     def options(self) -> CycleOptions:
         cpus = sorted(os.sched_getaffinity(0))
@@ -64,8 +65,12 @@ def run_cycle(request: CycleRequest, json_file: Path | None, console: Console) -
     options = request.options()
     report.show_machine(console)
     warn_of_others(console)
-    with _place(request, options) as place, machine.no_deep_idle() as quiet, report.status(console) as say:
-        if not quiet:
+    with (
+        _place(request, options) as place,
+        machine.no_deep_idle(wanted=request.no_deep_idle) as granted,
+        report.status(console) as say,
+    ):
+        if not granted:
             console.print("degraded: deep idle states can not be forbidden (/dev/cpu_dma_latency)")
         run = CycleRun(options, place, say)
         record = run.run()

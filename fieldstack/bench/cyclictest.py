@@ -37,6 +37,8 @@ class CyclictestMissingError(BenchError):
 def command(*, cpu: int, priority: int, period_ns: int, phase_ns: int, other_cpu: int) -> list[str]:
     """The command line: one thread, memory locked; its printing thread is kept on `other_cpu`.
 
+    `--laptop`: it leaves the idle states as they are, for they are the benchmark's to choose, for both alike.
+
     Raises:
         CyclictestMissingError: it is not installed.
     """
@@ -44,7 +46,7 @@ def command(*, cpu: int, priority: int, period_ns: int, phase_ns: int, other_cpu
     if program is None:
         raise CyclictestMissingError
     return [
-        *(program, "--mlockall", "--nsecs", "--verbose", "--threads=1", f"--affinity={cpu}"),
+        *(program, "--mlockall", "--laptop", "--nsecs", "--verbose", "--threads=1", f"--affinity={cpu}"),
         *(f"--mainaffinity={other_cpu}", "--policy=fifo" if priority else "--policy=other"),
         *(f"--priority={priority}", f"--interval={period_ns // 1000}", "--distance=0"),
         f"--secaligned={phase_ns // 1000}",

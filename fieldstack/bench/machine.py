@@ -81,11 +81,14 @@ def taken(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
 
 
 @contextlib.contextmanager
-def no_deep_idle() -> Iterator[bool]:
-    """Keeps all CPUs out of deep idle states for as long as the block runs, as cyclictest does for itself.
+def no_deep_idle(*, wanted: bool) -> Iterator[bool]:
+    """Keeps all CPUs out of deep idle states for as long as the block runs, if that is wanted.
 
-    Yields whether the system grants it (pm_qos, /dev/cpu_dma_latency).
+    Yields whether it is as wanted (pm_qos, /dev/cpu_dma_latency).
     """
+    if not wanted:
+        yield True
+        return
     try:
         file = open("/dev/cpu_dma_latency", "wb", buffering=0)  # noqa: SIM115 - closed below
     except OSError:

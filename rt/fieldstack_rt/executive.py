@@ -80,6 +80,7 @@ class RTExecutive:
                 wkc_limit=self.options.wkc_limit,
             )
             self._bring_up(started_ns)
+            realtime.leave_cpu(self.options.cpu)
             self._begin_load()
             self._keep_house()
         except BusError as error:

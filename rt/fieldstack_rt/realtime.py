@@ -42,6 +42,16 @@ def lock_memory() -> Degraded | None:
     return Degraded(f"memory is not locked: {reason}", "grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity")
 
 
+def leave_cpu(cpu: int) -> None:
+    """Keeps this thread, and those it starts from now on, off the cycle's CPU, if there is another one.
+
+    The cycle thread preempts whatever it finds there, but not what runs in the kernel just then.
+    """
+    others = os.sched_getaffinity(0) - {cpu}
+    if others:
+        os.sched_setaffinity(0, others)
+
+
 def freeze_collector() -> None:
     """Collects once, moves what is left out of the collector's sight, and turns it off."""
     gc.collect()
