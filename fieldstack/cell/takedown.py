@@ -12,7 +12,7 @@ from fieldstack.cell import children
 from fieldstack.cell.processes import same_process
 from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack_ethercat.segment.veth import delete_veth
-from fieldstack_rt.datastore import DataStore, StoreError, TornRecordError
+from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
 from fieldstack_rt.instance import Instance
 
@@ -40,8 +40,17 @@ def take_down(instance: Instance, say: Say) -> bool:
                 delete_veth(record.veth)
         record_file(instance).unlink(missing_ok=True)
         found = True
-    shared_memory.unlink(instance.shm_name)
+    _remove_memory(instance, say)
     return found
+
+
+def _remove_memory(instance: Instance, say: Say) -> None:
+    try:
+        shared_memory.check_free(instance.shm_name)
+    except StoreBusyError as error:  # a cell of another version: its memory is not ours to remove
+        say(str(error))
+        return
+    shared_memory.unlink(instance.shm_name)
 
 
 def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, int, int, float]]:

@@ -17,6 +17,7 @@ from fieldstack.cell.launch import Launch
 from fieldstack.cell.record import UpRecord, hold, read_record
 from fieldstack.cell.takedown import take_down
 from fieldstack_ethercat.segment.veth import create_veth, delete_veth
+from fieldstack_rt.datastore import memory as shared_memory
 
 SEGMENT_READY_S = 10.0
 SHORT_LIVES_LIMIT = 5
@@ -47,11 +48,12 @@ class CellRun:
         """The Non-RT process went down by request: the cell is to end."""
 
     def __enter__(self) -> CellRun:
-        """Raises AlreadyRunningError, VethError, UpError, OSError; then nothing is left running."""
+        """Raises AlreadyRunningError, StoreBusyError, VethError, UpError, OSError; then nothing runs."""
         with ExitStack() as stack:
             self._launch.instance.prepare()
             stack.enter_context(hold(self._launch.instance))
             self._clear_leftovers()
+            shared_memory.check_free(self._launch.instance.shm_name)
             children.become_subreaper()
             stack.callback(self._stop)
             self._start()

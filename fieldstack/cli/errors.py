@@ -27,7 +27,7 @@ def error_table() -> ErrorTable:
     from fieldstack.ha.settings import SettingsError
     from fieldstack_ethercat.bus import errors as bus
     from fieldstack_ethercat.segment import errors as segment
-    from fieldstack_rt.datastore import StoreError, StoreMissingError
+    from fieldstack_rt.datastore import StoreBusyError, StoreError, StoreMissingError
     from fieldstack_rt.instance import InstanceNameError
 
     return (
@@ -49,7 +49,7 @@ def error_table() -> ErrorTable:
         ),
         ((bus.InterfaceError,), ExitCode.MISSING_PREREQUISITE),
         ((StoreMissingError, segment.SegmentGoneError, NonRtUnreachableError), ExitCode.NOT_RUNNING),
-        ((AlreadyRunningError,), ExitCode.ALREADY_RUNNING),
+        ((AlreadyRunningError, StoreBusyError), ExitCode.ALREADY_RUNNING),
         ((PermissionError,), ExitCode.MISSING_PREREQUISITE),
         ((StoreError, UpError, segment.SegmentError, bus.BusError, OSError), ExitCode.FAILED),
     )

@@ -101,18 +101,34 @@ def create(name: str) -> tuple[mmap.mmap, bool]:
     return memory, False
 
 
-def _discard(name: str) -> None:
-    shared = _open(name)
+def check_free(name: str) -> None:
+    """Whether a new cell may have this name. One of this layout may be adopted.
+
+    Raises:
+        StoreBusyError: a living process works on a memory of another layout.
+    """
     try:
-        if os.fstat(shared.fd).st_size >= _PREFIX:
-            memory = _map(shared, _PREFIX)
-            header = _header_of(memory)
-            memory.close()
-            for pid in (int(header.rt_pid), int(header.owner_pid)):
-                if header.magic == MAGIC and pid and process_alive(pid):
-                    raise StoreBusyError(name, pid)
+        shared = _open(name)
+    except StoreMissingError:
+        return
+    try:
+        size = int(os.fstat(shared.fd).st_size)
+        if size < _PREFIX:
+            return
+        memory = _map(shared, _PREFIX)
+        header = _header_of(memory)
+        memory.close()
     finally:
         shared.close_fd()
+    if header.magic != MAGIC or _mismatch(name, header, size) is None:
+        return
+    for pid in (int(header.rt_pid), int(header.owner_pid)):
+        if pid and process_alive(pid):
+            raise StoreBusyError(name, pid)
+
+
+def _discard(name: str) -> None:
+    check_free(name)
     unlink(name)
 
 
