@@ -183,7 +183,7 @@ class LocalProcessManager:
         return late
 
     def last_words(self, name: str) -> str:
-        return self._logs[name].last_line()
+        return self._logs[name].last_words()
 
 
 def ending(status: int | None, words: str) -> str:

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 _LAST = 4096
+_OURS = "fieldstack-"
+_TRACEBACK = "Traceback"
 
 
 class LogFile:
@@ -31,12 +33,21 @@ class LogFile:
         except OSError:
             return  # a log is never worth a process
 
-    def last_line(self) -> str:
-        """The last line with text in it, empty if there is none."""
+    def last_words(self) -> str:
+        """The last message as one line, empty if there is none.
+
+        Our programs begin a message with their name, and it may go on for some lines; of anything else,
+        a traceback for example, the last line says it.
+        """
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, self.path.stat().st_size - _LAST))
-                lines = file.read().decode(errors="replace").split("\n")
+                text = file.read().decode(errors="replace")
         except OSError:
             return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        lines = [line for line in text.split("\n") if line.strip()]
+        begins = [number for number, line in enumerate(lines) if line.startswith(_OURS)]
+        message = lines[begins[-1] :] if begins else []
+        if not message or any(line.startswith(_TRACEBACK) for line in message):
+            message = lines[-1:]
+        return " ".join(line.strip() for line in message)
