@@ -11,6 +11,10 @@ enum drive_state { NOT_READY, SWITCH_ON_DISABLED, READY, SWITCHED_ON, OPERATION_
 
 enum { RESET_PULSE_CYCLES = 8 };
 
+/* A motor at rest: of its velocity limit, or what its encoder can tell from rest. */
+static const double REST_SHARE = 0.001;
+static const double REST_COUNTS_A_CYCLE = 2.0;
+
 /* A setpoint may ask for this much more than the axis's velocity limit: rounding to counts. */
 static const double JUMP_MARGIN = 1.05;
 static const double JUMP_SLACK_COUNTS = 2.0;
@@ -39,7 +43,14 @@ int fs_axis_faulted(const fs_axis *axis) {
     return state == FAULT || state == FAULT_REACTION;
 }
 
+static double magnitude(double value) { return value < 0 ? -value : value; }
+
 int fs_axis_standing(const fs_axis *axis) { return axis->velocity == 0.0; }
+
+int fs_axis_at_rest(const fs_axis *axis, const fs_axis_config *config, double dt_s) {
+    double share = config->velocity_max * REST_SHARE, resolution = REST_COUNTS_A_CYCLE / dt_s;
+    return fs_axis_standing(axis) && magnitude(axis->state.velocity) <= (share > resolution ? share : resolution);
+}
 
 static uint64_t get_bytes(const uint8_t *image, int32_t offset, int size) {
     uint64_t value = 0;
@@ -68,7 +79,6 @@ void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *o
     put_bytes(outputs, config->target_velocity, (uint32_t)axis->state.target_velocity, 4);
 }
 
-static double magnitude(double value) { return value < 0 ? -value : value; }
 
 int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position) {
     return axis->state.state == FS_AXIS_HOLDING &&

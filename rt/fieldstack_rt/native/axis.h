@@ -43,6 +43,8 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
 void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *outputs);
 int fs_axis_enabled(const fs_axis *axis);
 int fs_axis_faulted(const fs_axis *axis);
-int fs_axis_standing(const fs_axis *axis);
+int fs_axis_standing(const fs_axis *axis); /* its target does */
+/* Its motor does, too: a servo is behind its target, and without power it would coast the rest of the way. */
+int fs_axis_at_rest(const fs_axis *axis, const fs_axis_config *config, double dt_s);
 
 #endif

@@ -23,6 +23,12 @@ int fs_cycle_all_standing(const fs_cycle *cycle) {
     return 1;
 }
 
+static int all_at_rest(const fs_cycle *cycle, double dt_s) {
+    for (uint32_t i = 0; i < cycle->config.axis_count; i++)
+        if (!fs_axis_at_rest(&cycle->axes[i], &cycle->config.axes[i], dt_s)) return 0;
+    return 1;
+}
+
 /* ---- waking up ---- */
 
 static void sleep_until(uint64_t at_ns) {
@@ -91,7 +97,7 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     int following = fs_cycle_take_setpoint(cycle, now, stop, dt_s);
     fs_axis_demand demand = { stop, fs_load32(&cycle->store->reset_count) + cycle->own_resets,
                               cycle->was_enabled && stop != FS_STOP_ESTOP &&
-                                  !(stop == FS_STOP_SHUTDOWN && fs_cycle_all_standing(cycle)),
+                                  !(stop == FS_STOP_SHUTDOWN && all_at_rest(cycle, dt_s)),
                               dt_s };
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
