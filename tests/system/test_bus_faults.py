@@ -1,0 +1,66 @@
+"""A cut cable and a slave without power while the axes move: stop, say where, come back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from running_cell import RunningCell
+from stops import Watch, motors_stopped_along_the_ramp, no_needless_trip
+
+from fieldstack.events.kinds import EventKind
+from fieldstack_ethercat.segment.client import SegmentClient
+from fieldstack_ethercat.wire.al import AlState
+
+pytestmark = pytest.mark.system
+
+Order = Callable[[SegmentClient], object]
+FAULTS: dict[str, tuple[Order, Order, tuple[str, ...], tuple[int, ...]]] = {
+    "cut": (lambda s: s.cut_cable(2), lambda s: s.heal_cable(), ("drive-3", "drive-2"), ()),
+    "power": (lambda s: s.power_off(4), lambda s: s.power_on(4), ("dio",), ()),
+    "drive-power": (lambda s: s.power_off(3), lambda s: s.power_on(3), ("drive-4",), (3,)),
+}
+"""How it begins and ends, the slaves that the diagnosis names, and those without power."""
+
+
+def coasted_too_far(cell: RunningCell) -> bool:
+    """A motor without power coasts: where it stands then may be for a person to look at."""
+    found = cell.await_snapshot(
+        lambda s: s["operational"] or "from its checkpoint" in _reason(cell), "back, or a person is asked"
+    )
+    return not found["operational"]
+
+
+def _reason(cell: RunningCell) -> str:
+    return " ".join(event.text for event in cell.events(kind=EventKind.RT)[-50:])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCell, fault: str) -> None:
+    begin, end, names, without_power = FAULTS[fault]
+    since = cell.last_event()
+    watch = Watch.in_motion(cell)
+    begin(cell.segment)
+    found = cell.await_snapshot(
+        lambda s: s["ha"]["state"] == "SAFE_MODE" and s["bus"]["diagnosis"], "the fault is seen"
+    )
+    cell.await_stand()
+    assert found["motion"]["stop_reason"] == "WKC"
+    assert found["bus"]["wkc"] < found["bus"]["expected_wkc"]
+    code, status = cell.status()
+    assert (code, status["operational"]) == (7, False)
+    diagnosis = status["bus"]["diagnosis"]
+    assert all(name in diagnosis for name in names), diagnosis
+    cell.await_event(since, EventKind.ALERT, rule="working-counter-lost")
+    lost = cell.await_event(since, EventKind.RT, code="slave_lost")
+    assert cell.plan.slaves[lost.data["fields"]["slave"]].name in names
+
+    end(cell.segment)
+    if without_power and coasted_too_far(cell):
+        cell.reset()
+    cell.await_motion()
+    motors_stopped_along_the_ramp(cell, watch, without_power=without_power)
+    after = cell.snapshot()
+    assert (after["bus"]["wkc"], after["bus"]["diagnosis"]) == (after["bus"]["expected_wkc"], "")
+    assert {slave.al_state for slave in cell.segment.truth()} == {AlState.OP}
+    no_needless_trip(cell)

@@ -1,0 +1,32 @@
+"""What is on the wire is not what the configuration says: no OP, and both sides are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from running_cell import wait_for
+
+from fieldstack.events.kinds import EventKind
+from fieldstack_ethercat.wire.al import AlState
+
+pytestmark = pytest.mark.system
+
+WRONG = {
+    "too-few": ("drive*3", "drive-4", "missing", "on the wire no slave"),
+    "other-order": ("drive*3,dio,drive", "configured 0x00000402", "on the wire 0x00000101"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_it_does_not_go_to_op_and_says_what_differs(start_cell: Any, what: str) -> None:
+    devices, *named = WRONG[what]
+    cell = start_cell(segment={"devices": devices})
+    found = cell.await_ha("MANUAL_INTERVENTION")
+    diagnosis, alert = found["bus"]["diagnosis"], cell.events(kind=EventKind.ALERT)[-1].text
+    assert all(text in diagnosis for text in named), diagnosis
+    assert all(text in alert for text in named), alert
+    assert all(slave.al_state != AlState.OP for slave in cell.segment.truth())
+    assert all(not any(slave.outputs) for slave in cell.segment.truth())
+    wait_for(lambda: all(text in cell.output() for text in named), "`up` says so")
+    assert cell.status()[0] == 7
