@@ -107,6 +107,8 @@ class AxisPower:
         self._enabled = False
         self._bus_was_well = False
         self._refused_at_reset: int | None = None
+        # Read before this process's first cycle: what its predecessor published last.
+        self._last = positions.last_published(store, len(plan.axes))
 
     def run(self, status: Any, *, bus_well: bool, bus_lost: bool) -> None:
         """One look. The bus must have been well for two looks: a cycle with fresh positions lies between.
@@ -117,6 +119,8 @@ class AxisPower:
             self._try_to_enable(status)
         elif bus_lost and self._enabled:
             self._set(False)
+        elif bus_well and self._enabled:
+            self._last = [int(status.axes[number].position) for number in range(len(self._plan.axes))]
         self._bus_was_well = bus_well
 
     def _set(self, enabled: bool) -> None:
@@ -134,13 +138,13 @@ class AxisPower:
         self._set(True)
 
     def _positions_differ(self, status: Any) -> bool:
+        """Axes pass that stand where either record says: a checkpoint may be old where Non-RT was held up."""
         axes = self._plan.axes
-        checkpoint = self._store.checkpoint()
-        if not self._store.checkpoint_valid(checkpoint) or checkpoint.axis_count != len(axes):
+        records = [found for found in (self._last, positions.checkpointed(self._store, len(axes))) if found]
+        if not records:
             return False  # a new cell: nothing is known that could differ
-        known = [int(checkpoint.position[i]) for i in range(len(axes))]
-        actual = [int(status.axes[i].position) for i in range(len(axes))]
-        found = positions.differences(axes, known, actual)
+        actual = [int(status.axes[number].position) for number in range(len(axes))]
+        found = min((positions.differences(axes, known, actual) for known in records), key=len)
         for item in found:
             self._store.host_events.push(EventCode.POSITIONS_DIFFER, item.axis, item.difference, item.allowed)
         if not found:

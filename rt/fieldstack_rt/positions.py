@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fieldstack_ethercat.bus.plan import AxisPlan
+from fieldstack_rt.datastore.errors import TornRecordError
+from fieldstack_rt.datastore.store import DataStore
 
 CHECKPOINT_AGE_S = 0.1
 """How old a checkpoint of a moving axis can be when RT dies."""
@@ -25,6 +27,31 @@ def allowed_travel(axis: AxisPlan) -> int:
     speed = float(axis.velocity_max_counts_s)
     braking = speed * speed / (2.0 * axis.quick_stop_deceleration_counts_s2)
     return round(braking + speed * CHECKPOINT_AGE_S) + axis.following_error_max_counts
+
+
+def last_published(store: DataStore, axes: int) -> list[int] | None:
+    """Where the axes stood in RT's last completed cycle, this process's or its predecessor's, in counts.
+
+    None if there is no such record, or its writer died inside it.
+    """
+    try:
+        status = store.rt_status()
+    except TornRecordError:
+        return None
+    if status.cycle == 0 or status.axis_count != axes:
+        return None
+    return [int(status.axes[number].position) for number in range(axes)]
+
+
+def checkpointed(store: DataStore, axes: int) -> list[int] | None:
+    """The last safe positions that the Non-RT process wrote down, in counts; None if there are none."""
+    try:
+        checkpoint = store.checkpoint()
+    except TornRecordError:
+        return None
+    if not store.checkpoint_valid(checkpoint) or checkpoint.axis_count != axes:
+        return None
+    return [int(checkpoint.position[number]) for number in range(axes)]
 
 
 def differences(axes: Sequence[AxisPlan], known: Sequence[int], actual: Sequence[int]) -> list[Difference]:

@@ -63,8 +63,8 @@ def freeze_collector() -> None:
 def forbid_core_dumps() -> None:
     """Writing a core keeps a crashed process, and so its hold on the bus, alive for a long time.
 
-    The limit alone is not enough: the kernel first gathers all threads for the dump that it then does not write,
-    and a dump into a pipe ignores the limit. A process that is not dumpable just ends.
+    The limit alone is not enough: the kernel first gathers all threads for the dump that it then does not
+    write, and a dump into a pipe ignores the limit. A process that is not dumpable just ends.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

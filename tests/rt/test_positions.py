@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from fieldstack_ethercat.bus.plan import AxisOffsets, AxisPlan
-from fieldstack_rt.positions import Difference, allowed_travel, differences
+from fieldstack_rt._native import lib
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.positions import (
+    Difference,
+    allowed_travel,
+    checkpointed,
+    differences,
+    last_published,
+)
 
 AXIS = AxisPlan(
     name="x",
@@ -43,3 +51,29 @@ def test_each_axis_has_its_own_allowance() -> None:
     slow = replace(AXIS, velocity_max_counts_s=1_000)
     found = differences([AXIS, slow], [0, 0], [5_000, 5_000])
     assert [item.axis for item in found] == [1]
+
+
+def test_a_predecessors_last_cycle_is_a_record_of_positions(store: DataStore) -> None:
+    assert last_published(store, 2) is None
+    status = store.new("fs_rt_status")
+    status.cycle, status.axis_count = 7, 2
+    status.axes[0].position, status.axes[1].position = 11, -22
+    lib.fs_block_write(store.raw, lib.FS_BLOCK_RT_STATUS, status)
+    assert last_published(store, 2) == [11, -22]
+    assert last_published(store, 3) is None
+
+
+def test_records_that_their_writer_died_in_are_none(store: DataStore) -> None:
+    lib.fs_block_tear(store.raw, lib.FS_BLOCK_RT_STATUS)
+    lib.fs_block_tear(store.raw, lib.FS_BLOCK_CHECKPOINT)
+    assert last_published(store, 2) is None
+    assert checkpointed(store, 2) is None
+
+
+def test_a_checkpoint_is_a_record_of_positions(store: DataStore) -> None:
+    assert checkpointed(store, 1) is None
+    record = store.new("fs_checkpoint")
+    record.generation, record.axis_count = 1, 1
+    record.position[0] = 99
+    store.write_checkpoint(record)
+    assert checkpointed(store, 1) == [99]
