@@ -49,7 +49,7 @@ def start_cell(instance: Instance, tmp_path: Path) -> Iterator[StartCell]:
 
 @pytest.fixture
 def cell(start_cell: StartCell) -> RunningCell:
-    """The demo cell, its motors turning fast."""
+    """The demo cell, up and about to move."""
     cell = start_cell()
-    cell.await_motion()
+    cell.await_operational()
     return cell

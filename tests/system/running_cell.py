@@ -37,7 +37,7 @@ RT_MAIN = "from fieldstack.cli.rt import main; main()"
 PATIENCE_S = 30.0
 """Far beyond what a busy machine needs: a time-out means that something does not happen at all."""
 TOLD_EVENTS = 150
-FAST_SHARE = 0.3
+FAST_SHARE = 0.25
 """Of an axis's velocity limit: from there on it can not have come to its way point within 0.1 s."""
 
 
@@ -56,7 +56,7 @@ def cell_file(folder: Path, *, bus: Path | None = None, policy: Path | None = No
         "policy": str(policy or CONFIG / "ha/failover_policy.json"),
         **sections,
         "rt": {"fault_injection": True, **sections.get("rt", {})},
-        "core": {"speed_percent": 100, "dwell_ms": 10, **sections.get("core", {})},
+        "core": {"speed_percent": 50, "dwell_ms": 10, **sections.get("core", {})},
     }
     file = folder / "cell.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -112,10 +112,13 @@ class RunningCell:
             for axis, earlier, speed in speeds
         )
 
-    def await_motion(self) -> None:
-        """Until two motors or more really turn fast, in a cell that calls itself operational."""
+    def await_operational(self) -> None:
         wait_for(lambda: self.snapshot()["operational"], "the cell is operational")
-        wait_for(lambda: self._fast_axes() >= 2, "the motors turn fast")
+
+    def await_motion(self) -> None:
+        """Until a motor really turns fast, in a cell that calls itself operational."""
+        self.await_operational()
+        wait_for(self._fast_axes, "a motor turns fast")
 
     def await_stand(self) -> None:
         """Until no motor turns any more."""

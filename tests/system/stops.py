@@ -19,13 +19,11 @@ SERVO_ROOM = 3.0
 """A servo's loops pass a ramp's corners with up to this much of its deceleration."""
 SLACK = 2000.0
 """Counts/s: friction, rounding and the corner of a ramp at low speed."""
-STANDING = 50.0
+STANDING = 2000.0
 REST_SHARE = 0.05
 """Of the speed before: a motor that passes through zero within a sample has come to a stand."""
-RAMP_SHARE = 0.15
+RAMP_SHARE = 0.12
 """Of an axis's velocity limit: from there on a ramp is long enough to be measured."""
-EXCUSED_LIMIT = 50
-"""Looks in a row at a CPU that stands still, after which the guard trips (decision 0007)."""
 STALL_NS = 1_600_000
 """A gap in the samples, which come every millisecond: the bench itself stood still. The frames that waited
 meanwhile reach the drives all at once, and the motors catch up with a jerk that no machine would show."""
@@ -83,18 +81,14 @@ def watchdogs_that_expired(cell: RunningCell, watch: Watch) -> list[int]:
     ]
 
 
-def no_needless_trip(cell: RunningCell, trips: int = 0) -> None:
-    """The guard tripped so often and not once more, unless RT's CPU itself stood still for very long."""
-    guard = cell.store.guard_status()
-    assert guard.trips == trips or guard.excused >= EXCUSED_LIMIT, f"{guard.trips} trips"
-
-
-def motion_was_smooth(cell: RunningCell, watch: Watch) -> None:
-    """No motor jumped or accelerated beyond what its stop ramp allows, with room for the servo.
+def motion_was_smooth(cell: RunningCell, watch: Watch, *, but: tuple[int, ...] = ()) -> None:
+    """No motor, `but` those of these slaves, jumped or accelerated beyond what its stop ramp allows.
 
     A machine that stalls delays frames or the bench: what the motors do within 60 ms of that is its doing.
     """
     for axis in cell.plan.axes:
+        if axis.slave in but:
+            continue
         trace = watch.trace_of(cell.segment, axis.slave)
         stalls = _stalls(cell, trace)
         for first in range(len(trace) - 2 * SPAN):
@@ -141,14 +135,16 @@ def motors_stopped_along_the_ramp(
     `since_ns`: when the stop was ordered, if that was not at once. A drive without power has no ramp.
     `any_speed`: the stop took too long to order for the axes to be surely fast then.
     """
-    motion_was_smooth(cell, watch)
+    motion_was_smooth(cell, watch, but=without_power)
     fast = 0
     for axis in cell.plan.axes:
+        if axis.slave in without_power:
+            continue
         trace = watch.trace_of(cell.segment, axis.slave)
         stopped = _to_the_stand([s for s in trace if s.t_ns >= max(since_ns, watch.t_ns)])
         assert stopped, f"axis {axis.name} did not come to a stand"
         was_fast = abs(stopped[0].velocity) > RAMP_SHARE * axis.velocity_max_counts_s
-        if was_fast and axis.slave not in without_power:
+        if was_fast:
             fast += 1
             if not _disturbed(stopped, _stalls(cell, trace)):
                 _is_ramp(axis, stopped)

@@ -42,13 +42,26 @@ def settled(cell: RunningCell) -> bool:
     return bool(found["operational"] and found["motion"]["stream_state"] == "PLAYING")
 
 
-@pytest.mark.parametrize("order", ["killed-then-spoilt", "spoilt-then-killed"])
-@pytest.mark.parametrize("what", [*BLOCKS, "all"])
+KILLED_FIRST, SPOILT_FIRST = "killed-then-spoilt", "spoilt-then-killed"
+CASES = [
+    ("lock", KILLED_FIRST),
+    ("lock", SPOILT_FIRST),
+    ("status", KILLED_FIRST),
+    ("guard-plan", SPOILT_FIRST),
+    ("setpoints", SPOILT_FIRST),
+    ("events", KILLED_FIRST),
+    ("beats", SPOILT_FIRST),
+    ("all", KILLED_FIRST),
+    ("all", SPOILT_FIRST),
+]
+
+
+@pytest.mark.parametrize(("what", "order"), CASES)
 def test_a_dead_rt_process_in_a_damaged_memory(cell: RunningCell, what: str, order: str) -> None:
     names = BLOCKS.get(what, ALL)
     pid, watch = cell.pid("rt"), Watch.in_motion(cell)
     seed = 2000 + len(order) * 100 + len(what)
-    if order == "killed-then-spoilt":
+    if order == KILLED_FIRST:
         os.kill(pid, signal.SIGKILL)
         spoil(cell, names, seed)
     else:

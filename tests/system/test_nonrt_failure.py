@@ -43,7 +43,7 @@ def left_op(cell: RunningCell, watch: Watch) -> list[int]:
 
 def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
     cell = start_cell(**QUICK)
-    cell.await_motion()
+    cell.await_operational()
     before, epoch, since = cell.snapshot(), cell.store.rt_epoch, cell.last_event()
     watch = Watch.in_motion(cell)
     with without_nonrt(cell):
@@ -69,7 +69,7 @@ def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
 
 def test_what_a_person_latched_outlives_it_and_may_be_raised_without_it(start_cell: Any) -> None:
     cell = start_cell(**QUICK)
-    cell.await_motion()
+    cell.await_operational()
     rt, watch = cell.pid("rt"), Watch.in_motion(cell)
     with without_nonrt(cell):
         stopped = cell.command("estop", "--reason", "hand in the machine")

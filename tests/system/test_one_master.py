@@ -8,7 +8,6 @@ import sys
 
 import pytest
 from running_cell import RunningCell, wait_for
-from stops import no_needless_trip
 
 pytestmark = pytest.mark.system
 
@@ -41,7 +40,6 @@ def test_a_second_of_each_refuses_and_the_first_goes_on(cell: RunningCell) -> No
     cycle = cell.store.rt_status().cycle
     wait_for(lambda: cell.store.rt_status().cycle > cycle + 100, "the first goes on")
     cell.await_motion()
-    no_needless_trip(cell)
     after = cell.snapshot()
     assert [after[name]["pid"] for name in ("nonrt", "core")] == [
         before[name]["pid"] for name in ("nonrt", "core")

@@ -42,7 +42,7 @@ def test_a_spent_budget_waits_for_a_person_and_outlives_the_non_rt_process(
     start_cell: Any, tmp_path: Path
 ) -> None:
     cell = start_cell(policy=policy_file(tmp_path, two_restarts))
-    cell.await_motion()
+    cell.await_operational()
     kill_and_await_another(cell, "rt")
     cell.await_ha("OPERATIONAL")
     kill_and_await_another(cell, "nonrt")  # the restart before it still counts

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import wait_for
+from running_cell import policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.wire.al import AlState
 
 pytestmark = pytest.mark.system
+
+
+def one_restart(policy: dict[str, Any]) -> None:
+    for process in policy["processes"]:
+        process["max_restart_count"] = 1
+
 
 WRONG = {
     "too-few": ("drive*3", "drive-4", "missing", "on the wire no slave"),
@@ -19,9 +26,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_it_does_not_go_to_op_and_says_what_differs(start_cell: Any, what: str) -> None:
+def test_it_does_not_go_to_op_and_says_what_differs(start_cell: Any, tmp_path: Path, what: str) -> None:
     devices, *named = WRONG[what]
-    cell = start_cell(segment={"devices": devices})
+    cell = start_cell(segment={"devices": devices}, policy=policy_file(tmp_path, one_restart))
     found = cell.await_ha("MANUAL_INTERVENTION")
     diagnosis, alert = found["bus"]["diagnosis"], cell.events(kind=EventKind.ALERT)[-1].text
     assert all(text in diagnosis for text in named), diagnosis
