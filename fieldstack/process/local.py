@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -15,9 +17,11 @@ from pathlib import Path
 from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
 from fieldstack.process.log_file import LogFile
 from fieldstack.process.manager import Ended, ProcessHandle, ProcessStartError
-from fieldstack.process.spare import Spare
+from fieldstack.process.spare import Spare, let_go
 
 BOUND_EVERY_S = 5.0
+_GATE = ("/bin/sh", "-c", 'read go && exec "$0" "$@" </dev/null')
+"""Becomes the program (same pid, same start time) when a line comes, and ends when the pipe does."""
 
 
 @dataclass(slots=True)
@@ -90,13 +94,30 @@ class LocalProcessManager:
         self._set_aside(name)
         self._ended.pop(name, None)
         spare = self._spares.get(name)
-        child = (spare and spare.call()) or self._spawn(name, self._commands[name], subprocess.DEVNULL)
+        child = (spare and spare.call(lambda pid: self._announce(name, pid))) or self._start_new(name)
         pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid
         identity = identify(child.pid) or Identity(child.pid, 0, "")
         handle = ProcessHandle(name, child.pid, pidfd, adopted=False)
         self._live[name] = _Watched(handle, identity, child)
-        write_pid_file(self._pid_files[name], identity)
         return handle
+
+    def _announce(self, name: str, pid: int) -> None:
+        write_pid_file(self._pid_files[name], identify(pid) or Identity(pid, 0, ""))
+
+    def _start_new(self, name: str) -> subprocess.Popen[bytes]:
+        """A process that does nothing before its pid is on disk.
+
+        If we are killed in between, it ends; otherwise it would run on with nobody who knows of it, and
+        whoever comes after us would start another beside it.
+        """
+        command = self._commands[name]
+        if shutil.which(command[0]) is None:
+            raise ProcessStartError(name, command, os.strerror(errno.ENOENT))
+        child = self._spawn(name, (*_GATE, *command), subprocess.PIPE)
+        self._announce(name, child.pid)
+        with contextlib.suppress(OSError):  # it is gone already: its end is seen as any other
+            let_go(child)
+        return child
 
     def _spawn(self, name: str, command: tuple[str, ...], stdin: int) -> subprocess.Popen[bytes]:
         output = -1

@@ -11,6 +11,13 @@ RETRY_S = 5.0
 Spawn = Callable[[tuple[str, ...], int], "subprocess.Popen[bytes]"]
 
 
+def let_go(child: subprocess.Popen[bytes]) -> None:
+    """Tells a process that waits on its standard input to go on. Raises OSError if it is gone."""
+    if child.stdin is not None:
+        child.stdin.write(b"\n")
+        child.stdin.close()
+
+
 class Spare:
     """At most one waiting process. `spawn` starts a command line with a given kind of standard input."""
 
@@ -32,14 +39,14 @@ class Spare:
         if self._child is None and now_s >= self._not_before_s:
             self._child = self._spawn(self._command, subprocess.PIPE)
 
-    def call(self) -> subprocess.Popen[bytes] | None:
-        """The spare, told to go; None if there is none that can."""
+    def call(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
+        """The spare, announced by its pid and then told to go; None if there is none that can."""
         child, self._child = self._child, None
         if child is None or child.stdin is None:
             return None
+        announce(child.pid)
         try:
-            child.stdin.write(b"\n")
-            child.stdin.close()
+            let_go(child)
         except OSError:  # it is gone: the caller starts a new one
             child.wait()
             return None

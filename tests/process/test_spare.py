@@ -96,3 +96,27 @@ def test_a_spare_ends_with_its_keeper(tmp_path: Path) -> None:
     process.wait()
     process.stdout.close()
     _wait(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+
+
+@pytest.mark.parametrize("spare", [False, True])
+def test_a_process_whose_keeper_dies_before_its_pid_is_on_disk_never_works(
+    tmp_path: Path, work: Path, spare: bool
+) -> None:
+    """Or it would run on unknown, and the next keeper would start another beside it."""
+    keeper = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from fieldstack.process import local\n"
+        "def die(path, identity):\n"
+        "    print(identity.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "local.write_pid_file = die\n"
+        f"manager = local.LocalProcessManager({{'rt': (sys.executable, '-c', {_PROGRAM!r}, {str(work)!r})}},"
+        " Path(sys.argv[1]))\n" + ("manager.keep_spare('rt')\n" if spare else "") + "manager.start('rt')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", keeper, str(tmp_path)], stdout=subprocess.PIPE, timeout=30, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    pid = int(done.stdout)
+    _wait(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+    assert not work.exists()
