@@ -36,7 +36,9 @@ MAIN = "from fieldstack.cli.main import main; main()"
 RT_MAIN = "from fieldstack.cli.rt import main; main()"
 PATIENCE_S = 30.0
 """Far beyond what a busy machine needs: a time-out means that something does not happen at all."""
-TOLD_EVENTS = 150
+TOLD_EVENTS = 120
+NOISE = ("late_wakeup", "frame_lost", "wkc_back")
+"""Codes of RT's events that a busy machine causes by the hundred."""
 FAST_SHARE = 0.25
 """Of an axis's velocity limit: from there on it can not have come to its way point within 0.1 s."""
 
@@ -248,7 +250,8 @@ class RunningCell:
     def tell_story(self) -> None:
         """For the report of a failed test."""
         print("---- the end of the event log ----")
-        for event in self.events()[-TOLD_EVENTS:]:
+        told = [event for event in self.events() if event.data.get("code") not in NOISE]
+        for event in told[-TOLD_EVENTS:]:
             print(f"{event.t_ns / 1e9:.6f} {event.severity:8} {event.text}")
         print("---- the end of what `up` printed ----")
         print(self.output()[-3000:])

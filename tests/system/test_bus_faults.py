@@ -60,6 +60,7 @@ def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCel
         cell.reset()
     cell.await_motion()
     motors_stopped_along_the_ramp(cell, watch, without_power=without_power, any_speed=bool(without_power))
-    after = cell.snapshot()
-    assert (after["bus"]["wkc"], after["bus"]["diagnosis"]) == (after["bus"]["expected_wkc"], "")
+    cell.await_snapshot(
+        lambda s: s["bus"]["wkc"] == s["bus"]["expected_wkc"] and not s["bus"]["diagnosis"], "all is well"
+    )
     assert {slave.al_state for slave in cell.segment.truth()} == {AlState.OP}

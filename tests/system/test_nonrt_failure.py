@@ -43,7 +43,7 @@ def left_op(cell: RunningCell, watch: Watch) -> list[int]:
 
 def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
     cell = start_cell(**QUICK)
-    cell.await_operational()
+    cell.await_motion()
     before, epoch, since = cell.snapshot(), cell.store.rt_epoch, cell.last_event()
     watch = Watch.in_motion(cell)
     with without_nonrt(cell):
