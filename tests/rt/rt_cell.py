@@ -50,7 +50,8 @@ class RtCell:
     def start_rt(self, *options: str) -> subprocess.Popen[str]:
         instance = self.store.instance
         command = [sys.executable, "-m", "fieldstack_rt", "run", "--instance", instance.name]
-        command += ["--interface", self.segment.interface, "--fault-injection", *options]
+        # A host that takes the CPU away for some cycles is not what these tests are about.
+        command += ["--interface", self.segment.interface, "--fault-injection", "--wkc-limit", "50", *options]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.processes.append(process)
         return process
