@@ -115,7 +115,10 @@ class RunningCell:
         )
 
     def await_operational(self) -> None:
-        wait_for(lambda: self.snapshot()["operational"], "the cell is operational")
+        """Until the cell says so and its Main Core is at work, too."""
+        self.await_snapshot(
+            lambda s: s["operational"] and s["core"]["state"] == "running", "the cell is operational"
+        )
 
     def await_motion(self) -> None:
         """Until a motor really turns fast, in a cell that calls itself operational."""

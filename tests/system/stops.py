@@ -129,8 +129,8 @@ def motors_stopped_along_the_ramp(
     since_ns: int = 0,
     without_power: tuple[int, ...] = (),
     any_speed: bool = False,
-) -> None:
-    """Each motor that was fast came to a stand without a jump, about as quickly as 0x6085 says.
+) -> int:
+    """Each motor that was fast came to a stand without a jump, along 0x6085 or nearly so; how many were.
 
     `since_ns`: when the stop was ordered, if that was not at once. A drive without power has no ramp.
     `any_speed`: the stop took too long to order for the axes to be surely fast then.
@@ -149,6 +149,7 @@ def motors_stopped_along_the_ramp(
             if not _disturbed(stopped, _stalls(cell, trace)):
                 _is_ramp(axis, stopped)
     assert fast or any_speed, "no axis was fast when it happened: there was no stop to look at"
+    return fast
 
 
 def _to_the_stand(trace: Sequence[MotionSample]) -> list[MotionSample]:

@@ -49,7 +49,7 @@ def test_the_cell_stops_safely_explains_itself_and_comes_back(cell: RunningCell,
     assert all(event.data["took_ns"] >= 0 and event.data["rule"] == rule for event in steps)
     assert steps == sorted(steps, key=lambda event: event.t_ns)
     assert steps[0].t_ns >= watch.t_ns
-    assert cell.events(since, EventKind.ALERT)[0].data["rule"] == rule
+    assert rule in [event.data["rule"] for event in cell.events(since, EventKind.ALERT)]
 
     cell.await_motion()
     after = cell.snapshot()
