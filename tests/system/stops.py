@@ -130,26 +130,30 @@ def motors_stopped_along_the_ramp(
     without_power: tuple[int, ...] = (),
     any_speed: bool = False,
 ) -> int:
-    """Each motor that was fast came to a stand without a jump, along 0x6085 or nearly so; how many were.
+    """Each motor that was fast came to a stand without a jump, along 0x6085 or nearly so.
+
+    Returns how many were fast, or were held up by a machine that stalled, which says nothing of a ramp.
 
     `since_ns`: when the stop was ordered, if that was not at once. A drive without power has no ramp.
     `any_speed`: the stop took too long to order for the axes to be surely fast then.
     """
     motion_was_smooth(cell, watch, but=without_power)
-    fast = 0
+    fast = held_up = 0
     for axis in cell.plan.axes:
         if axis.slave in without_power:
             continue
         trace = watch.trace_of(cell.segment, axis.slave)
-        stopped = _to_the_stand([s for s in trace if s.t_ns >= max(since_ns, watch.t_ns)])
+        ordered = [sample for sample in trace if sample.t_ns >= max(since_ns, watch.t_ns)]
+        stopped, stalls = _to_the_stand(ordered), _stalls(cell, trace)
+        if _disturbed(stopped or ordered, stalls):
+            held_up += 1
+            continue
         assert stopped, f"axis {axis.name} did not come to a stand"
-        was_fast = abs(stopped[0].velocity) > RAMP_SHARE * axis.velocity_max_counts_s
-        if was_fast:
+        if abs(stopped[0].velocity) > RAMP_SHARE * axis.velocity_max_counts_s:
             fast += 1
-            if not _disturbed(stopped, _stalls(cell, trace)):
-                _is_ramp(axis, stopped)
-    assert fast or any_speed, "no axis was fast when it happened: there was no stop to look at"
-    return fast
+            _is_ramp(axis, stopped)
+    assert fast or held_up or any_speed, "no axis was fast when it happened: there was no stop to look at"
+    return fast + held_up
 
 
 def _to_the_stand(trace: Sequence[MotionSample]) -> list[MotionSample]:
