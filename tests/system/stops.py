@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,24 +11,15 @@ from fieldstack.events.kinds import EventKind as CellEvent
 from fieldstack_ethercat.bus.plan import AxisPlan
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
+from fieldstack_ethercat.testing.motion_trace import check_smooth, disturbed, gaps
 
-SPAN = 8
-"""Samples (ms) over which a speed is taken: what one late frame does to a setpoint does not count."""
-SERVO_ROOM = 3.0
-"""A servo's loops pass a ramp's corners with up to this much of its deceleration."""
-SLACK = 2000.0
-"""Counts/s: friction, rounding and the corner of a ramp at low speed."""
 STANDING = 2000.0
 REST_SHARE = 0.05
 """Of the speed before: a motor that passes through zero within a sample has come to a stand."""
 RAMP_SHARE = 0.12
 """Of an axis's velocity limit: from there on a ramp is long enough to be measured."""
-STALL_NS = 1_600_000
-"""A gap in the samples, which come every millisecond: the bench itself stood still. The frames that waited
-meanwhile reach the drives all at once, and the motors catch up with a jerk that no machine would show."""
 BEFORE = 60
 """Samples before the fault that tell whether a stall is still at work in it."""
-AROUND_STALL_NS = (-25_000_000, 60_000_000)
 RATHER_LATE = ("late_wakeup", "frame_lost")
 
 
@@ -89,37 +79,12 @@ def motion_was_smooth(cell: RunningCell, watch: Watch, *, but: tuple[int, ...] =
     for axis in cell.plan.axes:
         if axis.slave in but:
             continue
-        trace = watch.trace_of(cell.segment, axis.slave)
-        stalls = _stalls(cell, trace)
-        for first in range(len(trace) - 2 * SPAN):
-            window = trace[first : first + 2 * SPAN + 1]
-            if not _disturbed(window, stalls):
-                _is_smooth(axis, window)
+        check_smooth(axis, watch.trace_of(cell.segment, axis.slave), _told_stalls(cell))
 
 
-def _stalls(cell: RunningCell, trace: Sequence[MotionSample]) -> list[int]:
-    """When the machine stood still, as the bench and as the cell saw it."""
-    told = [event.t_ns for event in cell.events(kind=CellEvent.RT) if event.data.get("code") in RATHER_LATE]
-    return told + [b.t_ns for a, b in itertools.pairwise(trace) if b.t_ns - a.t_ns > STALL_NS]
-
-
-def _disturbed(window: Sequence[MotionSample], stalls: Sequence[int]) -> bool:
-    before, after = AROUND_STALL_NS
-    return any(t + before < window[-1].t_ns and window[0].t_ns < t + after for t in stalls)
-
-
-def _speed(begin: MotionSample, end: MotionSample) -> float:
-    return (end.position - begin.position) / (end.t_ns - begin.t_ns) * 1e9
-
-
-def _is_smooth(axis: AxisPlan, window: Sequence[MotionSample]) -> None:
-    begin, middle, end = window[0], window[SPAN], window[-1]
-    change = abs(_speed(middle, end) - _speed(begin, middle))
-    seconds = (end.t_ns - begin.t_ns) / 2e9
-    allowed = axis.quick_stop_deceleration_counts_s2 * seconds * SERVO_ROOM + SLACK
-    assert change <= allowed, f"axis {axis.name} jumped: {begin}, {middle}, {end}"
-    fastest = axis.velocity_max_counts_s * 1.2
-    assert abs(_speed(begin, end)) <= fastest, f"axis {axis.name} ran away: {begin}, {end}"
+def _told_stalls(cell: RunningCell) -> list[int]:
+    """When the machine stood still, as the cell saw it."""
+    return [e.t_ns for e in cell.events(kind=CellEvent.RT) if e.data.get("code") in RATHER_LATE]
 
 
 def motors_stopped_along_the_ramp(
@@ -144,8 +109,8 @@ def motors_stopped_along_the_ramp(
             continue
         trace = watch.trace_of(cell.segment, axis.slave)
         ordered = [sample for sample in trace if sample.t_ns >= max(since_ns, watch.t_ns)]
-        stopped, stalls = _to_the_stand(ordered), _stalls(cell, trace)
-        if _disturbed(stopped or ordered, stalls):
+        stopped, stalls = _to_the_stand(ordered), [*_told_stalls(cell), *gaps(trace)]
+        if disturbed(stopped or ordered, stalls):
             held_up += 1
             continue
         assert stopped, f"axis {axis.name} did not come to a stand"
