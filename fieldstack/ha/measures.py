@@ -1,0 +1,147 @@
+"""Measures: what was observed of a cell at one moment, in plain numbers; the policy says what they mean.
+
+A probe reads and never judges: thresholds, windows and debounce times are the policy's, and are applied
+by the decision core alone, so that a recorded timeline of measures gives the same decisions again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Protocol
+
+
+class FactKind(StrEnum):
+    """What can be observed; the word that a rule of the policy uses."""
+
+    PROCESS_DEAD = "process_dead"
+    PROCESS_SILENT = "process_silent"
+    PROCESS_SLOW = "process_slow"
+    PROCESS_STOPPED = "process_stopped"
+    MODULE_DEAD = "module_dead"
+    DEADLINE_MISSES_IN_A_ROW = "deadline_misses_in_a_row"
+    DEADLINE_MISSES = "deadline_misses"
+    WORKING_COUNTER_LOW = "working_counter_low"
+    SLAVE_LOST = "slave_lost"
+    SLAVE_AL_ERROR = "slave_al_error"
+    SLAVE_RX_ERRORS = "slave_rx_errors"
+    DC_LOST = "dc_lost"
+    FOLLOWING_ERROR = "following_error"
+    DRIVE_FAULT = "drive_fault"
+    POSITIONS_DIFFER = "positions_differ"
+    EMERGENCY_STOP = "emergency_stop"
+    CPU_HIGH = "cpu_high"
+    MEMORY_HIGH = "memory_high"
+    FILE_DESCRIPTORS_HIGH = "file_descriptors_high"
+    TEMPERATURE_HIGH = "temperature_high"
+    DISK_FULL = "disk_full"
+    CHECKPOINT_STALE = "checkpoint_stale"
+    DATASTORE_INCONSISTENT = "datastore_inconsistent"
+    PREDICTED_EXHAUSTION = "predicted_exhaustion"
+    TASK_FAILED = "task_failed"
+    RESTART_BUDGET_SPENT = "restart_budget_spent"
+    OPERATOR_REQUEST = "operator_request"
+
+
+class Over(Enum):
+    """When a measure is over its threshold."""
+
+    TRUE = auto()
+    """It is not zero: there is no threshold."""
+    AT_LEAST = auto()
+    AT_MOST = auto()
+    GROWN = auto()
+    """A counter that has grown by at least the threshold within the rule's window."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactMeaning:
+    """Unit of a fact's measures and of its rules' thresholds, and which subjects it is told of."""
+
+    unit: str
+    over: Over
+    subjects: str
+    text: str
+
+
+_PROCESS, _HOST = "fieldstack-*", "host"
+
+FACTS: dict[FactKind, FactMeaning] = {
+    FactKind.PROCESS_DEAD: FactMeaning("", Over.TRUE, _PROCESS, "ended in no orderly way"),
+    FactKind.PROCESS_SILENT: FactMeaning("", Over.TRUE, _PROCESS, "alive, without progress for its time-out"),
+    FactKind.PROCESS_SLOW: FactMeaning("ms", Over.AT_LEAST, _PROCESS, "time since its last progress"),
+    FactKind.PROCESS_STOPPED: FactMeaning("", Over.TRUE, _PROCESS, "ended in an orderly way, unasked"),
+    FactKind.MODULE_DEAD: FactMeaning("", Over.TRUE, "module:*", "a module of Non-RT does not run"),
+    FactKind.DEADLINE_MISSES_IN_A_ROW: FactMeaning(
+        "cycles",
+        Over.AT_LEAST,
+        "fieldstack-rt",
+        "cycles in a row that began a period late or lost their frame",
+    ),
+    FactKind.DEADLINE_MISSES: FactMeaning(
+        "cycles", Over.GROWN, "fieldstack-rt", "such cycles since RT's start, judged over the rule's window"
+    ),
+    FactKind.WORKING_COUNTER_LOW: FactMeaning(
+        "cycles", Over.AT_LEAST, "cell", "cycles in a row with a working counter other than expected"
+    ),
+    FactKind.SLAVE_LOST: FactMeaning("", Over.TRUE, "slave:*", "it does not answer"),
+    FactKind.SLAVE_AL_ERROR: FactMeaning(
+        "AL status code", Over.TRUE, "slave:*", "AL status (0x0130) has its error bit set; value: 0x0134"
+    ),
+    FactKind.SLAVE_RX_ERRORS: FactMeaning(
+        "frames", Over.GROWN, "slave:*", "frame and physical errors, registers 0x0300 and on"
+    ),
+    FactKind.DC_LOST: FactMeaning(
+        "ns", Over.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C"
+    ),
+    FactKind.FOLLOWING_ERROR: FactMeaning(
+        "share", Over.AT_LEAST, "axis:*", "of the axis's following_error_max: 1.0 is the limit"
+    ),
+    FactKind.DRIVE_FAULT: FactMeaning(
+        "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
+    ),
+    FactKind.POSITIONS_DIFFER: FactMeaning("", Over.TRUE, "cell", "axes are not where the checkpoint says"),
+    FactKind.EMERGENCY_STOP: FactMeaning("", Over.TRUE, "cell", "latched by a person or another process"),
+    FactKind.CPU_HIGH: FactMeaning(
+        "share", Over.AT_LEAST, "*", "of one CPU for a process, of all for the host"
+    ),
+    FactKind.MEMORY_HIGH: FactMeaning(
+        "share", Over.AT_LEAST, "*", "of the process's limit, or the host's memory"
+    ),
+    FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning("share", Over.AT_LEAST, _PROCESS, "of the soft limit"),
+    FactKind.TEMPERATURE_HIGH: FactMeaning("degrees Celsius", Over.AT_LEAST, _HOST, "the hottest sensor"),
+    FactKind.DISK_FULL: FactMeaning("share", Over.AT_LEAST, _HOST, "used, of the state folder's file system"),
+    FactKind.CHECKPOINT_STALE: FactMeaning(
+        "s", Over.AT_LEAST, "checkpoint", "age of the last file while the cell moves"
+    ),
+    FactKind.DATASTORE_INCONSISTENT: FactMeaning(
+        "", Over.TRUE, "datastore", "a record is torn or implausible"
+    ),
+    FactKind.PREDICTED_EXHAUSTION: FactMeaning(
+        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit"
+    ),
+    FactKind.TASK_FAILED: FactMeaning("", Over.TRUE, "task:*", "a task has failed"),
+    FactKind.RESTART_BUDGET_SPENT: FactMeaning(
+        "", Over.TRUE, "*", "one more restart would exceed the budget"
+    ),
+    FactKind.OPERATOR_REQUEST: FactMeaning("", Over.TRUE, "operator", "a person asks for what the rule does"),
+}
+"""Every kind, with what its numbers mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One reading. `detail` is for people: what exactly was seen."""
+
+    fact: FactKind
+    subject: str
+    value: float
+    detail: str = ""
+
+
+class Probe(Protocol):
+    """A source of measures. It costs microseconds and never blocks: slow sources sample in a thread."""
+
+    def measures(self, now_ns: int) -> Iterable[Measure]:
+        """What is known at `now_ns` (CLOCK_MONOTONIC); what is too old to be true is left out."""
