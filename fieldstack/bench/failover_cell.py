@@ -18,6 +18,7 @@ import yaml
 from fieldstack.bench.errors import ProgramError
 from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import CoreState, GuardState, HaState, RtPhase, StreamState
 from fieldstack_rt.instance import Instance
@@ -125,7 +126,7 @@ def _state(store: DataStore) -> str:
     nonrt, status, guard = store.nonrt_status(), store.rt_status(), store.guard_status()
     words = (
         f"RT {store.rt_phase.name}",
-        f"HA {HaState(nonrt.ha_state).name}",
+        f"HA {HaState(nonrt.ha_state).name} ({ffi.string(nonrt.ha_reason).decode(errors='replace')})",
         f"Core {CoreState(store.core_status().state).name}",
         f"guard {GuardState(guard.state).name} (epoch {guard.armed_epoch} of {store.rt_epoch})",
         f"working counter {status.wkc} of {status.expected_wkc}",
