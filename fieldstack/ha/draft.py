@@ -30,8 +30,8 @@ class Draft:
         self.policy = policy
         self.actions: list[Action] = []
 
-    def order(self, kind: ActionKind, rule: str, cause: str, process: ProcessName | None = None) -> None:
-        self.actions.append(Action(kind, rule, cause, process))
+    def order(self, kind: ActionKind, rule: str, cause: str, subject: str = "cell") -> None:
+        self.actions.append(Action(kind, rule, cause, subject))
 
     def has(self, kind: ActionKind) -> bool:
         return any(action.kind is kind for action in self.actions)

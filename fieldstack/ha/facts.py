@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fieldstack.ha.actions import ActionOutcome
+from fieldstack.ha.measures import Measure
 from fieldstack.ha.vocabulary import ProcessName
 
 
@@ -25,7 +27,10 @@ class ProcessCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """One process. `start_id` tells one start of it from the next; `asked`: Non-RT asked it to end."""
+    """One process. `start_id` tells one start of it from the next; `asked`: Non-RT asked it to end.
+
+    `exit_code`: of a process that has ended by itself; None while it runs, after a signal, or when unknown.
+    """
 
     name: ProcessName
     condition: ProcessCondition = ProcessCondition.NEVER_SEEN
@@ -36,6 +41,7 @@ class ProcessFacts:
     asked: bool = False
     gone: bool = True
     why: str = ""
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +97,28 @@ class EstopFacts:
 
 
 class RequestKind(StrEnum):
+    """What can be asked for. (A reload of the policy is no decision: the edge does it between two passes.)"""
+
     RESET = "reset"
+    ACK = "ack"
     RESTART = "restart"
+    RULE = "rule"
     SHUTDOWN = "shutdown"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks for; answered in the same decision."""
+    """What an operator asks for; answered in the same decision.
+
+    `subject`: RESTART: a process, `slave:NAME` or `module:NAME`; RULE: `operator:WORD`, which the policy's
+    rules of the fact `operator_request` answer; ACK: the rule or subject that is meant, empty: all.
+    """
 
     id: int
     kind: RequestKind
     by: str = ""
     note: str = ""
-    process: ProcessName | None = None
+    subject: str = ""
 
     @property
     def who(self) -> str:
@@ -114,7 +128,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a decision is made from. `core` is None in a cell without a Main Core."""
+    """All that a decision is made from. `core` is None in a cell without a Main Core.
+
+    `measures`: what the probes saw now (not of kinds in `measures.BUILT_IN`: those are made here of the other
+    facts). `outcomes`: what has become of ordered actions since the last decision. `safe_moment`: a restart
+    now would interrupt nothing.
+    """
 
     rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
     core: ProcessFacts | None = None
@@ -122,6 +141,9 @@ class Facts:
     guard: GuardFacts = field(default_factory=GuardFacts)
     estop: EstopFacts = field(default_factory=EstopFacts)
     requests: tuple[Request, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    outcomes: tuple[ActionOutcome, ...] = ()
+    safe_moment: bool = False
 
 
 def unhealthy(facts: Facts) -> str:

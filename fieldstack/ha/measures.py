@@ -16,6 +16,7 @@ class FactKind(StrEnum):
     """What can be observed; the word that a rule of the policy uses."""
 
     PROCESS_DEAD = "process_dead"
+    PROCESS_REFUSED = "process_refused"
     PROCESS_SILENT = "process_silent"
     PROCESS_SLOW = "process_slow"
     PROCESS_STOPPED = "process_stopped"
@@ -57,22 +58,33 @@ class Over(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FactMeaning:
-    """Unit of a fact's measures and of its rules' thresholds, and which subjects it is told of."""
+    """Unit of a fact's measures and of its rules' thresholds, and which subjects it is told of.
+
+    `age_ms`: how old a reading may be when the probe hands it out, at most; part of the worst-case detection
+    time, so a probe leaves out what is older. `fleeting`: not being told is being well; of all other facts
+    a probe reports every subject each time, also when all is well (0): silence is ignorance, and never
+    clears a rule.
+    """
 
     unit: str
     over: Over
     subjects: str
     text: str
+    age_ms: int = 0
+    fleeting: bool = False
 
 
 _PROCESS, _HOST = "fieldstack-*", "host"
 
 FACTS: dict[FactKind, FactMeaning] = {
     FactKind.PROCESS_DEAD: FactMeaning("", Over.TRUE, _PROCESS, "ended in no orderly way"),
+    FactKind.PROCESS_REFUSED: FactMeaning(
+        "exit code", Over.TRUE, _PROCESS, "ended with an exit code that says that a restart is no help"
+    ),
     FactKind.PROCESS_SILENT: FactMeaning("", Over.TRUE, _PROCESS, "alive, without progress for its time-out"),
     FactKind.PROCESS_SLOW: FactMeaning("ms", Over.AT_LEAST, _PROCESS, "time since its last progress"),
     FactKind.PROCESS_STOPPED: FactMeaning("", Over.TRUE, _PROCESS, "ended in an orderly way, unasked"),
-    FactKind.MODULE_DEAD: FactMeaning("", Over.TRUE, "module:*", "a module of Non-RT does not run"),
+    FactKind.MODULE_DEAD: FactMeaning("", Over.TRUE, "module:*", "a module of Non-RT does not run", 1000),
     FactKind.DEADLINE_MISSES_IN_A_ROW: FactMeaning(
         "cycles",
         Over.AT_LEAST,
@@ -85,15 +97,19 @@ FACTS: dict[FactKind, FactMeaning] = {
     FactKind.WORKING_COUNTER_LOW: FactMeaning(
         "cycles", Over.AT_LEAST, "cell", "cycles in a row with a working counter other than expected"
     ),
-    FactKind.SLAVE_LOST: FactMeaning("", Over.TRUE, "slave:*", "it does not answer"),
+    FactKind.SLAVE_LOST: FactMeaning("", Over.TRUE, "slave:*", "it does not answer", 200),
     FactKind.SLAVE_AL_ERROR: FactMeaning(
-        "AL status code", Over.TRUE, "slave:*", "AL status (0x0130) has its error bit set; value: 0x0134"
+        "AL status code",
+        Over.TRUE,
+        "slave:*",
+        "AL status (0x0130) has its error bit set; value: 0x0134",
+        200,
     ),
     FactKind.SLAVE_RX_ERRORS: FactMeaning(
-        "frames", Over.GROWN, "slave:*", "frame and physical errors, registers 0x0300 and on"
+        "frames", Over.GROWN, "slave:*", "frame and physical errors, registers 0x0300 and on", 5000
     ),
     FactKind.DC_LOST: FactMeaning(
-        "ns", Over.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C"
+        "ns", Over.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C", 5000
     ),
     FactKind.FOLLOWING_ERROR: FactMeaning(
         "share", Over.AT_LEAST, "axis:*", "of the axis's following_error_max: 1.0 is the limit"
@@ -104,30 +120,52 @@ FACTS: dict[FactKind, FactMeaning] = {
     FactKind.POSITIONS_DIFFER: FactMeaning("", Over.TRUE, "cell", "axes are not where the checkpoint says"),
     FactKind.EMERGENCY_STOP: FactMeaning("", Over.TRUE, "cell", "latched by a person or another process"),
     FactKind.CPU_HIGH: FactMeaning(
-        "share", Over.AT_LEAST, "*", "of one CPU for a process, of all for the host"
+        "share", Over.AT_LEAST, "*", "of one CPU for a process, of all for the host", 5000
     ),
     FactKind.MEMORY_HIGH: FactMeaning(
-        "share", Over.AT_LEAST, "*", "of the process's limit, or the host's memory"
+        "share", Over.AT_LEAST, "*", "of the process's limit, or the host's memory", 5000
     ),
-    FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning("share", Over.AT_LEAST, _PROCESS, "of the soft limit"),
-    FactKind.TEMPERATURE_HIGH: FactMeaning("degrees Celsius", Over.AT_LEAST, _HOST, "the hottest sensor"),
-    FactKind.DISK_FULL: FactMeaning("share", Over.AT_LEAST, _HOST, "used, of the state folder's file system"),
+    FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning("share", Over.AT_LEAST, _PROCESS, "of the soft limit", 5000),
+    FactKind.TEMPERATURE_HIGH: FactMeaning(
+        "degrees Celsius", Over.AT_LEAST, _HOST, "the hottest sensor", 5000
+    ),
+    FactKind.DISK_FULL: FactMeaning(
+        "share", Over.AT_LEAST, _HOST, "used, of the state folder's file system", 5000
+    ),
     FactKind.CHECKPOINT_STALE: FactMeaning(
-        "s", Over.AT_LEAST, "checkpoint", "age of the last file while the cell moves"
+        "s", Over.AT_LEAST, "checkpoint", "age of the last file while the cell moves, else 0"
     ),
     FactKind.DATASTORE_INCONSISTENT: FactMeaning(
-        "", Over.TRUE, "datastore", "a record is torn or implausible"
+        "", Over.TRUE, "datastore", "a record is torn or implausible", 1000
     ),
     FactKind.PREDICTED_EXHAUSTION: FactMeaning(
-        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit"
+        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit", 60_000, fleeting=True
     ),
-    FactKind.TASK_FAILED: FactMeaning("", Over.TRUE, "task:*", "a task has failed"),
+    FactKind.TASK_FAILED: FactMeaning("", Over.TRUE, "task:*", "a task has failed", 1000, fleeting=True),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(
         "", Over.TRUE, "*", "one more restart would exceed the budget"
     ),
-    FactKind.OPERATOR_REQUEST: FactMeaning("", Over.TRUE, "operator", "a person asks for what the rule does"),
+    FactKind.OPERATOR_REQUEST: FactMeaning(
+        "", Over.TRUE, "operator:*", "a person asks for what the rule does", fleeting=True
+    ),
 }
 """Every kind, with what its numbers mean."""
+
+BUILT_IN = frozenset(
+    {
+        FactKind.PROCESS_DEAD,
+        FactKind.PROCESS_REFUSED,
+        FactKind.PROCESS_SILENT,
+        FactKind.PROCESS_STOPPED,
+        FactKind.WORKING_COUNTER_LOW,
+        FactKind.POSITIONS_DIFFER,
+        FactKind.EMERGENCY_STOP,
+        FactKind.RESTART_BUDGET_SPENT,
+        FactKind.OPERATOR_REQUEST,
+    }
+)
+"""Made by the decision core itself, of the facts of processes, bus and latch, of requests and of its own
+record of restarts: probes do not measure these."""
 
 
 @dataclass(frozen=True, slots=True)

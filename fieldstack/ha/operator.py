@@ -52,8 +52,8 @@ class OperatorDesk:
             message = f"unknown command {command.name!r}; known are: {', '.join(COMMANDS)}"
             self._server.answer(command.client, ok=False, message=message)
 
-    def _request(self, command: Command, kind: RequestKind, process: ProcessName | None = None) -> None:
-        request = Request(self._next, kind, command.text("by"), command.text("note"), process)
+    def _request(self, command: Command, kind: RequestKind, subject: str = "") -> None:
+        request = Request(self._next, kind, command.text("by"), command.text("note"), subject)
         self._next += 1
         self._clients[request.id] = command.client
         self._requests.append(request)

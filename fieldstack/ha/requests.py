@@ -24,13 +24,22 @@ def answer_requests(draft: Draft) -> None:
             _reset(draft, request)
         elif request.kind is RequestKind.RESTART:
             _restart(draft, request)
-        else:
+        elif request.kind is RequestKind.SHUTDOWN:
             _shutdown(draft, request)
+        else:
+            _answer(draft, request, False, f"no rule answers to {request.kind}")
 
 
 def _answer(draft: Draft, request: Request, accepted: bool, text: str) -> None:
     draft.actions.append(
-        Action(ActionKind.ANSWER, request.kind, text, request.process, confirmed=accepted, request=request.id)
+        Action(
+            ActionKind.ANSWER,
+            request.kind,
+            text,
+            request.subject or "cell",
+            confirmed=accepted,
+            request=request.id,
+        )
     )
 
 
@@ -94,7 +103,10 @@ def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | N
 
 
 def _restart(draft: Draft, request: Request) -> None:
-    name = request.process or ProcessName.RT
+    if request.subject and request.subject not in set(ProcessName):
+        _answer(draft, request, False, f"{request.subject} can not be restarted yet")
+        return
+    name = ProcessName(request.subject or ProcessName.RT)
     process = draft.process(name)
     if process is None:
         _answer(draft, request, False, f"{name} is not part of this cell")

@@ -133,7 +133,7 @@ class Script:
 
     def asks(self, kind: RequestKind, process: ProcessName | None = None) -> Script:
         self._request += 1
-        request = Request(self._request, kind, "Ann", "looked at it", process)
+        request = Request(self._request, kind, "Ann", "looked at it", process or "")
         self.facts = replace(self.facts, requests=(*self.facts.requests, request))
         return self
 

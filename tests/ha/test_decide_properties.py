@@ -71,7 +71,7 @@ FACTS = st.builds(
             Request,
             id=st.integers(1, 9),
             kind=st.sampled_from([RequestKind.RESET, RequestKind.RESET, RequestKind.RESTART]),
-            process=st.sampled_from([None, ProcessName.RT, ProcessName.CORE]),
+            subject=st.sampled_from(["", ProcessName.RT, ProcessName.CORE]),
         ),
         max_size=2,
     ).map(tuple),
