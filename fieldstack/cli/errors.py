@@ -22,7 +22,7 @@ def error_table() -> ErrorTable:
     from fieldstack.cell.record import AlreadyRunningError
     from fieldstack.cell.up import UpError
     from fieldstack.cli.up import MissingPrivilegeError
-    from fieldstack.ha.control_client import NonRtUnreachableError
+    from fieldstack.control.client import ControlUnreachableError
     from fieldstack.ha.policy import PolicyError
     from fieldstack.ha.settings import SettingsError
     from fieldstack_ethercat.bus import errors as bus
@@ -48,7 +48,7 @@ def error_table() -> ErrorTable:
             ExitCode.MISSING_PREREQUISITE,
         ),
         ((bus.InterfaceError,), ExitCode.MISSING_PREREQUISITE),
-        ((StoreMissingError, segment.SegmentGoneError, NonRtUnreachableError), ExitCode.NOT_RUNNING),
+        ((StoreMissingError, segment.SegmentGoneError, ControlUnreachableError), ExitCode.NOT_RUNNING),
         ((AlreadyRunningError, StoreBusyError), ExitCode.ALREADY_RUNNING),
         ((PermissionError,), ExitCode.MISSING_PREREQUISITE),
         ((StoreError, UpError, segment.SegmentError, bus.BusError, OSError), ExitCode.FAILED),

@@ -10,7 +10,7 @@ import socket
 import time
 from types import FrameType
 
-from fieldstack.ha.control import Command, ControlServer
+from fieldstack.control.server import Command, ControlServer
 
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT
 

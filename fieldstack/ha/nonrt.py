@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fieldstack.control.server import ControlServer
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.alerts import Alerts, JournalChannel
-from fieldstack.ha.control import ControlServer
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.failover_manager import Ports

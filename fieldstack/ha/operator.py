@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fieldstack.control.server import Command, ControlServer
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.control import Command, ControlServer
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt.datastore import DataStore, EstopSource, TornRecordError

@@ -88,6 +88,15 @@ class Instance:
         return self.runtime_dir / "nonrt.sock"
 
     @property
+    def core_socket(self) -> Path:
+        return self.runtime_dir / "core.sock"
+
+    @property
+    def core_settings_file(self) -> Path:
+        """What the Main Core process is started with."""
+        return self.runtime_dir / "core.json"
+
+    @property
     def plan_file(self) -> Path:
         """The validated bus configuration as the RT process reads it."""
         return self.runtime_dir / "bus.json"

@@ -1,4 +1,4 @@
-"""Control socket of the Non-RT process: UNIX stream, one JSON object a line, each answered with one.
+"""Control socket of a process: UNIX stream, one JSON object a line, each answered with one.
 
 Request: `{"command": "reset", "by": "Ann", "note": "..."}`. Answer: `{"ok": true, "message": "..."}`.
 """

@@ -1,0 +1,1 @@
+"""JSON lines over a UNIX socket: how operators and machines command the processes of a cell."""
