@@ -89,11 +89,24 @@ def test_one_that_a_live_process_uses_is_not(store: DataStore, dead_pid: int) ->
 
 def test_foreign_memory_of_that_name_is_refused_on_attach(instance: Instance) -> None:
     shared = posix_ipc.SharedMemory(instance.shm_name, posix_ipc.O_CREX, size=4096)
+    os.pwrite(shared.fd, b"something else", 0)
     shared.close_fd()
     try:
         with pytest.raises(LayoutMismatchError, match="magic"):
             DataStore.attach(instance)
         assert not DataStore.create(instance).adopted
+    finally:
+        posix_ipc.unlink_shared_memory(instance.shm_name)
+
+
+def test_one_that_is_still_being_made_is_waited_for_and_replaced(instance: Instance) -> None:
+    shared = posix_ipc.SharedMemory(instance.shm_name, posix_ipc.O_CREX, size=4096)
+    shared.close_fd()
+    try:
+        with pytest.raises(StoreMissingError, match="still being made"):
+            DataStore.attach(instance, timeout_s=0.02)
+        assert not DataStore.create(instance).adopted
+        DataStore.attach(instance)
     finally:
         posix_ipc.unlink_shared_memory(instance.shm_name)
 

@@ -18,6 +18,17 @@ class StoreMissingError(StoreError, FileNotFoundError):
         self.name = name
 
 
+class StoreUnfinishedError(StoreMissingError):
+    """The shared memory has no magic yet: its owner is still making it, or died while it did."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.args = (
+            f"shared memory {name} is still being made, or its maker died meanwhile: the cell is not up yet. "
+            "Try again, or start it anew with `fieldstack up`",
+        )
+
+
 class LayoutMismatchError(StoreError):
     """The shared memory was made by another version of Fieldstack, or is no Fieldstack memory at all."""
 

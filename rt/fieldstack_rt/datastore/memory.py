@@ -9,7 +9,12 @@ from typing import Any
 import posix_ipc
 
 from fieldstack_rt._native import ffi, lib
-from fieldstack_rt.datastore.errors import LayoutMismatchError, StoreBusyError, StoreMissingError
+from fieldstack_rt.datastore.errors import (
+    LayoutMismatchError,
+    StoreBusyError,
+    StoreMissingError,
+    StoreUnfinishedError,
+)
 
 MODE = 0o660
 MAGIC = 0x4B4341545344464C
@@ -62,8 +67,8 @@ def attach(name: str) -> mmap.mmap:
     """The memory of a running cell.
 
     Raises:
-        StoreMissingError: there is none.
-        LayoutMismatchError: it is of another version, still being made, or damaged.
+        StoreMissingError: there is none, or it is still being made (StoreUnfinishedError).
+        LayoutMismatchError: it is of another version, or damaged.
     """
     shared = _open(name)
     try:
@@ -71,7 +76,9 @@ def attach(name: str) -> mmap.mmap:
         if size < _PREFIX:
             raise StoreMissingError(name)
         memory = _map(shared, min(size, SIZE))
-        if error := _mismatch(name, _header_of(memory), size):
+        header = _header_of(memory)
+        unfinished = StoreUnfinishedError(name) if header.magic == 0 else None  # the magic is stamped last
+        if error := unfinished or _mismatch(name, header, size):
             memory.close()
             raise error
         return memory
@@ -87,10 +94,10 @@ def create(name: str) -> tuple[mmap.mmap, bool]:
     """
     try:
         return attach(name), True
+    except (StoreUnfinishedError, LayoutMismatchError):
+        _discard(name)
     except StoreMissingError:
         pass
-    except LayoutMismatchError:
-        _discard(name)
     shared = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=MODE, size=SIZE)
     try:
         os.fchmod(shared.fd, MODE)
