@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     PROCESS_STARTED = "process.started"
     PROCESS_ADOPTED = "process.adopted"
     PROCESS_ENDED = "process.ended"
+    PROCESS_DETECTED = "process.detected"
     GUARD_TRIPPED = "guard.tripped"
     GUARD_CONFIRMED = "guard.safe_outputs"
     GUARD_RELEASED = "guard.released"
@@ -57,6 +58,10 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     EventKind.PROCESS_STARTED: (Severity.INFO, "{process} started, pid {pid}"),
     EventKind.PROCESS_ADOPTED: (Severity.INFO, "{process} found running and adopted, pid {pid}"),
     EventKind.PROCESS_ENDED: (Severity.WARNING, "{process} (pid {pid}) ended: {why}"),
+    EventKind.PROCESS_DETECTED: (
+        Severity.WARNING,
+        "{process} (pid {pid}) is {condition}: known {took_ms:.3f} ms after its last sign of life ({why})",
+    ),
     EventKind.GUARD_TRIPPED: (Severity.CRITICAL, "guard tripped: RT is {cause}, first safe frame sent"),
     EventKind.GUARD_CONFIRMED: (Severity.INFO, "guard read back safe outputs (working counter {lwr_wkc})"),
     EventKind.GUARD_RELEASED: (Severity.INFO, "guard handed the bus to a new RT process"),

@@ -14,9 +14,11 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.alerts import Alerts, JournalChannel
+from fieldstack.ha.detections import Detections
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.failover_manager import Ports
+from fieldstack.ha.history_keeper import HistoryKeeper
 from fieldstack.ha.loop import Loop
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import OperatorDesk
@@ -88,9 +90,10 @@ class NonRt:
 
     def _make_supervision(self) -> Supervision:
         policy, store, log = self._policy, self._store, self._log
-        monitor = ProcessMonitor(
-            store, self._processes, policy, core=self.settings.core_command is not None, guard=True
-        )
+        self._history = HistoryKeeper(self._instance.state_dir, log, self._disk_failed)
+        detections = Detections(self._history.history, log)
+        core = self.settings.core_command is not None
+        monitor = ProcessMonitor(store, self._processes, policy, detections, core=core, guard=True)
         checkpoint = self._make_checkpoint()
         record = DurableRecord(self._instance.state_dir, "ha-state")
         desk = OperatorDesk(self._control, store, log, self._describe)
@@ -158,6 +161,7 @@ class NonRt:
             "core": facts.core and {"pid": facts.core.pid, "condition": facts.core.condition},
             "conditions": {one.condition: one.cause for one in state.conditions},
             "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
+            "history": self._history.history.to_dict(),
         }
 
     # ---- life ----
@@ -187,6 +191,7 @@ class NonRt:
             if due or now_ns - last_ns >= gap_ns:
                 last_ns = now_ns
                 self._supervision.run(now_ns)
+                self._history.keep(now_ns)
                 self._watch_ends()
                 self._keep_spare(now_ns)
 
@@ -244,6 +249,7 @@ class NonRt:
         self._loop.close()
         self._checkpoint.close()
         self._saver.close()
+        self._history.close()
         self._log.close()
 
 

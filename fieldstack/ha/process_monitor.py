@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import (
     BusFacts,
     EstopFacts,
@@ -49,14 +50,21 @@ class ProcessMonitor:
     """Watches RT and Core. `began`, `could_not_start` and `asked_to_end` are told by the FailoverManager."""
 
     def __init__(
-        self, store: DataStore, processes: ProcessManager, policy: FailoverPolicy, *, core: bool, guard: bool
+        self,
+        store: DataStore,
+        processes: ProcessManager,
+        policy: FailoverPolicy,
+        detections: Detections,
+        *,
+        core: bool,
+        guard: bool,
     ) -> None:
         self._store = store
         self._processes = processes
+        self._detections = detections
         self._guard = guard
-        self._watches = {ProcessName.RT: ProcessWatch(policy.process(ProcessName.RT))}
-        if core:
-            self._watches[ProcessName.CORE] = ProcessWatch(policy.process(ProcessName.CORE))
+        names = (ProcessName.RT, ProcessName.CORE) if core else (ProcessName.RT,)
+        self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
         self._rt = _RtStart()
         self.rt_status: Any = None
 
@@ -88,10 +96,23 @@ class ProcessMonitor:
         guard_status = self._store.guard_status()
         guard = self._guard_facts(guard_status)
         bus = self._bus_facts(now_ns)
-        rt = self._rt_facts(now_ns, guard_status, bus)
-        return Facts(rt, self._core_facts(now_ns), bus, guard, self.estop_facts(), requests)
+        rt, core = self._rt_facts(now_ns, guard_status, bus), self._core_facts(now_ns)
+        self._detections.look(now_ns, rt, self._last_rt_sign(rt, guard_status))
+        if core is not None:
+            self._detections.look(now_ns, core, self._last_sign(core))
+        return Facts(rt, core, bus, guard, self.estop_facts(), requests)
 
     # ---- processes ----
+
+    def _last_rt_sign(self, rt: ProcessFacts, guard_status: Any) -> int:
+        """The guard and the cycle's own stamp know it to the cycle; a start that never cycled has neither."""
+        if self._tripped_now(guard_status):
+            return int(guard_status.last_progress_ns)
+        return max(self._last_sign(rt), self._store.rt_beat_ns if self._attached else 0)
+
+    def _last_sign(self, process: ProcessFacts) -> int:
+        watch = self._watches[process.name]
+        return watch.progress_ns if watch.progress_ns != watch.started_ns else 0
 
     def _beat(self, name: ProcessName) -> int:
         return self._store.rt_beat if name is ProcessName.RT else self._store.core_beat

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts
 from fieldstack.ha.policy.schema import NS_PER_MS, ProcessPolicy
+from fieldstack.ha.process_history import History
 from fieldstack.process.manager import Ended, ProcessHandle
 
 
@@ -22,9 +23,10 @@ class Sign:
 class ProcessWatch:
     """Turns signs of life into facts. A stall of the whole machine is one observation, however long."""
 
-    def __init__(self, section: ProcessPolicy) -> None:
+    def __init__(self, section: ProcessPolicy, history: History | None = None) -> None:
         self.name = section.process_name
         self._section = section
+        self._history = history if history is not None else History()
         self.start_id = 0
         self.started_ns = 0
         self._pid = 0
@@ -33,7 +35,7 @@ class ProcessWatch:
         self._stopping_ns = 0
         self._beat = 0
         self.first_beat = 0
-        self._progress_ns = 0
+        self.progress_ns = 0
         self._looked_ns = 0
         self._misses = 0
         self._since: tuple[ProcessCondition, int] = (ProcessCondition.NEVER_SEEN, 0)
@@ -41,7 +43,7 @@ class ProcessWatch:
     def began(self, now_ns: int, pid: int, beat: int) -> None:
         """It was started, or found running."""
         self.start_id += 1
-        self.started_ns = self._progress_ns = self._looked_ns = now_ns
+        self.started_ns = self.progress_ns = self._looked_ns = now_ns
         self._pid, self._misses = pid, 0
         self._beat = self.first_beat = beat
         self._asked, self._refused = False, ""
@@ -111,14 +113,16 @@ class ProcessWatch:
 
     def _count(self, now_ns: int, sign: Sign) -> None:
         if sign.beat != self._beat:
-            self._beat, self._progress_ns, self._misses = sign.beat, now_ns, 0
+            if self._misses and self._beat != self.first_beat:  # what it takes to start is no miss
+                self._history.missed(self.name, self._misses, now_ns - self.progress_ns)
+            self._beat, self.progress_ns, self._misses = sign.beat, now_ns, 0
             self._looked_ns = now_ns
         elif now_ns - self._looked_ns >= self._section.health_check_interval_ms * NS_PER_MS:
             self._misses += 1
             self._looked_ns = now_ns
 
     def _working(self, now_ns: int) -> tuple[ProcessCondition, str]:
-        still_ns = now_ns - self._progress_ns
+        still_ns = now_ns - self.progress_ns
         silent = still_ns >= self._section.health_check_timeout_ms * NS_PER_MS
         if silent and self._misses >= self._section.failure_threshold:
             return (

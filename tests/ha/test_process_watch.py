@@ -9,6 +9,7 @@ import pytest
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.facts import ProcessFacts
 from fieldstack.ha.policy import load_policy
+from fieldstack.ha.process_history import History
 from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process import Ended, ProcessHandle
@@ -99,3 +100,14 @@ def test_going_down_must_not_take_for_ever() -> None:
     watched = Watched().began()
     assert watched.later(20, stopping=True).condition is C.STOPPING
     assert watched.later(20_001, stopping=True).condition is C.SILENT
+
+
+def test_progress_that_came_late_is_kept_as_history() -> None:
+    history = History()
+    watch = ProcessWatch(POLICY.process(ProcessName.RT), history)
+    watch.began(0, 7, 100)
+    for now, beat in ((500, 100), (1000, 101), (1020, 102), (1040, 102), (1060, 102), (1080, 103)):
+        watch.look(now * MS, Sign(beat, at_work=True), ALIVE, None)
+    kept = history.of(ProcessName.RT)
+    assert (kept.misses.count, kept.misses.max) == (1, 2), "what a start takes is no miss"
+    assert kept.delay_ms.max == 60.0

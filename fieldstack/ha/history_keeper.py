@@ -1,0 +1,54 @@
+"""Keeps the process history on disk: read and added to by each Non-RT process, readable when none runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fieldstack.events.kinds import EventKind
+from fieldstack.events.log import EventLog
+from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack.ha.process_history import RECORD, History
+
+SAVE_EVERY_NS = 5_000_000_000
+"""Misses and delays of so much time may be lost with a power cut; detections are saved at once."""
+
+
+class HistoryKeeper:
+    """Loads at once, saves in a thread. `on_error` is told what the disk said."""
+
+    def __init__(self, state_dir: Path, log: EventLog, on_error: Callable[[str], None]) -> None:
+        record = DurableRecord(state_dir, RECORD)
+        self.history, remark = History.restore(record.load().data, time.time_ns())
+        if remark:
+            log.append(EventKind.SUPERVISION, what=remark)
+        self._saver = BackgroundSaver(record, on_error)
+        self._saved_changes = self._saved_detections = self._saved_ns = 0
+
+    def keep(self, now_ns: int) -> None:
+        """Hand it over to the disk: each detection at once, other changes now and then."""
+        if self.history.changes == self._saved_changes:
+            return
+        if self.history.detections != self._saved_detections or now_ns - self._saved_ns >= SAVE_EVERY_NS:
+            self._save(now_ns)
+
+    def _save(self, now_ns: int) -> None:
+        self._saved_changes, self._saved_ns = self.history.changes, now_ns
+        self._saved_detections = self.history.detections
+        self._saver.submit(self.history.to_dict())
+
+    def close(self) -> None:
+        if self.history.changes != self._saved_changes:
+            self._save(self._saved_ns)
+        self._saver.close()
+
+
+def read_history(state_dir: Path) -> dict[str, Any] | None:
+    """What the last Non-RT process left; None: nothing, or nothing usable."""
+    data = DurableRecord(state_dir, RECORD).load().data
+    if data is None:
+        return None
+    history, unusable = History.restore(data, 0)
+    return None if unusable else history.to_dict()
