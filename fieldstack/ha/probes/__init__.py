@@ -1,0 +1,1 @@
+"""Probes: one file a source of measures; each reads and never judges (`fieldstack.ha.measures`)."""
