@@ -34,7 +34,7 @@ def cell_pids(store: DataStore) -> dict[str, int]:
     return {
         ProcessName.RT: store.rt_pid,
         ProcessName.CORE: int(store.raw.core_status.pid),
-        "fieldstack-nonrt": int(store.raw.header.owner_pid),
+        ProcessName.NONRT: int(store.raw.header.owner_pid),
     }
 
 
