@@ -24,7 +24,8 @@ from fieldstack_rt.datastore import (
 )
 from fieldstack_rt.datastore import layout as mirrored
 from fieldstack_rt.datastore.events import describe
-from fieldstack_rt.datastore.rings import EVENT_SLOTS, SETPOINT_SLOTS, RtEvent
+from fieldstack_rt.datastore.layout import AgentReaction
+from fieldstack_rt.datastore.rings import ALL_AXES, EVENT_SLOTS, SETPOINT_SLOTS, RtEvent
 from fieldstack_rt.instance import Instance
 
 
@@ -46,6 +47,29 @@ def test_a_new_memory_is_empty_and_stamped(store: DataStore) -> None:
     assert store.rt_epoch == store.rt_beat == store.nonrt_beat == 0
     assert store.raw.header.owner_pid == os.getpid()
     assert not store.estop.state().latched
+
+
+def test_a_new_memory_asks_for_full_speed_and_leaves_the_agent_to_rt(store: DataStore) -> None:
+    assert (store.speed_override, store.axes_blocked) == (1000, 0)
+    assert store.agent_slow_ns == store.agent_timeout_ns == store.agent_grace_ns == store.agent_go_on_ns == 0
+    assert store.agent_on_silent == store.agent_on_dead == AgentReaction.DEFAULT
+
+
+def test_words_come_back_as_written(store: DataStore) -> None:
+    store.speed_override, store.axes_blocked = 300, 2**63 | 5
+    store.agent_slow_ns, store.agent_timeout_ns = 60_000_000, 500_000_000
+    store.agent_grace_ns, store.agent_go_on_ns = 10_000_000_000, 2_000_000_000
+    store.agent_on_silent, store.agent_on_dead = AgentReaction.STOP, AgentReaction.HOLD
+    again = DataStore.attach(store.instance)
+    assert (again.speed_override, again.axes_blocked) == (300, 2**63 | 5)
+    assert (again.agent_slow_ns, again.agent_timeout_ns) == (60_000_000, 500_000_000)
+    assert (again.agent_grace_ns, again.agent_go_on_ns) == (10_000_000_000, 2_000_000_000)
+    assert (again.agent_on_silent, again.agent_on_dead) == (AgentReaction.STOP, AgentReaction.HOLD)
+
+
+def test_a_damaged_reaction_reads_as_the_default(store: DataStore) -> None:
+    store.raw.agent_on_dead = 0xDEADBEEF
+    assert store.agent_on_dead is AgentReaction.DEFAULT
 
 
 def test_it_is_for_owner_and_group_alone(store: DataStore) -> None:
@@ -111,7 +135,9 @@ def test_one_that_is_still_being_made_is_waited_for_and_replaced(instance: Insta
         posix_ipc.unlink_shared_memory(instance.shm_name)
 
 
-@pytest.mark.parametrize("block", ["nonrt_status", "core_status", "rt_bus", "checkpoint", "guard_plan"])
+@pytest.mark.parametrize(
+    "block", ["nonrt_status", "core_status", "rt_bus", "checkpoint", "guard_plan", "bus_command"]
+)
 def test_records_come_back_as_written(store: DataStore, block: str) -> None:
     record = store.new(f"fs_{block}")
     size = ffi.sizeof(f"fs_{block}")
@@ -178,6 +204,7 @@ def test_the_setpoint_ring_takes_what_it_can_hold(store: DataStore) -> None:
     assert ring.free() == 0
     setpoint = lib.fs_setpoint_peek(ffi.addressof(store.raw.setpoints))
     assert (setpoint.stream, setpoint.position[0], setpoint.io[0]) == (1, 0, 1)
+    assert setpoint.axes == ALL_AXES
     lib.fs_setpoint_drop(ffi.addressof(store.raw.setpoints))
     assert ring.free() == 1
 
@@ -193,6 +220,7 @@ def _mirrors() -> Iterator[tuple[str, str]]:
         ("StreamState", "FS_STREAM_"), ("EstopSource", "FS_ESTOP_"), ("HaState", "FS_HA_"),
         ("GuardState", "FS_GUARD_"), ("TripCause", "FS_TRIP_"), ("CoreState", "FS_CORE_"),
         ("Inject", "FS_INJECT_"), ("SampleFlag", "FS_SAMPLE_"), ("EventCode", "FS_EV_"),
+        ("PeerView", "FS_PEER_"), ("AgentReaction", "FS_AGENT_"), ("BusCommandKind", "FS_BUS_COMMAND_"),
     )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from fieldstack_rt.datastore.errors import (
     TornRecordError,
 )
 from fieldstack_rt.datastore.estop import Clear, Estop, EstopNote, EstopState
-from fieldstack_rt.datastore.layout import EstopSource, EventCode
+from fieldstack_rt.datastore.layout import AgentReaction, BusCommandKind, EstopSource, EventCode, PeerView
 from fieldstack_rt.datastore.rings import EventRing, RtEvent, SetpointRing
 from fieldstack_rt.datastore.store import DataStore
 
 __all__ = [
+    "AgentReaction",
+    "BusCommandKind",
     "Clear",
     "DataStore",
     "Estop",
@@ -22,6 +24,7 @@ __all__ = [
     "EventCode",
     "EventRing",
     "LayoutMismatchError",
+    "PeerView",
     "RtEvent",
     "SetpointRing",
     "StoreBusyError",

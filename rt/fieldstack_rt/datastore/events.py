@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fieldstack_rt.datastore.layout import EstopSource, EventCode, Stop
+from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Stop
 from fieldstack_rt.datastore.rings import RtEvent
 
 
@@ -88,6 +88,53 @@ _TEXTS: Mapping[int, EventText] = {
     ),
     EventCode.AXES_ENABLED: EventText("all {axes} axes enabled", a="axes"),
     EventCode.STOP_REASON: EventText("axes: {reason} (before: {before})", a="reason_code", b="before_code"),
+    EventCode.NONRT_NEVER: EventText(
+        "no Non-RT process has been seen for {gap_ns} since the start: axes stay where they are",
+        a="gap_ns",
+        severity="error",
+    ),
+    EventCode.NONRT_SLOW: EventText(
+        "the Non-RT process is slow: no beat for {gap_ns} (limit {limit_ns})",
+        a="gap_ns",
+        b="limit_ns",
+        severity="warning",
+    ),
+    EventCode.NONRT_DEAD: EventText(
+        "the Non-RT process died; {reaction}", a="beat", b="reaction_code", c="go_on_ns", severity="error"
+    ),
+    EventCode.NONRT_STOPPING: EventText(
+        "the Non-RT process went down by request; {reaction}", a="beat", b="reaction_code"
+    ),
+    EventCode.AGENT_WORDS: EventText(
+        "agent settings in shared memory are out of bounds (bits {bits:#x}): RT's own are used",
+        a="bits",
+        severity="error",
+    ),
+    EventCode.AXIS_STOP: EventText(
+        "axis {axis}: {reason} (before: {before})", subject="axis", a="reason_code", b="before_code"
+    ),
+    EventCode.AXIS_JOINED: EventText(
+        "axis {axis} joined setpoint stream {stream}", subject="axis", a="stream"
+    ),
+    EventCode.AXIS_OUT: EventText(
+        "axis {axis} stays out of stream {stream}: {difference} counts away, or not ready",
+        subject="axis",
+        a="stream",
+        b="difference",
+        severity="warning",
+    ),
+    EventCode.SLAVES_EXCUSED: EventText(
+        "working counter {expected} expected now (before: {before}): it leaves out lost slaves",
+        a="expected",
+        b="before",
+        c="axes_lost",
+        severity="warning",
+    ),
+    EventCode.STREAM_DAMAGED: EventText(
+        "a setpoint of stream {stream} was dropped: no stream has such an id, the ring is damaged",
+        a="stream",
+        severity="error",
+    ),
     EventCode.SLAVE_STATE: EventText(
         "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
         subject="slave",
@@ -113,6 +160,11 @@ _TEXTS: Mapping[int, EventText] = {
     EventCode.SETUP_DEGRADED: EventText(
         "real-time set-up degraded (bits {bits:#x})", a="bits", severity="warning"
     ),
+    EventCode.BUS_COMMAND: EventText("bus command {sequence} carried out (ok: {ok})", a="sequence", b="ok"),
+    EventCode.SLAVE_RESTART: EventText(
+        "slave {slave} is restarted by command {sequence}", subject="slave", a="sequence"
+    ),
+    EventCode.GROUP_POWERED: EventText("axes {axes:#x} may be powered again", a="axes"),
 }
 
 _UNKNOWN = EventText("event {code} of a newer RT process", a="a", b="b", c="c")
@@ -146,16 +198,26 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
     elif event.code == EventCode.ESTOP_OBEYED:
         both = event.a | event.b
         fields["sources"] = ", ".join(source.name.lower() for source in EstopSource if both >> source & 1)
-    elif event.code == EventCode.STOP_REASON:
+    elif event.code in (EventCode.STOP_REASON, EventCode.AXIS_STOP):
         fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
+    elif event.code in (EventCode.NONRT_DEAD, EventCode.NONRT_STOPPING):
+        fields["reaction"] = _REACTIONS.get(event.b, "axes stop")
 
 
+_REACTIONS: Mapping[int, str] = {
+    AgentReaction.STOP: "axes stop and lose power",
+    AgentReaction.HOLD: "axes stop and hold",
+}
 _STOPS: Mapping[int, str] = {
     Stop.NONE: "free to move",
     Stop.NOT_ENABLED: "not all enabled",
     Stop.DRY: "standing, the setpoint stream ran dry",
+    Stop.OUT: "standing, dropped out of the running stream",
+    Stop.BLOCKED: "standing, blocked by the Non-RT process",
     Stop.PERMIT: "standing, the Non-RT process gives no permit",
     Stop.NONRT_SILENT: "standing, the Non-RT process does not beat",
+    Stop.NONRT_DEAD: "standing, the Non-RT process is dead",
+    Stop.SLAVE_LOST: "standing, its slave is lost or restarted",
     Stop.AXIS_FAULT: "standing, an axis is in fault",
     Stop.WKC: "standing, slaves do not take part",
     Stop.SHUTDOWN: "coming to a stand for shutdown",

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack_rt._native import lib
 
+NO_DC = -(2**31)
+"""`fs_slave_state.dc_difference_ns` of a slave without distributed clock."""
+
 
 def _mirror(name: str, prefix: str, members: str) -> Any:
     """An IntEnum with the header's values for `members`."""
@@ -24,7 +27,17 @@ if TYPE_CHECKING:
         DISABLED, ENABLING, HOLDING, FOLLOWING, RAMPING, QUICK_STOP, FAULT = range(7)
 
     class Stop(IntEnum):
-        NONE, NOT_ENABLED, DRY, PERMIT, NONRT_SILENT, AXIS_FAULT, WKC, SHUTDOWN, ESTOP = range(9)
+        NONE, NOT_ENABLED, DRY, OUT, PERMIT, BLOCKED, NONRT_SILENT, NONRT_DEAD = range(8)
+        AXIS_FAULT, SLAVE_LOST, WKC, SHUTDOWN, ESTOP = range(8, 13)
+
+    class PeerView(IntEnum):
+        NEVER, WELL, SLOW, SILENT, DEAD, STOPPING = range(6)
+
+    class AgentReaction(IntEnum):
+        DEFAULT, STOP, HOLD = range(3)
+
+    class BusCommandKind(IntEnum):
+        NONE, RESTART_SLAVE = range(2)
 
     class StreamState(IntEnum):
         IDLE, PLAYING, ENDED, DRY, BROKEN, REFUSED = range(6)
@@ -69,6 +82,16 @@ if TYPE_CHECKING:
         AXIS_FAULT_CLEARED = 16
         AXES_ENABLED = 17
         STOP_REASON = 18
+        NONRT_NEVER = 19
+        NONRT_SLOW = 20
+        NONRT_DEAD = 21
+        NONRT_STOPPING = 22
+        AGENT_WORDS = 23
+        AXIS_STOP = 24
+        AXIS_JOINED = 25
+        AXIS_OUT = 26
+        SLAVES_EXCUSED = 27
+        STREAM_DAMAGED = 28
         SLAVE_STATE = 64
         SLAVE_LOST = 65
         SLAVE_RECOVERED = 66
@@ -76,13 +99,22 @@ if TYPE_CHECKING:
         POSITIONS_CHECKED = 68
         POSITIONS_DIFFER = 69
         SETUP_DEGRADED = 70
+        BUS_COMMAND = 71
+        SLAVE_RESTART = 72
+        GROUP_POWERED = 73
 
 else:
     RtPhase = _mirror("RtPhase", "FS_RT_", "ABSENT STARTING CYCLING STOPPING STOPPED")
     AxisMode = _mirror("AxisMode", "FS_AXIS_", "DISABLED ENABLING HOLDING FOLLOWING RAMPING QUICK_STOP FAULT")
     Stop = _mirror(
-        "Stop", "FS_STOP_", "NONE NOT_ENABLED DRY PERMIT NONRT_SILENT AXIS_FAULT WKC SHUTDOWN ESTOP"
+        "Stop",
+        "FS_STOP_",
+        "NONE NOT_ENABLED DRY OUT PERMIT BLOCKED NONRT_SILENT NONRT_DEAD AXIS_FAULT SLAVE_LOST WKC SHUTDOWN "
+        "ESTOP",
     )
+    PeerView = _mirror("PeerView", "FS_PEER_", "NEVER WELL SLOW SILENT DEAD STOPPING")
+    AgentReaction = _mirror("AgentReaction", "FS_AGENT_", "DEFAULT STOP HOLD")
+    BusCommandKind = _mirror("BusCommandKind", "FS_BUS_COMMAND_", "NONE RESTART_SLAVE")
     StreamState = _mirror("StreamState", "FS_STREAM_", "IDLE PLAYING ENDED DRY BROKEN REFUSED")
     EstopSource = _mirror("EstopSource", "FS_ESTOP_", "OPERATOR API POLICY GUARD RT CORE EXTERNAL OTHER")
     HaState = _mirror(
@@ -100,6 +132,8 @@ else:
         "FS_EV_",
         "CYCLE_STARTED CYCLE_STOPPED LATE_WAKEUP FRAME_LOST WKC_LOW WKC_BACK ESTOP_OBEYED ESTOP_CLEARED "
         "NONRT_SILENT NONRT_BACK STREAM_STARTED STREAM_ENDED STREAM_DRY STREAM_REFUSED AXIS_FAULT "
-        "AXIS_FAULT_CLEARED AXES_ENABLED STOP_REASON SLAVE_STATE SLAVE_LOST SLAVE_RECOVERED BUS_OP "
-        "POSITIONS_CHECKED POSITIONS_DIFFER SETUP_DEGRADED",
+        "AXIS_FAULT_CLEARED AXES_ENABLED STOP_REASON NONRT_NEVER NONRT_SLOW NONRT_DEAD NONRT_STOPPING "
+        "AGENT_WORDS AXIS_STOP AXIS_JOINED AXIS_OUT SLAVES_EXCUSED STREAM_DAMAGED "
+        "SLAVE_STATE SLAVE_LOST SLAVE_RECOVERED BUS_OP POSITIONS_CHECKED POSITIONS_DIFFER SETUP_DEGRADED "
+        "BUS_COMMAND SLAVE_RESTART GROUP_POWERED",
     )

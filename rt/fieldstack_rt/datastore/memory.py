@@ -54,7 +54,11 @@ def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
     if header.magic != MAGIC:
         return LayoutMismatchError(name, "magic", f"{MAGIC:#x}", f"{header.magic:#x}", again)
     if header.layout_hash != lib.fs_layout_hash():
-        older = "The memory is older" if header.layout_version < 1 else "One side is of another build"
+        older = (
+            "The memory is older"
+            if header.layout_version < lib.FS_LAYOUT_VERSION
+            else "One side is of another build"
+        )
         return LayoutMismatchError(
             name, "layout", f"{lib.fs_layout_hash():#x}", f"{header.layout_hash:#x}", f"{older}. {again}"
         )

@@ -14,6 +14,8 @@ SETPOINT_SLOTS = 1024
 MAX_AXES = 64
 IO_BYTES = 64
 SETPOINT_LAST = 1
+ALL_AXES = 2**64 - 1
+"""Mask of a setpoint that commands every axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class SetpointRing:
         io: bytes = b"",
         *,
         last: bool = False,
+        axes: int = ALL_AXES,
     ) -> bool:
         """Appends one setpoint; False if the ring is full.
 
@@ -106,11 +109,13 @@ class SetpointRing:
             velocities: counts/s, likewise.
             io: outputs of the slaves that are no axes, in slave order (at most 64 bytes).
             last: the stream ends here, at rest.
+            axes: mask of the axes that it commands (bit n: axis n); the others hold where they are.
         """
         if len(positions) > MAX_AXES or len(velocities) > MAX_AXES or len(io) > IO_BYTES:
             raise ValueError(f"a setpoint holds at most {MAX_AXES} axes and {IO_BYTES} bytes of outputs")
         point = self._setpoint
         point.stream, point.flags, point.io_size = stream, SETPOINT_LAST if last else 0, len(io)
+        point.axes = axes
         point.position[0 : len(positions)] = positions
         point.velocity[0 : len(velocities)] = velocities
         ffi.memmove(point.io, io.ljust(IO_BYTES, b"\0"), IO_BYTES)

@@ -11,8 +11,8 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import memory
 from fieldstack_rt.datastore.errors import StoreMissingError, TornRecordError
 from fieldstack_rt.datastore.estop import Estop
-from fieldstack_rt.datastore.layout import Inject, RtPhase
 from fieldstack_rt.datastore.rings import EventRing, SetpointRing
+from fieldstack_rt.datastore.words import StoreWords
 from fieldstack_rt.instance import Instance
 
 _SPINS = 2000
@@ -25,10 +25,11 @@ _WRITERS = {
     "guard_status": ("Non-RT", lib.FS_BLOCK_GUARD_STATUS),
     "checkpoint": ("Non-RT", lib.FS_BLOCK_CHECKPOINT),
     "core_status": ("Core", lib.FS_BLOCK_CORE_STATUS),
+    "bus_command": ("Non-RT", lib.FS_BLOCK_BUS_COMMAND),
 }
 
 
-class DataStore:
+class DataStore(StoreWords):
     """One cell's shared memory; `raw` is the whole of it as a cffi `fs_store *`.
 
     Records are read as private copies and written whole (seqlock); single words are atomics.
@@ -129,11 +130,19 @@ class DataStore:
         """`fs_core_status`: the Main Core's state and task."""
         return self._read("core_status", "fs_core_status *")
 
+    def bus_command(self) -> Any:
+        """`fs_bus_command`: what the Non-RT process asks of RT's housekeeping."""
+        return self._read("bus_command", "fs_bus_command *")
+
     def write_rt_bus(self, record: Any) -> None:
         lib.fs_block_write(self.raw, lib.FS_BLOCK_RT_BUS, record)
 
     def write_nonrt_status(self, record: Any) -> None:
         lib.fs_block_write(self.raw, lib.FS_BLOCK_NONRT_STATUS, record)
+
+    def write_bus_command(self, record: Any) -> None:
+        """For the Non-RT process; `sequence` one more than the last. Answer: `rt_bus().command_*`."""
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_BUS_COMMAND, record)
 
     def write_core_status(self, record: Any) -> None:
         lib.fs_block_write(self.raw, lib.FS_BLOCK_CORE_STATUS, record)
@@ -157,87 +166,3 @@ class DataStore:
         found = int(lib.fs_checksum(record, ffi.sizeof("fs_checkpoint")))
         record.checksum = stamped
         return record.generation > 0 and found == stamped
-
-    # ---- words ----
-
-    def _word64(self, name: str) -> int:
-        return int(lib.fs_load64(ffi.addressof(self.raw, name)))
-
-    def _word32(self, name: str) -> int:
-        return int(lib.fs_load32(ffi.addressof(self.raw, name)))
-
-    @property
-    def rt_pid(self) -> int:
-        """Pid of the RT process that attached last; 0: never one."""
-        return int(self.raw.header.rt_pid)
-
-    @property
-    def rt_epoch(self) -> int:
-        return self._word64("rt_epoch")
-
-    @property
-    def rt_beat(self) -> int:
-        """Completed exchanges since the memory was made."""
-        return self._word64("rt_beat")
-
-    @property
-    def rt_beat_ns(self) -> int:
-        return self._word64("rt_beat_ns")
-
-    @property
-    def rt_phase(self) -> RtPhase:
-        """ABSENT also for a value that no RT process writes: damaged memory."""
-        value = self._word32("rt_phase")
-        return RtPhase(value) if value <= RtPhase.STOPPED else RtPhase.ABSENT
-
-    @property
-    def nonrt_beat(self) -> int:
-        return self._word64("nonrt_beat")
-
-    def beat_nonrt(self) -> None:
-        """After a completed supervision pass, and at no other time."""
-        lib.fs_add64(ffi.addressof(self.raw, "nonrt_beat"), 1)
-
-    def begin_nonrt_epoch(self) -> int:
-        return int(lib.fs_add64(ffi.addressof(self.raw, "nonrt_epoch"), 1))
-
-    @property
-    def nonrt_epoch(self) -> int:
-        return self._word64("nonrt_epoch")
-
-    @property
-    def nonrt_stopping(self) -> bool:
-        """The Non-RT process goes down by request."""
-        return bool(self._word32("nonrt_stopping"))
-
-    @nonrt_stopping.setter
-    def nonrt_stopping(self, stopping: bool) -> None:
-        lib.fs_set32(ffi.addressof(self.raw, "nonrt_stopping"), int(stopping))
-
-    @property
-    def core_beat(self) -> int:
-        return self._word64("core_beat")
-
-    def beat_core(self) -> None:
-        lib.fs_add64(ffi.addressof(self.raw, "core_beat"), 1)
-
-    @property
-    def motion_permit(self) -> bool:
-        """Whether the axes may move, as far as the Non-RT process is concerned."""
-        return bool(self._word32("motion_permit"))
-
-    @motion_permit.setter
-    def motion_permit(self, permit: bool) -> None:
-        lib.fs_set32(ffi.addressof(self.raw, "motion_permit"), int(permit))
-
-    @property
-    def reset_count(self) -> int:
-        return self._word32("reset_count")
-
-    def request_fault_reset(self) -> None:
-        """Asks the cycle for one fault reset of all axes that are in fault."""
-        lib.fs_add32(ffi.addressof(self.raw, "reset_count"), 1)
-
-    def inject(self, fault: Inject) -> None:
-        """Asks an RT process started with --fault-injection for a real fault."""
-        lib.fs_set32(ffi.addressof(self.raw, "rt_inject"), fault)

@@ -177,4 +177,6 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
     }
     state->target = (int32_t)(axis->target < 0 ? axis->target - 0.5 : axis->target + 0.5);
     state->target_velocity = (int32_t)axis->velocity;
+    state->following_error = drive == OPERATION_ENABLED ? state->target - state->position : 0;
+    state->stop = (uint8_t)demand->stop;
 }

@@ -117,11 +117,19 @@ static void take_inputs(fs_cycle *cycle) {
                sizeof cycle->status.io_inputs, &cycle->status.inputs_size, 0);
 }
 
+static uint64_t all_axes(const fs_cycle *cycle) {
+    uint32_t count = cycle->config.axis_count;
+    return count >= 64 ? UINT64_MAX : (1ull << count) - 1;
+}
+
 static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_store *store = cycle->store;
     fs_rt_status *status = &cycle->status;
     status->cycle++;
     status->cycle_ns = fs_now_ns();
+    status->axes_playing = status->stream_state == FS_STREAM_PLAYING ? all_axes(cycle) : 0;
+    int missed = (flags & FS_SAMPLE_LATE) || status->wake_ns + status->exchange_ns > cycle->config.cycle_time_ns;
+    status->late_row = missed ? status->late_row + 1 : 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) status->axes[i] = cycle->axes[i].state;
     fs_block_write(store, FS_BLOCK_RT_STATUS, status);
     fs_rt_statistics *statistics = &store->statistics;
@@ -189,7 +197,7 @@ static void *cycle_thread(void *argument) {
     fs_cycle *cycle = argument;
     fs_store *store = cycle->store;
     fs_set32(&store->rt_claim, (uint32_t)getpid());
-    cycle->lock_error = fs_lock_claim(store, cycle->lock_timeout_ns);
+    cycle->lock_error = fs_lock_claim(&store->rt_lock, cycle->lock_timeout_ns);
     if (cycle->lock_error == EOWNERDEAD) cycle->lock_error = 0;
     if (cycle->lock_error == 0) {
         fs_thread_prepare(&cycle->setup);
@@ -209,7 +217,7 @@ static void *cycle_thread(void *argument) {
     fs_set32(&cycle->halted, 1);
     while (fs_load32(&cycle->command) != COMMAND_RELEASE) sleep_until(fs_now_ns() + 1000000);
     fs_set32(&store->rt_phase, FS_RT_STOPPED);
-    fs_lock_release(store);
+    fs_lock_release(&store->rt_lock);
     return NULL;
 }
 

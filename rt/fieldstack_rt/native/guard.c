@@ -106,14 +106,14 @@ static int owns_lock(int error) { return error == 0 || error == EOWNERDEAD; }
 /* The mutex tells of the cycle thread's end first.  Where its memory is damaged, the end of the whole
  * process does, and the mutex is made anew. */
 static int await_end(fs_guard *guard, uint64_t patience_ns) {
-    int error = fs_lock_take(guard->store, patience_ns / 2);
+    int error = fs_lock_take(&guard->store->rt_lock, patience_ns / 2);
     if (owns_lock(error)) return 1;
     struct pollfd ended = { guard->pidfd, POLLIN, 0 };
     struct timespec rest = { 0, (long)(patience_ns / 2) };
     if (guard->pidfd < 0 || ppoll(&ended, 1, &rest, NULL) != 1) return 0;
-    if (owns_lock(fs_lock_take(guard->store, 0))) return 1;
-    fs_lock_reset(guard->store);
-    return owns_lock(fs_lock_take(guard->store, 0));
+    if (owns_lock(fs_lock_take(&guard->store->rt_lock, 0))) return 1;
+    fs_lock_reset(&guard->store->rt_lock);
+    return owns_lock(fs_lock_take(&guard->store->rt_lock, 0));
 }
 
 /* Two masters on one bus is worse than none: RT's cycle thread must be gone before a frame is sent. */
@@ -125,7 +125,7 @@ static void fence(fs_guard *guard, int have_lock) {
     }
     guard->status.fenced_ns = fs_now_ns();
     if (guard->status.fence_failed) return;
-    fs_lock_keep(guard->store, &guard->held);
+    fs_lock_keep(&guard->store->rt_lock, &guard->held);
     fs_set32(&guard->store->rt_phase, FS_RT_ABSENT); /* or it would be armed anew */
 }
 
@@ -169,8 +169,8 @@ static void begin_trip(fs_guard *guard, uint32_t cause, uint64_t detected_ns, in
 
 static void let_go(fs_guard *guard) {
     if (guard->status.fence_failed) return;
-    fs_lock_mend(guard->store, &guard->held);
-    fs_lock_release(guard->store);
+    fs_lock_mend(&guard->store->rt_lock, &guard->held);
+    fs_lock_release(&guard->store->rt_lock);
 }
 
 static void release_bus(fs_guard *guard) {
@@ -184,7 +184,7 @@ static void release_bus(fs_guard *guard) {
 /* A fence that failed is tried again: the process may have been unkillable for a while. */
 static void retry_fence(fs_guard *guard) {
     guard->status.fence_failed = !await_end(guard, 2 * SHORTEST_OBSERVATION_NS);
-    if (!guard->status.fence_failed) fs_lock_keep(guard->store, &guard->held);
+    if (!guard->status.fence_failed) fs_lock_keep(&guard->store->rt_lock, &guard->held);
     publish(guard);
 }
 
@@ -195,7 +195,7 @@ static int claimed(const fs_guard *guard) {
 
 static void hold_safe(fs_guard *guard) {
     if (guard->status.fence_failed) retry_fence(guard);
-    else fs_lock_mend(guard->store, &guard->held); /* what damaged RT may have damaged the mutex, too */
+    else fs_lock_mend(&guard->store->rt_lock, &guard->held); /* what damaged RT may have damaged the mutex, too */
     if (claimed(guard) && !guard->status.fence_failed) {
         release_bus(guard);
         return;
@@ -252,7 +252,7 @@ static void rt_let_go(fs_guard *guard) {
     }
     disarm(guard);
     set_state(guard, FS_GUARD_IDLE);
-    fs_lock_release(guard->store);
+    fs_lock_release(&guard->store->rt_lock);
     pause_ns(IDLE_NS);
 }
 
@@ -261,7 +261,7 @@ static int another_came_between(const fs_guard *guard) {
     if (guard->status.armed_epoch == fs_load64(&guard->store->rt_epoch)) return 0;
     struct pollfd ended = { guard->pidfd, POLLIN, 0 };
     int alive = guard->pidfd >= 0 && poll(&ended, 1, 0) == 0;
-    return !alive && fs_lock_has_living_owner(guard->store);
+    return !alive && fs_lock_has_living_owner(&guard->store->rt_lock);
 }
 
 static void watch(fs_guard *guard) {
@@ -271,7 +271,7 @@ static void watch(fs_guard *guard) {
         return;
     }
     uint64_t cycle = guard->plan.cycle_time_ns;
-    int error = fs_lock_take(guard->store, cycle > SHORTEST_OBSERVATION_NS ? cycle : SHORTEST_OBSERVATION_NS);
+    int error = fs_lock_take(&guard->store->rt_lock, cycle > SHORTEST_OBSERVATION_NS ? cycle : SHORTEST_OBSERVATION_NS);
     uint64_t now = fs_now_ns();
     if (error == EOWNERDEAD)
         begin_trip(guard, FS_TRIP_DEAD, now, 1);

@@ -25,7 +25,7 @@ typedef struct fs_header {
     uint32_t reserved;
 } fs_header;
 
-/* A process-shared robust mutex (pthread_mutex_t inside), see lock.h. */
+/* A process-shared robust mutex (pthread_mutex_t inside), see store.h. */
 typedef struct fs_lock { uint64_t opaque[8]; } fs_lock;
 
 /* ---- RT: the cycle thread writes ---- */
@@ -34,13 +34,15 @@ typedef struct fs_axis_state {
     int32_t velocity;          /* 0x606C, counts/s */
     int32_t target;            /* 0x607A as sent, counts */
     int32_t target_velocity;   /* counts/s of the target, as played */
+    int32_t following_error;   /* target - position, counts; 0 while the drive does not follow */
     int16_t torque;            /* 0x6077, per mille of rated torque */
     uint16_t statusword;       /* 0x6041 */
     uint16_t controlword;      /* 0x6040 as sent */
     uint16_t error_code;       /* 0x603F */
     int8_t mode;               /* 0x6061 */
     uint8_t state;             /* enum fs_axis_mode: what the master does with the axis */
-    uint8_t pad[6];
+    uint8_t stop;              /* enum fs_stop: why this axis stands; 0: it may move */
+    uint8_t pad;
 } fs_axis_state;
 
 typedef struct fs_rt_status {
@@ -55,12 +57,17 @@ typedef struct fs_rt_status {
     uint64_t wkc_errors;       /* cycles with a working counter other than expected */
     uint64_t setpoint_tail;    /* setpoints taken from the ring */
     uint64_t stream;           /* stream that is played, or was last */
+    uint64_t axes_playing;     /* mask: axes that follow it now */
+    uint64_t axes_lost;        /* mask: axes whose slaves are told lost or in restart */
+    uint64_t nonrt_gap_ns;     /* time without a beat of the Non-RT process, in cycles that ran */
     int32_t wkc;               /* of the last exchange; -1: no frame */
-    int32_t expected_wkc;
+    int32_t expected_wkc;      /* without the slaves that are told lost, if all their groups are non-essential */
     uint32_t bad_wkc_row;      /* cycles in a row without the expected working counter */
     uint32_t wake_ns;          /* this cycle's wake-up latency */
     uint32_t exchange_ns;      /* this cycle's send to receive */
-    uint32_t stop_reason;      /* enum fs_stop: why the axes stand or come to a stand; 0: they may move */
+    uint32_t late_row;         /* deadline misses in a row: late wake-ups, and exchanges that left no time */
+    uint32_t nonrt_view;       /* enum fs_peer_view: the Non-RT process as the cycle sees it */
+    uint32_t stop_reason;      /* enum fs_stop: why all axes stand or come to a stand; 0: they may move */
     uint32_t stream_state;     /* enum fs_stream_state */
     uint32_t axis_count;
     uint32_t inputs_size;      /* bytes of `inputs` in use */
@@ -74,14 +81,20 @@ typedef struct fs_rt_status {
 typedef struct fs_slave_state {
     uint16_t al_state;         /* 0x0130: 1 INIT, 2 PRE-OP, 4 SAFE-OP, 8 OP, +0x10 error; 0: not answering */
     uint16_t al_status_code;   /* 0x0134 */
+    uint32_t rx_errors;        /* 0x0300..0x0307 of all ports, counted up since RT started */
+    uint32_t lost_links;       /* 0x0310..0x0313 likewise */
+    uint32_t lost;             /* 1: does not take part in the exchange */
+    int32_t dc_difference_ns;  /* 0x092C; INT32_MIN: no distributed clock */
 } fs_slave_state;
 
 typedef struct fs_rt_bus {
     uint64_t read_ns;          /* when the AL states were read */
     uint64_t recoveries;       /* slaves brought back since start */
+    uint64_t command_done;     /* sequence of the last fs_bus_command that was carried out */
+    uint32_t command_ok;       /* 1: with success */
     uint32_t slave_count;
-    uint32_t pad;
     fs_slave_state slaves[200];
+    char command_text[128];    /* what came of it, for people */
     char interface[16];
     char setup[256];           /* what of the real-time set-up is degraded; empty: nothing */
     char diagnosis[256];       /* what is wrong with the bus, for people; empty: nothing */
@@ -148,6 +161,7 @@ typedef struct fs_event_ring {
 /* ---- setpoints: Core produces, the cycle thread plays one a cycle ---- */
 typedef struct fs_setpoint {
     uint64_t stream;           /* id of the stream that it belongs to, > 0 */
+    uint64_t axes;             /* mask: axes that it commands; the others hold */
     uint32_t flags;            /* enum fs_setpoint_flag */
     uint32_t io_size;
     int32_t position[64];      /* counts; an axis's number is its place in the bus configuration */
@@ -192,6 +206,14 @@ typedef struct fs_nonrt_status {
     char ha_reason[192];
 } fs_nonrt_status;
 
+/* What Non-RT asks of RT's housekeeping; answered in fs_rt_bus.command_*. */
+typedef struct fs_bus_command {
+    uint64_t sequence;         /* +1 each; 0: never one */
+    uint32_t kind;             /* enum fs_bus_command_kind */
+    uint32_t pad;
+    uint64_t slaves[4];        /* mask of positions: bit position % 64 of word position / 64 */
+} fs_bus_command;
+
 /* ---- Non-RT: the guard thread writes ---- */
 typedef struct fs_guard_status {
     uint64_t armed_epoch;      /* RT epoch it watches, 0 = none */
@@ -214,18 +236,22 @@ typedef struct fs_guard_status {
     uint64_t excused;          /* observations without progress while RT's CPU itself stood still */
 } fs_guard_status;
 
-/* Last known good: what a restarted RT process is measured against. */
+/* Last known good: what a restarted RT process is measured against, and what the cell goes on with. */
 typedef struct fs_checkpoint {
     uint64_t generation;
     uint64_t written_ns;
     uint64_t rt_epoch;
+    uint64_t core_epoch;
+    uint64_t nonrt_epoch;
     uint64_t stream;
+    uint64_t ledger_position;
     uint32_t axis_count;
     uint32_t checksum;         /* fs_checksum over the record with this field zero */
     int32_t position[64];
     uint32_t task_size;
-    uint32_t pad;
-    char task[1024];           /* task state, JSON */
+    uint32_t ha_size;
+    char task[8192];           /* task state, JSON */
+    char ha[4096];             /* latches, budgets, epochs, JSON */
 } fs_checkpoint;
 
 /* ---- Core writes ---- */
@@ -233,17 +259,21 @@ typedef struct fs_core_status {
     uint64_t epoch;
     uint64_t started_ns;
     uint64_t pass_ns;
+    uint64_t requests_done;    /* of the control socket */
     uint32_t pid;
     uint32_t state;            /* enum fs_core_state */
+    uint32_t speed_override;   /* in effect, per mille */
+    uint32_t safe_moment;      /* 1: a restart now would interrupt nothing */
+    uint32_t tasks_running;
     uint32_t task_size;
-    uint32_t pad;
-    char task[1024];           /* task state, JSON: what a checkpoint keeps */
+    char task[8192];           /* task state, JSON: what a checkpoint keeps */
 } fs_core_status;
 
 /* The whole segment.  `*_seq` is the seqlock of the record behind it; `*_beat` counts progress. */
 typedef struct fs_store {
     fs_header header;
     fs_lock rt_lock;                     /* held by RT's cycle thread; by the guard while it has the bus */
+    fs_lock nonrt_lock;                  /* held by Non-RT's guard thread for its life */
 
     uint64_t rt_epoch;                   /* atomic; raised by an attaching RT process */
     uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange */
@@ -263,6 +293,18 @@ typedef struct fs_store {
     uint64_t core_beat;                  /* atomic; Core */
     uint64_t pad2[3];
 
+    /* Non-RT writes, atomic; RT and Core obey within a cycle or a pass. RT takes an agent word of 0, or one out
+     * of its bounds (agent.h), for its own default. */
+    uint64_t agent_slow_ns;              /* without a beat: the Non-RT process is slow */
+    uint64_t agent_timeout_ns;           /* without a beat: it is silent */
+    uint64_t agent_grace_ns;             /* after RT's start: until then "never seen" is no failure */
+    uint64_t agent_go_on_ns;             /* motion goes on for so long when it is silent or dead */
+    uint32_t agent_on_silent;            /* enum fs_agent_reaction */
+    uint32_t agent_on_dead;
+    uint64_t axes_blocked;               /* mask: axes that must stand, with their groups */
+    uint32_t speed_override;             /* per mille, 1000: full speed */
+    uint32_t pad3[5];
+
     fs_estop estop;
 
     uint64_t rt_status_seq;
@@ -273,6 +315,8 @@ typedef struct fs_store {
     fs_guard_plan guard_plan;            /* RT's Python side, at bring-up */
     uint64_t nonrt_status_seq;
     fs_nonrt_status nonrt_status;        /* supervision pass */
+    uint64_t bus_command_seq;
+    fs_bus_command bus_command;          /* Non-RT */
     uint64_t guard_status_seq;
     fs_guard_status guard_status;        /* guard thread */
     uint64_t checkpoint_seq;
@@ -289,9 +333,16 @@ typedef struct fs_store {
 enum fs_rt_phase { FS_RT_ABSENT, FS_RT_STARTING, FS_RT_CYCLING, FS_RT_STOPPING, FS_RT_STOPPED };
 enum fs_axis_mode { FS_AXIS_DISABLED, FS_AXIS_ENABLING, FS_AXIS_HOLDING, FS_AXIS_FOLLOWING,
                     FS_AXIS_RAMPING, FS_AXIS_QUICK_STOP, FS_AXIS_FAULT };
-/* Why the axes stop, worst last: the highest of those that apply is shown. */
-enum fs_stop { FS_STOP_NONE, FS_STOP_NOT_ENABLED, FS_STOP_DRY, FS_STOP_PERMIT, FS_STOP_NONRT_SILENT,
-               FS_STOP_AXIS_FAULT, FS_STOP_WKC, FS_STOP_SHUTDOWN, FS_STOP_ESTOP };
+/* Why the axes stop, worst last: the highest of those that apply is shown. Of one axis or group alone: OUT (it
+ * dropped out of the running stream), BLOCKED, SLAVE_LOST, and AXIS_FAULT in a non-essential group. */
+enum fs_stop { FS_STOP_NONE, FS_STOP_NOT_ENABLED, FS_STOP_DRY, FS_STOP_OUT, FS_STOP_PERMIT, FS_STOP_BLOCKED,
+               FS_STOP_NONRT_SILENT, FS_STOP_NONRT_DEAD, FS_STOP_AXIS_FAULT, FS_STOP_SLAVE_LOST, FS_STOP_WKC,
+               FS_STOP_SHUTDOWN, FS_STOP_ESTOP };
+/* A process as its peer sees it. SLOW: beats, but late; STOPPING: went down by request. */
+enum fs_peer_view { FS_PEER_NEVER, FS_PEER_WELL, FS_PEER_SLOW, FS_PEER_SILENT, FS_PEER_DEAD, FS_PEER_STOPPING };
+/* STOP: controlled stop, then power off (IEC 60204-1 category 1); HOLD: position held under power (2). */
+enum fs_agent_reaction { FS_AGENT_DEFAULT, FS_AGENT_STOP, FS_AGENT_HOLD };
+enum fs_bus_command_kind { FS_BUS_COMMAND_NONE, FS_BUS_COMMAND_RESTART_SLAVE };
 enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_STREAM_DRY,
                        FS_STREAM_BROKEN, FS_STREAM_REFUSED };
 enum fs_setpoint_flag { FS_SETPOINT_LAST = 1 };   /* the stream ends at rest here */
@@ -310,7 +361,11 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_NONRT_SILENT, FS_EV_NONRT_BACK, FS_EV_STREAM_STARTED, FS_EV_STREAM_ENDED,
                      FS_EV_STREAM_DRY, FS_EV_STREAM_REFUSED, FS_EV_AXIS_FAULT, FS_EV_AXIS_FAULT_CLEARED,
                      FS_EV_AXES_ENABLED, FS_EV_STOP_REASON,
+                     FS_EV_NONRT_NEVER, FS_EV_NONRT_SLOW, FS_EV_NONRT_DEAD, FS_EV_NONRT_STOPPING,
+                     FS_EV_AGENT_WORDS, FS_EV_AXIS_STOP, FS_EV_AXIS_JOINED, FS_EV_AXIS_OUT,
+                     FS_EV_SLAVES_EXCUSED, FS_EV_STREAM_DAMAGED,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
-                     FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED };
+                     FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
+                     FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED };
 
 #endif

@@ -4,6 +4,8 @@
 /* Counts cycles without progress, not time: a stalled machine is not a silent Non-RT process. */
 static int nonrt_silent(fs_cycle *cycle, uint64_t now) {
     uint64_t beat = fs_load64(&cycle->store->nonrt_beat);
+    cycle->status.nonrt_gap_ns = cycle->nonrt_quiet * cycle->config.cycle_time_ns;
+    cycle->status.nonrt_view = !cycle->nonrt_seen ? FS_PEER_NEVER : cycle->silent_told ? FS_PEER_SILENT : FS_PEER_WELL;
     if (beat != cycle->nonrt_beat) {
         cycle->nonrt_beat = beat;
         cycle->nonrt_quiet = 0;

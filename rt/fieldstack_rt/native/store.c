@@ -17,7 +17,7 @@ static const struct { size_t seq, record, size; } blocks[FS_BLOCK_COUNT] = {
     [FS_BLOCK_RT_STATUS] = RECORD(rt_status),         [FS_BLOCK_RT_BUS] = RECORD(rt_bus),
     [FS_BLOCK_GUARD_PLAN] = RECORD(guard_plan),       [FS_BLOCK_NONRT_STATUS] = RECORD(nonrt_status),
     [FS_BLOCK_GUARD_STATUS] = RECORD(guard_status),   [FS_BLOCK_CHECKPOINT] = RECORD(checkpoint),
-    [FS_BLOCK_CORE_STATUS] = RECORD(core_status),
+    [FS_BLOCK_CORE_STATUS] = RECORD(core_status),     [FS_BLOCK_BUS_COMMAND] = RECORD(bus_command),
 };
 
 #define CHECK_WORDS(name) _Static_assert(sizeof(((fs_store *)0)->name) % 8 == 0, #name " is not whole words")
@@ -28,6 +28,7 @@ CHECK_WORDS(nonrt_status);
 CHECK_WORDS(guard_status);
 CHECK_WORDS(checkpoint);
 CHECK_WORDS(core_status);
+CHECK_WORDS(bus_command);
 
 uint64_t fs_load64(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 uint32_t fs_load32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -54,7 +55,9 @@ uint32_t fs_checksum(const void *data, size_t size) {
 }
 
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
-    fs_lock_reset(store);
+    fs_lock_reset(&store->rt_lock);
+    fs_lock_reset(&store->nonrt_lock);
+    store->speed_override = 1000;
     store->header.layout_hash = FS_LAYOUT_HASH;
     store->header.size = sizeof(fs_store);
     store->header.created_ns = now_ns;
@@ -104,70 +107,72 @@ void fs_block_tear(fs_store *store, uint32_t block) {
     if (block < FS_BLOCK_COUNT) begin_write((uint64_t *)((char *)store + blocks[block].seq));
 }
 
-/* ---- the lock of the bus ---- */
+/* ---- locks ---- */
 
-static pthread_mutex_t *mutex_of(fs_store *store) { return (pthread_mutex_t *)(void *)&store->rt_lock; }
+/* The first word of a robust mutex is its futex word, for kernel and C library alike. */
+static const uint32_t OWNER = 0x3FFFFFFFu, OWNER_DIED = 0x40000000u; /* FUTEX_TID_MASK, FUTEX_OWNER_DIED */
+/* FUTEX_WAITERS: it may come at any time, and set without a waiter it costs one needless wake-up. */
+static const uint64_t WAITERS = 0x80000000u;
 
-int fs_lock_reset(fs_store *store) {
+static uint32_t futex_word(const fs_lock *lock) { return fs_load32((const uint32_t *)(const void *)lock); }
+
+static pthread_mutex_t *mutex_of(fs_lock *lock) { return (pthread_mutex_t *)(void *)lock; }
+
+int fs_lock_reset(fs_lock *lock) {
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    memset(&store->rt_lock, 0, sizeof store->rt_lock);
-    int error = pthread_mutex_init(mutex_of(store), &attributes);
+    memset(lock, 0, sizeof *lock);
+    int error = pthread_mutex_init(mutex_of(lock), &attributes);
     pthread_mutexattr_destroy(&attributes);
     return error;
 }
 
-int fs_lock_take(fs_store *store, uint64_t timeout_ns) {
+int fs_lock_take(fs_lock *lock, uint64_t timeout_ns) {
     uint64_t until = fs_now_ns() + timeout_ns;
     struct timespec deadline = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
-    int error = pthread_mutex_clocklock(mutex_of(store), CLOCK_MONOTONIC, &deadline);
-    if (error == EOWNERDEAD) pthread_mutex_consistent(mutex_of(store));
+    int error = pthread_mutex_clocklock(mutex_of(lock), CLOCK_MONOTONIC, &deadline);
+    if (error == EOWNERDEAD) pthread_mutex_consistent(mutex_of(lock));
     return error;
 }
 
-int fs_lock_release(fs_store *store) { return pthread_mutex_unlock(mutex_of(store)); }
+int fs_lock_release(fs_lock *lock) { return pthread_mutex_unlock(mutex_of(lock)); }
 
-int fs_lock_has_living_owner(const fs_store *store) {
-    static const uint32_t OWNER = 0x3FFFFFFFu; /* FUTEX_TID_MASK: the first word of a robust mutex */
-    uint32_t word;
-    memcpy(&word, &store->rt_lock, sizeof word);
-    pid_t owner = (pid_t)(word & OWNER);
+int fs_lock_has_living_owner(const fs_lock *lock) {
+    pid_t owner = (pid_t)(futex_word(lock) & OWNER);
     return owner != 0 && (syscall(SYS_tkill, owner, 0) == 0 || errno == EPERM);
 }
 
+int fs_lock_owner_died(const fs_lock *lock) { return (futex_word(lock) & OWNER_DIED) != 0; }
+
 /* The kernel marks the mutex of a thread that dies, so one that neither comes free nor has a living owner is
  * damaged.  Not before the whole time is over: a guard that holds it mends it meanwhile. */
-int fs_lock_claim(fs_store *store, uint64_t timeout_ns) {
+int fs_lock_claim(fs_lock *lock, uint64_t timeout_ns) {
     static const uint64_t PAUSE_NS = 1000000;
     uint64_t until = fs_now_ns() + timeout_ns, now;
     int error = EAGAIN;
     while ((now = fs_now_ns()) < until) {
-        error = fs_lock_take(store, until - now);
+        error = fs_lock_take(lock, until - now);
         if (error == 0 || error == EOWNERDEAD) return error;
         struct timespec pause = { 0, (long)PAUSE_NS };
         if (error != ETIMEDOUT) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
     }
-    if (fs_lock_has_living_owner(store)) return ETIMEDOUT;
-    fs_lock_reset(store);
-    return fs_lock_take(store, 0);
+    if (fs_lock_has_living_owner(lock)) return ETIMEDOUT;
+    fs_lock_reset(lock);
+    return fs_lock_take(lock, 0);
 }
 
-/* The first word's top bit says that somebody waits (FUTEX_WAITERS): it may come at any time, and set
- * without a waiter it costs one needless wake-up. */
-static const uint64_t WAITERS = 0x80000000u;
-
-void fs_lock_keep(const fs_store *store, fs_lock *copy) {
-    *copy = store->rt_lock;
+void fs_lock_keep(const fs_lock *lock, fs_lock *copy) {
+    *copy = *lock;
     copy->opaque[0] |= WAITERS;
 }
 
-int fs_lock_mend(fs_store *store, const fs_lock *copy) {
-    fs_lock found = store->rt_lock;
+int fs_lock_mend(fs_lock *lock, const fs_lock *copy) {
+    fs_lock found = *lock;
     found.opaque[0] |= WAITERS;
     if (memcmp(&found, copy, sizeof found) == 0) return 0;
-    store->rt_lock = *copy;
+    *lock = *copy;
     return 1;
 }
 

@@ -8,11 +8,13 @@
 #include "layout.h"
 
 #define FS_MAGIC 0x4B4341545344464CULL /* "LFDSTACK" */
-#define FS_LAYOUT_VERSION 1u
+
+enum fs_layout_version { FS_LAYOUT_VERSION = 2 };
 
 /* Names a record of fs_store, for the functions that copy one in or out. */
 enum fs_block { FS_BLOCK_RT_STATUS, FS_BLOCK_RT_BUS, FS_BLOCK_GUARD_PLAN, FS_BLOCK_NONRT_STATUS,
-                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_COUNT };
+                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_BUS_COMMAND,
+                FS_BLOCK_COUNT };
 
 /* Lays a new, zeroed segment out; the magic is stamped last. */
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns);
@@ -29,18 +31,21 @@ void fs_block_write(fs_store *store, uint32_t block, const void *record);
 /* Leaves the block as a writer that died inside a write would: for tests and fault injection only. */
 void fs_block_tear(fs_store *store, uint32_t block);
 
-/* rt_lock.  Return 0, or an errno: ETIMEDOUT, EOWNERDEAD (taken over, made consistent), EINVAL ... */
-int fs_lock_take(fs_store *store, uint64_t timeout_ns);
-int fs_lock_release(fs_store *store);
-int fs_lock_reset(fs_store *store);
+/* rt_lock, nonrt_lock.  Return 0, or an errno: ETIMEDOUT, EOWNERDEAD (taken over, made consistent), EINVAL ... */
+int fs_lock_take(fs_lock *lock, uint64_t timeout_ns);
+int fs_lock_release(fs_lock *lock);
+int fs_lock_reset(fs_lock *lock);
 /* Takes it like fs_lock_take; one that is not to be had because its memory is damaged is made anew. */
-int fs_lock_claim(fs_store *store, uint64_t timeout_ns);
+int fs_lock_claim(fs_lock *lock, uint64_t timeout_ns);
 /* Whether a living thread holds it: never so for a free one, hardly ever for garbage. */
-int fs_lock_has_living_owner(const fs_store *store);
+int fs_lock_has_living_owner(const fs_lock *lock);
+/* Whether its owner died holding it and nobody has taken it since: one load, no system call, and nothing in the
+ * shared memory is followed. */
+int fs_lock_owner_died(const fs_lock *lock);
 /* For who holds the lock: a private copy of it, and the shared one made whole again from that; 1: it was
  * damaged.  A damaged lock can not be let go of, and what its garbage points to would be followed. */
-void fs_lock_keep(const fs_store *store, fs_lock *copy);
-int fs_lock_mend(fs_store *store, const fs_lock *copy);
+void fs_lock_keep(const fs_lock *lock, fs_lock *copy);
+int fs_lock_mend(fs_lock *lock, const fs_lock *copy);
 
 /* Rings: 1 done, 0 full or empty. */
 int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,

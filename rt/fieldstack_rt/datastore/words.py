@@ -1,0 +1,183 @@
+"""Single words of the store: atomics that one side writes and all may read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.layout import AgentReaction, Inject, RtPhase
+
+
+class StoreWords:
+    """The words of `fs_store` as properties; `raw` is the whole memory as a cffi `fs_store *`."""
+
+    raw: Any
+
+    def _word64(self, name: str) -> int:
+        return int(lib.fs_load64(ffi.addressof(self.raw, name)))
+
+    def _word32(self, name: str) -> int:
+        return int(lib.fs_load32(ffi.addressof(self.raw, name)))
+
+    def _set64(self, name: str, value: int) -> None:
+        lib.fs_set64(ffi.addressof(self.raw, name), value)
+
+    def _set32(self, name: str, value: int) -> None:
+        lib.fs_set32(ffi.addressof(self.raw, name), value)
+
+    # ---- RT ----
+
+    @property
+    def rt_pid(self) -> int:
+        """Pid of the RT process that attached last; 0: never one."""
+        return int(self.raw.header.rt_pid)
+
+    @property
+    def rt_epoch(self) -> int:
+        return self._word64("rt_epoch")
+
+    @property
+    def rt_beat(self) -> int:
+        """Completed exchanges since the memory was made."""
+        return self._word64("rt_beat")
+
+    @property
+    def rt_beat_ns(self) -> int:
+        return self._word64("rt_beat_ns")
+
+    @property
+    def rt_phase(self) -> RtPhase:
+        """ABSENT also for a value that no RT process writes: damaged memory."""
+        value = self._word32("rt_phase")
+        return RtPhase(value) if value <= RtPhase.STOPPED else RtPhase.ABSENT
+
+    # ---- Non-RT ----
+
+    @property
+    def nonrt_beat(self) -> int:
+        return self._word64("nonrt_beat")
+
+    def beat_nonrt(self) -> None:
+        """After a completed supervision pass, and at no other time."""
+        lib.fs_add64(ffi.addressof(self.raw, "nonrt_beat"), 1)
+
+    def begin_nonrt_epoch(self) -> int:
+        return int(lib.fs_add64(ffi.addressof(self.raw, "nonrt_epoch"), 1))
+
+    @property
+    def nonrt_epoch(self) -> int:
+        return self._word64("nonrt_epoch")
+
+    @property
+    def nonrt_stopping(self) -> bool:
+        """The Non-RT process goes down by request."""
+        return bool(self._word32("nonrt_stopping"))
+
+    @nonrt_stopping.setter
+    def nonrt_stopping(self, stopping: bool) -> None:
+        self._set32("nonrt_stopping", int(stopping))
+
+    @property
+    def core_beat(self) -> int:
+        return self._word64("core_beat")
+
+    def beat_core(self) -> None:
+        lib.fs_add64(ffi.addressof(self.raw, "core_beat"), 1)
+
+    @property
+    def motion_permit(self) -> bool:
+        """Whether the axes may move, as far as the Non-RT process is concerned."""
+        return bool(self._word32("motion_permit"))
+
+    @motion_permit.setter
+    def motion_permit(self, permit: bool) -> None:
+        self._set32("motion_permit", int(permit))
+
+    @property
+    def reset_count(self) -> int:
+        return self._word32("reset_count")
+
+    def request_fault_reset(self) -> None:
+        """Asks the cycle for one fault reset of all axes that are in fault."""
+        lib.fs_add32(ffi.addressof(self.raw, "reset_count"), 1)
+
+    def inject(self, fault: Inject) -> None:
+        """Asks an RT process started with --fault-injection for a real fault."""
+        self._set32("rt_inject", fault)
+
+    @property
+    def speed_override(self) -> int:
+        """Per mille of full speed that the Core is asked for; in effect: `core_status().speed_override`."""
+        return self._word32("speed_override")
+
+    @speed_override.setter
+    def speed_override(self, per_mille: int) -> None:
+        self._set32("speed_override", per_mille)
+
+    @property
+    def axes_blocked(self) -> int:
+        """Mask of axes that must stand, each with its whole group (bit n: axis n)."""
+        return self._word64("axes_blocked")
+
+    @axes_blocked.setter
+    def axes_blocked(self, mask: int) -> None:
+        self._set64("axes_blocked", mask)
+
+    # ---- RT's HA agent: 0 leaves RT its own default (its command line) ----
+
+    @property
+    def agent_slow_ns(self) -> int:
+        """Without a beat for so long, the Non-RT process is slow."""
+        return self._word64("agent_slow_ns")
+
+    @agent_slow_ns.setter
+    def agent_slow_ns(self, ns: int) -> None:
+        self._set64("agent_slow_ns", ns)
+
+    @property
+    def agent_timeout_ns(self) -> int:
+        """Without a beat for so long, the Non-RT process is silent."""
+        return self._word64("agent_timeout_ns")
+
+    @agent_timeout_ns.setter
+    def agent_timeout_ns(self, ns: int) -> None:
+        self._set64("agent_timeout_ns", ns)
+
+    @property
+    def agent_grace_ns(self) -> int:
+        """For so long after RT's start, a Non-RT process that was never seen is no failure."""
+        return self._word64("agent_grace_ns")
+
+    @agent_grace_ns.setter
+    def agent_grace_ns(self, ns: int) -> None:
+        self._set64("agent_grace_ns", ns)
+
+    @property
+    def agent_go_on_ns(self) -> int:
+        """Motion goes on for so long when the Non-RT process is silent or dead; then comes the reaction."""
+        return self._word64("agent_go_on_ns")
+
+    @agent_go_on_ns.setter
+    def agent_go_on_ns(self, ns: int) -> None:
+        self._set64("agent_go_on_ns", ns)
+
+    @property
+    def agent_on_silent(self) -> AgentReaction:
+        return self._reaction("agent_on_silent")
+
+    @agent_on_silent.setter
+    def agent_on_silent(self, reaction: AgentReaction) -> None:
+        self._set32("agent_on_silent", reaction)
+
+    @property
+    def agent_on_dead(self) -> AgentReaction:
+        return self._reaction("agent_on_dead")
+
+    @agent_on_dead.setter
+    def agent_on_dead(self, reaction: AgentReaction) -> None:
+        self._set32("agent_on_dead", reaction)
+
+    def _reaction(self, name: str) -> AgentReaction:
+        """DEFAULT also for a value that nobody writes: damaged memory."""
+        value = self._word32(name)
+        return AgentReaction(value) if value <= AgentReaction.HOLD else AgentReaction.DEFAULT
