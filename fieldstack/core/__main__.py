@@ -10,6 +10,7 @@ from fieldstack.core.process import CoreError, CoreSettings, run
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
+from fieldstack_rt.sd_notify import notifier
 
 FAILED, USAGE, BAD_CONFIGURATION, NOT_RUNNING = 1, 2, 3, 5
 
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fail(error: Exception, code: int) -> int:
     print(f"fieldstack-core: {error}", file=sys.stderr)
+    notifier().failed(str(error))
     return code
 
 

@@ -22,6 +22,7 @@ from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.sd_notify import notifier
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -102,7 +103,9 @@ class CoreProcess:
         gc.freeze()
         while not self._stop:
             self._pass()
+            notifier().progress(time.monotonic_ns(), self._executor.state.name.lower())
             self._wake.wait(PASS_S)
+        notifier().stopping("motion comes to rest")
         self._end_at_rest()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

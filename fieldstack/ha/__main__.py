@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     from fieldstack_rt.datastore import StoreBusyError, StoreError
     from fieldstack_rt.instance import InstanceNameError
     from fieldstack_rt.realtime import name_process
+    from fieldstack_rt.sd_notify import notifier
 
     name_process("fieldstack-nonrt")
     table: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         run(replace(settings, leave_running=settings.leave_running or arguments.leave_running))
     except (SettingsError, PolicyError, InstanceNameError, EventLogBusyError, StoreError, OSError) as error:
         print(f"fieldstack-nonrt: {error}", file=sys.stderr)
+        notifier().failed(str(error))
         return next((code for kinds, code in table if isinstance(error, kinds)), EXIT_FAILED)
     return 0
 

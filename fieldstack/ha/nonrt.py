@@ -35,6 +35,7 @@ from fieldstack.process.local import LocalProcessManager
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
 from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.sd_notify import notifier
 
 URGENT_NS = 4 * NS_PER_MS
 SPARE_AFTER_NS = 500 * NS_PER_MS
@@ -192,6 +193,7 @@ class NonRt:
                 last_ns = now_ns
                 self._supervision.run(now_ns)
                 self._history.keep(now_ns)
+                self._tell_systemd(now_ns)
                 self._watch_ends()
                 self._keep_spare(now_ns)
 
@@ -201,6 +203,10 @@ class NonRt:
         calm = state.ha in MOVING and now_ns - state.since_ns >= SPARE_AFTER_NS
         if self.settings.rt_spare and calm:
             self._processes.keep_spare(ProcessName.RT)
+
+    def _tell_systemd(self, now_ns: int) -> None:
+        state = self._supervision.state
+        notifier().progress(now_ns, f"{state.ha.name}: {state.reason}")
 
     def _watch_ends(self) -> None:
         for name in self._names:
@@ -223,6 +229,7 @@ class NonRt:
 
     def _go_down(self) -> None:
         self._store.nonrt_stopping = True
+        notifier().stopping(f"going down: {self._why}")
         self._log.append(EventKind.NONRT_STOPPED, pid=os.getpid(), why=self._why)
         if self._supervision.state.ha is not HaState.SHUTDOWN:
             self._store.motion_permit = False

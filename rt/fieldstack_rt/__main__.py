@@ -102,12 +102,14 @@ def main(argv: list[str] | None = None) -> int:
     """The process's exit status; errors that a user can mend are one message, not a traceback."""
     from fieldstack_ethercat.bus.errors import BusError
     from fieldstack_rt.datastore.errors import StoreError
+    from fieldstack_rt.sd_notify import notifier
 
     arguments = _parser().parse_args(argv)
     try:
         _run(arguments)
     except (BusError, StoreError, InstanceNameError, OSError) as error:
         print(f"fieldstack-rt: {error}", file=sys.stderr)
+        notifier().failed(str(error))
         return _exit_code(error)
     return 0
 

@@ -23,6 +23,7 @@ from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.housekeeping import Housekeeping
+from fieldstack_rt.sd_notify import notifier
 
 if TYPE_CHECKING:
     from fieldstack_rt.loads import Load
@@ -132,14 +133,20 @@ class RTExecutive:
     def _keep_house(self) -> None:
         assert self._house is not None  # noqa: S101 - made before the bus came up
         next_s = time.monotonic()
+        beat = 0
         while True:
-            self._house.run(time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            self._house.run(now_ns)
+            if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle, not by this loop
+                beat = self.store.rt_beat
+                notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
             next_s = max(next_s + HOUSEKEEPING_S, time.monotonic())
             if self._stop_asked(next_s - time.monotonic()):
                 return
 
     def _take_down(self) -> None:
         """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
+        notifier().stopping("axes come to a stand")
         try:
             if self._load is not None:
                 self._load.stop()
