@@ -11,6 +11,8 @@ from collections.abc import Callable
 from fieldstack.cell import children
 from fieldstack.cell.processes import same_process
 from fieldstack.cell.record import UpRecord, read_record, record_file
+from fieldstack.events import EventLog, spool
+from fieldstack.events.writer import EventLogBusyError
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
@@ -41,7 +43,15 @@ def take_down(instance: Instance, say: Say) -> bool:
         record_file(instance).unlink(missing_ok=True)
         found = True
     _remove_memory(instance, say)
+    _save_events(instance)
     return found
+
+
+def _save_events(instance: Instance) -> None:
+    """What a killed Non-RT process had not written down yet; a living one writes it itself."""
+    if spool.exists(instance.spool_name):
+        with contextlib.suppress(EventLogBusyError, OSError):
+            EventLog(instance.state_dir, spool=instance.spool_name).close()
 
 
 def _remove_memory(instance: Instance, say: Say) -> None:

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     RT = "rt"
     RT_EVENTS_LOST = "rt.events_lost"
     LOG_REPAIRED = "log.repaired"
+    LOG_RECOVERED = "log.recovered"
     LOG_LOST = "log.lost"
     SUPERVISION = "nonrt.supervision"
 
@@ -70,6 +71,10 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     EventKind.RT: (Severity.INFO, "RT: {text}"),
     EventKind.RT_EVENTS_LOST: (Severity.WARNING, "RT's event ring was full: {count} events lost"),
     EventKind.LOG_REPAIRED: (Severity.WARNING, "event log {file}: torn end of {bytes} bytes removed"),
+    EventKind.LOG_RECOVERED: (
+        Severity.INFO,
+        "{count} events that the Non-RT process before could not write down any more were taken over",
+    ),
     EventKind.LOG_LOST: (
         Severity.ERROR,
         "{count} events could not be written ({why}); first lost number: {first}",

@@ -1,33 +1,34 @@
 """The event log's writer: numbers events at once, writes and syncs them in its own thread.
 
-Callers never wait for a disk. What can not be written (a full or broken disk) is kept in memory up to a
-bound, then counted as lost; the log says so itself as soon as it can write again.
+Callers never wait for a disk. What can not be written (a full or broken disk) is kept in the spool up to its
+size, then counted as lost; the log says so itself as soon as it can write again. What `append` returned for
+outlives SIGKILL: the next writer finds it in the spool.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fieldstack.events.clock import boot_id, wall_of
-from fieldstack.events.event import Event
+from fieldstack.events.event import DamagedLineError, Event, decode, sequence_of
 from fieldstack.events.kinds import EventKind, Severity, render
+from fieldstack.events.spool import Spool
 from fieldstack.events.writer import SegmentWriter
 
-QUEUE_LIMIT = 8192
+SPOOL_BYTES = 4 << 20
 RETRY_S = 0.5
-BATCH = 512
+BATCH_BYTES = 256 << 10
 
 
 class EventLog:
     """Durable log in `state_dir/events`. One writer a folder: a second one raises EventLogBusyError.
 
-    `append` may be called from any thread. `sync=False` leaves durability to the kernel (tests).
+    `append` may be called from any thread. `sync=False` leaves durability to the kernel (tests). `spool`
+    names the shared memory that holds what is not written yet; None: the process's own memory.
     """
 
     def __init__(
@@ -37,11 +38,11 @@ class EventLog:
         total_bytes: int = 64 << 20,
         *,
         sync: bool = True,
-        queue_limit: int = QUEUE_LIMIT,
+        spool: str | None = None,
+        spool_bytes: int = SPOOL_BYTES,
     ) -> None:
         self._writer = SegmentWriter(state_dir, segment_bytes, total_bytes, sync=sync)
-        self._queue: deque[Event] = deque()
-        self._limit = queue_limit
+        self._spool = Spool(spool, spool_bytes, self._writer.identity)
         self._changed = threading.Condition()
         self._next = self._writer.last + 1
         self._lost = 0
@@ -50,10 +51,35 @@ class EventLog:
         self._failure = ""
         self._closing = False
         self.on_event: Callable[[Event], None] | None = None
+        recovered = self._recover()
         self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
         self._thread.start()
         if cut := self._writer.repaired:
             self.append(EventKind.LOG_REPAIRED, file=cut.file.name, bytes=cut.removed)
+        if recovered:
+            self.append(EventKind.LOG_RECOVERED, count=recovered)
+
+    def _recover(self) -> int:
+        """Take over what the writer before left in the spool; returns how many of it are not in the log."""
+        kept = known = found = 0
+        for line in self._spool.peek(self._spool.pending).splitlines(keepends=True):
+            try:
+                sequence = decode(line).sequence
+            except DamagedLineError:
+                break
+            kept += len(line)
+            if sequence <= self._writer.last:
+                known += len(line)
+                continue
+            self._next, found = sequence + 1, found + 1
+        self._spool.cut(kept)
+        self._spool.take(known)
+        return found
+
+    @property
+    def degraded(self) -> str:
+        """Why what was not written yet would not outlive this process; empty: it does."""
+        return self._spool.degraded
 
     def append(
         self, kind: EventKind, *, t_ns: int = 0, severity: Severity | None = None, **data: Any
@@ -61,22 +87,17 @@ class EventLog:
         """Take an event in: `t_ns` (CLOCK_MONOTONIC, default now) and its fields. Never waits for a disk."""
         usual, text = render(kind, data)
         t_ns = t_ns or time.monotonic_ns()
-        event = Event(0, t_ns, wall_of(t_ns), boot_id(), kind, severity or usual, text, data)
+        wall_ns = wall_of(t_ns)
         with self._changed:
-            event = replace(event, sequence=self._next)
+            event = Event(self._next, t_ns, wall_ns, boot_id(), kind, severity or usual, text, data)
             self._next += 1
-            self._enqueue(event)
+            if not self._spool.put(event.encode()):
+                self._first_lost = self._first_lost or event.sequence
+                self._lost += 1
             self._changed.notify()
         if self.on_event:
             self.on_event(event)
         return event
-
-    def _enqueue(self, event: Event) -> None:
-        if len(self._queue) < self._limit:
-            self._queue.append(event)
-            return
-        self._first_lost = self._first_lost or event.sequence
-        self._lost += 1
 
     @property
     def written(self) -> int:
@@ -85,7 +106,7 @@ class EventLog:
 
     @property
     def lost(self) -> int:
-        """Events that found the queue full and were not told of in the log yet."""
+        """Events that found the spool full and were not told of in the log yet."""
         return self._lost
 
     @property
@@ -97,7 +118,7 @@ class EventLog:
         """Wait until all that was appended is on the disk; False when the time was up first."""
         until = time.monotonic() + timeout_s
         with self._changed:
-            while self._queue:
+            while self._spool.pending:
                 rest = until - time.monotonic()
                 if rest <= 0:
                     return False
@@ -113,22 +134,23 @@ class EventLog:
             self._changed.notify_all()
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
+            self._spool.close()
             self._writer.close()
         return done
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._queue and not self._closing:
+                while not self._spool.pending and not self._closing:
                     self._changed.wait()
                 if self._closing:
                     return
-                batch = [self._queue[place] for place in range(min(len(self._queue), BATCH))]
-            self._write(batch)
+            self._write(self._spool.peek(BATCH_BYTES))
 
-    def _write(self, batch: list[Event]) -> None:
+    def _write(self, lines: bytes) -> None:
         try:
-            self._writer.write(batch)
+            first, last = sequence_of(lines), sequence_of(lines[lines.rfind(b"\n", 0, -1) + 1 :])
+            self._writer.write(lines, first, last)
         except OSError as error:
             self._failure = error.strerror or str(error)
             with self._changed:
@@ -136,9 +158,8 @@ class EventLog:
                     self._changed.wait(RETRY_S)
             return
         with self._changed:
-            for _ in batch:
-                self._queue.popleft()
-            self._written += len(batch)
+            self._spool.take(len(lines))
+            self._written += lines.count(b"\n")
             self._changed.notify_all()
         self._tell_loss()
 
@@ -147,4 +168,4 @@ class EventLog:
         with self._changed:
             lost, first, self._lost, self._first_lost = self._lost, self._first_lost, 0, 0
         if lost:
-            self.append(EventKind.LOG_LOST, count=lost, first=first, why=why or "the queue was full")
+            self.append(EventKind.LOG_LOST, count=lost, first=first, why=why or "the spool was full")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+import secrets
 from pathlib import Path
 
-from fieldstack.events.event import Event
 from fieldstack.events.segments import (
     Repair,
     first_number,
@@ -38,6 +37,7 @@ class SegmentWriter:
         self._folder = folder_of(state_dir)
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._lock = self._take_lock()
+        self.identity = self._identify()
         self._segment_bytes = segment_bytes
         self._total_bytes = total_bytes
         self._sync = sync
@@ -56,6 +56,17 @@ class SegmentWriter:
             raise EventLogBusyError(self._folder) from error
         return number
 
+    def _identify(self) -> int:
+        """A number that this folder's log has for its life; kept in the lock file."""
+        known = os.pread(self._lock, 16, 0)
+        if len(known) != 16:
+            known = secrets.token_hex(8).encode()
+            os.pwrite(self._lock, known, 0)
+        try:
+            return int(known, 16)
+        except ValueError:
+            return 0
+
     def _open_last(self) -> None:
         found = segments(self._folder)
         if not found:
@@ -64,24 +75,28 @@ class SegmentWriter:
         self.last = max(number, first_number(found[-1]) - 1)
         self._file = os.open(found[-1], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._size = os.fstat(self._file).st_size
+        if self._sync:  # a writer that was killed may have left lines that are not on the disk yet
+            os.fsync(self._file)
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
 
-    def write(self, events: Sequence[Event]) -> None:
-        """Append events and, with `sync`, wait until they are on the disk.
+    def write(self, lines: bytes, first: int, last: int) -> None:
+        """Append whole lines, numbered `first` to `last`; with `sync`, wait until they are on the disk.
 
         Raises:
             OSError: nothing of them is in the log: it ends where it ended before.
         """
         if self._file < 0 or self._size >= self._segment_bytes:
-            self._rotate(events[0].sequence)
+            self._rotate(first)
         before = self._size
         try:
-            self._write_all(b"".join(event.encode() for event in events))
+            self._write_all(lines)
             if self._sync:
                 os.fdatasync(self._file)
         except OSError:
             self._cut_back(before)
             raise
-        self.last = events[-1].sequence
+        self.last = last
 
     def _write_all(self, content: bytes) -> None:
         view = memoryview(content)

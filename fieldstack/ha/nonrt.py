@@ -58,7 +58,10 @@ class NonRt:
         self._instance = Instance(settings.instance)
         self._instance.prepare()
         self._log = EventLog(
-            self._instance.state_dir, settings.event_segment_bytes, settings.event_total_bytes
+            self._instance.state_dir,
+            settings.event_segment_bytes,
+            settings.event_total_bytes,
+            spool=self._instance.spool_name,
         )
         self._store = DataStore.create(self._instance)
         self._store.nonrt_stopping = False
@@ -136,7 +139,7 @@ class NonRt:
         for source in EstopSource:
             if sources >> source & 1 and not self._store.adopted:
                 self._store.estop.raise_(source, f"kept: {reasons}", until=Clear.ON_RESET)
-        for degraded in self._guard.degraded:
+        for degraded in filter(None, (*self._guard.degraded, self._log.degraded)):
             self._log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
 
     def _restore(self, checkpoint: StateCheckpoint) -> None:

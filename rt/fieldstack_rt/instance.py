@@ -70,6 +70,11 @@ class Instance:
         return f"/fieldstack-{self.name}"
 
     @property
+    def spool_name(self) -> str:
+        """Shared memory with the events that are not on the disk yet."""
+        return f"{self.shm_name}.events"
+
+    @property
     def runtime_dir(self) -> Path:
         """Sockets, pid files, the validated bus plan: gone after a reboot."""
         return _runtime_root() / self.name

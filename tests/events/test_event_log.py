@@ -162,22 +162,23 @@ def test_a_disk_that_fails_stops_nobody_and_is_told_of_later(
         return real(descriptor, content)
 
     monkeypatch.setattr("fieldstack.events.writer.os.write", failing)
-    log = EventLog(tmp_path, sync=False, queue_limit=10)
+    log = EventLog(tmp_path, sync=False, spool_bytes=3000)
     began = time.monotonic()
     for number in range(30):
-        log.append(EventKind.SUPERVISION, what=str(number))
+        log.append(EventKind.SUPERVISION, what=f"{number:03}")
     assert time.monotonic() - began < 0.5
     while not log.failure:
         time.sleep(0.005)
     assert log.failure == "No space left on device"
-    assert log.lost == 20
+    kept = 30 - log.lost
+    assert 5 < kept < 20
     full.clear()
     assert log.close(5)
     events = list(EventReader(tmp_path).read())
-    assert [event.sequence for event in events[:10]] == list(range(1, 11))
+    assert [event.sequence for event in events[:kept]] == list(range(1, kept + 1))
     assert events[-1].kind is EventKind.LOG_LOST
-    assert events[-1].data["count"] == 20
-    assert events[-1].data["first"] == 11
+    assert events[-1].data["count"] == 30 - kept
+    assert events[-1].data["first"] == kept + 1
 
 
 def test_a_log_has_one_writer(tmp_path: Path) -> None:

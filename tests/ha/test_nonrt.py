@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import posix_ipc
 import pytest
 
-from fieldstack.events import EventKind, EventReader
+from fieldstack.events import EventKind, EventReader, spool
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import HaState
@@ -99,6 +100,8 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cell]:
             pid = json.loads(made.instance.pid_file(name).read_text())["pid"]
             os.kill(pid, signal.SIGKILL)
     DataStore.create(made.instance).unlink()
+    if spool.exists(made.instance.spool_name):
+        posix_ipc.unlink_shared_memory(made.instance.spool_name)
 
 
 def test_states_have_the_numbers_of_the_shared_memory() -> None:
