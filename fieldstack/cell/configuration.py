@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from fieldstack.health.settings import HealthSettings
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
@@ -18,6 +20,14 @@ from fieldstack_ethercat.segment.errors import DeviceListError
 
 Cpu = Annotated[int, Field(ge=0, le=4095)]
 Priority = Annotated[int, Field(ge=1, le=98, description="SCHED_FIFO priority.")]
+
+
+def _address(text: str) -> str:
+    ip_address(text)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Section(BaseModel):
@@ -68,6 +78,34 @@ class CoreSection(Section):
     dwell_ms: int = Field(default=150, ge=0, le=60_000, description="Rest at each way point.")
 
 
+class HealthSection(Section):
+    """The health server: /livez, /readyz, /startupz, /healthz, /metrics, and commands with a token."""
+
+    enabled: bool = True
+    host: Address = Field(default="127.0.0.1", description="IP address to listen on; default: loopback.")
+    port: int = Field(default=9120, ge=0, le=65535, description="TCP port; 0: any free one.")
+    remote_commands: bool = Field(
+        default=False, description="Take commands (with the token) from other machines, too."
+    )
+    live_grace_s: float = Field(
+        default=10.0, ge=1, le=3600, description="Non-RT may be gone for so long before /livez fails."
+    )
+    disk_warn_percent: int = Field(default=90, ge=1, le=100, description="Used space from which it warns.")
+    disk_fail_percent: int = Field(default=98, ge=1, le=100, description="Used space from which it fails.")
+
+    def settings(self, instance: str) -> HealthSettings:
+        """As the health server reads them."""
+        return HealthSettings(
+            instance,
+            self.host,
+            self.port,
+            self.remote_commands,
+            self.live_grace_s,
+            self.disk_warn_percent / 100,
+            self.disk_fail_percent / 100,
+        )
+
+
 class CellConfig(Section):
     """A cell. Paths are relative to the file that names them."""
 
@@ -77,6 +115,7 @@ class CellConfig(Section):
     rt: RtSection = RtSection()
     guard: GuardSection = GuardSection()
     core: CoreSection = CoreSection()
+    health: HealthSection = HealthSection()
 
 
 @dataclass(frozen=True, slots=True)

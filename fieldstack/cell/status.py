@@ -41,10 +41,20 @@ class StatusSource:
             self._store, self._memory = None, memory
         if self._store is None and memory is not None:
             try:
-                self._store = DataStore.attach(self._instance)
+                self._store = DataStore.attach(self._instance, read_only=True)
             except StoreMissingError:
                 return None
         return self._store
+
+    @property
+    def store(self) -> DataStore | None:
+        """What the last snapshot was read from, read-only; None: there is no shared memory."""
+        return self._store
+
+    @property
+    def plan(self) -> BusPlan | None:
+        """The bus plan that the last snapshot was read with; None: not known."""
+        return self._plan
 
     def _identity(self) -> tuple[int, int] | None:
         try:

@@ -31,13 +31,14 @@ def process_alive(pid: int) -> bool:
         return False
 
 
-def _map(shared: posix_ipc.SharedMemory, size: int) -> mmap.mmap:
-    return mmap.mmap(shared.fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+def _map(shared: posix_ipc.SharedMemory, size: int, *, read_only: bool = False) -> mmap.mmap:
+    protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
+    return mmap.mmap(shared.fd, size, mmap.MAP_SHARED, protection)
 
 
-def _open(name: str) -> posix_ipc.SharedMemory:
+def _open(name: str, *, read_only: bool = False) -> posix_ipc.SharedMemory:
     try:
-        return posix_ipc.SharedMemory(name)
+        return posix_ipc.SharedMemory(name, read_only=read_only)
     except posix_ipc.ExistentialError:
         raise StoreMissingError(name) from None
 
@@ -67,19 +68,19 @@ def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
     return None
 
 
-def attach(name: str) -> mmap.mmap:
-    """The memory of a running cell.
+def attach(name: str, *, read_only: bool = False) -> mmap.mmap:
+    """The memory of a running cell; `read_only`: the kernel refuses every write of this process to it.
 
     Raises:
         StoreMissingError: there is none, or it is still being made (StoreUnfinishedError).
         LayoutMismatchError: it is of another version, or damaged.
     """
-    shared = _open(name)
+    shared = _open(name, read_only=read_only)
     try:
         size = int(os.fstat(shared.fd).st_size)
         if size < _PREFIX:
             raise StoreMissingError(name)
-        memory = _map(shared, min(size, SIZE))
+        memory = _map(shared, min(size, SIZE), read_only=read_only)
         header = _header_of(memory)
         unfinished = StoreUnfinishedError(name) if header.magic == 0 else None  # the magic is stamped last
         if error := unfinished or _mismatch(name, header, size):

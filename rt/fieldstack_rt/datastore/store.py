@@ -59,8 +59,8 @@ class DataStore(StoreWords):
         return store
 
     @classmethod
-    def attach(cls, instance: Instance, timeout_s: float = 0.0) -> DataStore:
-        """For everyone else; waits for the memory at most `timeout_s`.
+    def attach(cls, instance: Instance, timeout_s: float = 0.0, *, read_only: bool = False) -> DataStore:
+        """For everyone else; waits for the memory at most `timeout_s`. `read_only`: for observers.
 
         Raises:
             StoreMissingError: there is none.
@@ -69,7 +69,7 @@ class DataStore(StoreWords):
         until = time.monotonic() + timeout_s
         while True:
             try:
-                return cls(instance, memory.attach(instance.shm_name), adopted=True)
+                return cls(instance, memory.attach(instance.shm_name, read_only=read_only), adopted=True)
             except StoreMissingError:
                 if time.monotonic() >= until:
                     raise

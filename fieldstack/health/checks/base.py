@@ -1,0 +1,39 @@
+"""Checks that judge the sample of one source: what is stale or could not be seen is never called well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.health.observation import MemoryView, Observation, Sample
+from fieldstack.health.result import CheckResult, Finding, failed
+
+
+class SampleCheck:
+    """`judge` sees a fresh value; `blind` says what not seeing it means."""
+
+    name: str
+    source: str
+
+    def look(self, seen: Observation, now_ns: int) -> CheckResult:
+        sample: Sample[Any] = getattr(seen, self.source)
+        trouble = sample.trouble(now_ns)
+        if trouble or sample.value is None:
+            finding = self.blind(trouble or f"{sample.source}: nothing to see")
+        else:
+            finding = self.judge(sample.value, now_ns)
+        return CheckResult(self.name, finding, sample.age_s(now_ns))
+
+    def judge(self, value: Any, now_ns: int) -> Finding:
+        raise NotImplementedError
+
+    def blind(self, trouble: str) -> Finding:
+        return failed(trouble)
+
+
+class MemoryCheck(SampleCheck):
+    """A check of the shared memory."""
+
+    source = "memory"
+
+    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+        raise NotImplementedError

@@ -1,0 +1,18 @@
+"""DataStore consistency: records whole, checksums right, stamps that can be."""
+
+from __future__ import annotations
+
+from fieldstack.health.checks.base import MemoryCheck
+from fieldstack.health.observation import MemoryView
+from fieldstack.health.result import Finding, failed, passed
+
+
+class DataStoreCheck(MemoryCheck):
+    name = "datastore"
+
+    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+        wrong = [*(f"record {name} is torn" for name in value.torn), *value.damage]
+        if wrong:
+            remedy = "a restart of the record's writer mends it: fieldstack restart, or the policy's rule"
+            return failed("; ".join(wrong), remedy, torn=list(value.torn), damage=list(value.damage))
+        return passed("all records are whole")

@@ -1,0 +1,1 @@
+"""The HTTP side: routes, the text forms of verdicts, commands with their token."""

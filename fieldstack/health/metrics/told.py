@@ -1,0 +1,113 @@
+"""Metrics out of Non-RT's own account (`status` on its control socket): what only Non-RT knows.
+
+What is missing there, because Non-RT is down or of another version, has no series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import HistogramMetricFamily, Metric
+
+from fieldstack.health.metrics.families import counters, gauges
+
+
+def families(told: Mapping[str, Any]) -> Iterator[Metric]:
+    yield from _detections(_records(told.get("history")))
+    yield from _budgets(_records(told.get("budgets")))
+    yield from _predictions(_records(told.get("predictions")))
+    yield from _alerts(told.get("alerts"))
+
+
+def _records(found: Any) -> list[Mapping[str, Any]]:
+    """A list of objects, or an object of objects whose keys become `subject`."""
+    if isinstance(found, Mapping):
+        found = [{"subject": key, **one} for key, one in found.items() if isinstance(one, Mapping)]
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _detections(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    """`detection`: {buckets: [[upper edge in ms or null, count], ...], sum_ms} as the monitor keeps it."""
+    family = HistogramMetricFamily(
+        "fieldstack_detection_seconds", "From a fault to its detection", labels=["subject"]
+    )
+    misses = list[tuple[list[str], float]]()
+    for one in records:
+        subject = [str(one.get("subject", ""))]
+        if isinstance(one.get("misses"), int | float):
+            misses.append((subject, float(one["misses"])))
+        if (buckets := _buckets(one.get("detection"))) is not None:
+            family.add_metric(subject, buckets, float(one["detection"].get("sum_ms", 0)) / 1000)
+    yield family
+    yield counters("fieldstack_beat_misses", "Beats that came late", ["subject"], misses)
+
+
+def _buckets(found: Any) -> list[tuple[str, float]] | None:
+    """Cumulative, in seconds, the last one +Inf."""
+    if not isinstance(found, Mapping) or not isinstance(found.get("buckets"), list):
+        return None
+    total, made = 0.0, list[tuple[str, float]]()
+    for edge_ms, count in found["buckets"]:
+        total += float(count)
+        made.append(("+Inf" if edge_ms is None else f"{float(edge_ms) / 1000:.9g}", total))
+    if not made or made[-1][0] != "+Inf":
+        made.append(("+Inf", total))
+    return made
+
+
+def _budgets(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    found = [one for one in records if isinstance(one.get("used"), int | float)]
+    yield gauges(
+        "fieldstack_restart_budget_used",
+        "Restarts in the budget's window",
+        ["subject"],
+        (([str(one.get("subject", ""))], float(one["used"])) for one in found),
+    )
+
+
+def _predictions(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    labels = ["subject", "resource"]
+    rows = [
+        ([str(one.get("subject", "")), str(one.get("resource", ""))], one)
+        for one in records
+        if isinstance(one.get("seconds_to_limit"), int | float)
+    ]
+    yield gauges(
+        "fieldstack_prediction_seconds_to_limit",
+        "Forecast time until a resource reaches its limit",
+        labels,
+        ((key, float(one["seconds_to_limit"])) for key, one in rows),
+    )
+    yield gauges(
+        "fieldstack_prediction_confidence",
+        "Of that forecast, 0 to 1",
+        labels,
+        ((key, float(one.get("confidence", 0))) for key, one in rows),
+    )
+
+
+_ALERT_COUNTS = {
+    "delivered": ("fieldstack_alerts_delivered", "Alerts that the receiver took"),
+    "failed": ("fieldstack_alerts_failed", "Attempts that failed; each is made again"),
+    "held_back": ("fieldstack_alerts_held_back", "Alerts held back by the rate limit"),
+    "dropped": ("fieldstack_alerts_dropped", "Alerts that were given up"),
+}
+
+
+def _alerts(found: Any) -> Iterator[Metric]:
+    channels = _records(found.get("channels")) if isinstance(found, Mapping) else []
+    keys = [[str(one.get("subject", ""))] for one in channels]
+    yield gauges(
+        "fieldstack_alerts_queued",
+        "Alerts that wait for their receiver",
+        ["channel"],
+        ((key, float(one.get("queued", 0))) for key, one in zip(keys, channels, strict=True)),
+    )
+    for field, (name, text) in _ALERT_COUNTS.items():
+        yield counters(
+            name,
+            text,
+            ["channel"],
+            ((key, float(one.get(field, 0))) for key, one in zip(keys, channels, strict=True)),
+        )

@@ -1,0 +1,20 @@
+"""Non-RT's own account of the cell, asked for on its control socket with a short time-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.control_client import ask
+from fieldstack_rt.instance import Instance
+
+TIMEOUT_S = 0.5
+
+
+class ControlSource:
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def look(self) -> dict[str, Any]:
+        """Raises NonRtUnreachableError."""
+        found = ask(self._instance, "status", TIMEOUT_S).data.get("status")
+        return found if isinstance(found, dict) else {}
