@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.ha.settings import NonRtSettings
+from fieldstack.health.settings import settings_file as health_settings_file
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.instance import Instance
 
@@ -66,6 +67,7 @@ class Launch:
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
         self.settings().write(self.settings_file)
+        self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
 
     def settings(self) -> NonRtSettings:
         guard = self.cell.config.guard
@@ -74,6 +76,7 @@ class Launch:
             policy_path=str(self.cell.policy_file),
             rt_command=self.rt_command(),
             core_command=self.core_command(),
+            health_command=self.health_command(),
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,
             guard_threshold_cycles=self.threshold_cycles(),
@@ -104,6 +107,12 @@ class Launch:
             *("--lead-ms", str(core.lead_ms), "--speed-percent", str(core.speed_percent)),
             *("--dwell-ms", str(core.dwell_ms)),
         )
+
+    def health_command(self) -> tuple[str, ...] | None:
+        if not self.cell.config.health.enabled:
+            return None
+        file = health_settings_file(self.instance)
+        return (sys.executable, "-m", "fieldstack.health", "--settings", str(file))
 
     def nonrt_command(self) -> tuple[str, ...]:
         return (sys.executable, "-m", "fieldstack.ha", "--settings", str(self.settings_file))

@@ -27,7 +27,9 @@ class SettingsError(ValueError):
 class NonRtSettings:
     """Settings of one Non-RT process.
 
-    `rt_command` and `core_command` are whole command lines that the process manager starts. A
+    `rt_command`, `core_command` and `health_command` are whole command lines that the process manager
+    starts; without a `health_command` there is no health server. `alerts_file`: JSON of the section `alerts`
+    of the cell configuration (fieldstack/alerts/settings.py); empty: alerts go to the journal alone. A
     `guard_cpu` of -1 leaves the guard thread unpinned, a `guard_priority` of 0 leaves it SCHED_OTHER.
     `leave_running`: on SIGTERM only the Non-RT process ends and RT goes on (what systemd wants).
     `rt_spare`: keep a warm spare of the RT process, so that a restart does not wait for an interpreter.
@@ -37,6 +39,8 @@ class NonRtSettings:
     policy_path: str
     rt_command: tuple[str, ...]
     core_command: tuple[str, ...] | None = None
+    health_command: tuple[str, ...] | None = None
+    alerts_file: str = ""
     guard_cpu: int = 0
     guard_priority: int = 70
     guard_threshold_cycles: int = 5
@@ -65,8 +69,10 @@ _BOUNDS = {
     "event_total_bytes": (8192, 1 << 40),
     "process_log_bytes": (4096, 1 << 30),
 }
-_TEXTS = ("instance", "policy_path")
-_COMMANDS = ("rt_command", "core_command")
+_TEXTS = ("instance", "policy_path", "alerts_file")
+_EMPTY = ("alerts_file",)
+_COMMANDS = ("rt_command", "core_command", "health_command")
+_OPTIONAL = ("core_command", "health_command")
 _FLAGS = ("leave_running", "rt_spare")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
 
@@ -102,7 +108,7 @@ def _check_keys(path: Path, data: dict[str, Any]) -> None:
 
 def _checked(path: Path, key: str, value: Any) -> Any:
     if key in _TEXTS:
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not (value or key in _EMPTY):
             raise SettingsError(path, key, f"must be text, not {value!r}", _REMEDY)
         return value
     if key in _COMMANDS:
@@ -118,7 +124,7 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 
 def _command(path: Path, key: str, value: Any) -> tuple[str, ...] | None:
-    if value is None and key == "core_command":
+    if value is None and key in _OPTIONAL:
         return None
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
         raise SettingsError(

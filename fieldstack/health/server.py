@@ -34,8 +34,8 @@ from fieldstack_rt.instance import Instance
 
 FIRST_LOOK_S = 2.0
 PORT_RETRY_S = 5.0
-GONE_S = 10.0
-"""The server ends when the cell's shared memory has been away for this long: the cell was taken down."""
+GONE_S = 5.0
+"""The server ends when the cell's shared memory has been away for so long: the cell was taken down."""
 MAX_CONNECTIONS = 128
 GRACE_S = 2
 

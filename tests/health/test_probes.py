@@ -1,0 +1,115 @@
+"""Which states of a cell are live, ready and started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
+
+from fieldstack.health.http import forms
+from fieldstack.health.result import Level
+from fieldstack_rt.datastore.layout import HaState
+
+READY = {"OPERATIONAL", "DEGRADED"}
+
+
+def test_a_healthy_cell_passes_everything() -> None:
+    for endpoint in ("livez", "readyz", "startupz", "healthz"):
+        found = verdict(endpoint, seen())
+        assert (found.code, found.level) == (200, Level.PASS), forms.verbose(found)
+
+
+@pytest.mark.parametrize("state", [*HaState.__members__, "UNSUPERVISED"])
+def test_every_ha_state_is_live_and_only_working_ones_are_ready(state: str) -> None:
+    observation = seen(ha=ha(state, "why"))
+    assert verdict("livez", observation).code == 200
+    assert (verdict("readyz", observation).code == 200) == (state in READY)
+
+
+def test_degraded_is_a_warning() -> None:
+    assert verdict("readyz", seen(ha=ha("DEGRADED"))).level is Level.WARN
+
+
+@pytest.mark.parametrize("state", ["dead", "silent", "halted"])
+def test_non_rt_may_be_gone_for_the_grace_time(state: str) -> None:
+    observation = seen(nonrt=process(state, last_ns=NOW - 9 * S), ha=ha("UNSUPERVISED"))
+    assert verdict("livez", observation).code == 200
+    assert verdict("readyz", observation).code == 503
+    late = seen(nonrt=process(state, last_ns=NOW - 11 * S), ha=ha("UNSUPERVISED"))
+    assert verdict("livez", late).code == 503
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"rt": process("dead"), "live": False}, "process-rt"),
+        ({"bus": bus(wkc=3)}, "ethercat"),
+        ({"bus": bus(wkc=None)}, "ethercat"),
+        ({"bus": bus("OP", "SAFE-OP+ERROR")}, "ethercat"),
+        ({"estop": LATCHED}, "emergency-stop"),
+        ({"torn": ("rt_status",)}, "datastore"),
+        ({"damage": ("the checkpoint's checksum is wrong",)}, "datastore"),
+    ],
+)
+def test_what_makes_a_cell_not_ready(changes: dict[str, object], name: str) -> None:
+    observation = seen(**changes)
+    found = verdict("readyz", observation)
+    assert found.code == 503
+    assert name in [one.name for one in found.results if one.level is Level.FAIL]
+    assert verdict("livez", observation).code == 200
+
+
+def test_a_lost_slave_that_the_cell_can_do_without_leaves_it_ready() -> None:
+    """The expected working counter leaves it out, and the HA state says DEGRADED."""
+    observation = seen(ha=ha("DEGRADED"), bus=bus("OP", "NONE", wkc=3, expected=3))
+    assert verdict("readyz", observation).code == 200
+    assert check("ethercat", observation).level is Level.WARN
+
+
+def test_a_full_disk_is_told_and_leaves_the_cell_ready() -> None:
+    full = replace(DISK, used=0.99)
+    observation = seen(disk=(DISK, full))
+    assert verdict("readyz", observation).code == 200
+    assert verdict("healthz", observation).code == 503
+    assert "99.0% of the space used" in check("disk", observation).finding.text
+    assert check("disk", seen(disk=(replace(DISK, used=0.95),))).level is Level.WARN
+    assert check("disk", seen(disk=(replace(DISK, inodes_used=1.0),))).level is Level.FAIL
+    assert check("disk", seen(disk=(replace(DISK, read_only=True),))).level is Level.FAIL
+
+
+def test_what_was_seen_long_ago_is_never_called_well() -> None:
+    for endpoint in ("livez", "readyz", "startupz"):
+        found = verdict(endpoint, seen(), NOW + 3 * S)
+        assert found.code == 503
+        assert all("the next one hangs" in one.finding.text for one in found.results)
+
+
+def test_what_was_never_seen_is_not_well() -> None:
+    assert verdict("livez", seen(taken_ns=0)).code == 503
+    assert "not looked at yet" in check("disk", seen(taken_ns=0)).finding.text
+
+
+def test_startup_is_over_with_the_first_frame_under_supervision() -> None:
+    assert verdict("startupz", seen(rt_beat=0)).code == 503
+    assert verdict("startupz", seen(ha=ha("NEVER"))).code == 503
+    assert verdict("startupz", seen(ha=ha("SAFE_MODE"))).code == 200
+
+
+def test_an_excluded_check_does_not_count_and_unknown_names_are_told() -> None:
+    found = verdict("readyz", seen(bus=bus(wkc=3)), exclude=("ethercat", "nonsense"))
+    assert found.code == 200
+    text = forms.verbose(found)
+    assert "[+]ethercat excluded: ok" in text
+    assert "nothing excluded: nonsense" in text
+    assert text.endswith("readyz check passed\n")
+
+
+def test_the_verbose_text_names_what_failed_and_what_to_do() -> None:
+    found = verdict("readyz", seen(estop=LATCHED))
+    text = forms.verbose(found)
+    assert "[-]emergency-stop failed: EMERGENCY_STOP is latched by API: door open (Ann)" in text
+    assert "fieldstack reset" in text
+    assert text.endswith("readyz check failed\n")
+    assert "emergency-stop" in forms.plain(found)
+    assert forms.plain(verdict("readyz", seen())) == "ok\n"
