@@ -33,7 +33,9 @@ class EventKind(StrEnum):
     GUARD_CONFIRMED = "guard.safe_outputs"
     GUARD_RELEASED = "guard.released"
     CHECKPOINT_RESTORED = "checkpoint.restored"
+    CHECKPOINT_JUDGED = "checkpoint.judged"
     CHECKPOINT_FAILED = "checkpoint.failed"
+    CHECKPOINT_BACK = "checkpoint.back"
     RT = "rt"
     RT_EVENTS_LOST = "rt.events_lost"
     LOG_REPAIRED = "log.repaired"
@@ -67,7 +69,12 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     EventKind.GUARD_CONFIRMED: (Severity.INFO, "guard read back safe outputs (working counter {lwr_wkc})"),
     EventKind.GUARD_RELEASED: (Severity.INFO, "guard handed the bus to a new RT process"),
     EventKind.CHECKPOINT_RESTORED: (Severity.INFO, "checkpoint {generation} read: {remark}"),
-    EventKind.CHECKPOINT_FAILED: (Severity.ERROR, "checkpoint could not be kept: {why}"),
+    EventKind.CHECKPOINT_JUDGED: (Severity.INFO, "restore: {verdict} [{rule}]: {reason}"),
+    EventKind.CHECKPOINT_FAILED: (
+        Severity.ERROR,
+        "checkpoint could not be kept: {why}; the cell goes on, it is tried again",
+    ),
+    EventKind.CHECKPOINT_BACK: (Severity.INFO, "checkpoint is on the disk again"),
     EventKind.RT: (Severity.INFO, "RT: {text}"),
     EventKind.RT_EVENTS_LOST: (Severity.WARNING, "RT's event ring was full: {count} events lost"),
     EventKind.LOG_REPAIRED: (Severity.WARNING, "event log {file}: torn end of {bytes} bytes removed"),

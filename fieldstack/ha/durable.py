@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +15,9 @@ from typing import Any
 
 from fieldstack.events.segments import sync_folder
 
-FORMAT = 1
+FORMAT = 2
+RETRY_S = 1.0
+_SEAL = "seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,17 @@ class DurableRecord:
         generation = self._generation + 1
         slot = self._slot(generation)
         fresh = self._folder / f"{self._name}.tmp"
-        with fresh.open("wb") as file:
-            file.write(_encode(generation, data))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(slot)
-        sync_folder(self._folder)
+        try:
+            with fresh.open("wb") as file:
+                file.write(_encode(generation, data))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(slot)
+            sync_folder(self._folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()  # on a full disk even its room is needed
+            raise
         self._generation = generation
         return generation
 
@@ -73,20 +82,35 @@ class DurableRecord:
             remarks.append(f"generation {generation} is used")
         return Loaded(data, generation, tuple(remarks))
 
+    def remove(self) -> None:
+        """Both generations, for good: another record has what they held. Raises OSError."""
+        for number in (0, 1):
+            self._slot(number).unlink(missing_ok=True)
+        sync_folder(self._folder)
+
 
 def _encode(generation: int, data: dict[str, Any]) -> bytes:
+    """One line of head, one of body. `crc` is the body's, `seal` that of the head before it."""
     body = json.dumps(data, separators=(",", ":")).encode()
-    head = json.dumps(
-        {"format": FORMAT, "generation": generation, "bytes": len(body), "crc": zlib.crc32(body)}
-    )
-    return head.encode() + b"\n" + body + b"\n"
+    head = {"format": FORMAT, "generation": generation, "bytes": len(body), "crc": zlib.crc32(body)}
+    head[_SEAL] = _seal(head)
+    return json.dumps(head).encode() + b"\n" + body + b"\n"
+
+
+def _seal(head: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps({key: head[key] for key in sorted(head) if key != _SEAL}).encode())
 
 
 def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
+    """Generation and data. Format 1, of earlier versions, has no seal."""
     head_line, _, rest = content.partition(b"\n")
     head = json.loads(head_line)
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
+    if not isinstance(head, dict) or type(head.get("format")) is not int:
         raise ValueError("unknown format")
+    if head["format"] > FORMAT:
+        raise ValueError(f"of format {head['format']}, which a newer version wrote; this one reads {FORMAT}")
+    if head["format"] > 1 and head.get(_SEAL) != _seal(head):
+        raise ValueError("damaged: the checksum of its head is wrong")
     size = head.get("bytes")
     if not isinstance(size, int) or len(rest) != size + 1:
         raise ValueError("torn: its length is not what it should be")
@@ -95,20 +119,35 @@ def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
         raise ValueError("damaged: its checksum is wrong")
     data = json.loads(body)
     generation = head.get("generation")
-    if not isinstance(data, dict) or not isinstance(generation, int):
+    if not isinstance(data, dict) or type(generation) is not int:
         raise ValueError("damaged: its shape is wrong")
     return generation, data
 
 
 class BackgroundSaver:
-    """Saves a record in a thread: callers never wait for the disk, and only the latest value counts."""
+    """Saves a record in a thread: callers never wait for the disk, and only the latest value counts.
 
-    def __init__(self, record: DurableRecord, on_error: Callable[[str], None]) -> None:
+    What could not be saved is tried again until it is, or a newer value is. `on_error` is told why, once for
+    each time that the disk begins to fail; `on_back` when it works again. Both are called in the thread.
+    """
+
+    def __init__(
+        self,
+        record: DurableRecord,
+        on_error: Callable[[str], None],
+        on_back: Callable[[], None] | None = None,
+        retry_s: float = RETRY_S,
+    ) -> None:
         self._record = record
-        self._on_error = on_error
+        self._on_error, self._on_back = on_error, on_back
+        self._retry_s = retry_s
         self._changed = threading.Condition()
         self._waiting: dict[str, Any] | None = None
         self._closing = False
+        self.failure = ""
+        """Why nothing can be saved at present; empty: it can."""
+        self.saved_ns = 0
+        """When the last save was on the disk, CLOCK_MONOTONIC; 0: none yet."""
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
         self._thread.start()
 
@@ -118,7 +157,7 @@ class BackgroundSaver:
             self._changed.notify()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Save what waits (bounded) and end."""
+        """Save what waits (bounded; one attempt) and end."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -130,9 +169,29 @@ class BackgroundSaver:
                 while self._waiting is None and not self._closing:
                     self._changed.wait()
                 data, self._waiting = self._waiting, None
-            if data is None:
+            if data is None or not (self._save(data) or self._again(data)):
                 return
-            try:
-                self._record.save(data)
-            except OSError as error:
-                self._on_error(error.strerror or str(error))
+
+    def _save(self, data: dict[str, Any]) -> bool:
+        try:
+            self._record.save(data)
+        except OSError as error:
+            failed_before, self.failure = self.failure, error.strerror or str(error)
+            if not failed_before:
+                self._on_error(self.failure)
+            return False
+        self.saved_ns = time.monotonic_ns()
+        if self.failure:
+            self.failure = ""
+            if self._on_back:
+                self._on_back()
+        return True
+
+    def _again(self, data: dict[str, Any]) -> bool:
+        """Wait, then let `data` be saved unless there is something newer; False: it is time to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, self._retry_s)
+            if self._closing and self._waiting is None:
+                return False
+            self._waiting = self._waiting or data
+        return True

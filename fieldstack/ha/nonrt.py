@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.control.server import ControlServer
-from fieldstack.events.kinds import EventKind
+from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.alerts import Alerts, JournalChannel
+from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
+from fieldstack.ha.checkpoint.rule import Judgement, Verdict
 from fieldstack.ha.detections import Detections
-from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
@@ -26,7 +27,7 @@ from fieldstack.ha.policy import load_policy
 from fieldstack.ha.policy.schema import NS_PER_MS, NS_PER_S
 from fieldstack.ha.process_monitor import ProcessMonitor
 from fieldstack.ha.settings import NonRtSettings
-from fieldstack.ha.state_checkpoint import StateCheckpoint
+from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.supervision import Supervision, SupervisionParts
@@ -99,11 +100,12 @@ class NonRt:
         core = self.settings.core_command is not None
         monitor = ProcessMonitor(store, self._processes, policy, detections, core=core, guard=True)
         checkpoint = self._make_checkpoint()
-        record = DurableRecord(self._instance.state_dir, "ha-state")
         desk = OperatorDesk(self._control, store, log, self._describe)
-        kept = record.load().data
+        restored = checkpoint.restore()
+        kept = restored.ha
         self._begin(kept)
-        self._restore(checkpoint)
+        log.append(EventKind.CHECKPOINT_RESTORED, generation=restored.generation, remark=restored.remark)
+        self._tell_verdict(restored.judgement)
         self._adopt(monitor)
         ports = Ports(
             store,
@@ -115,17 +117,18 @@ class NonRt:
             desk.answer,
             self.settings.stop_timeout_ms / 1000,
         )
-        saver = BackgroundSaver(record, self._disk_failed)
         observer = Observer(store, self._processes, log, self._names, monitor.note)
         status = StatusWriter(store, self._started_ns)
-        self._desk, self._saver, self._checkpoint = desk, saver, checkpoint
+        self._desk, self._checkpoint = desk, checkpoint
         now_ns = time.monotonic_ns()
         state = durable_state.restore(kept, policy, now_ns, time.time_ns())
-        return Supervision(SupervisionParts(ports, policy, observer, desk, status, saver), state)
+        return Supervision(SupervisionParts(ports, policy, observer, desk, status), state)
 
     def _make_checkpoint(self) -> StateCheckpoint:
         interval_ns = round(self._policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
-        return StateCheckpoint(self._store, self._instance.state_dir, interval_ns, self._disk_failed)
+        reports = CheckpointReports(self._disk_failed, self._disk_works, self._tell_verdict)
+        plan = fingerprint_of_file(self._instance.plan_file)
+        return StateCheckpoint(self._store, self._instance.state_dir, interval_ns, reports, plan)
 
     def _begin(self, kept: dict[str, Any] | None) -> None:
         """Say how this life begins; what a person latched outlives the shared memory."""
@@ -142,9 +145,11 @@ class NonRt:
         for degraded in filter(None, (*self._guard.degraded, self._log.degraded)):
             self._log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
 
-    def _restore(self, checkpoint: StateCheckpoint) -> None:
-        generation, remark = checkpoint.restore()
-        self._log.append(EventKind.CHECKPOINT_RESTORED, generation=generation, remark=remark)
+    def _tell_verdict(self, judgement: Judgement) -> None:
+        told: dict[str, Any] = judgement.to_dict()
+        go_on = judgement.verdict is Verdict.GO_ON
+        severity = Severity.INFO if go_on or judgement.rule == "first-start" else Severity.WARNING
+        self._log.append(EventKind.CHECKPOINT_JUDGED, severity=severity, **told)
 
     def _adopt(self, monitor: ProcessMonitor) -> None:
         for name in self._names:
@@ -156,6 +161,9 @@ class NonRt:
     def _disk_failed(self, why: str) -> None:
         self._log.append(EventKind.CHECKPOINT_FAILED, why=why)
 
+    def _disk_works(self) -> None:
+        self._log.append(EventKind.CHECKPOINT_BACK)
+
     def _describe(self) -> dict[str, Any]:
         state, facts = self._supervision.state, self._supervision.facts
         return {
@@ -165,6 +173,7 @@ class NonRt:
             "core": facts.core and {"pid": facts.core.pid, "condition": facts.core.condition},
             "conditions": {one.condition: one.cause for one in state.conditions},
             "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
+            "checkpoint": self._checkpoint.describe(),
             "history": self._history.history.to_dict(),
         }
 
@@ -258,7 +267,6 @@ class NonRt:
         self._control.close()
         self._loop.close()
         self._checkpoint.close()
-        self._saver.close()
         self._history.close()
         self._log.close()
 

@@ -121,7 +121,8 @@ class ProcessMonitor:
         """For an adopted process all but the epoch is known: its predecessor's Non-RT saw it checked."""
         status = self._store.guard_status()
         epoch = self._store.rt_epoch
-        known = self._store.checkpoint_valid(self._store.checkpoint())
+        checkpoint = self._store.checkpoint()
+        known = self._store.checkpoint_valid(checkpoint) and checkpoint.axis_count > 0
         if adopted:
             return _RtStart(epoch - 1, int(status.trips), 0, PositionCheck.AGREE, known)
         return _RtStart(epoch, int(status.trips), 0, PositionCheck.PENDING, known)

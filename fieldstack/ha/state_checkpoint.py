@@ -1,4 +1,4 @@
-"""StateCheckpoint: the last safe positions and the task state, in shared memory and on disk.
+"""StateCheckpoint: what is needed to go on, in shared memory in each pass, on disk now and then.
 
 A position is safe while the bus is in OP with its working counter as expected and RT has compared it with
 the checkpoint before: nothing that was not checked ever replaces what it is to be checked against.
@@ -6,49 +6,109 @@ the checkpoint before: nothing that was not checked ever replaces what it is to 
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fieldstack.events.clock import boot_id
+from fieldstack.ha.checkpoint import restoring
+from fieldstack.ha.checkpoint.record import (
+    MAX_AXES,
+    TASK_BYTES,
+    fill,
+    fill_ha,
+    fill_task,
+    from_memory,
+)
+from fieldstack.ha.checkpoint.restoring import Restored
+from fieldstack.ha.checkpoint.rule import Judgement, RestoreFacts, judge
+from fieldstack.ha.checkpoint.verdict import mark
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.measures import FactKind, Measure
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
-TASK_BYTES = 1024
-MAX_AXES = 64
+MOVES_NS = 1_000_000_000
+"""A cell whose positions were taken within this time moves, or could: its file is expected to be fresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReports:
+    """Who is told: `failed`, `back` of the disk, in the saver's thread; `judged` of a changed verdict."""
+
+    failed: Callable[[str], None]
+    back: Callable[[], None] = lambda: None
+    judged: Callable[[Judgement], None] = lambda _judgement: None
 
 
 class StateCheckpoint:
     """Keeps the checkpoint of one cell. `interval_ns` is the time between two files; the shared memory is
-    written in every call of `keep`. Disk work is done in a thread."""
+    written in every call of `keep`. Disk work is done in a thread. `plan`: the bus's fingerprint."""
 
     def __init__(
-        self, store: DataStore, state_dir: Path, interval_ns: int, on_error: Callable[[str], None]
+        self,
+        store: DataStore,
+        state_dir: Path,
+        interval_ns: int,
+        reports: CheckpointReports,
+        plan: str = "",
     ) -> None:
-        self._store = store
+        self._store, self._state_dir = store, state_dir
         self._interval_ns = interval_ns
-        self._file = DurableRecord(state_dir, "checkpoint")
-        self._saver = BackgroundSaver(self._file, on_error)
+        self._reports = reports
+        self._plan = plan
+        self._file = DurableRecord(state_dir, restoring.RECORD)
+        self._saver = BackgroundSaver(self._file, reports.failed, reports.back)
         self._record = store.new("fs_checkpoint")
-        self._filed_ns = 0
+        self._ha: dict[str, Any] | None = None
+        self._started_ns = self._filed_ns = self._kept_ns = 0
         self._task = b""
+        self._facts = RestoreFacts()
+        self.judgement = judge(self._facts)
+        self.restored: Restored | None = None
 
-    def restore(self) -> tuple[int, str]:
-        """At the start: what is in shared memory counts; after a reboot the file fills it.
+    # ---- restoring ----
 
-        Returns generation (0: there is none) and a remark for the event log.
-        """
-        generation, remark = self.read()
-        if generation:
-            self._record.generation = generation
-            return generation, remark
-        loaded = self._file.load()
-        remarks = "; ".join(loaded.remarks)
-        if loaded.data is None or not self._fill(loaded.data):
-            return 0, "; ".join(filter(None, ("there is none yet", remarks)))
-        self._store.write_checkpoint(self._record)
-        return int(self._record.generation), "; ".join(filter(None, ("from the file", remarks)))
+    def restore(self) -> Restored:
+        """At the start, before RT is: find the newest checkpoint, judge it, and have it in shared memory."""
+        now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        found = restoring.find(self._store, self._file, self._state_dir)
+        self._facts = restoring.facts_of(self._store, found, self._plan, now_ns, wall_ns)
+        result = restoring.restored(found, self._facts)
+        self.restored, self.judgement, self._started_ns = result, result.judgement, now_ns
+        if found.checkpoint is not None:
+            kept = found.checkpoint
+            if not result.judgement.use_positions:
+                kept = replace(kept, positions=())
+            if self._facts.boot_changed:  # its stamp means nothing in this run of the machine
+                kept = replace(kept, written_ns=max(1, now_ns - (self._facts.age_ns or 0)))
+            with contextlib.suppress(OverflowError):
+                fill(self._record, kept)
+            self._ha, self._task = kept.ha, kept.task
+        self._write_extra()
+        if found.migrated:
+            self._migrate()
+        return result
+
+    def _migrate(self) -> None:
+        """Budgets and latches have one place: once they are there, the older version's file goes."""
+        with contextlib.suppress(OSError):
+            self._file.save(self._to_file())
+            DurableRecord(self._state_dir, restoring.OLD_HA_RECORD).remove()
+
+    def compare(self, positions: PositionCheck) -> None:
+        """What RT found when it compared the axes with the checkpoint: may change the verdict."""
+        if positions is self._facts.positions or positions is PositionCheck.PENDING:
+            return
+        self._facts = replace(self._facts, positions=positions)
+        before, self.judgement = self.judgement, judge(self._facts)
+        if before.verdict is not self.judgement.verdict:
+            self._write_extra()
+            self._reports.judged(self.judgement)
 
     def read(self) -> tuple[int, str]:
         """Generation (0: none that is whole) and a remark: the step `checkpoint read` of a recovery."""
@@ -56,64 +116,85 @@ class StateCheckpoint:
             record = self._store.checkpoint()
         except TornRecordError as error:
             return 0, str(error)
-        if not self._store.checkpoint_valid(record):
+        if not self._store.checkpoint_valid(record) or not record.axis_count:
             return 0, "there is none in shared memory"
         return int(record.generation), f"{int(record.axis_count)} axes, epoch {int(record.rt_epoch)}"
+
+    # ---- keeping ----
 
     def keep(self, now_ns: int, status: Any, *, changed: bool = False) -> None:
         """Take `status` (a safe fs_rt_status) over. `changed`: file it now, not only when it is time."""
         record = self._record
-        record.generation += 1
         record.written_ns, record.rt_epoch = now_ns, status.epoch
         record.stream, record.axis_count = status.stream, status.axis_count
         for axis in range(min(int(status.axis_count), MAX_AXES)):
             record.position[axis] = status.axes[axis].position
         task_changed = self._take_task()
-        self._store.write_checkpoint(record)
+        self._kept_ns = now_ns
+        self._write()
         if changed or task_changed or now_ns - self._filed_ns >= self._interval_ns:
-            self._filed_ns = now_ns
-            self._saver.submit(self._to_dict())
+            self._file_now(now_ns)
+
+    def keep_ha(self, now_ns: int, ha: dict[str, Any]) -> None:
+        """Take budgets and latches over (`durable_state.to_record`), and file them at once."""
+        self._ha = ha
+        self._write_extra()
+        self._file_now(now_ns)
+
+    def keep_ledger(self, position: int) -> None:
+        """How far the ledger has come; part of the next pass's record."""
+        self._record.ledger_position = position
 
     def _take_task(self) -> bool:
         try:
             core = self._store.core_status()
         except TornRecordError:
             return False
-        size = min(int(core.task_size), TASK_BYTES)
-        task = bytes(ffi.buffer(core.task))[:size]
-        if task == self._task:
+        self._record.core_epoch = core.epoch
+        task = bytes(ffi.buffer(core.task, min(int(core.task_size), TASK_BYTES)))
+        if task == self._task or not task:
             return False
         before, self._task = self._task, task
-        self._record.task_size = size
-        self._record.task = task
+        fill_task(self._record, task)
         return _coarse(before) != _coarse(task)
 
-    def _to_dict(self) -> dict[str, Any]:
-        record = self._record
-        axes = range(int(record.axis_count))
-        return {
-            "generation": int(record.generation),
-            "written_ns": int(record.written_ns),
-            "rt_epoch": int(record.rt_epoch),
-            "stream": int(record.stream),
-            "positions": [int(record.position[axis]) for axis in axes],
-            "task": base64.b64encode(self._task).decode(),
-        }
+    def _write_extra(self) -> None:
+        extra = {"plan": self._plan, "restore": mark(self._store, self.judgement), "state": self._ha}
+        if not fill_ha(self._record, extra):
+            fill_ha(self._record, extra | {"state": None})
+        self._write()
 
-    def _fill(self, data: dict[str, Any]) -> bool:
-        """The record from a file; False if its shape is not what this version writes."""
-        try:
-            positions = [int(position) for position in data["positions"]][:MAX_AXES]
-            task = base64.b64decode(data["task"])[:TASK_BYTES]
-            record = self._record
-            record.generation, record.written_ns = int(data["generation"]), int(data["written_ns"])
-            record.rt_epoch, record.stream = int(data["rt_epoch"]), int(data["stream"])
-            record.axis_count = len(positions)
-            record.position[0 : len(positions)] = positions
-            record.task_size, record.task = len(task), task
-        except (KeyError, ValueError, TypeError, OverflowError):
-            return False
-        return True
+    def _write(self) -> None:
+        self._record.generation += 1
+        self._record.nonrt_epoch = self._store.nonrt_epoch
+        self._store.write_checkpoint(self._record)
+
+    def _file_now(self, now_ns: int) -> None:
+        self._filed_ns = now_ns
+        self._saver.submit(self._to_file())
+
+    def _to_file(self) -> dict[str, Any]:
+        wall_ns = time.time_ns() - time.monotonic_ns() + int(self._record.written_ns)
+        kept = from_memory(self._record)
+        return replace(kept, boot=boot_id(), wall_ns=wall_ns, plan=self._plan, ha=self._ha).to_dict()
+
+    # ---- telling ----
+
+    def measures(self, now_ns: int) -> Iterator[Measure]:
+        """A probe: how old the file is while the cell works."""
+        if now_ns - self._kept_ns < MOVES_NS:
+            age_ns = max(0, now_ns - max(self._saver.saved_ns, self._started_ns))
+            yield Measure(FactKind.CHECKPOINT_STALE, "checkpoint", age_ns / 1e9, self._saver.failure)
+
+    def describe(self) -> dict[str, Any]:
+        """For `status`: the verdict of the restore, and how the keeping goes."""
+        saved_ns = self._saver.saved_ns
+        return {
+            "generation": int(self._record.generation),
+            "restore": self.judgement.to_dict(),
+            "filed_ns": saved_ns,
+            "failure": self._saver.failure,
+        }
 
     def close(self) -> None:
         self._saver.close()

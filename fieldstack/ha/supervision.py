@@ -10,7 +10,6 @@ from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.decide import decide
 from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.durable import BackgroundSaver
 from fieldstack.ha.durable_state import to_record
 from fieldstack.ha.facts import Facts, PositionCheck, Request, unhealthy
 from fieldstack.ha.failover_manager import FailoverManager, Ports
@@ -32,7 +31,6 @@ class SupervisionParts:
     observer: Observer
     desk: OperatorDesk
     status: StatusWriter
-    saver: BackgroundSaver
 
 
 class Supervision:
@@ -98,6 +96,7 @@ class Supervision:
     def _checkpoint(self, now_ns: int, before: DecisionState) -> None:
         """Positions count as safe once this start of RT was compared with the checkpoint before."""
         status = self._parts.ports.monitor.rt_status
+        self._parts.ports.checkpoint.compare(self.facts.bus.positions)
         agreed = self.facts.bus.positions is PositionCheck.AGREE
         accepted = self.facts.rt.start_id == self.state.accepted_start
         if status is not None and (agreed or accepted) and not unhealthy(self.facts):
@@ -113,7 +112,7 @@ class Supervision:
             return
         self._kept = kept
         facts = self._parts.ports.monitor.estop_facts()
-        self._parts.saver.submit(to_record(state, facts, now_ns, time.time_ns()))
+        self._parts.ports.checkpoint.keep_ha(now_ns, to_record(state, facts, now_ns, time.time_ns()))
 
     def _watch_log(self, log: EventLog) -> None:
         """A log that can not write is itself an alert, once each time."""

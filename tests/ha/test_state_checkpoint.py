@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha.state_checkpoint import StateCheckpoint
+from fieldstack.ha.checkpoint.rule import Verdict
+from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
@@ -38,9 +39,9 @@ def task(store: DataStore, text: bytes) -> None:
     store.write_core_status(record)
 
 
-def make(store: DataStore, folder: Path) -> tuple[StateCheckpoint, list[str]]:
+def make(store: DataStore, folder: Path, plan: str = "p") -> tuple[StateCheckpoint, list[str]]:
     errors: list[str] = []
-    return StateCheckpoint(store, folder, S, errors.append), errors
+    return StateCheckpoint(store, folder, S, CheckpointReports(errors.append), plan), errors
 
 
 def again(store: DataStore) -> DataStore:
@@ -51,7 +52,9 @@ def again(store: DataStore) -> DataStore:
 
 def test_a_new_cell_has_none(store: DataStore, tmp_path: Path) -> None:
     checkpoint, _ = make(store, tmp_path)
-    assert checkpoint.restore() == (0, "there is none yet")
+    restored = checkpoint.restore()
+    assert (restored.generation, restored.remark, restored.ha) == (0, "there is none yet", None)
+    assert restored.judgement.rule == "first-start"
     assert checkpoint.read()[0] == 0
     checkpoint.close()
 
@@ -74,8 +77,9 @@ def test_a_reboot_is_survived_by_the_file(store: DataStore, tmp_path: Path) -> N
     checkpoint.keep(5 * S, status(store, 11, 22, -33))
     checkpoint.close()
     fresh = again(store)
-    generation, remark = make(fresh, tmp_path)[0].restore()
-    assert (generation, remark) == (1, "from the file")
+    restored = make(fresh, tmp_path)[0].restore()
+    assert (restored.generation, restored.remark) == (1, "from the file")
+    assert restored.judgement.verdict is Verdict.GO_ON
     record = fresh.checkpoint()
     assert fresh.checkpoint_valid(record)
     assert list(record.position[0:3]) == [11, 22, -33]
@@ -92,9 +96,9 @@ def test_a_torn_file_falls_back_and_says_so(store: DataStore, tmp_path: Path) ->
     newest = max(tmp_path.glob("checkpoint.?"), key=lambda path: path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[:-9])
     fresh = again(store)
-    generation, remark = make(fresh, tmp_path)[0].restore()
-    assert generation == 1
-    assert f"{newest.name} is not usable" in remark
+    restored = make(fresh, tmp_path)[0].restore()
+    assert restored.generation < 4
+    assert f"{newest.name} is not usable" in restored.remark
     assert fresh.checkpoint().position[0] == 1
 
 
@@ -134,4 +138,7 @@ def test_a_file_of_another_shape_is_no_checkpoint(store: DataStore, tmp_path: Pa
     checkpoint, _ = make(store, tmp_path)
     checkpoint._file.save({"positions": "many"})
     checkpoint.close()
-    assert make(store, tmp_path)[0].restore()[0] == 0
+    restored = make(store, tmp_path)[0].restore()
+    assert restored.generation == 0
+    assert restored.judgement.rule == "unreadable"
+    assert "its shape is not that of a checkpoint" in restored.judgement.reason

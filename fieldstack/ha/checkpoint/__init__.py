@@ -1,0 +1,1 @@
+"""What a checkpoint holds, and by which rule a cell goes on from it."""

@@ -1,0 +1,38 @@
+"""Which bus configuration a checkpoint's positions belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from fieldstack_ethercat.bus.errors import PlanFormatError
+from fieldstack_ethercat.bus.plan import BusPlan
+
+
+def fingerprint(plan: BusPlan) -> str:
+    """Of all that gives a position its meaning: which drive stands where, and each axis's scale and limits.
+
+    Cycle time, watchdogs, PDO layout and names of files may change without making positions worthless.
+    """
+    slaves = [[one.position, one.vendor, one.product] for one in plan.slaves]
+    axes = [
+        [
+            axis.name,
+            axis.slave,
+            axis.unit,
+            axis.counts_per_unit,
+            axis.position_min_counts,
+            axis.position_max_counts,
+        ]
+        for axis in plan.axes
+    ]
+    return hashlib.sha256(json.dumps([slaves, axes]).encode()).hexdigest()[:32]
+
+
+def fingerprint_of_file(plan_file: Path) -> str:
+    """Empty if there is no readable plan: then nothing is known."""
+    try:
+        return fingerprint(BusPlan.from_json(plan_file.read_bytes()))
+    except (OSError, PlanFormatError):
+        return ""

@@ -1,0 +1,148 @@
+"""What a checkpoint holds: one record, in shared memory and in a file, with one generation number for both.
+
+Positions, task, ledger position, epochs, and the decision core's budgets and latches (`ha`) are of one
+record: they can not disagree. Of two copies the one with the higher generation counts: each file is a copy of
+what the shared memory held before.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack_rt._native import ffi
+
+VERSION = 2
+TASK_BYTES = 8192
+HA_BYTES = 4096
+MAX_AXES = 64
+_NUMBERS = (
+    "generation",
+    "written_ns",
+    "rt_epoch",
+    "core_epoch",
+    "nonrt_epoch",
+    "stream",
+    "ledger_position",
+)
+
+
+class CheckpointFormatError(ValueError):
+    """A checkpoint that is whole, but not what this version reads; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint.
+
+    `written_ns` is CLOCK_MONOTONIC of the machine's run `boot`, `wall_ns` the same moment in UTC (Unix
+    time). `positions` in counts, by axis number. `plan`: fingerprint of the bus configuration, empty:
+    unknown. `ha`: what `durable_state.to_record` made; None: not in this copy.
+    """
+
+    generation: int
+    written_ns: int = 0
+    boot: str = ""
+    wall_ns: int = 0
+    plan: str = ""
+    rt_epoch: int = 0
+    core_epoch: int = 0
+    nonrt_epoch: int = 0
+    stream: int = 0
+    ledger_position: int = 0
+    positions: tuple[int, ...] = ()
+    task: bytes = b""
+    ha: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is filed."""
+        return {
+            "version": VERSION,
+            **{name: getattr(self, name) for name in _NUMBERS},
+            "boot": self.boot,
+            "wall_ns": self.wall_ns,
+            "plan": self.plan,
+            "positions": list(self.positions),
+            "task": base64.b64encode(self.task).decode(),
+            "ha": self.ha,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Checkpoint:
+        """From a file of this version or of version 1 (which had no `version`, `plan` and `ha`).
+
+        Raises:
+            CheckpointFormatError: it is of a newer version, or its shape is wrong.
+        """
+        version = data.get("version", 1)
+        if type(version) is not int or not 1 <= version <= VERSION:
+            raise CheckpointFormatError(
+                f"it is of version {version!r}, this program reads up to {VERSION}: a newer version wrote it"
+            )
+        try:
+            ha = data.get("ha")
+            return cls(
+                **{name: int(data.get(name, 0)) for name in _NUMBERS},
+                boot=str(data.get("boot", "")),
+                wall_ns=int(data.get("wall_ns", 0)),
+                plan=str(data.get("plan", "")),
+                positions=tuple(int(position) for position in data["positions"])[:MAX_AXES],
+                task=base64.b64decode(data["task"])[:TASK_BYTES],
+                ha=ha if isinstance(ha, dict) else None,
+            )
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
+            raise CheckpointFormatError(f"its shape is not that of a checkpoint: {error!r}") from error
+
+
+def from_memory(record: Any) -> Checkpoint:
+    """From a whole `fs_checkpoint`."""
+    extra = extra_of(record)
+    ha = extra.get("state")
+    numbers: dict[str, Any] = {name: int(getattr(record, name)) for name in _NUMBERS}
+    return Checkpoint(
+        **numbers,
+        plan=str(extra.get("plan", "")),
+        positions=tuple(record.position[0 : min(int(record.axis_count), MAX_AXES)]),
+        task=bytes(ffi.buffer(record.task))[: min(int(record.task_size), TASK_BYTES)],
+        ha=ha if isinstance(ha, dict) else None,
+    )
+
+
+def fill(record: Any, checkpoint: Checkpoint) -> None:
+    """Into a `fs_checkpoint`, all but `ha`. OverflowError if a number does not fit."""
+    for name in _NUMBERS:
+        setattr(record, name, getattr(checkpoint, name))
+    record.axis_count = len(checkpoint.positions)
+    record.position[0 : len(checkpoint.positions)] = list(checkpoint.positions)
+    fill_task(record, checkpoint.task)
+
+
+def fill_task(record: Any, task: bytes) -> None:
+    record.task_size = len(task)
+    ffi.memmove(record.task, task, len(task))
+
+
+def fill_ha(record: Any, extra: dict[str, Any]) -> bool:
+    """The decision core's part and what belongs to it; False if it has no room: then only the file has it."""
+    text = json.dumps(extra, separators=(",", ":")).encode()
+    if len(text) > HA_BYTES:
+        record.ha_size = 0
+        return False
+    record.ha_size = len(text)
+    ffi.memmove(record.ha, text, len(text))
+    return True
+
+
+def extra_of(record: Any) -> dict[str, Any]:
+    """What `fill_ha` put into a `fs_checkpoint`."""
+    return _json(bytes(ffi.buffer(record.ha))[: min(int(record.ha_size), HA_BYTES)])
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,163 @@
+"""Finding the checkpoint when a Non-RT process starts: shared memory, file, or older versions' files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fieldstack.events.clock import boot_id
+from fieldstack.ha import durable_state
+from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
+from fieldstack.ha.checkpoint.rule import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
+from fieldstack.ha.checkpoint.verdict import unresolved
+from fieldstack.ha.durable import DurableRecord
+from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import RtPhase
+from fieldstack_rt.datastore.memory import process_alive
+
+RECORD = "checkpoint"
+OLD_HA_RECORD = "ha-state"
+"""Where versions before the common record kept budgets and latches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest usable checkpoint, where it was, and all that was wrong with others."""
+
+    checkpoint: Checkpoint | None
+    source: Source
+    remarks: tuple[str, ...] = ()
+    unreadable: str = ""
+    unresolved: str = ""
+    migrated: bool = False
+    """Budgets and latches are from a file of an older version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore came to: `ha` is for `durable_state.restore`, `remark` for people."""
+
+    generation: int
+    judgement: Judgement
+    facts: RestoreFacts
+    remark: str
+    ha: dict[str, Any] | None
+
+
+def find(store: DataStore, file: DurableRecord, state_dir: Path) -> Found:
+    """The copy with the higher generation; budgets and latches from the other one if it has none."""
+    remarks: list[str] = []
+    memory = _in_memory(store, remarks)
+    filed = _in_file(file, remarks)
+    if memory is None and filed is None:
+        whole = "; ".join(remarks)
+        old = _old_ha(state_dir)
+        if old is None:
+            return Found(None, Source.NONE, (), whole)
+        return Found(Checkpoint(0, ha=old), Source.NONE, (), whole, migrated=True)
+    best, source = _newer(memory, filed)
+    migrated = False
+    if best.ha is None:
+        spare = filed if source is Source.MEMORY else memory
+        if spare is not None and spare.ha is not None:
+            best = replace(best, ha=spare.ha)
+        elif (old := _old_ha(state_dir)) is not None:
+            best, migrated = replace(best, ha=old), True
+    pending = unresolved(store, extra_of(store.checkpoint())) if memory is not None else ""
+    return Found(best, source, tuple(remarks), unresolved=pending, migrated=migrated)
+
+
+def _newer(memory: Checkpoint | None, filed: Checkpoint | None) -> tuple[Checkpoint, Source]:
+    if filed is None or (memory is not None and memory.generation >= filed.generation):
+        assert memory is not None  # noqa: S101 - one of both is there
+        return replace(memory, boot=boot_id()), Source.MEMORY
+    return filed, Source.FILE
+
+
+def _in_memory(store: DataStore, remarks: list[str]) -> Checkpoint | None:
+    try:
+        record = store.checkpoint()
+    except TornRecordError as error:
+        remarks.append(str(error))
+        return None
+    if store.checkpoint_valid(record):
+        return from_memory(record)
+    if record.generation:
+        remarks.append("the one in shared memory is damaged: its checksum is wrong")
+    return None
+
+
+def _in_file(file: DurableRecord, remarks: list[str]) -> Checkpoint | None:
+    loaded = file.load()
+    remarks += loaded.remarks
+    if loaded.data is None:
+        return None
+    try:
+        return Checkpoint.from_dict(loaded.data)
+    except CheckpointFormatError as error:
+        remarks.append(f"the file {RECORD}.{loaded.generation % 2} can not be used: {error}")
+        return None
+
+
+def _old_ha(state_dir: Path) -> dict[str, Any] | None:
+    return DurableRecord(state_dir, OLD_HA_RECORD).load().data
+
+
+def facts_of(store: DataStore, found: Found, plan: str, now_ns: int, wall_ns: int) -> RestoreFacts:
+    """What the rule is to judge, as far as it is known before RT has compared positions."""
+    checkpoint = found.checkpoint or Checkpoint(0)
+    boot_changed = found.source is Source.FILE and checkpoint.boot != boot_id()
+    sources, why = durable_state.latched(checkpoint.ha)
+    latched = why or ("no reason given" if sources else "")
+    if found.source is Source.MEMORY:
+        state = store.estop.state()
+        reasons = "; ".join(note.reason for note in state.notes) or "no reason given"
+        latched = reasons if state.on_reset else ""
+    return RestoreFacts(
+        source=found.source,
+        unreadable=found.unreadable,
+        ended=_ended(checkpoint),
+        rt_ran_on=_rt_runs(store),
+        age_ns=_age(checkpoint, boot_changed=boot_changed, now_ns=now_ns, wall_ns=wall_ns),
+        boot_changed=boot_changed,
+        plan=_match(checkpoint.plan, plan),
+        latched=latched,
+        unresolved=found.unresolved,
+    )
+
+
+def _ended(checkpoint: Checkpoint) -> Ended:
+    if checkpoint.ha is None and not checkpoint.generation:
+        return Ended.FIRST
+    return Ended.REQUEST if durable_state.went_down_by_request(checkpoint.ha) else Ended.FAILURE
+
+
+def _rt_runs(store: DataStore) -> bool:
+    return store.adopted and store.rt_phase is RtPhase.CYCLING and process_alive(store.rt_pid)
+
+
+def _age(checkpoint: Checkpoint, *, boot_changed: bool, now_ns: int, wall_ns: int) -> int | None:
+    if not checkpoint.written_ns:
+        return 0
+    age = wall_ns - checkpoint.wall_ns if boot_changed else now_ns - checkpoint.written_ns
+    return age if age >= 0 else None
+
+
+def _match(kept: str, present: str) -> PlanMatch:
+    if not kept or not present:
+        return PlanMatch.UNKNOWN
+    return PlanMatch.SAME if kept == present else PlanMatch.OTHER
+
+
+def restored(found: Found, facts: RestoreFacts) -> Restored:
+    checkpoint = found.checkpoint
+    judgement = judge(facts)
+    where = {
+        Source.NONE: "there is none yet" if not found.unreadable else found.unreadable,
+        Source.MEMORY: "from shared memory",
+        Source.FILE: "from the file",
+    }[found.source]
+    remark = "; ".join((where, *found.remarks))
+    generation = checkpoint.generation if checkpoint is not None else 0
+    return Restored(generation, judgement, facts, remark, checkpoint.ha if checkpoint else None)

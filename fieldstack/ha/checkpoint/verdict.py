@@ -1,0 +1,54 @@
+"""The verdict of the last restore, for the Main Core process: read from shared memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.checkpoint.record import extra_of
+from fieldstack.ha.checkpoint.rule import Judgement, Verdict
+from fieldstack_rt.datastore import DataStore, TornRecordError
+
+
+def mark(store: DataStore, judgement: Judgement) -> dict[str, Any]:
+    """The verdict as it lies beside the checkpoint: it is meant for the next Core, and for no later one."""
+    return judgement.to_dict() | _epochs(store)
+
+
+def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
+    """Why the restore before came to the safe initial state, if neither RT nor Core was started since."""
+    found = extra.get("restore")
+    if not isinstance(found, dict) or found.get("verdict") != Verdict.SAFE_INITIAL_STATE:
+        return ""
+    same = all(found.get(name) == epoch for name, epoch in _epochs(store).items())
+    return str(found.get("reason", "")) if same else ""
+
+
+def _epochs(store: DataStore) -> dict[str, int]:
+    return {"core_epoch": _core_epoch(store), "rt_epoch": store.rt_epoch}
+
+
+def verdict_for_core(store: DataStore) -> Judgement | None:
+    """What a starting Core has to obey, before it first writes its status.
+
+    None: it comes back from a failure of its own while the cell was supervised; then each task does what it
+    declares.
+    """
+    try:
+        found = extra_of(store.checkpoint()).get("restore")
+    except TornRecordError:
+        return None
+    if not isinstance(found, dict) or found.get("core_epoch") != _core_epoch(store):
+        return None
+    try:
+        return Judgement(
+            Verdict(found["verdict"]), str(found["rule"]), str(found["reason"]), bool(found["positions"])
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _core_epoch(store: DataStore) -> int:
+    try:
+        return int(store.core_status().epoch)
+    except TornRecordError:
+        return -1
