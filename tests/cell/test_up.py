@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -74,10 +75,23 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     environment = os.environ | {key: str(folder) for key, folder in folders.items()}
     bench = Bench(f"up-{os.getpid()}", environment)
     yield bench
-    bench.run("down")
+    ended = bench.run("down")
     for process in bench.started:
         process.kill()
         process.communicate()
+    left = end_stragglers(bench)
+    assert ended.returncode in (0, 5), f"`down` failed: {ended.stdout}{ended.stderr}"
+    assert not left, f"`down` left processes behind: {left}"
+
+
+def end_stragglers(bench: Bench) -> list[str]:
+    """What of the instance still runs is ended: the next test has the same interfaces and memory."""
+    found = subprocess.run(["pgrep", "-af", bench.name], capture_output=True, text=True, check=False)
+    left = found.stdout.splitlines()
+    for line in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+    return left
 
 
 def assert_nothing_left(bench: Bench) -> None:
