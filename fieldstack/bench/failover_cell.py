@@ -32,7 +32,7 @@ _UP = "from fieldstack.cli.main import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class BenchCell:
-    """A cell's configuration for the benchmark, and the instance and interface that it runs on."""
+    """A cell's configuration for the benchmark, its instance and interface ("": a segment of its own)."""
 
     cell: Cell
     instance: Instance
@@ -77,7 +77,9 @@ def running(bench: BenchCell) -> Iterator[DataStore]:
         ProgramError: it did not get there.
     """
     command = [sys.executable, "-c", _UP, "up", "--headless", "--config", str(bench.cell.file)]
-    command += ["--instance", bench.instance.name, "--interface", bench.interface]
+    command += ["--instance", bench.instance.name]
+    if bench.interface:
+        command += ["--interface", bench.interface]
     with bench.log.open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

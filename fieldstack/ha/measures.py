@@ -40,6 +40,7 @@ class FactKind(StrEnum):
     CHECKPOINT_STALE = "checkpoint_stale"
     DATASTORE_INCONSISTENT = "datastore_inconsistent"
     PREDICTED_EXHAUSTION = "predicted_exhaustion"
+    ANOMALY = "anomaly"
     TASK_FAILED = "task_failed"
     RESTART_BUDGET_SPENT = "restart_budget_spent"
     OPERATOR_REQUEST = "operator_request"
@@ -140,6 +141,14 @@ FACTS: dict[FactKind, FactMeaning] = {
     ),
     FactKind.PREDICTED_EXHAUSTION: FactMeaning(
         "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit", 60_000, fleeting=True
+    ),
+    FactKind.ANOMALY: FactMeaning(
+        "control limits",
+        Over.AT_LEAST,
+        "*",
+        "distance from a learned baseline: 1.0 is the chart's limit",
+        60_000,
+        fleeting=True,
     ),
     FactKind.TASK_FAILED: FactMeaning("", Over.TRUE, "task:*", "a task has failed", 1000, fleeting=True),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(

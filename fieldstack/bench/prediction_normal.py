@@ -1,0 +1,147 @@
+"""Normal running: a real cell with moving axes, watched by the sampler and the method at their real rates."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fieldstack.bench import failover_cell
+from fieldstack.bench.failover_cell import BenchCell
+from fieldstack.bench.prediction_record import SignalFile, replay
+from fieldstack.bench.report import Say
+from fieldstack.cell import configuration, locations
+from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
+from fieldstack.prediction.findings import Anomaly, Forecast, duration
+from fieldstack.prediction.module import PredictionModule
+from fieldstack.prediction.predictor import Predictor
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import HaState
+from fieldstack_rt.instance import Instance
+
+POLL_S = 1.0
+PROGRESS_S = 30.0
+
+
+@dataclass(slots=True)
+class Alarms:
+    """Every finding once: a forecast that comes and goes is told each time that it comes."""
+
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    _shown: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def note(self, t_s: float, forecasts: tuple[Forecast, ...], anomalies: tuple[Anomaly, ...]) -> None:
+        now = {("forecast", one.resource, one.subject): one.text for one in forecasts}
+        now |= {("anomaly", one.name, one.subject): one.text for one in anomalies}
+        for key, text in now.items():
+            if key not in self._shown:
+                self.texts.append({"at_s": round(t_s, 1), "kind": key[0], "text": text})
+        self._shown = set(now)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalResult:
+    """`operational_share`: of the looks at the HA state. `rt_starts`: 1 if RT ran through."""
+
+    asked_s: float
+    seconds: float
+    alarms: tuple[dict[str, Any], ...]
+    module: dict[str, Any]
+    samples: int
+    sample_us: float
+    cpu_share: float
+    operational_share: float
+    rt_starts: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "asked_s": self.asked_s,
+            "seconds": round(self.seconds, 1),
+            "false_alarms": len(self.alarms),
+            "alarms": list(self.alarms),
+            "series": self.module["series"],
+            "intervals": self.module["intervals"],
+            "disturbed_intervals": self.module["disturbed_intervals"],
+            "samples": self.samples,
+            "sample_us": round(self.sample_us, 1),
+            "cpu_share": round(self.cpu_share, 5),
+            "method_cpu_share": round(self.module["cpu_s"] / max(self.seconds, 1e-9), 5),
+            "slowest_slice_us": self.module["slowest_slice_us"],
+            "operational_share": round(self.operational_share, 4),
+            "rt_starts": self.rt_starts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NormalRequest:
+    """`config`: of the cell, None for the demo's; `record`: where the signals are kept, None for nowhere."""
+
+    seconds: float
+    config: Path | None
+    instance: str
+    record: Path | None
+
+
+def run_normal(request: NormalRequest, folder: Path, say: Say) -> NormalResult:
+    """Runs a cell of its own for the time, and watches it. Nothing is left running. ProgramError."""
+    cell = configuration.load(locations.find(request.config))
+    instance = Instance(request.instance or f"bench-{os.getpid()}")
+    bench = BenchCell(cell, instance, "", folder / "up.log")
+    try:
+        with failover_cell.running(bench) as store, SignalFile(request.record) as file:
+            return _watch(store, instance, request.seconds, file, say)
+    finally:
+        failover_cell.remove_traces(instance)
+
+
+def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFile, say: Say) -> NormalResult:
+    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir)
+    module = PredictionModule(store, instance.plan_file, sampler, record=file.write)
+    alarms, looks, operational = Alarms(), 0, 0
+    began, began_cpu, epoch = time.monotonic(), _cpu_s(), store.rt_epoch
+    told, costs = began, 0.0
+    sampler.start()
+    module.start()
+    try:
+        while (passed := time.monotonic() - began) < seconds and module.alive:
+            time.sleep(min(POLL_S, seconds - passed))
+            looks += 1
+            operational += store.nonrt_status().ha_state == HaState.OPERATIONAL
+            costs += sampler.last.cost_ns / 1000 if sampler.last else 0.0
+            alarms.note(passed, module.findings.forecasts, module.findings.anomalies)
+            if time.monotonic() - told >= PROGRESS_S:
+                told = time.monotonic()
+                say(f"normal running: {duration(passed)} of {duration(seconds)}, {len(alarms.texts)} alarms")
+    finally:
+        module.stop()
+        sampler.stop()
+    passed = time.monotonic() - began
+    return NormalResult(
+        asked_s=seconds,
+        seconds=passed,
+        alarms=tuple(alarms.texts),
+        module=module.describe(time.monotonic_ns()),
+        samples=sampler.beat,
+        sample_us=costs / max(1, looks),
+        cpu_share=(_cpu_s() - began_cpu) / passed,
+        operational_share=operational / max(1, looks),
+        rt_starts=store.rt_epoch - epoch + 1,
+    )
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def replay_normal(record: Path) -> tuple[float, tuple[dict[str, Any], ...]]:
+    """Judges a recorded run again with the method as it is now: its seconds, and the alarms."""
+    predictor, alarms = Predictor(), Alarms()
+    first = last = 0
+    for t_ns in replay(record, predictor):
+        first, last = first or t_ns, t_ns
+        alarms.note((t_ns - first) / 1e9, predictor.forecasts(), predictor.anomalies())
+    return (last - first) / 1e9, tuple(alarms.texts)
