@@ -23,6 +23,8 @@ from fieldstack_rt.datastore.layout import HaState
 from fieldstack_rt.instance import Instance
 
 POLL_S = 1.0
+MEMORY_LIMIT_MB = dict.fromkeys(("fieldstack-rt", "fieldstack-core", "fieldstack-nonrt"), 256)
+"""Some five to ten times what they need: against the host's memory a false alarm would be out of reach."""
 PROGRESS_S = 30.0
 
 
@@ -59,6 +61,7 @@ class NormalResult:
     def to_json(self) -> dict[str, Any]:
         return {
             "asked_s": self.asked_s,
+            "memory_limit_mb": MEMORY_LIMIT_MB,
             "seconds": round(self.seconds, 1),
             "false_alarms": len(self.alarms),
             "alarms": list(self.alarms),
@@ -98,7 +101,7 @@ def run_normal(request: NormalRequest, folder: Path, say: Say) -> NormalResult:
 
 
 def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFile, say: Say) -> NormalResult:
-    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir)
+    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, MEMORY_LIMIT_MB)
     module = PredictionModule(store, instance.plan_file, sampler, record=file.write)
     alarms, looks, operational = Alarms(), 0, 0
     began, began_cpu, epoch = time.monotonic(), _cpu_s(), store.rt_epoch
