@@ -22,16 +22,21 @@ def median(values: Sequence[float]) -> float:
 
 
 class Scale:
-    """One window. `past_high` is the highest median that has left it: what the series reached before."""
+    """One window. `past_high` and `past_low`: of the medians that have left it, so of all before it."""
 
-    __slots__ = ("_t", "_values", "past_high", "times", "values")
+    __slots__ = ("_t", "_values", "past_high", "past_low", "times", "values")
 
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=WINDOW)
         self.values: deque[float] = deque(maxlen=WINDOW)
-        self.past_high = float("-inf")
+        self.past_high, self.past_low = float("-inf"), float("inf")
         self._t: list[float] = []
         self._values: list[float] = []
+
+    @property
+    def past_range(self) -> float:
+        """How far the series went up and down before this window; 0: there was nothing before."""
+        return max(0.0, self.past_high - self.past_low)
 
     @property
     def full(self) -> bool:
@@ -48,6 +53,7 @@ class Scale:
         self._values.clear()
         if self.full:
             self.past_high = max(self.past_high, self.values[0])
+            self.past_low = min(self.past_low, self.values[0])
         self.times.append(bucket[0])
         self.values.append(bucket[1])
         return bucket

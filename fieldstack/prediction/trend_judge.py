@@ -28,7 +28,9 @@ CONFIDENCE = 0.99
 _STEPS = 4.5
 """Least effective number of rises among the window's 11: k equal steps count as k."""
 _RECORD = 0.25
-"""Share of the window's rise that must lie above all that was before."""
+"""Share of the window's rise, and of the range of what was before, that must lie above what was before."""
+_BENT = 0.7
+"""A rise whose first half is less than this share of its second is taken as one that grows, not as a line."""
 _UNEVEN = 0.25
 """A first half with less than this share of the second half's rise is a step that has just come."""
 
@@ -66,7 +68,7 @@ def judge(scale: Scale, limit: float) -> Verdict | Refusal:
     times, values = list(scale.times), list(scale.values)
     size = len(values) // 3
     thirds = [median(values[place : place + size]) for place in range(0, 3 * size, size)]
-    refusal = _too_little(thirds, limit) or _not_steady(thirds, values, scale.past_high, limit)
+    refusal = _too_little(thirds, limit) or _not_steady(thirds, values, scale, limit)
     return refusal or _when(times, values, thirds, limit)
 
 
@@ -83,26 +85,34 @@ def _too_little(thirds: Sequence[float], limit: float) -> Refusal | None:
 
 
 def _not_steady(
-    thirds: Sequence[float], values: Sequence[float], past_high: float, limit: float
+    thirds: Sequence[float], values: Sequence[float], scale: Scale, limit: float
 ) -> Refusal | None:
     first, second = thirds[1] - thirds[0], thirds[2] - thirds[1]
     if first < _UNEVEN * second or _effective_rises(values) < _STEPS:
         return Refusal.STEP
     if _thirds_until(limit - thirds[2], first, second) > 3 * HORIZON:
         return Refusal.SLOWING
-    if thirds[2] < past_high + _RECORD * (first + second):
+    if thirds[2] < scale.past_high + _RECORD * max(first + second, scale.past_range):
         return Refusal.SEEN_BEFORE
     return None
 
 
 def _thirds_until(rest: float, first: float, second: float) -> float:
-    """How many thirds of the window until `rest` more is used, if each rises by `second / first` of the one
-    before (a rise that grows is taken as a straight one)."""
+    """How many thirds of the window until `rest` more is used: a rise that slows down goes on in the same
+    ratio, one that grows goes on to grow by as much."""
     ratio = second / first
     if ratio >= 1:
-        return rest / second
+        return _growing(rest, second, second - first)
     part = 1 - rest * (1 - ratio) / (second * ratio)
     return math.log(part) / math.log(ratio) if part > 0 else math.inf
+
+
+def _growing(rest: float, rise: float, growth: float) -> float:
+    """k with `rise * k + growth * k * (k + 1) / 2 = rest`."""
+    if growth < 1e-9 * rise:
+        return rest / rise
+    linear = rise + growth / 2
+    return (math.sqrt(linear * linear + 2 * growth * rest) - linear) / growth
 
 
 def _effective_rises(values: Sequence[float]) -> float:
@@ -120,6 +130,9 @@ def _when(
         return Refusal.UNCERTAIN
     span = times[-1] - times[0]
     rest = max(0.0, limit - trend.level)
-    slowing = _thirds_until(limit - thirds[2], thirds[1] - thirds[0], thirds[2] - thirds[1]) - 0.5
-    latest = max(rest / trend.slope_low, slowing * span / 3)
-    return Verdict(trend, thirds[0], span, rest / trend.slope, rest / trend.slope_high, latest)
+    first, second = thirds[1] - thirds[0], thirds[2] - thirds[1]
+    bent = max(0.0, _thirds_until(limit - thirds[2], first, second) - 0.5) * span / 3
+    straight = rest / trend.slope
+    eta = bent if first < _BENT * second else straight
+    soonest, latest = min(rest / trend.slope_high, bent, eta), max(rest / trend.slope_low, bent, eta)
+    return Verdict(trend, thirds[0], span, eta, soonest, latest)
