@@ -25,6 +25,7 @@ STOP_TEXT = {
     "DRY": "no setpoints: controlled stop",
     "PERMIT": "no motion permit from the Non-RT process",
     "NONRT_SILENT": "the Non-RT process is silent: controlled stop",
+    "NONRT_DEAD": "the Non-RT process is dead: controlled stop",
     "AXIS_FAULT": "an axis is in fault",
     "WKC": "working counter lost: a slave does not take part",
     "SHUTDOWN": "the RT process goes down",

@@ -110,7 +110,7 @@ def configuration(
     config.inputs, config.inputs_size = context.inputs_address, context.inputs_size
     config.cycle_time_ns, config.receive_timeout_us = plan.cycle_time_ns, plan.receive_timeout_us
     config.expected_wkc, config.wkc_limit = context.expected_wkc, wkc_limit
-    config.nonrt_timeout_cycles = max(1, nonrt_timeout_ns // plan.cycle_time_ns)
+    config.agent.timeout_ns = nonrt_timeout_ns
     config.fault_injection = int(fault_injection)
     config.socket = socket
     config.axis_count = len(plan.axes)

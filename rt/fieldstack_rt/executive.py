@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.errors import BusError
+from fieldstack_ethercat.bus.errors import BusClosedError, BusError
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
@@ -170,6 +170,8 @@ class RTExecutive:
         try:
             self.cycle.set_supervised(False)
             self.bus.request_state(state)
+        except BusClosedError:
+            return  # it ended before there was anything to take down
         except BusError as error:
             print(f"fieldstack-rt: on the way down: {error}", file=sys.stderr)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stop
 from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
+NONRT_SIDE = Path(__file__).parent / "nonrt_side.py"
 CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"
 
 
@@ -38,7 +39,9 @@ class RtCell:
     store: DataStore
     segment: RunningSegment
     plan: BusPlan
-    guard: Guard
+    guard: Guard | None
+    """Of this process; None where the Non-RT side is a process of its own."""
+    nonrt: subprocess.Popen[str] | None = None
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     beating: threading.Event = field(default_factory=threading.Event)
     events: list[RtEvent] = field(default_factory=list)
@@ -56,6 +59,21 @@ class RtCell:
         self.processes.append(process)
         return process
 
+    def start_nonrt(self) -> subprocess.Popen[str]:
+        """A Non-RT side as a process of its own: guard, beat and permit until it is killed."""
+        command = [sys.executable, str(NONRT_SIDE), self.store.instance.name]
+        self.nonrt = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.nonrt.stdout is not None
+        assert self.nonrt.stdout.readline() == "ready\n"
+        return self.nonrt
+
+    def kill_nonrt(self) -> None:
+        assert self.nonrt is not None
+        assert self.nonrt.stdout is not None
+        self.nonrt.kill()
+        self.nonrt.wait()
+        self.nonrt.stdout.close()
+
     def drain(self) -> list[RtEvent]:
         self.events += self.store.cycle_events.drain(1000) + self.store.host_events.drain(1000)
         return self.events
@@ -72,7 +90,7 @@ class RtCell:
         """All slaves in OP, axes enabled, nothing in the way."""
         wait_for(lambda: self.store.rt_phase is RtPhase.CYCLING, "RT cycles")
         wait_for(self._free, f"axes free; stop reason {self.store.rt_status().stop_reason}")
-        wait_for(lambda: self.guard.status().state == GuardState.ARMED, "the guard is armed")
+        wait_for(lambda: self.store.guard_status().state == GuardState.ARMED, "the guard is armed")
 
     def _free(self) -> bool:
         status = self.store.rt_status()
@@ -98,21 +116,26 @@ class RtCell:
 
 
 @contextlib.contextmanager
-def rt_cell(instance: Instance, *, threshold_cycles: int = 5) -> Iterator[RtCell]:
-    """A cell with one RT process, free to move."""
+def rt_cell(
+    instance: Instance, *, threshold_cycles: int = 5, own_nonrt: bool = False, options: Sequence[str] = ()
+) -> Iterator[RtCell]:
+    """A cell with one RT process, free to move. `own_nonrt`: its Non-RT side is a process, to be killed."""
     plan = BusConfig.from_file(CONFIG).to_plan()
     instance.plan_file.write_text(plan.to_json())
     with running_segment() as segment:
         store = DataStore.create(instance)
         store.motion_permit = True
-        guard = Guard(store, GuardConfig(threshold_cycles=threshold_cycles)).start()
+        guard = None if own_nonrt else Guard(store, GuardConfig(threshold_cycles=threshold_cycles)).start()
         cell = RtCell(store, segment, plan, guard)
-        cell.beating.set()
         over = threading.Event()
         beat = threading.Thread(target=_beat, args=(cell, over))
         beat.start()
         try:
-            cell.start_rt()
+            if own_nonrt:
+                cell.start_nonrt()
+            else:
+                cell.beating.set()
+            cell.start_rt(*options)
             cell.wait_until_free_to_move()
             yield cell
         finally:
@@ -135,5 +158,8 @@ def _end(cell: RtCell, over: threading.Event, beat: threading.Thread) -> None:
             process.stderr.close()
     over.set()
     beat.join()
-    cell.guard.stop()
+    if cell.guard is not None:
+        cell.guard.stop()
+    if cell.nonrt is not None:
+        cell.kill_nonrt()
     cell.store.unlink()

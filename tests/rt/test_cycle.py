@@ -123,6 +123,25 @@ def test_a_stream_that_would_jump_is_refused(cell: RtCell) -> None:
 
 
 @pytest.mark.system
+def test_garbage_in_the_ring_does_not_void_the_streams_to_come(cell: RtCell) -> None:
+    targets = [int(cell.store.rt_status().axes[i].target) for i in range(len(cell.plan.axes))]
+    for garbage in (2**64 - 1, 2**40):
+        cell.store.setpoints.push(garbage, targets, [0] * len(targets))
+    wait_for(lambda: cell.seen(EventCode.STREAM_DAMAGED), "the damage is told")
+    Sway(cell, 1).push(0.2, last=True)
+    wait_for(lambda: cell.store.rt_status().stream == 1, "the next stream is played")
+
+
+@pytest.mark.system
+def test_an_rt_process_that_ends_before_the_bus_is_up_says_why_and_nothing_else(cell: RtCell) -> None:
+    assert cell.stop_rt() == 0
+    failed = cell.start_rt("--interface", "no-such-if")
+    assert failed.wait(15) == 4
+    assert failed.stderr is not None
+    assert "on the way down" not in failed.stderr.read()
+
+
+@pytest.mark.system
 @pytest.mark.parametrize("source", list(EstopSource))
 def test_every_sources_emergency_stop_is_obeyed_and_latched_until_reset(
     cell: RtCell, source: EstopSource

@@ -47,7 +47,7 @@ def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
     before, epoch, since = cell.snapshot(), cell.store.rt_epoch, cell.last_event()
     watch = Watch.in_motion(cell)
     with without_nonrt(cell):
-        cell.await_snapshot(lambda s: s["motion"]["stop_reason"] == "NONRT_SILENT", "RT misses Non-RT")
+        cell.await_snapshot(lambda s: s["motion"]["stop_reason"] == "NONRT_DEAD", "RT knows of its death")
         cell.await_stand()
         code, status = cell.status()
         assert code == 7
@@ -56,8 +56,8 @@ def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
         assert (status["ha"]["last_state"], status["live"]) == ("OPERATIONAL", True)
         assert set(status["bus"]["al_states"]) == {"OP"}
     cell.await_event(since, EventKind.PROCESS_ADOPTED, process="fieldstack-rt")
-    silent = cell.await_event(since, EventKind.RT, code="nonrt_silent")
-    motors_stopped_along_the_ramp(cell, watch, since_ns=silent.t_ns, any_speed=True)
+    dead = cell.await_event(since, EventKind.RT, code="nonrt_dead")
+    motors_stopped_along_the_ramp(cell, watch, since_ns=dead.t_ns, any_speed=True)
     cell.await_motion()
     after = cell.snapshot()
     assert after["nonrt"]["pid"] != before["nonrt"]["pid"]

@@ -61,9 +61,10 @@ _TEXTS: Mapping[int, EventText] = {
         "no beat of the Non-RT process for {cycles} cycles: axes stop",
         a="cycles",
         b="beat",
+        c="reaction_code",
         severity="error",
     ),
-    EventCode.NONRT_BACK: EventText("the Non-RT process beats again", a="beat"),
+    EventCode.NONRT_BACK: EventText("the Non-RT process beats again", a="beat", b="before_code"),
     EventCode.STREAM_STARTED: EventText("setpoint stream {stream} started", a="stream"),
     EventCode.STREAM_ENDED: EventText("setpoint stream {stream} ended at rest", a="stream", b="tail"),
     EventCode.STREAM_DRY: EventText(

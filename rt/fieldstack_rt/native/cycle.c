@@ -97,7 +97,7 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     int following = fs_cycle_take_setpoint(cycle, now, stop, dt_s);
     fs_axis_demand demand = { stop, fs_load32(&cycle->store->reset_count) + cycle->own_resets,
                               cycle->was_enabled && stop != FS_STOP_ESTOP &&
-                                  !(stop == FS_STOP_SHUTDOWN && all_at_rest(cycle, dt_s)),
+                                  (fs_cycle_keeps_power(cycle, stop) || !all_at_rest(cycle, dt_s)),
                               dt_s };
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
@@ -179,8 +179,8 @@ static void await_command(fs_cycle *cycle) {
 }
 
 static void run_cycles(fs_cycle *cycle) {
-    cycle->nonrt_beat = fs_load64(&cycle->store->nonrt_beat);
-    cycle->status.stream = cycle->finished_stream = cycle->store->rt_status.stream; /* left by a predecessor: void */
+    fs_agent_begin(&cycle->agent, cycle->store, &cycle->config.agent, cycle->config.cycle_time_ns);
+    fs_cycle_void_streams(cycle, fs_now_ns(), cycle->store->rt_status.stream); /* left by a predecessor */
     fs_cycle_new_preemptions(cycle);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
         cycle->axes[i].reset_seen = fs_load32(&cycle->store->reset_count);

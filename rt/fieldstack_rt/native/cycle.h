@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "agent.h"
 #include "axis.h"
 #include "layout.h"
 
@@ -21,7 +22,7 @@ typedef struct fs_cycle_config {
     int32_t socket;                /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
     int32_t expected_wkc;
     uint32_t wkc_limit;            /* bad cycles in a row that stop the axes */
-    uint32_t nonrt_timeout_cycles; /* cycles without a Non-RT beat that stop the axes */
+    fs_agent_settings agent;       /* defaults of the HA agent; 0: built in */
     uint32_t fault_injection;
     uint32_t axis_count;
     uint32_t io_output_spans, io_input_spans;

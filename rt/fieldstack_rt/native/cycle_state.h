@@ -1,10 +1,11 @@
-/* What the parts of the cycle share; for cycle.c, setpoints.c, stop.c and exchange.c alone. */
+/* What the parts of the cycle share; for the files of the cycle alone. */
 #ifndef FIELDSTACK_CYCLE_STATE_H
 #define FIELDSTACK_CYCLE_STATE_H
 
 #include <pthread.h>
 #include <stdint.h>
 
+#include "agent.h"
 #include "cycle.h"
 #include "thread.h"
 
@@ -29,8 +30,9 @@ struct fs_cycle {
     /* the cycle thread's own */
     fs_rt_status status;
     fs_axis axes[64];
-    uint64_t next_ns, nonrt_beat;
-    uint32_t nonrt_quiet, nonrt_seen, own_resets, was_enabled, all_enabled, silent_told, wkc_told;
+    fs_agent agent;
+    uint64_t next_ns;
+    uint32_t own_resets, was_enabled, all_enabled, never_told, wkc_told, damage_told;
     uint64_t faults_told;                    /* a bit an axis */
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
     long preemptions;
@@ -48,9 +50,15 @@ long fs_cycle_new_preemptions(fs_cycle *cycle);
 void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now);
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now); /* enum fs_stop */
 
+/* Whether axes that came to rest for this reason are held under power. */
+int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop);
+
 /* ---- setpoints.c: the stream from the Main Core ---- */
 /* Takes this cycle's setpoint if there is one and it may be played; 1: the axes follow. */
 int fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s);
+
+/* Setpoints of `last` and before are void. */
+void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last);
 
 /* ---- exchange.c: process data through SOEM ---- */
 uint32_t fs_cycle_exchange(fs_cycle *cycle); /* enum fs_sample_flag */

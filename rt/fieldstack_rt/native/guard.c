@@ -24,6 +24,7 @@ static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycl
 static const uint32_t PLAN_READ_ATTEMPTS = 1000;
 static const uint32_t MOST_EXCUSED = 50;            /* in a row: a CPU that stands longer is a failure too */
 static const int32_t HIGHEST_PRIORITY = 98;
+static const uint64_t LIFE_CLAIM_NS = 200000;       /* a try at nonrt_lock; one a look while a predecessor has it */
 
 struct fs_guard {
     fs_store *store;
@@ -35,7 +36,9 @@ struct fs_guard {
     fs_guard_status status;
     fs_guard_plan plan;                             /* private: damage to the shared one can not reach it */
     fs_safe_frames frames;
-    fs_lock held;                                   /* the mutex as it is while this thread holds it */
+    fs_lock held;                                   /* rt_lock as it is while this thread holds it */
+    fs_lock life;                                   /* nonrt_lock likewise */
+    int has_life;
     uint64_t beat;
     uint32_t quiet, excused_row, disobeyed;
     fs_witness witness;
@@ -291,10 +294,32 @@ static void stand_by(fs_guard *guard) {
     if ((phase != FS_RT_STARTING && phase != FS_RT_CYCLING) || !arm(guard)) pause_ns(IDLE_NS);
 }
 
+/* ---- the Non-RT process's own life, for RT's agent ---- */
+
+/* Held from the thread's start to its end: RT's cycle sees in the word itself that its owner died.  A predecessor
+ * that is still being torn down has it a little longer. */
+static void hold_life(fs_guard *guard) {
+    fs_lock *lock = &guard->store->nonrt_lock;
+    if (guard->has_life) {
+        fs_lock_mend(lock, &guard->life);
+        return;
+    }
+    guard->has_life = owns_lock(fs_lock_claim(lock, LIFE_CLAIM_NS));
+    if (guard->has_life) fs_lock_keep(lock, &guard->life);
+}
+
+static void let_life_go(fs_guard *guard) {
+    if (!guard->has_life) return;
+    fs_lock_mend(&guard->store->nonrt_lock, &guard->life);
+    fs_lock_release(&guard->store->nonrt_lock);
+}
+
 static void *guard_thread(void *argument) {
     fs_guard *guard = argument;
     fs_thread_prepare(&guard->setup);
     while (!fs_load32(&guard->stop)) {
+        /* While this thread holds rt_lock too, the C library links the two: then neither may be restored whole. */
+        if (guard->status.state != FS_GUARD_TRIPPED) hold_life(guard);
         switch (guard->status.state) {
         case FS_GUARD_ARMED: watch(guard); break;
         case FS_GUARD_TRIPPED: hold_safe(guard); break;
@@ -304,6 +329,7 @@ static void *guard_thread(void *argument) {
     if (guard->status.state == FS_GUARD_TRIPPED) let_go(guard);
     disarm(guard);
     set_state(guard, FS_GUARD_OFF);
+    let_life_go(guard);
     return NULL;
 }
 

@@ -9,12 +9,29 @@ static void end_stream(fs_cycle *cycle, uint64_t now, uint32_t state, uint32_t c
     if (code) fs_cycle_tell(cycle, now, code, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, 0);
 }
 
-static const fs_setpoint *next_valid(fs_cycle *cycle) {
+/* Streams count up by one: an id far ahead is damage, and believed it would void all that come after. */
+static const uint64_t FURTHEST_STREAM = UINT64_C(1) << 32;
+
+static int damaged(fs_cycle *cycle, uint64_t now, uint64_t stream) {
+    if (stream - cycle->finished_stream <= FURTHEST_STREAM) return 0;
+    if (!cycle->damage_told) fs_cycle_tell(cycle, now, FS_EV_STREAM_DAMAGED, 0, (int64_t)stream, 0, 0);
+    cycle->damage_told = 1;
+    return 1;
+}
+
+void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last) {
+    cycle->finished_stream = 0;
+    if (damaged(cycle, now, last)) last = 0;
+    cycle->status.stream = cycle->finished_stream = last;
+}
+
+static const fs_setpoint *next_valid(fs_cycle *cycle, uint64_t now) {
     enum { DROPS_A_CYCLE = 128 };
     fs_setpoint_ring *ring = &cycle->store->setpoints;
     for (int drops = 0; drops < DROPS_A_CYCLE; drops++) {
         const fs_setpoint *setpoint = fs_setpoint_peek(ring);
-        if (!setpoint || setpoint->stream > cycle->finished_stream) return setpoint;
+        if (!setpoint) return NULL;
+        if (setpoint->stream > cycle->finished_stream && !damaged(cycle, now, setpoint->stream)) return setpoint;
         fs_setpoint_drop(ring);
     }
     return NULL;
@@ -28,6 +45,7 @@ static int begin_stream(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoi
         return 0;
     }
     cycle->status.stream_state = FS_STREAM_PLAYING;
+    cycle->damage_told = 0;
     fs_cycle_tell(cycle, now, FS_EV_STREAM_STARTED, 0, (int64_t)setpoint->stream, 0, 0);
     return 1;
 }
@@ -61,7 +79,7 @@ int fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double 
     }
     if (!playing && (!cycle->all_enabled || !fs_cycle_all_standing(cycle))) return 0;
     if (!playing) cycle->dry = 0; /* standing again: a new stream may begin */
-    const fs_setpoint *setpoint = next_valid(cycle);
+    const fs_setpoint *setpoint = next_valid(cycle, now);
     if (playing && (!setpoint || setpoint->stream != cycle->status.stream)) {
         end_stream(cycle, now, FS_STREAM_DRY, FS_EV_STREAM_DRY, 0);
         cycle->dry = 1;

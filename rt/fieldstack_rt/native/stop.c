@@ -1,24 +1,39 @@
 #include "cycle_state.h"
 #include "store.h"
 
-/* Counts cycles without progress, not time: a stalled machine is not a silent Non-RT process. */
-static int nonrt_silent(fs_cycle *cycle, uint64_t now) {
-    uint64_t beat = fs_load64(&cycle->store->nonrt_beat);
-    cycle->status.nonrt_gap_ns = cycle->nonrt_quiet * cycle->config.cycle_time_ns;
-    cycle->status.nonrt_view = !cycle->nonrt_seen ? FS_PEER_NEVER : cycle->silent_told ? FS_PEER_SILENT : FS_PEER_WELL;
-    if (beat != cycle->nonrt_beat) {
-        cycle->nonrt_beat = beat;
-        cycle->nonrt_quiet = 0;
-        cycle->nonrt_seen = 1;
-        if (cycle->silent_told) fs_cycle_tell(cycle, now, FS_EV_NONRT_BACK, 0, (int64_t)beat, 0, 0);
-        cycle->silent_told = 0;
-        return 0;
+static void tell_view(fs_cycle *cycle, uint64_t now, uint32_t before) {
+    const fs_agent *agent = &cycle->agent;
+    uint32_t reaction = fs_agent_reaction_now(agent);
+    switch (agent->view) {
+    case FS_PEER_NEVER: break;
+    case FS_PEER_WELL:
+        if (before != FS_PEER_NEVER) fs_cycle_tell(cycle, now, FS_EV_NONRT_BACK, 0, (int64_t)agent->beat, before, 0);
+        break;
+    case FS_PEER_SLOW:
+        fs_cycle_tell(cycle, now, FS_EV_NONRT_SLOW, 0, (int64_t)agent->gap_ns, (int64_t)agent->settings.slow_ns, 0);
+        break;
+    case FS_PEER_SILENT:
+        fs_cycle_tell(cycle, now, FS_EV_NONRT_SILENT, 0, (int64_t)(agent->gap_ns / agent->period_ns),
+                      (int64_t)agent->beat, reaction);
+        break;
+    default:
+        fs_cycle_tell(cycle, now, agent->view == FS_PEER_DEAD ? FS_EV_NONRT_DEAD : FS_EV_NONRT_STOPPING, 0, (int64_t)agent->beat, reaction,
+                      (int64_t)agent->settings.go_on_ns);
     }
-    if (!cycle->nonrt_seen) return 1; /* never seen: nothing to tell, and nothing may move */
-    if (++cycle->nonrt_quiet <= cycle->config.nonrt_timeout_cycles) return 0;
-    if (!cycle->silent_told) fs_cycle_tell(cycle, now, FS_EV_NONRT_SILENT, 0, cycle->nonrt_quiet, (int64_t)beat, 0);
-    cycle->silent_told = 1;
-    return 1;
+}
+
+static void watch_nonrt(fs_cycle *cycle, uint64_t now) {
+    fs_agent *agent = &cycle->agent;
+    uint32_t view = agent->view, damaged = agent->damaged;
+    fs_agent_look(agent, cycle->store);
+    if (agent->view != view) tell_view(cycle, now, view);
+    if (agent->damaged & ~damaged) fs_cycle_tell(cycle, now, FS_EV_AGENT_WORDS, 0, agent->damaged, 0, 0);
+    if (agent->view == FS_PEER_NEVER && agent->gap_ns > agent->settings.grace_ns && !cycle->never_told) {
+        fs_cycle_tell(cycle, now, FS_EV_NONRT_NEVER, 0, (int64_t)agent->gap_ns, 0, 0);
+        cycle->never_told = 1;
+    }
+    cycle->status.nonrt_view = agent->view;
+    cycle->status.nonrt_gap_ns = agent->gap_ns;
 }
 
 static int any_axis_faulted(fs_cycle *cycle, uint64_t now) {
@@ -37,12 +52,14 @@ static int any_axis_faulted(fs_cycle *cycle, uint64_t now) {
 }
 
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now) {
-    int silent = nonrt_silent(cycle, now), faulted = any_axis_faulted(cycle, now);
+    int faulted = any_axis_faulted(cycle, now);
+    watch_nonrt(cycle, now);
+    uint32_t nonrt = fs_agent_stop(&cycle->agent);
     if (cycle->status.estop_seen) return FS_STOP_ESTOP;
     if (fs_load32(&cycle->quiesce)) return FS_STOP_SHUTDOWN;
     if (cycle->status.bad_wkc_row >= cycle->config.wkc_limit) return FS_STOP_WKC;
     if (faulted) return FS_STOP_AXIS_FAULT;
-    if (silent) return FS_STOP_NONRT_SILENT;
+    if (nonrt) return nonrt;
     if (!fs_load32(&cycle->store->motion_permit)) return FS_STOP_PERMIT;
     if (cycle->dry) return FS_STOP_DRY;
     return cycle->all_enabled ? FS_STOP_NONE : FS_STOP_NOT_ENABLED;
@@ -54,4 +71,14 @@ void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now) {
     uint32_t code = latch ? FS_EV_ESTOP_OBEYED : FS_EV_ESTOP_CLEARED;
     fs_cycle_tell(cycle, now, code, 0, (int64_t)(latch & UINT32_MAX), (int64_t)(latch >> 32), (int64_t)cycle->status.cycle);
     cycle->status.estop_seen = latch;
+}
+
+int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop) {
+    switch (stop) {
+    case FS_STOP_ESTOP:
+    case FS_STOP_SHUTDOWN: return 0;
+    case FS_STOP_NONRT_DEAD:
+    case FS_STOP_NONRT_SILENT: return fs_agent_reaction_now(&cycle->agent) != FS_AGENT_STOP;
+    default: return 1;
+    }
 }
