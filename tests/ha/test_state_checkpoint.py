@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,9 @@ from typing import Any
 import pytest
 
 from fieldstack.ha.checkpoint.rule import Verdict
+from fieldstack.ha.checkpoint.verdict import verdict_for_core
+from fieldstack.ha.durable import DurableRecord
+from fieldstack.ha.facts import PositionCheck
 from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
@@ -42,6 +48,12 @@ def task(store: DataStore, text: bytes) -> None:
 def make(store: DataStore, folder: Path, plan: str = "p") -> tuple[StateCheckpoint, list[str]]:
     errors: list[str] = []
     return StateCheckpoint(store, folder, S, CheckpointReports(errors.append), plan), errors
+
+
+def core_started(store: DataStore) -> None:
+    record = store.core_status()
+    record.epoch += 1
+    store.write_core_status(record)
 
 
 def again(store: DataStore) -> DataStore:
@@ -142,3 +154,146 @@ def test_a_file_of_another_shape_is_no_checkpoint(store: DataStore, tmp_path: Pa
     assert restored.generation == 0
     assert restored.judgement.rule == "unreadable"
     assert "its shape is not that of a checkpoint" in restored.judgement.reason
+
+
+def test_budgets_and_latches_are_of_the_same_record(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep(5 * S, status(store, 11))
+    checkpoint.keep_ha(5 * S, {"restarts": {"fieldstack-rt": [1, 2]}})
+    checkpoint.close()
+    assert make(store, tmp_path)[0].restore().ha == {"restarts": {"fieldstack-rt": [1, 2]}}
+    fresh = again(store)
+    restored = make(fresh, tmp_path)[0].restore()
+    assert restored.ha == {"restarts": {"fieldstack-rt": [1, 2]}}
+    assert fresh.checkpoint().position[0] == 11
+
+
+def test_of_memory_and_file_the_newer_one_counts(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep(5 * S, status(store, 1), changed=True)
+    checkpoint.keep(6 * S, status(store, 2))
+    checkpoint.close()
+    restored = make(store, tmp_path)[0].restore()
+    assert (restored.generation, restored.remark) == (2, "from shared memory")
+    assert store.checkpoint().position[0] == 2
+
+
+def test_damaged_memory_gives_way_to_the_file(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep(5 * S, status(store, 1), changed=True)
+    checkpoint.close()
+    store.raw.checkpoint.position[0] = 99
+    restored = make(store, tmp_path)[0].restore()
+    assert "its checksum is wrong" in restored.remark
+    assert store.checkpoint().position[0] == 1
+
+
+def test_what_does_not_fit_into_the_memory_is_in_the_file(store: DataStore, tmp_path: Path) -> None:
+    big = {"reasons": "x" * 5000}
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep_ha(5 * S, big)
+    checkpoint.close()
+    assert make(store, tmp_path)[0].restore().ha == big
+
+
+def test_an_older_versions_budgets_are_taken_over_and_its_file_goes(store: DataStore, tmp_path: Path) -> None:
+    DurableRecord(tmp_path, "ha-state").save({"restarts": {"fieldstack-rt": [5]}})
+    DurableRecord(tmp_path, "checkpoint").save(
+        {"generation": 7, "positions": [4], "task": "", "written_ns": 1}
+    )
+    checkpoint, _ = make(store, tmp_path)
+    restored = checkpoint.restore()
+    checkpoint.close()
+    assert (restored.generation, restored.ha) == (7, {"restarts": {"fieldstack-rt": [5]}})
+    assert not list(tmp_path.glob("ha-state*"))
+    assert make(again(store), tmp_path)[0].restore().ha == {"restarts": {"fieldstack-rt": [5]}}
+
+
+def test_a_newer_versions_checkpoint_is_refused_in_clear_words(store: DataStore, tmp_path: Path) -> None:
+    DurableRecord(tmp_path, "checkpoint").save({"version": 3})
+    judgement = make(store, tmp_path)[0].restore().judgement
+    assert judgement.rule == "unreadable"
+    assert "of version 3, this program reads up to 2: a newer version wrote it" in judgement.reason
+
+
+def test_positions_of_another_bus_are_not_used(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.restore()
+    task(store, b"t")
+    core_started(store)
+    checkpoint.keep(5 * S, status(store, 11, 22))
+    checkpoint.keep_ha(5 * S, {"a": 1})
+    checkpoint.close()
+    other, _ = make(store, tmp_path, "another bus")
+    restored = other.restore()
+    other.close()
+    assert restored.judgement.rule == "other-bus"
+    assert restored.ha == {"a": 1}
+    assert store.checkpoint().axis_count == 0
+    assert other.read()[0] == 0
+
+
+def test_a_safe_initial_state_stays_until_something_is_started(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.restore()
+    core_started(store)
+    checkpoint.keep(time.monotonic_ns(), status(store, 11))
+    checkpoint.close()
+    make(store, tmp_path, "another bus")[0].restore()
+    told = verdict_for_core(store)
+    assert told is not None
+    assert told.verdict is Verdict.SAFE_INITIAL_STATE
+    assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "unresolved"
+    core_started(store)
+    assert verdict_for_core(store) is None
+    assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "go-on"
+
+
+def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Path) -> None:
+    told: list[str] = []
+    first, _ = make(store, tmp_path)
+    first.keep(5 * S, status(store, 1))
+    first.close()
+    reports = CheckpointReports(told.append, judged=lambda judgement: told.append(judgement.rule))
+    checkpoint = StateCheckpoint(again(store), tmp_path, S, reports, "p")
+    assert checkpoint.restore().judgement.verdict is Verdict.GO_ON
+    checkpoint.compare(PositionCheck.PENDING)
+    checkpoint.compare(PositionCheck.DIFFER)
+    checkpoint.compare(PositionCheck.DIFFER)
+    assert told == ["positions-differ"]
+    assert checkpoint.describe()["restore"]["verdict"] == "safe initial state"
+    checkpoint.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_a_full_disk_is_told_once_tried_again_and_holds_up_nobody(store: DataStore, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], check=True)
+    try:
+        back, told = threading.Event(), list[str]()
+        reports = CheckpointReports(told.append, back.set)
+        checkpoint = StateCheckpoint(store, folder, 1, reports, "p")
+        checkpoint.keep(5 * S, status(store, 1))
+        until = time.monotonic() + 5
+        while checkpoint.describe()["filed_ns"] == 0:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        (folder / "ballast").write_bytes(bytes(16 * 4096 - 4096))
+        for position in range(20):
+            checkpoint.keep(6 * S + position, status(store, position))
+            assert store.checkpoint().position[0] == position
+        while not told:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        measure = next(checkpoint.measures(6 * S + 100))
+        assert (measure.subject, measure.detail) == ("checkpoint", "No space left on device")
+        (folder / "ballast").unlink()
+        assert back.wait(5)
+        checkpoint.close()
+        assert told == ["No space left on device"]
+        data = DurableRecord(folder, "checkpoint").load().data
+        assert data is not None
+        assert data["positions"] == [19]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -74,7 +74,8 @@ class RestoreFacts:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`use_positions`: RT compares the axes with the checkpoint before they get power."""
+    """`use_positions`: RT compares the axes with the checkpoint before they get power. (Never with one of
+    another bus, whichever rule decides.)"""
 
     name: str
     applies: Callable[[RestoreFacts], bool]
@@ -207,4 +208,5 @@ RULES: tuple[Rule, ...] = (
 def judge(facts: RestoreFacts) -> Judgement:
     """The first rule that applies; the last one always does."""
     rule = next(rule for rule in RULES if rule.applies(facts))
-    return Judgement(rule.verdict, rule.name, rule.reason(facts), rule.use_positions)
+    same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
+    return Judgement(rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus)

@@ -9,21 +9,18 @@ from fieldstack.ha.checkpoint.rule import Judgement, Verdict
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
 
-def mark(store: DataStore, judgement: Judgement) -> dict[str, Any]:
-    """The verdict as it lies beside the checkpoint: it is meant for the next Core, and for no later one."""
-    return judgement.to_dict() | _epochs(store)
-
-
 def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
     """Why the restore before came to the safe initial state, if neither RT nor Core was started since."""
     found = extra.get("restore")
     if not isinstance(found, dict) or found.get("verdict") != Verdict.SAFE_INITIAL_STATE:
         return ""
-    same = all(found.get(name) == epoch for name, epoch in _epochs(store).items())
+    same = all(found.get(name) == epoch for name, epoch in epochs(store).items())
     return str(found.get("reason", "")) if same else ""
 
 
-def _epochs(store: DataStore) -> dict[str, int]:
+def epochs(store: DataStore) -> dict[str, int]:
+    """As they are when a restore is judged; they lie beside its verdict, which is meant for the next Core
+    and for no later one."""
     return {"core_epoch": _core_epoch(store), "rt_epoch": store.rt_epoch}
 
 

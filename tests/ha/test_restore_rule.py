@@ -1,0 +1,87 @@
+"""The rule of a restore: every combination of what can be known, and the rows of its table one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from fieldstack.ha.checkpoint.rule import (
+    MOST_AGE_NS,
+    RULES,
+    Ended,
+    PlanMatch,
+    RestoreFacts,
+    Source,
+    Verdict,
+    judge,
+)
+from fieldstack.ha.facts import PositionCheck
+
+WELL = RestoreFacts(source=Source.FILE, ended=Ended.FAILURE, age_ns=10**9, boot_changed=True, willing=1)
+CHOICES: dict[str, tuple[object, ...]] = {
+    "source": tuple(Source),
+    "unreadable": ("", "torn"),
+    "ended": tuple(Ended),
+    "rt_ran_on": (False, True),
+    "age_ns": (None, 0, MOST_AGE_NS, MOST_AGE_NS + 1),
+    "boot_changed": (False, True),
+    "plan": tuple(PlanMatch),
+    "positions": tuple(PositionCheck),
+    "latched": ("", "a person"),
+    "unresolved": ("", "before"),
+    "asking": ((), ("a",)),
+    "willing": (0, 1),
+}
+EVERYTHING = [
+    RestoreFacts(**dict(zip(CHOICES, values, strict=True)))  # type: ignore[arg-type]
+    for values in product(*CHOICES.values())
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "verdict"),
+    [
+        ({}, "go-on", Verdict.GO_ON),
+        ({"source": Source.MEMORY, "boot_changed": False}, "go-on", Verdict.GO_ON),
+        ({"positions": PositionCheck.AGREE}, "go-on", Verdict.GO_ON),
+        ({"positions": PositionCheck.DIFFER}, "positions-differ", Verdict.SAFE_INITIAL_STATE),
+        ({"rt_ran_on": True, "latched": "by hand"}, "rt-ran-on", Verdict.GO_ON),
+        ({"latched": "by hand"}, "latched", Verdict.SAFE_INITIAL_STATE),
+        ({"unresolved": "too old"}, "unresolved", Verdict.SAFE_INITIAL_STATE),
+        ({"source": Source.NONE, "unreadable": "torn"}, "unreadable", Verdict.SAFE_INITIAL_STATE),
+        ({"source": Source.NONE}, "first-start", Verdict.SAFE_INITIAL_STATE),
+        ({"plan": PlanMatch.OTHER}, "other-bus", Verdict.SAFE_INITIAL_STATE),
+        ({"age_ns": None}, "age-unknown", Verdict.SAFE_INITIAL_STATE),
+        ({"age_ns": MOST_AGE_NS + 1}, "too-old", Verdict.SAFE_INITIAL_STATE),
+        ({"age_ns": MOST_AGE_NS + 1, "ended": Ended.REQUEST}, "go-on", Verdict.GO_ON),
+        ({"plan": PlanMatch.UNKNOWN}, "plan-unknown", Verdict.SAFE_INITIAL_STATE),
+        ({"plan": PlanMatch.UNKNOWN, "boot_changed": False}, "go-on", Verdict.GO_ON),
+        ({"asking": ("a", "b"), "willing": 0}, "all-tasks-ask", Verdict.SAFE_INITIAL_STATE),
+        ({"asking": ("a",), "willing": 1}, "go-on", Verdict.GO_ON),
+    ],
+)
+def test_the_table(change: dict[str, object], rule: str, verdict: Verdict) -> None:
+    judgement = judge(replace(WELL, **change))  # type: ignore[arg-type]
+    assert (judgement.rule, judgement.verdict) == (rule, verdict)
+    assert judgement.reason
+
+
+def test_every_row_decides_something_and_every_case_is_decided() -> None:
+    assert {judge(facts).rule for facts in EVERYTHING} == {rule.name for rule in RULES}
+
+
+def test_nothing_goes_on_from_what_can_not_be_trusted() -> None:
+    for facts in EVERYTHING:
+        judgement = judge(facts)
+        if judgement.verdict is Verdict.GO_ON:
+            assert facts.positions is not PositionCheck.DIFFER
+            assert facts.rt_ran_on or (
+                facts.source is not Source.NONE
+                and not facts.latched
+                and facts.plan is not PlanMatch.OTHER
+                and facts.age_ns is not None
+            )
+        if facts.plan is PlanMatch.OTHER and not facts.rt_ran_on:
+            assert not judgement.use_positions
