@@ -5,31 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action, ActionKind, Step
+from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
+from fieldstack.ha.actuators.core_control import CoreControl
+from fieldstack.ha.actuators.degrade import Degrade
+from fieldstack.ha.actuators.flights import Flights
+from fieldstack.ha.actuators.outcome import Carried, Following, Outcome
+from fieldstack.ha.actuators.processes import Processes
+from fieldstack.ha.actuators.slaves import SlaveRestarts
+from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.alerts import Alerts
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_monitor import ProcessMonitor
 from fieldstack.ha.state_checkpoint import StateCheckpoint
-from fieldstack.ha.vocabulary import ClearWhen, ProcessName
-from fieldstack.process.manager import ProcessManager, ProcessStartError
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource
-
-_UNTIL = {ClearWhen.ON_RESET: Clear.ON_RESET, ClearWhen.ON_RECOVERY: Clear.ON_RECOVERY}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an action: `confirmed` only if it was read back."""
-
-    confirmed: bool
-    text: str
+from fieldstack.process.manager import ProcessManager
+from fieldstack_rt.datastore import DataStore
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the manager acts through. `answer(request, accepted, text)` reaches the operator who asked."""
+    """What the manager acts through. `answer(action)` reaches the operator who asked."""
 
     store: DataStore
     processes: ProcessManager
@@ -37,119 +36,85 @@ class Ports:
     checkpoint: StateCheckpoint
     log: EventLog
     alerts: Alerts
-    answer: Callable[[int, bool, str], None]
+    answer: Callable[[Action], None]
+    cell: CellMap
+    core: CoreControl
+    modules: Modules
     stop_timeout_s: float = 5.0
 
 
 class FailoverManager:
-    """One action after the other, in the order given: worst first. Nothing here waits."""
+    """One action after the other, in the order given: worst first. Nothing here waits.
+
+    What can not be known at once is read back in the passes that follow; `outcomes` hands it to the next
+    decision.
+    """
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._carry: dict[ActionKind, Callable[[Action], Outcome | None]] = {
-            ActionKind.EMERGENCY_STOP: self._emergency_stop,
-            ActionKind.SAFE_MODE_ENTER: lambda _: self._permit(False),
-            ActionKind.SAFE_MODE_EXIT: lambda _: self._permit(True),
-            ActionKind.AWAIT_MANUAL: lambda _: Outcome(True, "waiting for an operator's reset"),
+        self._flights = Flights(self._record)
+        self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
+        stops = Stops(ports.store, ports.log)
+        self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
+            ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),
+            ActionKind.EMERGENCY_STOP: stops.emergency_stop,
+            ActionKind.SAFE_MODE_ENTER: lambda _: stops.permit(False),
+            ActionKind.SAFE_MODE_EXIT: lambda _: stops.permit(True),
+            ActionKind.AWAIT_MANUAL: lambda _: Outcome(True, "waiting for a person"),
+            ActionKind.DEGRADE: Degrade(ports.store, ports.cell).carry,
             ActionKind.RECORD_STEP: self._record_step,
             ActionKind.READ_CHECKPOINT: self._read_checkpoint,
-            ActionKind.FENCE_PROCESS: self._fence,
-            ActionKind.STOP_PROCESS: self._stop,
+            ActionKind.FENCE_PROCESS: self._processes.fence,
+            ActionKind.STOP_PROCESS: self._processes.stop,
             ActionKind.REBOOT_PROCESS: self._reboot,
-            ActionKind.START_PROCESS: self._start,
-            ActionKind.CLEAR_LATCH: self._clear_latch,
-            ActionKind.RESET_FAULTS: self._reset_faults,
+            ActionKind.START_PROCESS: self._processes.start,
+            ActionKind.RESTART_SLAVE: SlaveRestarts(ports.store, ports.cell).carry,
+            ActionKind.RESTART_MODULE: ports.modules.carry,
+            ActionKind.REALLOCATE: ports.core.reallocate,
+            ActionKind.CLEAR_LATCH: stops.clear_latch,
+            ActionKind.RESET_FAULTS: stops.reset_faults,
             ActionKind.SEND_ALERT: self._alert,
-            ActionKind.ANSWER: self._answer,
+            ActionKind.ANSWER: lambda action: ports.answer(action),
         }
 
-    def execute(self, actions: tuple[Action, ...]) -> None:
+    def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
         for action in actions:
-            outcome = self._carry[action.kind](action)
-            if outcome is not None:
-                self._record(action, outcome)
+            carried = self._carry[action.kind](action)
+            if isinstance(carried, Following):
+                self._ports.log.append(EventKind.ACTION_ORDERED, **action.event_fields())
+                self._flights.begin(action, carried, now_ns)
+            elif carried is not None:
+                self._flights.known(action, carried, now_ns)
 
-    def _record(self, action: Action, outcome: Outcome) -> None:
+    def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
+        """What has become of orders since the last call."""
+        return self._flights.look(now_ns)
+
+    @property
+    def busy(self) -> bool:
+        """Orders wait to be read back: the next pass should come soon."""
+        return self._flights.busy
+
+    def in_flight(self, now_ns: int) -> list[dict[str, Any]]:
+        return self._flights.describe(now_ns)
+
+    def _record(self, action: Action, outcome: Outcome, took_ns: int) -> None:
         self._ports.log.append(
             EventKind.ACTION_DONE if outcome.confirmed else EventKind.ACTION_FAILED,
-            action=action.kind.name,
-            subject=action.process or "cell",
-            rule=action.rule,
-            cause=action.cause,
+            **action.event_fields(),
             outcome=outcome.text,
+            took_ms=took_ns / 1e6,
         )
 
-    # ---- latch and permit ----
+    # ---- recovery: restart, checkpoint, steps ----
 
-    def _emergency_stop(self, action: Action) -> Outcome:
-        estop = self._ports.store.estop
-        until = _UNTIL[action.until or ClearWhen.ON_RESET]
-        estop.raise_(EstopSource.POLICY, f"{action.rule}: {action.cause}", until=until)
-        state = estop.state()
-        word = state.on_reset if until is Clear.ON_RESET else state.on_recovery
-        held = bool(word >> EstopSource.POLICY & 1)
-        return Outcome(held, f"latched until {until.name.lower()}" if held else "the latch did not take it")
-
-    def _clear_latch(self, action: Action) -> Outcome:
-        estop = self._ports.store.estop
-        sources = [source for source in EstopSource if action.sources >> source & 1]
-        estop.clear(sources, _UNTIL[action.until or ClearWhen.ON_RESET])
-        names = ", ".join(source.name.lower() for source in sources)
-        self._ports.log.append(EventKind.ESTOP_CLEARED, sources=names, why=action.cause)
-        return Outcome(True, f"cleared {names}")
-
-    def _permit(self, permit: bool) -> Outcome:
-        store = self._ports.store
-        store.motion_permit = permit
-        word = "given" if permit else "taken back"
-        return Outcome(store.motion_permit is permit, f"motion permit {word}")
-
-    def _reset_faults(self, action: Action) -> Outcome:
-        self._ports.store.request_fault_reset()
-        return Outcome(True, f"fault reset {self._ports.store.reset_count} asked of RT ({action.cause})")
-
-    # ---- processes ----
-
-    def _fence(self, action: Action) -> Outcome | None:
-        if action.process is None:
-            return None
-        self._ports.processes.kill(action.process)
-        return Outcome(True, "SIGKILL sent; its end is awaited")
-
-    def _stop(self, action: Action) -> Outcome | None:
-        if action.process is None:
-            return None
-        self._ports.monitor.asked_to_end(action.process)
-        self._ports.processes.stop(action.process, self._ports.stop_timeout_s)
-        return Outcome(True, "SIGTERM sent; its end is awaited")
-
-    def _start(self, action: Action) -> Outcome | None:
-        return None if action.process is None else self._spawn(action.process)
-
-    def _spawn(self, name: ProcessName) -> Outcome:
-        ports = self._ports
-        now_ns = time.monotonic_ns()
-        try:
-            # Before the process exists: whatever it does then belongs to this start.
-            ports.monitor.began(name, now_ns, 0)
-            handle = ports.processes.start(name)
-        except ProcessStartError as error:
-            ports.monitor.could_not_start(name, now_ns, str(error))
-            return Outcome(False, str(error))
-        ports.monitor.has_pid(name, handle.pid)
-        ports.log.append(EventKind.PROCESS_STARTED, process=name, pid=handle.pid)
-        return Outcome(True, f"started, pid {handle.pid}")
-
-    def _reboot(self, action: Action) -> Outcome | None:
-        if action.process is None:
-            return None
+    def _reboot(self, action: Action) -> Carried:
         began_ns = time.monotonic_ns()
-        self._ports.processes.kill(action.process)  # what is fenced may still be in its tear-down
-        outcome = self._spawn(action.process)
+        outcome = self._processes.reboot(action)
         self._step(action, Step.RESTART, began_ns, outcome)
-        return outcome
-
-    # ---- records ----
+        if not outcome.confirmed or not action.id or action.process is None:
+            return outcome
+        return self._processes.proof(action.process, outcome.text)
 
     def _read_checkpoint(self, action: Action) -> Outcome:
         began_ns = time.monotonic_ns()
@@ -188,17 +153,9 @@ class FailoverManager:
             remark=remark,
         )
 
-    def _alert(self, action: Action) -> None:
-        event = self._ports.log.append(EventKind.ALERT, rule=action.rule, cause=action.cause)
-        self._ports.alerts.send(event)
+    # ---- people ----
 
-    def _answer(self, action: Action) -> None:
-        self._ports.log.append(
-            EventKind.OPERATOR_REQUEST,
-            severity=Severity.INFO if action.confirmed else Severity.WARNING,
-            request=action.rule,
-            by="operator",
-            accepted=action.confirmed,
-            outcome=action.cause,
-        )
-        self._ports.answer(action.request, action.confirmed, action.cause)
+    def _alert(self, action: Action) -> Carried:
+        event = self._ports.log.append(EventKind.ALERT, **action.event_fields())
+        self._ports.alerts.send(event)
+        return Outcome(True, "handed over") if action.id else None

@@ -1,0 +1,64 @@
+"""REALLOCATE and whatever else is asked of the Main Core: through its control socket, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from fieldstack.control.client import request, why_unreachable
+from fieldstack.ha.actions import Action
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+
+TIMEOUT_S = 5.0
+PATIENCE_NS = 6000 * NS_PER_MS
+
+
+@dataclass(slots=True)
+class _Question:
+    command: str
+    fields: dict[str, Any]
+    outcome: Outcome | None = None
+
+
+class CoreControl:
+    """Asks one question after the other; the supervision pass never waits for an answer."""
+
+    def __init__(self, socket: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self._socket, self._timeout_s = socket, timeout_s
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="core-control", daemon=True)
+        self._thread.start()
+
+    def reallocate(self, action: Action) -> Carried:
+        """Tasks bound to the axis group that failed move to another one that can do the same."""
+        kind, _, group = action.subject.partition(":")
+        if kind != "group" or not group:
+            return Outcome(False, f"REALLOCATE needs an axis group as its subject, not {action.subject!r}")
+        return self._follow("reallocate", group=group)
+
+    def _follow(self, command: str, **fields: Any) -> Carried:
+        question = _Question(command, fields)
+        self._questions.put(question)
+
+        def look(_now_ns: int) -> Outcome | str:
+            return question.outcome or "the Main Core has not answered"
+
+        return Following(look, PATIENCE_NS)
+
+    def _run(self) -> None:
+        while (question := self._questions.get()) is not None:
+            question.outcome = self._ask(question)
+
+    def _ask(self, question: _Question) -> Outcome:
+        try:
+            answer = request(self._socket, question.command, self._timeout_s, **question.fields)
+        except OSError as error:
+            return Outcome(False, f"the Main Core does not answer ({why_unreachable(error)})")
+        return Outcome(answer.accepted, answer.message)
+
+    def close(self) -> None:
+        self._questions.put(None)
+        self._thread.join(0.5)

@@ -1,0 +1,64 @@
+"""DEGRADE: slower, or without some axis groups; in force until the next order of the kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.actions import Action
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.cell_map import CellMap
+from fieldstack_rt.datastore import DataStore, TornRecordError
+
+FULL = 1000
+PATIENCE_NS = 5000 * NS_PER_MS
+_AT_REST_COUNTS_S = 2000
+"""A servo that holds its position shows some velocity, too."""
+
+
+class Degrade:
+    """Writes override and blocked axes; Core's echo and the axes that stand confirm it."""
+
+    def __init__(self, store: DataStore, cell: CellMap) -> None:
+        self._store, self._cell = store, cell
+
+    def carry(self, action: Action) -> Carried:
+        try:
+            mask = self._cell.mask(action.groups)
+        except KeyError as missing:
+            known = ", ".join(self._cell.groups) or "none"
+            return Outcome(False, f"no axis group {missing} in the bus configuration (there are: {known})")
+        wanted = max(0, min(FULL, action.override_percent * 10))
+        store = self._store
+        store.axes_blocked, store.speed_override = mask, wanted
+        said = self._said(action)
+
+        def look(now_ns: int) -> Outcome | str:
+            status = fresh_status(store, now_ns)
+            if status is not None and (awaited := self._not_standing(status, mask)):
+                return awaited
+            if (awaited := self._not_echoed(wanted)) and status is not None:
+                return awaited
+            return Outcome(True, said if status is not None else f"{said}; RT does not cycle: nothing moves")
+
+        return Following(look, PATIENCE_NS, "degrade")
+
+    def _said(self, action: Action) -> str:
+        groups = f", standing: {', '.join(action.groups)}" if action.groups else ""
+        return f"speed override {action.override_percent} %{groups}"
+
+    def _not_standing(self, status: Any, mask: int) -> str:
+        for number in range(min(int(status.axis_count), 64)):
+            axis = status.axes[number]
+            if mask >> number & 1 and (
+                int(status.axes_playing) >> number & 1 or abs(int(axis.velocity)) > _AT_REST_COUNTS_S
+            ):
+                return f"{self._cell.axis(number)} still moves ({int(axis.velocity)} counts/s)"
+        return ""
+
+    def _not_echoed(self, wanted: int) -> str:
+        try:
+            echoed = int(self._store.core_status().speed_override)
+        except TornRecordError as error:
+            return str(error)
+        return "" if echoed == wanted else f"the Main Core still runs at {echoed / 10:g} %"

@@ -1,0 +1,81 @@
+"""Orders on their way: each is read back in every pass until its outcome is known or its time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack.ha.actions import Action, ActionOutcome
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Following, Outcome
+
+Record = Callable[[Action, Outcome, int], None]
+"""Takes an outcome down: action, outcome, how long it took (ns)."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    action: Action
+    following: Following
+    began_ns: int
+    until_ns: int
+    awaited: str = ""
+
+
+class Flights:
+    """All orders that are not confirmed yet, and the outcomes that the next decision has to know."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._flights: list[_Flight] = []
+        self._outcomes: list[ActionOutcome] = []
+
+    def begin(self, action: Action, following: Following, now_ns: int) -> None:
+        """A later order on the same track ends the earlier one, which nobody awaits any more."""
+        for flight in [one for one in self._flights if one.following.track == following.track != ""]:
+            self._flights.remove(flight)
+            self._end(flight, Outcome(True, f"overtaken by {action.kind.name} [{action.rule}]"), now_ns)
+        patience_ns = action.timeout_ns or following.patience_ns
+        self._flights.append(_Flight(action, following, now_ns, now_ns + patience_ns))
+
+    def known(self, action: Action, outcome: Outcome, now_ns: int, took_ns: int = 0) -> None:
+        """An outcome that needs no following, or no more."""
+        self._record(action, outcome, took_ns)
+        if action.id:
+            self._outcomes.append(ActionOutcome(action.id, outcome.confirmed, outcome.text, now_ns))
+
+    def look(self, now_ns: int) -> tuple[ActionOutcome, ...]:
+        """Read back what can be; the outcomes since the last look, for the next decision."""
+        for flight in list(self._flights):
+            found = flight.following.look(now_ns)
+            if isinstance(found, str):
+                flight.awaited = found
+                if now_ns < flight.until_ns:
+                    continue
+                patience_ms = (flight.until_ns - flight.began_ns) // NS_PER_MS
+                found = Outcome(False, f"not read back within {patience_ms} ms: {found}")
+            self._flights.remove(flight)
+            self._end(flight, found, now_ns)
+        outcomes, self._outcomes = tuple(self._outcomes), []
+        return outcomes
+
+    def _end(self, flight: _Flight, outcome: Outcome, now_ns: int) -> None:
+        self.known(flight.action, outcome, now_ns, now_ns - flight.began_ns)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._flights)
+
+    def describe(self, now_ns: int) -> list[dict[str, Any]]:
+        """What is in flight, for `status`."""
+        return [
+            {
+                "action": flight.action.kind.name,
+                "subject": flight.action.subject,
+                "rule": flight.action.rule,
+                "id": flight.action.id,
+                "for_ms": (now_ns - flight.began_ns) / NS_PER_MS,
+                "awaited": flight.awaited,
+            }
+            for flight in self._flights
+        ]

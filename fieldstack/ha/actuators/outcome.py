@@ -1,0 +1,31 @@
+"""What becomes of an order: known at once, or followed from pass to pass until it was read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an action: `confirmed` only if it was read back."""
+
+    confirmed: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """An order that was given. `look(now_ns)` reads back: an outcome, or what is still awaited (text).
+
+    `patience_ns` bounds it where the policy gives no time. Of two orders on one `track` the later counts.
+    """
+
+    look: Callable[[int], Outcome | str]
+    patience_ns: int
+    track: str = ""
+
+
+Carried = Outcome | Following | None

@@ -1,0 +1,75 @@
+"""RESTART_SLAVE: asked of RT's housekeeping, confirmed by its answer and by the slave's AL state OP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.actions import Action
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.cell_map import CellMap
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import BusCommandKind, DataStore, TornRecordError
+
+PATIENCE_NS = 10_000 * NS_PER_MS
+_AL_OP = 8
+
+
+class SlaveRestarts:
+    """One command at a time is on its way: the next waits for its answer, or until its time is up."""
+
+    def __init__(self, store: DataStore, cell: CellMap) -> None:
+        self._store, self._cell = store, cell
+        self._sequence = self._last_sequence()
+        self._until_ns = 0
+
+    def _last_sequence(self) -> int:
+        """A new Non-RT process goes on counting; what RT has answered counts, too."""
+        try:
+            return max(int(self._store.bus_command().sequence), int(self._store.rt_bus().command_done))
+        except TornRecordError:
+            return int(self._store.raw.bus_command.sequence)
+
+    def carry(self, action: Action) -> Carried:
+        position = self._cell.slave_position(action.subject)
+        if position is None:
+            known = ", ".join(self._cell.slaves) or "none"
+            return Outcome(False, f"no {action.subject} in the bus configuration (there are: {known})")
+        sequence = 0
+
+        def look(now_ns: int) -> Outcome | str:
+            nonlocal sequence
+            bus = self._bus()
+            if isinstance(bus, str):
+                return bus
+            if not sequence:
+                if int(bus.command_done) < self._sequence and now_ns < self._until_ns:
+                    return "an earlier bus command is not answered yet"
+                sequence = self._send(position)
+                self._until_ns = now_ns + (action.timeout_ns or PATIENCE_NS)
+            return self._judge(bus, sequence, position)
+
+        return Following(look, PATIENCE_NS, action.subject)
+
+    def _bus(self) -> Any:
+        try:
+            return self._store.rt_bus()
+        except TornRecordError as error:
+            return str(error)
+
+    def _send(self, position: int) -> int:
+        self._sequence += 1
+        record = ffi.new("fs_bus_command *")
+        record.sequence, record.kind = self._sequence, BusCommandKind.RESTART_SLAVE
+        record.slaves[position // 64] = 1 << position % 64
+        self._store.write_bus_command(record)
+        return self._sequence
+
+    @staticmethod
+    def _judge(bus: Any, sequence: int, position: int) -> Outcome | str:
+        if int(bus.command_done) < sequence:
+            return "RT has not answered the bus command"
+        said = bytes(ffi.buffer(bus.command_text)).split(b"\0", 1)[0].decode(errors="replace")
+        if not bus.command_ok:
+            return Outcome(False, said or "RT could not restart it")
+        state = int(bus.slaves[position].al_state)
+        return Outcome(True, said or "back in OP") if state == _AL_OP else f"AL state 0x{state:02X}, not OP"

@@ -1,0 +1,56 @@
+"""Names of a cell's slaves, axes and groups, for the subjects of measures and actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fieldstack_ethercat.bus.errors import PlanFormatError
+from fieldstack_ethercat.bus.plan import BusPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CellMap:
+    """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes."""
+
+    slaves: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    following_error_max: tuple[int, ...] = ()
+    groups: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: BusPlan) -> CellMap:
+        places = {axis.name: place for place, axis in enumerate(plan.axes)}
+        named = {group.name: sum(1 << places[axis] for axis in group.axes) for group in plan.groups}
+        return cls(
+            tuple(slave.name for slave in plan.slaves),
+            tuple(places),
+            tuple(axis.following_error_max_counts for axis in plan.axes),
+            named,
+        )
+
+    @classmethod
+    def load(cls, file: Path) -> CellMap:
+        """Of the plan that RT reads; an empty one if there is none: subjects are then numbers."""
+        try:
+            return cls.of(BusPlan.from_json(file.read_bytes()))
+        except (OSError, PlanFormatError):
+            return cls()
+
+    def slave(self, position: int) -> str:
+        return f"slave:{self.slaves[position] if position < len(self.slaves) else position}"
+
+    def axis(self, number: int) -> str:
+        return f"axis:{self.axes[number] if number < len(self.axes) else number}"
+
+    def slave_position(self, subject: str) -> int | None:
+        """Of `slave:NAME`; None if there is no such slave."""
+        name = subject.partition(":")[2]
+        return self.slaves.index(name) if subject.startswith("slave:") and name in self.slaves else None
+
+    def mask(self, groups: tuple[str, ...]) -> int:
+        """The axes of these groups. Raises KeyError: there is no such group."""
+        mask = 0
+        for name in groups:
+            mask |= self.groups[name.removeprefix("group:")]
+        return mask

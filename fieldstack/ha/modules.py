@@ -1,0 +1,199 @@
+"""Modules of the Non-RT process: parts that can fail, and be restarted, alone while the rest goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from fieldstack.ha.actions import Action
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.process.local import LocalProcessManager
+from fieldstack.process.manager import ProcessStartError
+
+PATIENCE_NS = 5000 * NS_PER_MS
+STOP_TIMEOUT_S = 2.0
+SETTLED_NS = 300 * NS_PER_MS
+"""A module that has lived for so long after its restart counts as restarted."""
+
+
+class Module(Protocol):
+    """Nothing here blocks, but `close`. `starts` counts its starts."""
+
+    name: str
+    starts: int
+
+    def start(self) -> None:
+        """Begin, or begin again; what is left of the last start ends."""
+
+    def trouble(self) -> str:
+        """Why it is not at work; empty: it is."""
+
+    def tick(self) -> None:
+        """Called in each pass."""
+
+    def close(self) -> None: ...
+
+
+class ProcessModule:
+    """A module that is a child process, started in a session of its own and adopted by a new Non-RT."""
+
+    def __init__(self, name: str, command: tuple[str, ...], runtime_dir: Path, log_bytes: int) -> None:
+        self.name = name
+        self.starts = 0
+        self._unit = f"fieldstack-{name}"
+        self._processes = LocalProcessManager({self._unit: command}, runtime_dir, log_bytes=log_bytes)
+        self._again = False
+        self._refused = ""
+
+    def start(self) -> None:
+        """A process that still runs is asked to end first; its successor comes when it is gone."""
+        self.starts += 1
+        self._again = True
+        if self._processes.adopt(self._unit) and self.starts > 1:
+            self._processes.stop(self._unit, STOP_TIMEOUT_S)
+        self.tick()
+
+    def tick(self) -> None:
+        self._processes.tick()
+        if not self._again or (self.starts > 1 and self._processes.handle(self._unit)):
+            return
+        self._again = False
+        if self._processes.handle(self._unit):
+            return  # an earlier Non-RT process has started it
+        try:
+            self._processes.start(self._unit)
+            self._refused = ""
+        except ProcessStartError as error:
+            self._refused = str(error)
+
+    def trouble(self) -> str:
+        if self._again:
+            return "its process is being ended for a restart"
+        if self._processes.handle(self._unit):
+            return ""
+        ended = self._processes.ended(self._unit)
+        return self._refused or (ended.text if ended else "its process does not run")
+
+    def pid(self) -> int | None:
+        handle = self._processes.handle(self._unit)
+        return handle.pid if handle else None
+
+    def close(self) -> None:
+        self._again = False
+        self._processes.stop(self._unit, STOP_TIMEOUT_S)
+        until = time.monotonic() + STOP_TIMEOUT_S + 1
+        while self._processes.handle(self._unit) and time.monotonic() < until:
+            self._processes.tick()
+            time.sleep(0.005)
+
+
+class ThreadPart(Protocol):
+    """What a thread module is made of: it works from its making until `close`."""
+
+    def trouble(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class ThreadModule:
+    """A module that is threads of this process. `make` may take its time: it runs in a thread."""
+
+    def __init__(self, name: str, make: Callable[[], ThreadPart]) -> None:
+        self.name = name
+        self.starts = 0
+        self.part: ThreadPart | None = None
+        self._make = make
+        self._maker: threading.Thread | None = None
+        self._refused = ""
+
+    def start(self) -> None:
+        self.starts += 1
+        self._maker = threading.Thread(target=self._begin, args=(self.part,), name=f"start-{self.name}")
+        self.part = None
+        self._maker.daemon = True
+        self._maker.start()
+
+    def _begin(self, before: ThreadPart | None) -> None:
+        try:
+            if before is not None:
+                _close_within(before, STOP_TIMEOUT_S)
+            self.part = self._make()
+            self._refused = ""
+        except Exception as error:
+            self._refused = f"could not be started: {error!r}"
+
+    def trouble(self) -> str:
+        part = self.part
+        if part is not None:
+            return part.trouble()
+        return self._refused or "it is being started"
+
+    def tick(self) -> None: ...
+
+    def close(self) -> None:
+        if self._maker is not None:
+            self._maker.join(STOP_TIMEOUT_S)
+        if self.part is not None:
+            self.part.close()
+
+
+def _close_within(part: ThreadPart, timeout_s: float) -> None:
+    """A part that hangs is left behind: its threads are daemons, and nobody calls it any more."""
+    closing = threading.Thread(target=part.close, name="close-part", daemon=True)
+    closing.start()
+    closing.join(timeout_s)
+
+
+class Modules:
+    """All modules of one Non-RT process: the probe of MODULE_DEAD and the actuator of RESTART_MODULE."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self._modules = {f"module:{module.name}": module for module in modules}
+
+    def start(self) -> None:
+        for module in self._modules.values():
+            module.start()
+
+    def tick(self) -> None:
+        for module in self._modules.values():
+            module.tick()
+
+    def measures(self, _now_ns: int) -> Iterable[Measure]:
+        for subject, module in self._modules.items():
+            trouble = module.trouble()
+            yield Measure(FactKind.MODULE_DEAD, subject, float(bool(trouble)), trouble)
+
+    def carry(self, action: Action) -> Carried:
+        module = self._modules.get(action.subject)
+        if module is None:
+            known = ", ".join(self._modules) or "none"
+            return Outcome(False, f"there is no {action.subject} (there are: {known})")
+        module.start()
+        well_ns = 0
+
+        def look(now_ns: int) -> Outcome | str:
+            nonlocal well_ns
+            if trouble := module.trouble():
+                well_ns = 0
+                return trouble
+            well_ns = well_ns or now_ns
+            if now_ns - well_ns < SETTLED_NS:
+                return "it has just begun"
+            return Outcome(True, f"at work, start {module.starts}")
+
+        return Following(look, PATIENCE_NS, action.subject)
+
+    def describe(self) -> dict[str, Any]:
+        """For `status`."""
+        return {
+            subject: {"starts": module.starts, "trouble": module.trouble()}
+            for subject, module in self._modules.items()
+        }
+
+    def close(self) -> None:
+        for module in self._modules.values():
+            module.close()
