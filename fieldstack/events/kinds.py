@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     NONRT_STARTED = "nonrt.started"
     NONRT_STOPPED = "nonrt.stopped"
     STATE_CHANGED = "ha.state"
+    ACTION_ORDERED = "ha.action_ordered"
     ACTION_DONE = "ha.action"
     ACTION_FAILED = "ha.action_failed"
     RECOVERY_STEP = "ha.recovery_step"
@@ -48,6 +49,7 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     EventKind.NONRT_STARTED: (Severity.INFO, "Non-RT process {pid} started ({how})"),
     EventKind.NONRT_STOPPED: (Severity.INFO, "Non-RT process {pid} goes down: {why}"),
     EventKind.STATE_CHANGED: (Severity.WARNING, "{before} -> {after}: {reason}"),
+    EventKind.ACTION_ORDERED: (Severity.INFO, "{action} {subject} [{rule}] ordered: {cause}"),
     EventKind.ACTION_DONE: (Severity.INFO, "{action} {subject} [{rule}]: {outcome}"),
     EventKind.ACTION_FAILED: (Severity.ERROR, "{action} {subject} [{rule}] failed: {outcome}"),
     EventKind.RECOVERY_STEP: (

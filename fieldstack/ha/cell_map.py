@@ -21,7 +21,8 @@ class CellMap:
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
         places = {axis.name: place for place, axis in enumerate(plan.axes)}
-        named = {group.name: sum(1 << places[axis] for axis in group.axes) for group in plan.groups}
+        groups = getattr(plan, "groups", ())
+        named = {group.name: sum(1 << places[axis] for axis in group.axes) for group in groups}
         return cls(
             tuple(slave.name for slave in plan.slaves),
             tuple(places),

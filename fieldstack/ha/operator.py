@@ -4,110 +4,171 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from fieldstack.control.server import Command, ControlServer
-from fieldstack.events.kinds import EventKind
+from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
+from fieldstack.ha.actions import Action
+from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.facts import Request, RequestKind
+from fieldstack.ha.readback import EstopReadback, Finding, ResetReadback
 from fieldstack.ha.vocabulary import ProcessName
-from fieldstack_rt.datastore import DataStore, EstopSource, TornRecordError
+from fieldstack_rt.datastore import DataStore, EstopSource
 
-OBEY_TIMEOUT_NS = 200_000_000
-_PROCESSES = {"rt": ProcessName.RT, "core": ProcessName.CORE}
+_SHORT = {"rt": ProcessName.RT, "core": ProcessName.CORE}
 _PLAIN = {"reset": RequestKind.RESET, "shutdown": RequestKind.SHUTDOWN}
-COMMANDS = ("reset", "estop", "status", "shutdown", "restart")
+COMMANDS = ("reset", "ack", "estop", "status", "shutdown", "restart", "request", "reload")
+
+
+class _Readback(Protocol):
+    def look(self, now_ns: int) -> Finding | None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Unobeyed:
-    """An EMERGENCY_STOP that RT has not been seen to obey yet."""
+class _Asked:
+    """A request that is not answered yet; `client` -1: nobody waits for the answer."""
 
     client: int
-    until_ns: int
+    by: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPorts:
+    """What the desk works with. `reload(file)` gives whether it was taken, and what to say."""
+
+    server: ControlServer
+    store: DataStore
+    log: EventLog
+    cell: CellMap
+    status: Callable[[], dict[str, Any]]
+    reload: Callable[[Path | None], tuple[bool, str]]
 
 
 class OperatorDesk:
-    """Turns commands into requests for the decision core; EMERGENCY_STOP latches at once."""
+    """Turns commands into requests for the decision core; EMERGENCY_STOP latches at once.
 
-    def __init__(
-        self, server: ControlServer, store: DataStore, log: EventLog, status: Callable[[], dict[str, Any]]
-    ) -> None:
-        self._server, self._store, self._log, self._status = server, store, log, status
+    Each request is one event with who asked, taken down when its answer goes out.
+    """
+
+    def __init__(self, ports: DeskPorts) -> None:
+        self._ports = ports
         self._requests: list[Request] = []
-        self._clients: dict[int, int] = {}
-        self._unobeyed: list[_Unobeyed] = []
+        self._asked: dict[int, _Asked] = {}
+        self._readbacks: list[tuple[_Asked, _Readback]] = []
         self._next = 1
+        self._take: dict[str, Callable[[Command, int], None]] = {
+            "ack": self._ack,
+            "estop": self._estop,
+            "restart": self._restart,
+            "request": self._rule,
+            "reload": self._reload,
+            "status": self._status,
+        }
 
     def take(self, command: Command, now_ns: int) -> None:
         if kind := _PLAIN.get(command.name):
             self._request(command, kind)
-        elif command.name == "restart":
-            self._restart(command)
-        elif command.name == "estop":
-            self._estop(command, now_ns)
-        elif command.name == "status":
-            self._server.answer(command.client, ok=True, message="status", status=self._status())
+        elif handler := self._take.get(command.name):
+            handler(command, now_ns)
         else:
-            message = f"unknown command {command.name!r}; known are: {', '.join(COMMANDS)}"
-            self._server.answer(command.client, ok=False, message=message)
+            self._refuse(command, f"unknown command {command.name!r}; known are: {', '.join(COMMANDS)}")
+
+    # ---- what the decision core answers ----
 
     def _request(self, command: Command, kind: RequestKind, subject: str = "") -> None:
         request = Request(self._next, kind, command.text("by"), command.text("note"), subject)
         self._next += 1
-        self._clients[request.id] = command.client
+        self._asked[request.id] = _asked(command)
         self._requests.append(request)
 
-    def _restart(self, command: Command) -> None:
-        name = command.text("process")
-        if name not in _PROCESSES:
-            message = f"restart needs 'process', one of {', '.join(_PROCESSES)}; not {name!r}"
-            self._server.answer(command.client, ok=False, message=message)
+    def _ack(self, command: Command, _now_ns: int) -> None:
+        missing = [key for key in ("by", "note") if not command.text(key).strip()]
+        if missing:
+            self._refuse(command, f"ack needs {' and '.join(missing)}: who has looked, and what was found")
             return
-        self._request(command, RequestKind.RESTART, _PROCESSES[name])
+        self._request(command, RequestKind.ACK, command.text("condition"))
+
+    def _restart(self, command: Command, _now_ns: int) -> None:
+        subject = command.text("subject") or command.text("process")
+        subject = _SHORT.get(subject, subject)
+        kind = subject.partition(":")[0]
+        if subject not in _SHORT.values() and (kind not in ("slave", "module") or kind == subject):
+            known = "rt, core, slave:NAME or module:NAME"
+            self._refuse(command, f"restart needs a subject: {known}; not {subject!r}")
+            return
+        self._request(command, RequestKind.RESTART, subject)
+
+    def _rule(self, command: Command, _now_ns: int) -> None:
+        word = command.text("word")
+        if not word:
+            self._refuse(command, "request needs 'word': what a rule of the fact operator_request waits for")
+            return
+        self._request(command, RequestKind.RULE, f"operator:{word}")
+
+    def requests(self) -> tuple[Request, ...]:
+        """What was asked since the last call."""
+        found, self._requests = tuple(self._requests), []
+        return found
+
+    def answer(self, action: Action, now_ns: int) -> None:
+        """The decision's answer to a request; that of a reset goes out when it was read back."""
+        asked = self._asked.pop(action.request, _Asked(-1, "a signal", action.rule))
+        if action.confirmed and action.rule == RequestKind.RESET:
+            readback = ResetReadback(self._ports.store, self._ports.cell, action.cause, now_ns)
+            self._readbacks.append((asked, readback))
+        else:
+            self._tell(asked, Finding(action.confirmed, action.cause), subject=action.subject)
+
+    # ---- what is answered here ----
 
     def _estop(self, command: Command, now_ns: int) -> None:
         by = command.text("by")
         reason = command.text("reason") or "no reason given"
         source = EstopSource.API if command.text("source") == "api" else EstopSource.OPERATOR
-        self._store.estop.raise_(source, f"{reason} ({by})" if by else reason)
-        self._unobeyed.append(_Unobeyed(command.client, now_ns + OBEY_TIMEOUT_NS))
+        self._ports.store.estop.raise_(source, f"{reason} ({by})" if by else reason)
+        self._readbacks.append((_asked(command), EstopReadback(self._ports.store, now_ns)))
+
+    def _reload(self, command: Command, _now_ns: int) -> None:
+        file = command.text("file")
+        taken, said = self._ports.reload(Path(file) if file else None)
+        self._tell(_asked(command), Finding(taken, said))
+
+    def _status(self, command: Command, _now_ns: int) -> None:
+        self._ports.server.answer(command.client, ok=True, message="status", status=self._ports.status())
+
+    def _refuse(self, command: Command, why: str) -> None:
+        self._ports.server.answer(command.client, ok=False, message=why)
+
+    # ---- read back ----
 
     @property
     def waiting(self) -> bool:
-        return bool(self._unobeyed)
-
-    def requests(self) -> tuple[Request, ...]:
-        found, self._requests = tuple(self._requests), []
-        return found
-
-    def answer(self, request: int, accepted: bool, text: str) -> None:
-        client = self._clients.pop(request, None)
-        if client is not None:
-            self._server.answer(client, ok=accepted, message=text)
+        return bool(self._readbacks)
 
     def follow(self, now_ns: int) -> None:
-        """Answer EMERGENCY_STOPs whose effect was read back, or whose time is up."""
-        if not self._unobeyed:
-            return
-        obeyed = self._obeyed_cycle(now_ns)
-        for one in list(self._unobeyed):
-            if obeyed:
-                text = f"EMERGENCY_STOP latched; RT obeyed it by cycle {obeyed}"
-            elif now_ns >= one.until_ns:
-                text = "EMERGENCY_STOP latched; RT does not cycle, so that nothing moves by its command"
-            else:
-                continue
-            self._unobeyed.remove(one)
-            self._log.append(EventKind.OPERATOR_REQUEST, request="estop", by="operator", outcome=text)
-            self._server.answer(one.client, ok=True, message=text, obeyed_cycle=obeyed)
+        """Answer what was read back, or whose time is up."""
+        for one in list(self._readbacks):
+            asked, readback = one
+            if (finding := readback.look(now_ns)) is not None:
+                self._readbacks.remove(one)
+                self._tell(asked, finding)
 
-    def _obeyed_cycle(self, now_ns: int) -> int:
-        try:
-            status = self._store.rt_status()
-        except TornRecordError:
-            return 0
-        if now_ns - int(status.cycle_ns) > OBEY_TIMEOUT_NS:  # of an RT process that has stopped
-            return 0
-        word = self._store.estop.state().word
-        return int(status.cycle) if int(status.estop_seen) & word == word else 0
+    def _tell(self, asked: _Asked, finding: Finding, subject: str = "cell") -> None:
+        self._ports.log.append(
+            EventKind.OPERATOR_REQUEST,
+            severity=Severity.INFO if finding.confirmed else Severity.WARNING,
+            request=asked.name,
+            by=asked.by,
+            subject=subject,
+            accepted=finding.confirmed,
+            outcome=finding.text,
+        )
+        more = {"obeyed_cycle": finding.obeyed_cycle} if asked.name == "estop" else {}
+        self._ports.server.answer(asked.client, ok=finding.confirmed, message=finding.text, **more)
+
+
+def _asked(command: Command) -> _Asked:
+    return _Asked(command.client, command.text("by") or "an operator", command.name)

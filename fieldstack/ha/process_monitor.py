@@ -26,6 +26,7 @@ from fieldstack_rt.datastore.layout import AxisMode, GuardState, RtPhase, TripCa
 
 _AL_OP = 8
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
+_FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _POWERED = frozenset({AxisMode.ENABLING, AxisMode.HOLDING, AxisMode.FOLLOWING, AxisMode.RAMPING})
 _TRIP_WORDS = {
     TripCause.DEAD: "its cycle thread has died",
@@ -67,6 +68,7 @@ class ProcessMonitor:
         self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
         self._rt = _RtStart()
         self.rt_status: Any = None
+        self._seen: dict[ProcessName, ProcessFacts] = {}
 
     def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
         self._watches[name].began(now_ns, pid, self._beat(name))
@@ -81,6 +83,22 @@ class ProcessMonitor:
 
     def asked_to_end(self, name: ProcessName) -> None:
         self._watches[name].asked_to_end()
+
+    def start_id(self, name: ProcessName) -> int:
+        """Which start of the process is the present one."""
+        watch = self._watches.get(name)
+        return watch.start_id if watch else 0
+
+    def at_work(self, name: ProcessName) -> tuple[bool | None, str]:
+        """Whether its present start came to work as of the last observation (None: not yet), and why not."""
+        facts = self._seen.get(name)
+        if facts is None or facts.start_id != self.start_id(name):
+            return None, "not looked at yet"
+        if facts.condition in _FAILED:
+            return False, f"{facts.condition}: {facts.why or 'cause unknown'}"
+        if facts.condition is not ProcessCondition.RUNNING:
+            return None, f"{facts.condition}"
+        return True, "at work"
 
     def note(self, event: RtEvent) -> None:
         """An event of RT: whether the axes are where the checkpoint says is known from these."""
@@ -100,6 +118,8 @@ class ProcessMonitor:
         self._detections.look(now_ns, rt, self._last_rt_sign(rt, guard_status))
         if core is not None:
             self._detections.look(now_ns, core, self._last_sign(core))
+            self._seen[core.name] = core
+        self._seen[rt.name] = rt
         return Facts(rt, core, bus, guard, self.estop_facts(), requests)
 
     # ---- processes ----

@@ -1,0 +1,113 @@
+"""Whether the shared memory can be right: header, torn records, counters, beats, checksums.
+
+Nothing here waits for a writer, and nothing believes a record that it judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fieldstack.ha.measures import FactKind, Measure
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.memory import MAGIC, SIZE
+from fieldstack_rt.datastore.rings import SETPOINT_SLOTS
+
+SUBJECT = "datastore"
+SLOW_NS = 500_000_000
+"""Checksums are looked at so seldom."""
+TORN_NS = 5_000_000
+"""A record that is being written for so long has lost its writer: the longest write takes microseconds."""
+_RECORDS = ("rt_status", "rt_bus", "nonrt_status", "guard_status", "checkpoint", "core_status", "bus_command")
+_COUNTERS = ("rt_epoch", "rt_beat", "nonrt_beat", "nonrt_epoch", "core_beat")
+_MAX_STEP = 1 << 32
+"""No counter grows by so much between two looks."""
+
+
+class StoreHealth:
+    """One measure: 0, or the number of things that are wrong; its detail names them."""
+
+    def __init__(self, store: DataStore) -> None:
+        self._store = store
+        self._raw = store.raw
+        self._seen = {name: self._word(name) for name in _COUNTERS}
+        self._odd: dict[str, tuple[int, int]] = {}
+        self._slow: list[str] = []
+        self._slow_ns = 0
+
+    def measures(self, now_ns: int) -> Iterable[Measure]:
+        wrong = [*self._header(), *self._torn(now_ns), *self._counters(), *self._bounds()]
+        if now_ns - self._slow_ns >= SLOW_NS:
+            self._slow_ns, self._slow = now_ns, list(self._checksums())
+        wrong += self._slow
+        return (Measure(FactKind.DATASTORE_INCONSISTENT, SUBJECT, float(len(wrong)), "; ".join(wrong)),)
+
+    def _word(self, name: str) -> int:
+        return int(lib.fs_load64(ffi.addressof(self._raw, name)))
+
+    def _header(self) -> Iterable[str]:
+        header = self._raw.header
+        if header.magic != MAGIC:
+            yield f"header: magic is {int(header.magic):#x} instead of {MAGIC:#x}"
+        if header.layout_hash != lib.fs_layout_hash():
+            yield "header: the layout's hash has changed"
+        if header.size != SIZE:
+            yield f"header: size is {int(header.size)} instead of {SIZE}"
+
+    def _torn(self, now_ns: int) -> Iterable[str]:
+        """An odd sequence number that stays: its writer died inside a write."""
+        for name in _RECORDS:
+            sequence = self._word(f"{name}_seq")
+            if not sequence & 1:
+                self._odd.pop(name, None)
+                continue
+            since = self._odd.get(name)
+            if since is None or since[0] != sequence:
+                self._odd[name] = (sequence, now_ns)
+            elif now_ns - since[1] >= TORN_NS:
+                yield f"record {name} is torn: its writer stopped inside a write"
+
+    def _counters(self) -> Iterable[str]:
+        """Told once: what is there then counts as the beginning."""
+        for name, before in self._seen.items():
+            now = self._seen[name] = self._word(name)
+            if now < before:
+                yield f"{name} went back from {before} to {now}"
+            elif now - before > _MAX_STEP:
+                yield f"{name} jumped from {before} to {now}"
+
+    def _bounds(self) -> Iterable[str]:
+        raw = self._raw
+        if raw.rt_phase > lib.FS_RT_STOPPED:
+            yield f"rt_phase is {int(raw.rt_phase)}: no such phase"
+        if raw.rt_status.axis_count > 64:
+            yield f"rt_status: {int(raw.rt_status.axis_count)} axes (at most 64)"
+        if raw.rt_bus.slave_count > 200:
+            yield f"rt_bus: {int(raw.rt_bus.slave_count)} slaves (at most 200)"
+        tail = self._ring_tail()
+        ahead = int(lib.fs_load64(ffi.addressof(raw.setpoints, "head"))) - tail
+        if not 0 <= ahead <= 2 * SETPOINT_SLOTS:  # both ends may move on between the two looks
+            yield f"setpoints: {ahead} ahead of the cycle (the ring holds {SETPOINT_SLOTS})"
+
+    def _ring_tail(self) -> int:
+        """Read before the head: the head may only have moved on since."""
+        return int(lib.fs_load64(ffi.addressof(self._raw.setpoints, "tail")))
+
+    def _checksums(self) -> Iterable[str]:
+        store = self._store
+        if "checkpoint" not in self._odd and (record := _read(store.checkpoint)) is not None:
+            written = int(record.generation) > 0
+            if written and not store.checkpoint_valid(record):
+                yield "checkpoint: its checksum is wrong"
+        if (plan := _read(store.guard_plan)) is not None and int(plan.epoch) > 0:
+            stamped, plan.checksum = int(plan.checksum), 0
+            if stamped != int(lib.fs_checksum(plan, ffi.sizeof("fs_guard_plan"))):
+                yield "guard_plan: its checksum is wrong"
+
+
+def _read(reader: Any) -> Any:
+    try:
+        return reader()
+    except TornRecordError:
+        return None

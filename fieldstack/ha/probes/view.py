@@ -1,0 +1,13 @@
+"""What of shared memory the probes of one pass share: each record is copied once."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class View(Protocol):
+    """Records of this pass; None: torn, too old, or of an RT process that is not the present one."""
+
+    rt_status: Any
+    rt_bus: Any
+    core_status: Any
