@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     GUARD_TRIPPED = "guard.tripped"
     GUARD_CONFIRMED = "guard.safe_outputs"
     GUARD_RELEASED = "guard.released"
+    POLICY_LOADED = "policy.loaded"
     CHECKPOINT_RESTORED = "checkpoint.restored"
     CHECKPOINT_JUDGED = "checkpoint.judged"
     CHECKPOINT_FAILED = "checkpoint.failed"
@@ -70,6 +71,7 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     EventKind.GUARD_TRIPPED: (Severity.CRITICAL, "guard tripped: RT is {cause}, first safe frame sent"),
     EventKind.GUARD_CONFIRMED: (Severity.INFO, "guard read back safe outputs (working counter {lwr_wkc})"),
     EventKind.GUARD_RELEASED: (Severity.INFO, "guard handed the bus to a new RT process"),
+    EventKind.POLICY_LOADED: (Severity.INFO, "policy {file} is in force ({rules} rules, {sha256})"),
     EventKind.CHECKPOINT_RESTORED: (Severity.INFO, "checkpoint {generation} read: {remark}"),
     EventKind.CHECKPOINT_JUDGED: (Severity.INFO, "restore: {verdict} [{rule}]: {reason}"),
     EventKind.CHECKPOINT_FAILED: (

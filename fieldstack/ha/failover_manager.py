@@ -74,7 +74,7 @@ class FailoverManager:
             ActionKind.CLEAR_LATCH: stops.clear_latch,
             ActionKind.RESET_FAULTS: stops.reset_faults,
             ActionKind.SEND_ALERT: self._alert,
-            ActionKind.ANSWER: lambda action: ports.answer(action),
+            ActionKind.ANSWER: self._answer,
         }
 
     def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
@@ -154,6 +154,9 @@ class FailoverManager:
         )
 
     # ---- people ----
+
+    def _answer(self, action: Action) -> None:
+        self._ports.answer(action)
 
     def _alert(self, action: Action) -> Carried:
         event = self._ports.log.append(EventKind.ALERT, **action.event_fields())

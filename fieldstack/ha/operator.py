@@ -22,7 +22,9 @@ _PLAIN = {"reset": RequestKind.RESET, "shutdown": RequestKind.SHUTDOWN}
 COMMANDS = ("reset", "ack", "estop", "status", "shutdown", "restart", "request", "reload")
 
 
-class _Readback(Protocol):
+class Readback(Protocol):
+    """An answer that is on its way; None: not yet."""
+
     def look(self, now_ns: int) -> Finding | None: ...
 
 
@@ -37,14 +39,14 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class DeskPorts:
-    """What the desk works with. `reload(file)` gives whether it was taken, and what to say."""
+    """What the desk works with. `reload(file)` begins a reload of the policy; None: the file in force."""
 
     server: ControlServer
     store: DataStore
     log: EventLog
     cell: CellMap
     status: Callable[[], dict[str, Any]]
-    reload: Callable[[Path | None], tuple[bool, str]]
+    reload: Callable[[Path | None], Readback]
 
 
 class OperatorDesk:
@@ -57,7 +59,7 @@ class OperatorDesk:
         self._ports = ports
         self._requests: list[Request] = []
         self._asked: dict[int, _Asked] = {}
-        self._readbacks: list[tuple[_Asked, _Readback]] = []
+        self._readbacks: list[tuple[_Asked, Readback]] = []
         self._next = 1
         self._take: dict[str, Callable[[Command, int], None]] = {
             "ack": self._ack,
@@ -133,8 +135,7 @@ class OperatorDesk:
 
     def _reload(self, command: Command, _now_ns: int) -> None:
         file = command.text("file")
-        taken, said = self._ports.reload(Path(file) if file else None)
-        self._tell(_asked(command), Finding(taken, said))
+        self._readbacks.append((_asked(command), self._ports.reload(Path(file) if file else None)))
 
     def _status(self, command: Command, _now_ns: int) -> None:
         self._ports.server.answer(command.client, ok=True, message="status", status=self._ports.status())

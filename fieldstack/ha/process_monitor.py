@@ -14,7 +14,6 @@ from fieldstack.ha.facts import (
     PositionCheck,
     ProcessCondition,
     ProcessFacts,
-    Request,
 )
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.process_watch import ProcessWatch, Sign
@@ -68,7 +67,15 @@ class ProcessMonitor:
         self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
         self._rt = _RtStart()
         self.rt_status: Any = None
+        """These are the records of the last observation, for probes; None: torn, too old, or none's."""
+        self.rt_bus: Any = None
+        self.core_status: Any = None
         self._seen: dict[ProcessName, ProcessFacts] = {}
+
+    def follow_policy(self, policy: FailoverPolicy) -> None:
+        """Watch by another policy from now on; what was observed so far stays."""
+        for name, watch in self._watches.items():
+            watch.section = policy.process(name)
 
     def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
         self._watches[name].began(now_ns, pid, self._beat(name))
@@ -109,8 +116,8 @@ class ProcessMonitor:
         elif event.code == EventCode.POSITIONS_DIFFER:
             self._rt.positions = PositionCheck.DIFFER
 
-    def observe(self, now_ns: int, requests: tuple[Request, ...] = ()) -> Facts:
-        """All facts of this moment. Reads only; a torn record counts as a bus that does not cycle."""
+    def observe(self, now_ns: int) -> Facts:
+        """The built-in facts of this moment. Reads only; with a torn record the bus does not cycle."""
         guard_status = self._store.guard_status()
         guard = self._guard_facts(guard_status)
         bus = self._bus_facts(now_ns)
@@ -120,7 +127,8 @@ class ProcessMonitor:
             self._detections.look(now_ns, core, self._last_sign(core))
             self._seen[core.name] = core
         self._seen[rt.name] = rt
-        return Facts(rt, core, bus, guard, self.estop_facts(), requests)
+        safe_moment = self.core_status is not None and bool(self.core_status.safe_moment)
+        return Facts(rt, core, bus, guard, self.estop_facts(), safe_moment=safe_moment)
 
     # ---- processes ----
 
@@ -188,9 +196,19 @@ class ProcessMonitor:
     def _core_facts(self, now_ns: int) -> ProcessFacts | None:
         if ProcessName.CORE not in self._watches:
             return None
+        self.core_status = self._core_record()
         beat = self._store.core_beat
         watch = self._watches[ProcessName.CORE]
         return self._look(ProcessName.CORE, now_ns, Sign(beat, at_work=beat != watch.first_beat))
+
+    def _core_record(self) -> Any:
+        """Of the present Core: a record of its predecessor says nothing of it."""
+        try:
+            record = self._store.core_status()
+        except TornRecordError:
+            return None
+        handle = self._processes.handle(ProcessName.CORE)
+        return record if handle is not None and handle.pid == record.pid else None
 
     def _look(self, name: ProcessName, now_ns: int, sign: Sign) -> ProcessFacts:
         handle, ended = self._processes.handle(name), self._processes.ended(name)
@@ -216,7 +234,7 @@ class ProcessMonitor:
         )
 
     def _bus_facts(self, now_ns: int) -> BusFacts:
-        self.rt_status = None
+        self.rt_status = self.rt_bus = None
         if not self._attached or self._store.rt_phase is not RtPhase.CYCLING:
             return BusFacts()
         try:
@@ -224,7 +242,7 @@ class ProcessMonitor:
         except TornRecordError as error:
             return BusFacts(detail=str(error))
         self._rt.first_cycle_ns = self._rt.first_cycle_ns or now_ns
-        self.rt_status = status
+        self.rt_status, self.rt_bus = status, bus
         return BusFacts(
             cycling=int(status.epoch) == self._store.rt_epoch and status.cycle > 0,
             first_cycle_ns=self._rt.first_cycle_ns,

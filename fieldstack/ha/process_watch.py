@@ -25,7 +25,7 @@ class ProcessWatch:
 
     def __init__(self, section: ProcessPolicy, history: History | None = None) -> None:
         self.name = section.process_name
-        self._section = section
+        self.section = section
         self._history = history if history is not None else History()
         self.start_id = 0
         self.started_ns = 0
@@ -100,16 +100,16 @@ class ProcessWatch:
         return (ProcessCondition.STOPPED if stopped else ProcessCondition.DEAD), why
 
     def _starting(self, now_ns: int) -> tuple[ProcessCondition, str]:
-        if now_ns - self.started_ns <= self._section.startup_grace_ns:
+        if now_ns - self.started_ns <= self.section.startup_grace_ns:
             return ProcessCondition.STARTING, ""
-        return ProcessCondition.SILENT, f"not at work {self._section.startup_grace_ms} ms after its start"
+        return ProcessCondition.SILENT, f"not at work {self.section.startup_grace_ms} ms after its start"
 
     def _stopping(self, now_ns: int) -> tuple[ProcessCondition, str]:
         """It says that it goes down, unasked by Non-RT; that must not take for ever either."""
         self._stopping_ns = self._stopping_ns or now_ns
-        if now_ns - self._stopping_ns <= self._section.startup_grace_ns:
+        if now_ns - self._stopping_ns <= self.section.startup_grace_ns:
             return ProcessCondition.STOPPING, "it goes down, and Non-RT did not ask for it"
-        return ProcessCondition.SILENT, f"still going down after {self._section.startup_grace_ms} ms"
+        return ProcessCondition.SILENT, f"still going down after {self.section.startup_grace_ms} ms"
 
     def _count(self, now_ns: int, sign: Sign) -> None:
         if sign.beat != self._beat:
@@ -117,14 +117,14 @@ class ProcessWatch:
                 self._history.missed(self.name, self._misses, now_ns - self.progress_ns)
             self._beat, self.progress_ns, self._misses = sign.beat, now_ns, 0
             self._looked_ns = now_ns
-        elif now_ns - self._looked_ns >= self._section.health_check_interval_ms * NS_PER_MS:
+        elif now_ns - self._looked_ns >= self.section.health_check_interval_ms * NS_PER_MS:
             self._misses += 1
             self._looked_ns = now_ns
 
     def _working(self, now_ns: int) -> tuple[ProcessCondition, str]:
         still_ns = now_ns - self.progress_ns
-        silent = still_ns >= self._section.health_check_timeout_ms * NS_PER_MS
-        if silent and self._misses >= self._section.failure_threshold:
+        silent = still_ns >= self.section.health_check_timeout_ms * NS_PER_MS
+        if silent and self._misses >= self.section.failure_threshold:
             return (
                 ProcessCondition.SILENT,
                 f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations",

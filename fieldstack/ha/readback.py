@@ -39,7 +39,9 @@ class EstopReadback:
                 return Finding(True, f"EMERGENCY_STOP latched; RT obeyed it by cycle {cycle}", cycle)
         if now_ns < self._until_ns:
             return None
-        return Finding(True, "EMERGENCY_STOP latched; RT does not cycle, so that nothing moves by its command")
+        return Finding(
+            True, "EMERGENCY_STOP latched; RT does not cycle, so that nothing moves by its command"
+        )
 
 
 class ResetReadback:
@@ -66,5 +68,7 @@ class ResetReadback:
         return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault")
 
     def _faults(self, status: Any, faults: tuple[int, ...]) -> str:
-        each = (f"{self._cell.axis(one)} is in fault 0x{int(status.axes[one].error_code):04X}" for one in faults)
+        each = (
+            f"{self._cell.axis(one)} is in fault 0x{int(status.axes[one].error_code):04X}" for one in faults
+        )
         return "; ".join(each)

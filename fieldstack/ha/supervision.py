@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +14,11 @@ from fieldstack.ha.decision_state import DecisionState
 from fieldstack.ha.durable_state import to_record
 from fieldstack.ha.facts import Facts, PositionCheck, Request, unhealthy
 from fieldstack.ha.failover_manager import FailoverManager, Ports
+from fieldstack.ha.measures import Measure, Probe
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import OperatorDesk
 from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy_in_force import PolicyInForce
 from fieldstack.ha.restarts import in_window
 from fieldstack.ha.states import HaState
 from fieldstack.ha.status import StatusWriter
@@ -27,7 +30,8 @@ class SupervisionParts:
     """What a pass works with."""
 
     ports: Ports
-    policy: FailoverPolicy
+    force: PolicyInForce
+    probes: tuple[Probe, ...]
     observer: Observer
     desk: OperatorDesk
     status: StatusWriter
@@ -38,9 +42,10 @@ class Supervision:
 
     def __init__(self, parts: SupervisionParts, state: DecisionState) -> None:
         self._parts = parts
-        self._manager = FailoverManager(parts.ports)
+        self.manager = FailoverManager(parts.ports)
         self.state = state
         self.facts = Facts()
+        self._probes = parts.probes
         self._kept: tuple[Any, ...] = ()
         self._log_failure = ""
 
@@ -48,30 +53,56 @@ class Supervision:
     def urgent(self) -> bool:
         """Whether the next pass should come soon: something is on its way."""
         waiting = self.state.rt.pending or self.state.core.pending or self._parts.desk.waiting
-        return self.state.ha is HaState.RECOVERY or bool(waiting)
+        return self.state.ha is HaState.RECOVERY or self.manager.busy or bool(waiting)
 
     def run(self, now_ns: int) -> None:
         parts = self._parts
         parts.ports.processes.tick()
         parts.observer.look()
-        self.facts = parts.ports.monitor.observe(now_ns, parts.desk.requests())
+        parts.ports.modules.tick()
+        observed = parts.ports.monitor.observe(now_ns)
+        self.facts = replace(
+            observed,
+            requests=parts.desk.requests(),
+            measures=tuple(self._measures(now_ns)),
+            outcomes=self.manager.outcomes(now_ns),
+        )
         before = self.state
-        self.state, actions = decide(now_ns, before, self.facts, parts.policy)
+        self.state, actions = decide(now_ns, before, self.facts, self.policy)
         self._tell_change(before)
-        self._manager.execute(actions)
+        self.manager.execute(actions, now_ns)
         parts.desk.follow(now_ns)
         self._checkpoint(now_ns, before)
         self._keep(now_ns)
         self._watch_log(parts.ports.log)
         self._publish(now_ns)
 
+    @property
+    def policy(self) -> FailoverPolicy:
+        return self._parts.force.policy
+
+    def describe_policy(self) -> dict[str, Any]:
+        """Which policy is in force, for `status`."""
+        force = self._parts.force
+        return {"file": str(force.file), "sha256": force.digest, "rules": len(force.policy.rules)}
+
+    def _measures(self, now_ns: int) -> Iterator[Measure]:
+        """What all probes know now. A probe that fails is told of once and asked no more."""
+        for probe in self._probes:
+            try:
+                yield from probe.measures(now_ns)
+            except Exception as error:
+                self._probes = tuple(one for one in self._probes if one is not probe)
+                what = f"probe {type(probe).__name__} failed and is left out: {error!r}"
+                self._parts.ports.log.append(EventKind.SUPERVISION, severity=Severity.ERROR, what=what)
+
     def shut_down(self, request: Request) -> None:
         """Decide a shutdown at once, whatever else is going on."""
         now_ns = time.monotonic_ns()
         before, facts = self.state, replace(self.facts, requests=(request,))
-        self.state, actions = decide(now_ns, before, facts, self._parts.policy)
+        self.state, actions = decide(now_ns, before, facts, self.policy)
         self._tell_change(before)
-        self._manager.execute(actions)
+        self.manager.execute(actions, now_ns)
         self._keep(now_ns)
 
     def finish(self) -> None:
@@ -123,7 +154,7 @@ class Supervision:
         self._log_failure = log.failure
 
     def _publish(self, now_ns: int) -> None:
-        section = self._parts.policy.process(ProcessName.RT)
+        section = self.policy.process(ProcessName.RT)
         self._parts.status.write(
             now_ns,
             self.state,

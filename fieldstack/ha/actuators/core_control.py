@@ -1,4 +1,4 @@
-"""REALLOCATE and whatever else is asked of the Main Core: through its control socket, in a thread of its own."""
+"""REALLOCATE: asked of the Main Core through its control socket, in a thread of its own."""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ class Stops:
         state = estop.state()
         left = (state.on_reset if until is Clear.ON_RESET else state.on_recovery) & action.sources
         self._log.append(EventKind.ESTOP_CLEARED, sources=names, why=action.cause)
-        return Outcome(not left, f"cleared {names}" if not left else f"{names} did not all clear: raised anew")
+        return Outcome(
+            not left, f"cleared {names}" if not left else f"{names} did not all clear: raised anew"
+        )
 
     def reset_faults(self, action: Action) -> Carried:
         self._store.request_fault_reset()

@@ -1,0 +1,226 @@
+"""The parts of a Non-RT process, made in the order in which they need each other."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldstack.control.server import ControlServer
+from fieldstack.events.kinds import EventKind
+from fieldstack.events.log import EventLog
+from fieldstack.ha import durable_state
+from fieldstack.ha.actuators.core_control import CoreControl
+from fieldstack.ha.alerts import Alerts, JournalChannel
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.detections import Detections
+from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack.ha.failover_manager import Ports
+from fieldstack.ha.history_keeper import HistoryKeeper
+from fieldstack.ha.measures import Probe
+from fieldstack.ha.modules import Modules
+from fieldstack.ha.observer import Observer
+from fieldstack.ha.operator import DeskPorts, OperatorDesk
+from fieldstack.ha.policy.schema import NS_PER_S, FailoverPolicy
+from fieldstack.ha.policy_in_force import PolicyInForce, Reload
+from fieldstack.ha.probes.axes import Axes
+from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.slaves import Slaves
+from fieldstack.ha.probes.store_health import StoreHealth
+from fieldstack.ha.process_monitor import ProcessMonitor
+from fieldstack.ha.settings import NonRtSettings
+from fieldstack.ha.state_checkpoint import StateCheckpoint
+from fieldstack.ha.status import StatusWriter
+from fieldstack.ha.status_report import report
+from fieldstack.ha.supervision import Supervision, SupervisionParts
+from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.process.local import LocalProcessManager
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource
+from fieldstack_rt.guard import Guard, GuardConfig
+from fieldstack_rt.instance import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What has to be there before anything is supervised; a bad policy opens nothing."""
+
+    settings: NonRtSettings
+    started_ns: int
+    instance: Instance
+    force: PolicyInForce
+    log: EventLog
+    store: DataStore
+    guard: Guard
+    processes: LocalProcessManager
+    control: ControlServer
+    cell: CellMap
+
+    @property
+    def names(self) -> tuple[ProcessName, ...]:
+        return (ProcessName.RT, ProcessName.CORE) if self.settings.core_command else (ProcessName.RT,)
+
+    def disk_failed(self, why: str) -> None:
+        self.log.append(EventKind.CHECKPOINT_FAILED, why=why)
+
+
+def open_all(settings: NonRtSettings) -> Opened:
+    """Raises what `NonRt` raises; then nothing was started."""
+    started_ns = time.monotonic_ns()
+    force = PolicyInForce(Path(settings.policy_path))
+    instance = Instance(settings.instance)
+    instance.prepare()
+    log = EventLog(
+        instance.state_dir,
+        settings.event_segment_bytes,
+        settings.event_total_bytes,
+        spool=instance.spool_name,
+    )
+    store = DataStore.create(instance)
+    store.nonrt_stopping = False
+    store.motion_permit = False
+    config = GuardConfig(settings.guard_cpu, settings.guard_priority, settings.guard_threshold_cycles)
+    return Opened(
+        settings,
+        started_ns,
+        instance,
+        force,
+        log,
+        store,
+        Guard(store, config).start(),
+        _process_manager(settings, instance),
+        ControlServer(instance.control_socket),
+        CellMap.load(instance.plan_file),
+    )
+
+
+def _process_manager(settings: NonRtSettings, instance: Instance) -> LocalProcessManager:
+    commands: dict[str, tuple[str, ...]] = {ProcessName.RT: settings.rt_command}
+    pid_files = {ProcessName.RT: instance.pid_file("rt"), ProcessName.CORE: instance.pid_file("core")}
+    if settings.core_command:
+        commands[ProcessName.CORE] = settings.core_command
+    kept = {str(name): path for name, path in pid_files.items() if name in commands}
+    return LocalProcessManager(commands, instance.runtime_dir, kept, settings.process_log_bytes)
+
+
+class Parts:
+    """Everything that a pass works with, and what has to be closed in the end."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        store, log, state_dir = opened.store, opened.log, opened.instance.state_dir
+        self.history = HistoryKeeper(state_dir, log, opened.disk_failed)
+        self.modules = Modules(self._make_modules())
+        self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
+        self.checkpoint = StateCheckpoint(
+            store, state_dir, _checkpoint_interval_ns(opened.force.policy), opened.disk_failed
+        )
+        record = DurableRecord(state_dir, "ha-state")
+        self.saver = BackgroundSaver(record, opened.disk_failed)
+        self.desk = OperatorDesk(
+            DeskPorts(opened.control, store, log, opened.cell, self._status, self._reload)
+        )
+        kept = record.load().data
+        self._begin(kept)
+        self.monitor = self._make_monitor()
+        self.supervision = self._make_supervision(kept)
+
+    # ---- making ----
+
+    def _make_modules(self) -> tuple[Any, ...]:
+        return ()
+
+    def _make_monitor(self) -> ProcessMonitor:
+        opened = self._opened
+        detections = Detections(self.history.history, opened.log)
+        core = ProcessName.CORE in opened.names
+        monitor = ProcessMonitor(
+            opened.store, opened.processes, opened.force.policy, detections, core=core, guard=True
+        )
+        opened.force.listeners.append(monitor.follow_policy)
+        self._adopt(monitor)
+        return monitor
+
+    def _make_supervision(self, kept: dict[str, Any] | None) -> Supervision:
+        opened, monitor = self._opened, self.monitor
+        ports = Ports(
+            opened.store,
+            opened.processes,
+            monitor,
+            self.checkpoint,
+            opened.log,
+            Alerts((JournalChannel(opened.instance.name),)),
+            lambda action: self.desk.answer(action, time.monotonic_ns()),
+            opened.cell,
+            self.core,
+            self.modules,
+            opened.settings.stop_timeout_ms / 1000,
+        )
+        observer = Observer(opened.store, opened.processes, opened.log, opened.names, monitor.note)
+        status = StatusWriter(opened.store, opened.started_ns)
+        state = durable_state.restore(kept, opened.force.policy, time.monotonic_ns(), time.time_ns())
+        parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status, self.saver)
+        return Supervision(parts, state)
+
+    def _probes(self) -> tuple[Probe, ...]:
+        store, view, cell = self._opened.store, self.monitor, self._opened.cell
+        return (
+            ProcessPace(store, view),
+            Cycle(view),
+            Slaves(view, cell),
+            Axes(view, cell),
+            StoreHealth(store),
+            self.modules,
+        )
+
+    # ---- how this life begins ----
+
+    def _begin(self, kept: dict[str, Any] | None) -> None:
+        """Say how this life begins; what a person latched outlives the shared memory."""
+        opened = self._opened
+        store, log = opened.store, opened.log
+        after_request = durable_state.went_down_by_request(kept)
+        how = (
+            "first start" if kept is None else "after an orderly end" if after_request else "after a failure"
+        )
+        memory = "shared memory adopted" if store.adopted else "new shared memory"
+        log.append(EventKind.NONRT_STARTED, pid=os.getpid(), how=f"{how}; {memory}")
+        opened.force.apply(store, log)
+        sources, reasons = durable_state.latched(kept)
+        for source in EstopSource:
+            if sources >> source & 1 and not store.adopted:
+                store.estop.raise_(source, f"kept: {reasons}", until=Clear.ON_RESET)
+        for degraded in filter(None, (*opened.guard.degraded, log.degraded)):
+            log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
+        generation, remark = self.checkpoint.restore()
+        log.append(EventKind.CHECKPOINT_RESTORED, generation=generation, remark=remark)
+
+    def _adopt(self, monitor: ProcessMonitor) -> None:
+        for name in self._opened.names:
+            handle = self._opened.processes.adopt(name)
+            if handle is not None:
+                monitor.began(name, time.monotonic_ns(), handle.pid, adopted=True)
+                self._opened.log.append(EventKind.PROCESS_ADOPTED, process=name, pid=handle.pid)
+
+    # ---- for the desk ----
+
+    def _reload(self, file: Path | None) -> Reload:
+        return Reload(self._opened.force, self._opened.store, self._opened.log, file)
+
+    def _status(self) -> dict[str, Any]:
+        return report(self.supervision, self.history.history, self.modules)
+
+    # ---- end ----
+
+    def close(self) -> None:
+        self.modules.close()
+        self.core.close()
+        self.checkpoint.close()
+        self.saver.close()
+        self.history.close()
+
+
+def _checkpoint_interval_ns(policy: FailoverPolicy) -> int:
+    return round(policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
