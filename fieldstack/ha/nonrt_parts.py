@@ -167,7 +167,7 @@ class Parts:
     def _probes(self) -> tuple[Probe, ...]:
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
         return (
-            ProcessPace(store, view),
+            ProcessPace(view),
             Cycle(view),
             Slaves(view, cell),
             Axes(view, cell),

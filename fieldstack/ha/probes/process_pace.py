@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack.ha.vocabulary import ProcessName
-from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import CoreState
 
 NS_PER_MS = 1e6
@@ -17,13 +16,13 @@ _AT_WORK = frozenset({CoreState.WAITING, CoreState.MOVING})
 class ProcessPace:
     """PROCESS_SLOW of RT and Core as Non-RT sees them, and of Non-RT as RT's agent sees it."""
 
-    def __init__(self, store: DataStore, view: View) -> None:
-        self._store, self._view = store, view
+    def __init__(self, view: View) -> None:
+        self._view = view
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         status, core = self._view.rt_status, self._view.core_status
         if status is not None:
-            yield _slow(ProcessName.RT, now_ns - self._store.rt_beat_ns)
+            yield _slow(ProcessName.RT, now_ns - int(status.cycle_ns))
             yield _slow(ProcessName.NONRT, int(status.nonrt_gap_ns))
         if core is not None and core.state in _AT_WORK:
             yield _slow(ProcessName.CORE, now_ns - int(core.pass_ns))

@@ -15,6 +15,7 @@ from fieldstack_rt.datastore.memory import MAGIC, SIZE
 from fieldstack_rt.datastore.rings import SETPOINT_SLOTS
 
 SUBJECT = "datastore"
+LOOK_NS = 100_000_000
 SLOW_NS = 500_000_000
 """Checksums are looked at so seldom."""
 TORN_NS = 5_000_000
@@ -30,21 +31,29 @@ class StoreHealth:
 
     def __init__(self, store: DataStore) -> None:
         self._store = store
-        self._raw = store.raw
+        self._raw = raw = store.raw
+        words = (*_COUNTERS, *(f"{name}_seq" for name in _RECORDS))
+        self._words = {name: ffi.addressof(raw, name) for name in words}
+        self._ring = tuple(ffi.addressof(raw.setpoints, name) for name in ("tail", "head"))
         self._seen = {name: self._word(name) for name in _COUNTERS}
         self._odd: dict[str, tuple[int, int]] = {}
         self._slow: list[str] = []
-        self._slow_ns = 0
+        self._slow_ns = self._looked_ns = 0
+        self._last: tuple[Measure, ...] = ()
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
+        if self._last and now_ns - self._looked_ns < LOOK_NS:
+            return self._last
+        self._looked_ns = now_ns
         wrong = [*self._header(), *self._torn(now_ns), *self._counters(), *self._bounds()]
         if now_ns - self._slow_ns >= SLOW_NS:
             self._slow_ns, self._slow = now_ns, list(self._checksums())
         wrong += self._slow
-        return (Measure(FactKind.DATASTORE_INCONSISTENT, SUBJECT, float(len(wrong)), "; ".join(wrong)),)
+        self._last = (Measure(FactKind.DATASTORE_INCONSISTENT, SUBJECT, float(len(wrong)), "; ".join(wrong)),)
+        return self._last
 
     def _word(self, name: str) -> int:
-        return int(lib.fs_load64(ffi.addressof(self._raw, name)))
+        return int(lib.fs_load64(self._words[name]))
 
     def _header(self) -> Iterable[str]:
         header = self._raw.header
@@ -85,14 +94,10 @@ class StoreHealth:
             yield f"rt_status: {int(raw.rt_status.axis_count)} axes (at most 64)"
         if raw.rt_bus.slave_count > 200:
             yield f"rt_bus: {int(raw.rt_bus.slave_count)} slaves (at most 200)"
-        tail = self._ring_tail()
-        ahead = int(lib.fs_load64(ffi.addressof(raw.setpoints, "head"))) - tail
+        tail, head = (int(lib.fs_load64(word)) for word in self._ring)  # in this order: the head moves on
+        ahead = head - tail
         if not 0 <= ahead <= 2 * SETPOINT_SLOTS:  # both ends may move on between the two looks
             yield f"setpoints: {ahead} ahead of the cycle (the ring holds {SETPOINT_SLOTS})"
-
-    def _ring_tail(self) -> int:
-        """Read before the head: the head may only have moved on since."""
-        return int(lib.fs_load64(ffi.addressof(self._raw.setpoints, "tail")))
 
     def _checksums(self) -> Iterable[str]:
         store = self._store
