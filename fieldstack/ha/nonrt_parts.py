@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.control.server import ControlServer
-from fieldstack.events.kinds import EventKind
+from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.alerts import Alerts, JournalChannel
 from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
+from fieldstack.ha.checkpoint.rule import Judgement, Verdict
 from fieldstack.ha.detections import Detections
-from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
 from fieldstack.ha.measures import Probe
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import DeskPorts, OperatorDesk
-from fieldstack.ha.policy.schema import NS_PER_S, FailoverPolicy
+from fieldstack.ha.policy.schema import NS_PER_S
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
@@ -32,7 +33,7 @@ from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.process_monitor import ProcessMonitor
 from fieldstack.ha.settings import NonRtSettings
-from fieldstack.ha.state_checkpoint import StateCheckpoint
+from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.status_report import report
 from fieldstack.ha.supervision import Supervision, SupervisionParts
@@ -64,6 +65,15 @@ class Opened:
 
     def disk_failed(self, why: str) -> None:
         self.log.append(EventKind.CHECKPOINT_FAILED, why=why)
+
+    def disk_works(self) -> None:
+        self.log.append(EventKind.CHECKPOINT_BACK)
+
+    def tell_verdict(self, judgement: Judgement) -> None:
+        told: dict[str, Any] = judgement.to_dict()
+        go_on = judgement.verdict is Verdict.GO_ON
+        severity = Severity.INFO if go_on or judgement.rule == "first-start" else Severity.WARNING
+        self.log.append(EventKind.CHECKPOINT_JUDGED, severity=severity, **told)
 
 
 def open_all(settings: NonRtSettings) -> Opened:
@@ -114,20 +124,22 @@ class Parts:
         self.history = HistoryKeeper(state_dir, log, opened.disk_failed)
         self.modules = Modules(self._make_modules())
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
-        self.checkpoint = StateCheckpoint(
-            store, state_dir, _checkpoint_interval_ns(opened.force.policy), opened.disk_failed
-        )
-        record = DurableRecord(state_dir, "ha-state")
-        self.saver = BackgroundSaver(record, opened.disk_failed)
+        self.checkpoint = self._make_checkpoint()
         self.desk = OperatorDesk(
             DeskPorts(opened.control, store, log, opened.cell, self._status, self._reload)
         )
-        kept = record.load().data
-        self._begin(kept)
+        kept = self._restore()
         self.monitor = self._make_monitor()
         self.supervision = self._make_supervision(kept)
 
     # ---- making ----
+
+    def _make_checkpoint(self) -> StateCheckpoint:
+        opened = self._opened
+        interval_ns = round(opened.force.policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
+        reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.tell_verdict)
+        plan = fingerprint_of_file(opened.instance.plan_file)
+        return StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan)
 
     def _make_modules(self) -> tuple[Any, ...]:
         return ()
@@ -161,7 +173,7 @@ class Parts:
         observer = Observer(opened.store, opened.processes, opened.log, opened.names, monitor.note)
         status = StatusWriter(opened.store, opened.started_ns)
         state = durable_state.restore(kept, opened.force.policy, time.monotonic_ns(), time.time_ns())
-        parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status, self.saver)
+        parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status)
         return Supervision(parts, state)
 
     def _probes(self) -> tuple[Probe, ...]:
@@ -172,10 +184,19 @@ class Parts:
             Slaves(view, cell),
             Axes(view, cell),
             StoreHealth(store),
+            self.checkpoint,
             self.modules,
         )
 
     # ---- how this life begins ----
+
+    def _restore(self) -> dict[str, Any] | None:
+        """The checkpoint of the life before: what it says of latches, budgets and states."""
+        restored, log = self.checkpoint.restore(), self._opened.log
+        self._begin(restored.ha)
+        log.append(EventKind.CHECKPOINT_RESTORED, generation=restored.generation, remark=restored.remark)
+        self._opened.tell_verdict(restored.judgement)
+        return restored.ha
 
     def _begin(self, kept: dict[str, Any] | None) -> None:
         """Say how this life begins; what a person latched outlives the shared memory."""
@@ -194,8 +215,6 @@ class Parts:
                 store.estop.raise_(source, f"kept: {reasons}", until=Clear.ON_RESET)
         for degraded in filter(None, (*opened.guard.degraded, log.degraded)):
             log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
-        generation, remark = self.checkpoint.restore()
-        log.append(EventKind.CHECKPOINT_RESTORED, generation=generation, remark=remark)
 
     def _adopt(self, monitor: ProcessMonitor) -> None:
         for name in self._opened.names:
@@ -210,7 +229,8 @@ class Parts:
         return Reload(self._opened.force, self._opened.store, self._opened.log, file)
 
     def _status(self) -> dict[str, Any]:
-        return report(self.supervision, self.history.history, self.modules)
+        more = {"checkpoint": self.checkpoint.describe()}
+        return report(self.supervision, self.history.history, self.modules) | more
 
     # ---- end ----
 
@@ -218,9 +238,4 @@ class Parts:
         self.modules.close()
         self.core.close()
         self.checkpoint.close()
-        self.saver.close()
         self.history.close()
-
-
-def _checkpoint_interval_ns(policy: FailoverPolicy) -> int:
-    return round(policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
