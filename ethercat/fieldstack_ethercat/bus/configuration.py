@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration_axis import AxisConfig
 from fieldstack_ethercat.bus.configuration_checks import CROSS_CHECK, find_conflicts
+from fieldstack_ethercat.bus.configuration_group import GroupConfig
 from fieldstack_ethercat.bus.configuration_slave import Section, SlaveConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
 from fieldstack_ethercat.bus.plan import MAX_SLAVES
@@ -43,6 +44,17 @@ class BusConfig(Section):
     )
     slaves: list[SlaveConfig] = Field(min_length=1, max_length=MAX_SLAVES)
     axes: list[AxisConfig] = Field(default=[], max_length=MAX_SLAVES)
+    groups: list[GroupConfig] = Field(
+        default=[],
+        max_length=64,
+        description="Axes that stop together; default: all are one essential group.",
+    )
+    loss_diagnosis_ms: int = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        description="How long axes go on while it is found out which slave of a non-essential group is lost.",
+    )
 
     _source: str = PrivateAttr(default="")
     _digest: str = PrivateAttr(default="")

@@ -12,7 +12,7 @@ from typing import Any
 
 from fieldstack_ethercat.bus.errors import PlanFormatError
 
-FORMAT = "fieldstack-bus-plan/1"
+FORMAT = "fieldstack-bus-plan/2"
 UNMAPPED = -1
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
@@ -98,6 +98,11 @@ class SlavePlan:
         return sum(entry.bits for pdo in self.tx for entry in pdo.entries)
 
     @property
+    def wkc_share(self) -> int:
+        """What it adds to the working counter of one LRW: 2 for its outputs, 1 for its inputs."""
+        return 2 * bool(self.output_bits) + bool(self.input_bits)
+
+    @property
     def output_bytes(self) -> int:
         return (self.output_bits + 7) // 8
 
@@ -169,6 +174,26 @@ class AxisPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """Axes that stop together. Every axis and every slave is in exactly one group.
+
+    `axes` are axis numbers (the bits of masks), `slaves` the positions of its axes and of its terminals.
+    What fails in a group that is not essential stops that group alone. `capabilities`: what it can do.
+    """
+
+    name: str
+    axes: tuple[int, ...]
+    slaves: tuple[int, ...]
+    essential: bool
+    capabilities: tuple[str, ...]
+
+    @property
+    def mask(self) -> int:
+        """Its axes as the masks of the shared memory have them: bit n is axis n."""
+        return sum(1 << axis for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
 class BusPlan:
     """A whole bus. `digest` is the sha256 of the configuration it was made from, `source` that file's name.
 
@@ -182,6 +207,8 @@ class BusPlan:
     receive_timeout_us: int
     slaves: tuple[SlavePlan, ...]
     axes: tuple[AxisPlan, ...]
+    groups: tuple[GroupPlan, ...] = ()
+    loss_diagnosis_ns: int = 20_000_000
 
     @property
     def expected_wkc(self) -> int:
@@ -189,7 +216,7 @@ class BusPlan:
 
         Segmented images count a slave once for each segment it is in; SoemContext has the figure for those.
         """
-        return sum(2 * bool(slave.output_bits) + bool(slave.input_bits) for slave in self.slaves)
+        return sum(slave.wkc_share for slave in self.slaves)
 
     def slave(self, name: str) -> SlavePlan:
         """The slave of that name; KeyError if there is none."""
@@ -197,6 +224,13 @@ class BusPlan:
             if slave.name == name:
                 return slave
         raise KeyError(name)
+
+    def group_of(self, axis: int) -> GroupPlan:
+        """The group of an axis number; KeyError if there is no such axis."""
+        for group in self.groups:
+            if axis in group.axes:
+                return group
+        raise KeyError(axis)
 
     def to_json(self) -> str:
         """The plan as one line of JSON; bytes as hex."""
@@ -225,8 +259,9 @@ class BusPlan:
 def _bus(raw: dict[str, Any]) -> BusPlan:
     slaves = tuple(_slave(item) for item in raw.pop("slaves"))
     axes = tuple(_axis(item) for item in raw.pop("axes"))
-    _same_keys(BusPlan, raw, {"slaves", "axes"})
-    return BusPlan(**raw, slaves=slaves, axes=axes)
+    groups = tuple(_group(item) for item in raw.pop("groups"))
+    _same_keys(BusPlan, raw, {"slaves", "axes", "groups"})
+    return BusPlan(**raw, slaves=slaves, axes=axes, groups=groups)
 
 
 def _slave(raw: dict[str, Any]) -> SlavePlan:
@@ -250,6 +285,11 @@ def _sdo(raw: dict[str, Any]) -> StartupSdo:
 
 def _axis(raw: dict[str, Any]) -> AxisPlan:
     return AxisPlan(**{**raw, "offsets": AxisOffsets(**raw["offsets"])})
+
+
+def _group(raw: dict[str, Any]) -> GroupPlan:
+    lists = {key: tuple(raw[key]) for key in ("axes", "slaves", "capabilities")}
+    return GroupPlan(**{**raw, **lists})
 
 
 def _same_keys(kind: type[BusPlan], raw: dict[str, Any], done: set[str]) -> None:

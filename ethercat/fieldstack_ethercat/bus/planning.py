@@ -12,11 +12,13 @@ from fieldstack_ethercat.bus.cia402_objects import (
     OUTPUTS,
     QUICK_STOP_DECELERATION,
 )
+from fieldstack_ethercat.bus.configuration_group import REST
 from fieldstack_ethercat.bus.plan import (
     UNMAPPED,
     AxisOffsets,
     AxisPlan,
     BusPlan,
+    GroupPlan,
     Pdo,
     PdoEntry,
     SlavePlan,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from fieldstack_ethercat.bus.configuration_axis import AxisConfig
     from fieldstack_ethercat.bus.configuration_slave import PdoConfig, SlaveConfig
 
+ALL = "all"
+"""The one essential group of a configuration without groups."""
 WATCHDOG_DIVIDER = 2498
 """Register 0x0400's value after reset: 100 µs a step."""
 WATCHDOG_STEPS_PER_MS = 10
@@ -52,7 +56,26 @@ def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
         receive_timeout_us=bus.effective_receive_timeout_us,
         slaves=slaves,
         axes=tuple(_axis(axis, by_name[axis.slave]) for axis in bus.axes),
+        groups=_groups(bus, by_name),
+        loss_diagnosis_ns=bus.loss_diagnosis_ms * 1_000_000,
     )
+
+
+def _groups(bus: BusConfig, slaves: dict[str, SlavePlan]) -> tuple[GroupPlan, ...]:
+    numbers = {axis.name: number for number, axis in enumerate(bus.axes)}
+    made = []
+    for group in bus.groups:
+        axes = tuple(sorted(numbers[name] for name in group.axes))
+        members = [bus.axes[number].slave for number in axes] + group.slaves
+        positions = tuple(sorted(slaves[name].position for name in members))
+        made.append(GroupPlan(group.name, axes, positions, group.essential, tuple(group.capabilities)))
+    named_axes = {axis for group in made for axis in group.axes}
+    named_slaves = {slave for group in made for slave in group.slaves}
+    axes = tuple(number for number in range(len(bus.axes)) if number not in named_axes)
+    positions = tuple(at for at in range(len(bus.slaves)) if at not in named_slaves)
+    if axes or positions:
+        made.append(GroupPlan(REST if made else ALL, axes, positions, True, ()))
+    return tuple(made)
 
 
 def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, watchdog_ms: int) -> SlavePlan:
