@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fieldstack_rt.instance import Instance
 
+RECORD = "up.json"
+
 
 class AlreadyRunningError(Exception):
     """Another `fieldstack up` holds this instance."""
@@ -44,13 +46,18 @@ class UpRecord:
 
 
 def record_file(instance: Instance) -> Path:
-    return instance.runtime_dir / "up.json"
+    return instance.runtime_dir / RECORD
 
 
 def read_record(instance: Instance) -> UpRecord | None:
     """The record; None if there is none, or none that can be read."""
+    return read_record_in(instance.runtime_dir)
+
+
+def read_record_in(runtime_dir: Path) -> UpRecord | None:
+    """As `read_record`, of a cell with another runtime folder than this process would use."""
     try:
-        return UpRecord(**json.loads(record_file(instance).read_text(encoding="utf-8")))
+        return UpRecord(**json.loads((runtime_dir / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -73,8 +80,13 @@ def hold(instance: Instance) -> Iterator[None]:
 
 def held(instance: Instance) -> bool:
     """An `up` of this instance is alive."""
+    return held_in(instance.runtime_dir)
+
+
+def held_in(runtime_dir: Path) -> bool:
+    """An `up` with this runtime folder is alive."""
     try:
-        with (instance.runtime_dir / "up.lock").open("a") as lock:
+        with (runtime_dir / "up.lock").open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

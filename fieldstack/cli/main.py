@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fieldstack.cli import bus, errors, policy, segment
+from fieldstack.cli import bus, errors, policy, requests, segment
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -34,6 +34,7 @@ app.add_typer(segment.app, name="segment")
 app.add_typer(policy.app, name="policy")
 app.add_typer(bus.app, name="bus")
 app.command("status", epilog=epilog())(status)
+requests.add_to(app)
 if importlib.util.find_spec("fieldstack.bench.cli") is not None:
     app.add_typer(importlib.import_module("fieldstack.bench.cli").app, name="bench")
 
@@ -107,24 +108,18 @@ def estop(
 
 
 @app.command(epilog=epilog())
-def reset(
-    note: Annotated[str, typer.Option("--note", help="What was done about the cause; kept in the log.")] = "",
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Clear what only a person may clear: EMERGENCY_STOP, axis faults, a spent restart budget.
+def cells(as_json: JsonOption = False) -> None:
+    """List the cells of this machine: which run, and whether anybody looks after them.
 
-    Refused (exit code 1) while a cause is still there; the answer names it.
+    An instance whose `up` was killed goes on by design; the last column says how to end it.
 
     Example:
 
-        fieldstack reset --note "door closed, area clear"
+        fieldstack cells --json | jq -r '.[] | select(.orphaned) | .instance'
     """
-    from fieldstack.cli.estop import user
-    from fieldstack.ha.control_client import ask
+    from fieldstack.cli.cells import show_cells
 
-    answer = ask(instance_of(instance), "reset", by=user(), note=note)
-    typer.echo(answer.message, err=not answer.accepted)
-    raise typer.Exit(ExitCode.OK if answer.accepted else ExitCode.FAILED)
+    raise typer.Exit(show_cells(as_json=as_json))
 
 
 @app.command(epilog=epilog())

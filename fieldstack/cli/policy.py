@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldstack.cli.exit_codes import epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption
 
 app = typer.Typer(help="Failover policies.", no_args_is_help=True, epilog=epilog())
 
@@ -29,3 +30,25 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (J
 
     policy = load_policy(file)
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
+
+
+@app.command(epilog=epilog())
+def reload(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A policy (JSON); default: the one in force, anew.")
+    ] = None,
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Put a policy in force while the cell runs: all of it, or nothing (exit code 1, and why).
+
+    Until the next start of the Non-RT process, which reads the file that the cell configuration names.
+
+    Example:
+
+        fieldstack policy reload config/ha/failover_policy.json
+    """
+    from fieldstack.cli.estop import user
+    from fieldstack.cli.requests import ask_and_tell
+
+    path = str(file.resolve()) if file else ""
+    ask_and_tell(instance, "reload", by=user(), file=path)

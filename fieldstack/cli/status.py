@@ -7,19 +7,23 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
+from fieldstack.cell.history import process_history
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.status import StatusSource
+from fieldstack.cli.cells import show_cells
 from fieldstack.cli.dashboard import render
 from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.events.reader import EventReader
 from fieldstack_rt.instance import Instance
 
 REFRESH_S = 0.25
+HISTORY_S = 5.0
 EVENT_LINES = 8
 
 
@@ -27,8 +31,9 @@ def status(
     instance: InstanceOption = INSTANCE,
     once: Annotated[bool, typer.Option("--once", help="One look, then end.")] = False,
     as_json: JsonOption = False,
+    every: Annotated[bool, typer.Option("--all", help="All cells of this machine, one line each.")] = False,
 ) -> None:
-    """Show the cell: processes, HA state, EMERGENCY_STOP, bus, cycle, axes, last events.
+    """Show the cell: processes, HA state, EMERGENCY_STOP, bus, cycle, axes, history, last events.
 
     True also when RT, Non-RT or the whole cell is down: it says so, and since when.
     With --once or --json the exit code tells: 0 operational, 7 up but not operational, 5 down.
@@ -39,23 +44,32 @@ def status(
 
         fieldstack-rt status --json | jq '.rt.state, .ha.state, .bus.wkc'
     """
+    if every:
+        raise typer.Exit(show_cells(as_json=as_json))
     chosen = instance_of(instance)
     source, console = StatusSource(chosen), Console()
     if as_json:
         snapshot = source.take()
-        print(json.dumps(snapshot.to_dict(), indent=2))
+        print(json.dumps(snapshot.to_dict() | {"history": process_history(chosen)}, indent=2))
         raise typer.Exit(exit_code(snapshot))
     if once or not console.is_terminal:
         snapshot = source.take()
         console.print(render(snapshot, _last_events(chosen)))
+        if (table := history_table(process_history(chosen))) is not None:
+            console.print(table)
         raise typer.Exit(exit_code(snapshot))
     _live(source, console, chosen)
 
 
 def _live(source: StatusSource, console: Console, instance: Instance) -> None:
+    table: RenderableType | None = None
+    due = 0.0
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(render(source.take(), _last_events(instance)), refresh=True)
+            if time.monotonic() >= due:
+                table, due = history_table(process_history(instance)), time.monotonic() + HISTORY_S
+            screen = render(source.take(), _last_events(instance))
+            live.update(Group(screen, table) if table is not None else screen, refresh=True)
             time.sleep(REFRESH_S)
 
 

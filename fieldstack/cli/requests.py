@@ -1,0 +1,85 @@
+"""What people ask of a running cell: reset, ack, restart; each answered with what was read back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, instance_of
+
+ByOption = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who asks; default: the user of this terminal.")
+]
+NoteOption = Annotated[str, typer.Option("--note", help="Why, or what was done about the cause; it is kept.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    for command in (reset, ack, restart):
+        app.command(epilog=epilog())(command)
+
+
+def ask_and_tell(instance: str, command: str, timeout_s: float = 10.0, **fields: str) -> None:
+    """Sends a request, prints the answer, ends with its exit code: 0 done, 1 refused or not confirmed."""
+    from fieldstack.ha.control_client import ask
+
+    answer = ask(instance_of(instance), command, timeout_s, **fields)
+    typer.echo(answer.message, err=not answer.accepted)
+    raise typer.Exit(ExitCode.OK if answer.accepted else ExitCode.FAILED)
+
+
+def _who(by: str) -> str:
+    from fieldstack.cli.estop import user
+
+    return by or user()
+
+
+def reset(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = INSTANCE) -> None:
+    """Clear what only a person may clear: EMERGENCY_STOP, axis faults, a spent restart budget.
+
+    Waits until RT has done it. Refused (exit code 1) while a cause is still there, or when a drive stays in
+    fault; the answer names it.
+
+    Example:
+
+        fieldstack reset --note "door closed, area clear"
+    """
+    ask_and_tell(instance, "reset", by=_who(by), note=note)
+
+
+def ack(
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who has looked at it; recorded.")],
+    note: Annotated[str, typer.Option("--note", help="What was found and done; recorded.")],
+    condition: Annotated[
+        str, typer.Option("--condition", metavar="C", help="Only this rule or subject; default: all.")
+    ] = "",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Acknowledge what waits for a person (AWAIT_MANUAL): until then it stays latched.
+
+    Example:
+
+        fieldstack ack --by Ann --note "coupling of axis y replaced" --condition axis:y
+    """
+    ask_and_tell(instance, "ack", by=by, note=note, condition=condition)
+
+
+def restart(
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="rt, core, slave:NAME or module:NAME (health ...).")
+    ],
+    note: NoteOption = "",
+    by: ByOption = "",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Restart one part of a running cell; the rest goes on as far as it can without it.
+
+    Examples:
+
+        fieldstack restart core
+
+        fieldstack restart slave:drive-y --note "new cable"
+    """
+    ask_and_tell(instance, "restart", by=_who(by), note=note, subject=subject)
