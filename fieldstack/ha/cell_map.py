@@ -20,14 +20,11 @@ class CellMap:
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
-        places = {axis.name: place for place, axis in enumerate(plan.axes)}
-        groups = getattr(plan, "groups", ())
-        named = {group.name: sum(1 << places[axis] for axis in group.axes) for group in groups}
         return cls(
             tuple(slave.name for slave in plan.slaves),
-            tuple(places),
+            tuple(axis.name for axis in plan.axes),
             tuple(axis.following_error_max_counts for axis in plan.axes),
-            named,
+            {group.name: group.mask for group in plan.groups},
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -152,3 +153,37 @@ def test_a_scan_of_a_virtual_segment_is_written_as_a_valid_configuration(
     again = run(environment, "bus", "scan", "--devices", "dio", "--write", str(file))
     assert again.returncode == 1
     assert "--force" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ack", "--by", "Ann", "--note", "looked at it"),
+        ("restart", "module:health"),
+        ("policy", "reload"),
+    ],
+)
+def test_requests_to_a_cell_that_is_down_say_so(
+    environment: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    done = run(environment, *arguments, "--instance", NAME)
+    assert done.returncode == 5
+    assert "does not answer" in done.stderr
+
+
+def test_an_acknowledgement_needs_who_and_what(environment: dict[str, str]) -> None:
+    done = run(environment, "ack", "--by", "Ann", "--instance", NAME)
+    assert done.returncode == 2
+    assert "--note" in done.stderr
+
+
+def test_cells_lists_what_is_there_and_how_to_end_it(environment: dict[str, str]) -> None:
+    store = DataStore.create(Instance(NAME))
+    try:
+        listed = json.loads(run(environment, "cells", "--json").stdout)
+        mine = next(one for one in listed if one["instance"] == NAME)
+        assert (mine["state"], mine["processes"], mine["orphaned"]) == ("down", {}, False)
+        assert f"fieldstack down --instance {NAME}" in mine["note"]
+        assert NAME in run(environment, "status", "--all", program="rt").stdout
+    finally:
+        store.unlink()
