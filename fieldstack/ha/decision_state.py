@@ -1,22 +1,89 @@
-"""What the decision core remembers from one decision to the next: frozen records."""
+"""What the decision core remembers from one decision to the next: frozen, comparable records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from fieldstack.ha.actions import Step
+from fieldstack.ha.actions import Evidence, Step
+from fieldstack.ha.policy.table import Order
 from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import Condition, ProcessName
+from fieldstack.ha.vocabulary import STOPPING_ACTIONS, ClearWhen, Hold, PolicyAction, ProcessName
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveCondition:
-    """A condition that counts. `gone_ns`: since when its cause is gone, 0 while it is there."""
+class Key:
+    """A rule and the subject that it judges."""
 
-    condition: Condition
+    rule: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a rule has to remember of a subject's readings: over since when, and samples of its window."""
+
+    key: Key
+    over_ns: int = 0
+    samples: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A rule that counts for a subject, from taking effect until it is cleared.
+
+    `gone_ns`: since when its cause is gone, 0 while it is there; `again`: it came back and is not debounced
+    yet. `effects`: what it has ordered and what lasts as long as it does. `hold`: the person's word that it
+    waits for, None: none (any more).
+    """
+
+    key: Key
     since_ns: int
     cause: str
+    clear: ClearWhen
+    evidence: Evidence | None = None
     gone_ns: int = 0
+    again: bool = False
+    effects: frozenset[PolicyAction] = frozenset()
+    override_percent: int = 100
+    groups: tuple[str, ...] = ()
+    hold: Hold | None = None
+
+    @property
+    def stops(self) -> bool:
+        return bool(STOPPING_ACTIONS & self.effects)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An action that is ordered later: at a safe moment, after others, or when its subject is free.
+
+    `not_before_ns`: backoff (`delayed`), or time to see the cause again. `due_ns`: when it waits for a safe
+    moment no longer (0: it never did). `place` in the rule's list.
+    """
+
+    key: Key
+    order: Order
+    place: int
+    due_ns: int = 0
+    not_before_ns: int = 0
+    delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An ordered action whose outcome is not known yet. `place`: in its rule's list; -1: in no list.
+
+    `done`: it was confirmed, and the cause has to go away before `deadline_ns`, too.
+    """
+
+    id: int
+    key: Key
+    order: Order
+    subject: str
+    ordered_ns: int
+    deadline_ns: int
+    place: int = -1
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +94,9 @@ class Pending:
     rule: str
     cause: str
     counted: bool = True
+    order: Order | None = None
+    key: Key | None = None
+    place: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +115,33 @@ class Recovery:
 class ProcessTrack:
     """What happened to one process.
 
-    `restarts` are times of counted restarts; `failed_start` is the start whose failure was dealt
-    with; `proven`: the present start was seen to do all that is expected of it.
+    `failed_start` is the start whose failure was dealt with; `proven`: the present start was seen to do
+    all that is expected of it.
     """
 
     name: ProcessName
-    restarts: tuple[int, ...] = ()
     failed_start: int = -1
     started_ns: int = 0
     proven: bool = False
     pending: Pending | None = None
     recovery: Recovery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """Times of counted restarts of a subject. `spent`: why no more are ordered until a reset; empty: none."""
+
+    subject: str
+    restarts: tuple[int, ...] = ()
+    spent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What DEGRADE rules leave of the motion: speed, and groups that have to stand."""
+
+    override_percent: int = 100
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +151,30 @@ class DecisionState:
     ha: HaState = HaState.NEVER
     since_ns: int = 0
     reason: str = "the Non-RT process starts"
-    conditions: tuple[ActiveCondition, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    flights: tuple[Flight, ...] = ()
+    budgets: tuple[BudgetUse, ...] = ()
+    limits: Limits = Limits()
     rt: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.RT))
     core: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.CORE))
     accepted_start: int = -1
+    last_id: int = 0
 
     def track(self, name: ProcessName) -> ProcessTrack:
         return self.rt if name is ProcessName.RT else self.core
 
-    def active(self, condition: Condition) -> ActiveCondition | None:
-        return next((one for one in self.conditions if one.condition is condition), None)
+    def episode(self, key: Key) -> Episode | None:
+        return next((one for one in self.episodes if one.key == key), None)
+
+    def active(self, rule: str) -> Episode | None:
+        """The first subject for which a rule counts."""
+        return next((one for one in self.episodes if one.key.rule == rule), None)
+
+    def budget(self, subject: str) -> BudgetUse:
+        return next((one for one in self.budgets if one.subject == subject), BudgetUse(subject))
+
+    def with_budget(self, use: BudgetUse) -> DecisionState:
+        others = tuple(one for one in self.budgets if one.subject != use.subject)
+        return replace(self, budgets=(*others, use))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
-from fieldstack.ha.actions import Action, ActionKind
-from fieldstack.ha.decision_state import ActiveCondition, DecisionState, ProcessTrack
+from fieldstack.ha.actions import Action, ActionKind, Evidence
+from fieldstack.ha.decision_state import (
+    DecisionState,
+    Episode,
+    Flight,
+    Key,
+    ProcessTrack,
+    Waiting,
+    Watch,
+)
 from fieldstack.ha.facts import Facts, ProcessFacts
+from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy
-from fieldstack.ha.vocabulary import Condition, PolicyAction, ProcessName
+from fieldstack.ha.policy.table import Order, RuleRow
+from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, ProcessName
 
-_ORDERS = {
-    PolicyAction.EMERGENCY_STOP: ActionKind.EMERGENCY_STOP,
-    PolicyAction.SAFE_MODE_ENTER: ActionKind.SAFE_MODE_ENTER,
-    PolicyAction.SEND_ALERT: ActionKind.SEND_ALERT,
-}
-
-_ONE_A_DECISION = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
+_LIFE = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
 
 
 class Draft:
-    """Work sheet of one decision; `state` is replaced, never changed."""
+    """Work sheet of one decision. The records in it are frozen; the sheet's own tables are not.
+
+    `fresh`: failures of processes that began in this decision; `asked`: what operators ask rules for.
+    """
 
     def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: FailoverPolicy) -> None:
         self.now_ns = now_ns
@@ -29,16 +35,23 @@ class Draft:
         self.facts = facts
         self.policy = policy
         self.actions: list[Action] = []
+        self.episodes: dict[Key, Episode] = {one.key: one for one in state.episodes}
+        self.watches: dict[Key, Watch] = {one.key: one for one in state.watches}
+        self.flights: dict[int, Flight] = {one.id: one for one in state.flights}
+        self.waiting: list[Waiting] = list(state.waiting)
+        self.fresh: set[tuple[FactKind, str]] = set()
+        self.asked: list[Measure] = []
 
-    def order(self, kind: ActionKind, rule: str, cause: str, subject: str = "cell") -> None:
-        self.actions.append(Action(kind, rule, cause, subject))
+    def result(self) -> DecisionState:
+        return replace(
+            self.state,
+            episodes=tuple(self.episodes.values()),
+            watches=tuple(self.watches.values()),
+            flights=tuple(self.flights.values()),
+            waiting=tuple(self.waiting),
+        )
 
-    def has(self, kind: ActionKind) -> bool:
-        return any(action.kind is kind for action in self.actions)
-
-    def handled(self, name: ProcessName) -> bool:
-        """Whether a start or stop of the process was ordered in this decision."""
-        return any(action.process is name and action.kind in _ONE_A_DECISION for action in self.actions)
+    # ---- processes ----
 
     def section(self, name: ProcessName) -> ProcessPolicy:
         return self.policy.process(name)
@@ -52,16 +65,67 @@ class Draft:
         else:
             self.state = replace(self.state, core=track)
 
-    def enter(self, condition: Condition, cause: str) -> None:
-        """A condition begins (or happens anew): its rule's actions but REBOOT_PROCESS are ordered."""
-        rule = self.policy.rule(condition)
-        for wanted in rule.actions:
-            if (kind := _ORDERS.get(wanted)) is not None:
-                self.actions.append(Action(kind, rule.name, cause, until=rule.clear))
-        self.drop({condition})
-        fresh = ActiveCondition(condition, self.now_ns, cause)
-        self.state = replace(self.state, conditions=(*self.state.conditions, fresh))
+    def handled(self, subject: str) -> bool:
+        """Whether a start or stop of the process was ordered in this decision."""
+        return any(action.subject == subject and action.kind in _LIFE for action in self.actions)
 
-    def drop(self, conditions: Collection[Condition]) -> None:
-        kept = tuple(one for one in self.state.conditions if one.condition not in conditions)
-        self.state = replace(self.state, conditions=kept)
+    def restarting(self, subject: str) -> bool:
+        """Whether a remedy for the subject is in flight, or ordered in this decision."""
+        flying = any(one.subject == subject and one.order.action in REMEDIES for one in self.flights.values())
+        return flying or self.handled(subject)
+
+    # ---- orders ----
+
+    def order(self, kind: ActionKind, rule: str, cause: str, subject: str = "cell") -> None:
+        """An order of no rule of the policy, whose outcome nobody waits for."""
+        self.actions.append(Action(kind, rule, cause, subject))
+
+    def has(self, kind: ActionKind) -> bool:
+        return any(action.kind is kind for action in self.actions)
+
+    def row(self, key: Key) -> RuleRow | None:
+        return self.policy.table.get(key.rule)
+
+    def cause(self, key: Key) -> str:
+        episode = self.episodes.get(key)
+        return episode.cause if episode else key.rule
+
+    def evidence(self, key: Key) -> Evidence | None:
+        episode = self.episodes.get(key)
+        return episode.evidence if episode else None
+
+    def take_off(self, key: Key, order: Order, subject: str, place: int) -> int:
+        """A new flight; an earlier one of the same order of the same rule is forgotten. Its id."""
+        same = [
+            one.id
+            for one in self.flights.values()
+            if (one.key, one.order.action, one.subject) == (key, order.action, subject)
+        ]
+        for old in same:
+            del self.flights[old]
+        number = self.state.last_id + 1
+        self.state = replace(self.state, last_id=number)
+        self.flights[number] = Flight(
+            number, key, order, subject, self.now_ns, self.now_ns + order.timeout_ns, place
+        )
+        return number
+
+    def fly(self, key: Key, order: Order, *, subject: str = "cell", place: int = -1, cause: str = "") -> None:
+        """Order an action of a rule and expect its outcome."""
+        episode = self.episodes.get(key)
+        until = None
+        if order.action.name == ActionKind.EMERGENCY_STOP.name:
+            by_itself = episode is not None and episode.clear is ClearWhen.GONE
+            until = ClearWhen.GONE if by_itself else ClearWhen.RESET
+        self.actions.append(
+            Action(
+                ActionKind[order.action.name],
+                key.rule,
+                cause or self.cause(key),
+                subject,
+                until=until,
+                id=self.take_off(key, order, subject, place),
+                timeout_ns=order.timeout_ns,
+                evidence=self.evidence(key),
+            )
+        )

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable
 from dataclasses import replace
 
 from fieldstack.ha.actions import Action, ActionKind
+from fieldstack.ha.decision_state import Episode, Key
 from fieldstack.ha.draft import Draft
+from fieldstack.ha.episodes import drop
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts, Request, RequestKind, unhealthy
+from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.policy.table import Order, default_order
+from fieldstack.ha.remedies import busy, restart_in_order
 from fieldstack.ha.states import MOVING, HaState
-from fieldstack.ha.supervise import restart_now
-from fieldstack.ha.vocabulary import ClearWhen, Condition, ProcessName
+from fieldstack.ha.supervise import NAMES, restart_now
+from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
 _DOWN = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
+_PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_MODULE}
+BY_OPERATOR = "restart"
 
 
 def answer_requests(draft: Draft) -> None:
@@ -20,14 +29,8 @@ def answer_requests(draft: Draft) -> None:
     for request in sorted(draft.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
         if draft.state.ha is HaState.SHUTDOWN:
             _answer(draft, request, False, "the cell goes down: nothing can be asked of it any more")
-        elif request.kind is RequestKind.RESET:
-            _reset(draft, request)
-        elif request.kind is RequestKind.RESTART:
-            _restart(draft, request)
-        elif request.kind is RequestKind.SHUTDOWN:
-            _shutdown(draft, request)
         else:
-            _answer(draft, request, False, f"no rule answers to {request.kind}")
+            _OBEY[request.kind](draft, request)
 
 
 def _answer(draft: Draft, request: Request, accepted: bool, text: str) -> None:
@@ -49,6 +52,9 @@ def _shutdown(draft: Draft, request: Request) -> None:
     _answer(draft, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
 
 
+# ---- reset and acknowledgement ----
+
+
 def _reset(draft: Draft, request: Request) -> None:
     restart = _needs_start(draft)
     if not restart and (why := unhealthy(draft.facts)):
@@ -56,65 +62,105 @@ def _reset(draft: Draft, request: Request) -> None:
             draft, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
         )
         return
-    latched = [one.condition for one in draft.state.conditions if _by_reset(draft, one.condition)]
+    latched = [one for one in draft.episodes.values() if one.clear is ClearWhen.RESET or one.hold]
     _clear_latch(draft, request)
-    draft.drop(latched)
+    for one in latched:
+        if one.clear is ClearWhen.RESET:
+            drop(draft, one.key)
+        else:
+            draft.episodes[one.key] = replace(one, hold=None)
     draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
-    _forget_budget(draft, latched)
+    _forget_budgets(draft)
     for name in restart:
         restart_now(draft, name, f"reset by {request.who}")
-    cleared = ", ".join(latched) or "nothing was latched"
+    cleared = ", ".join(one.key.rule for one in latched) or "nothing was latched"
     started = f"; starting {', '.join(restart)}" if restart else ""
     _answer(draft, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
-
-
-def _by_reset(draft: Draft, condition: Condition) -> bool:
-    return draft.policy.rule(condition).clear is ClearWhen.ON_RESET
 
 
 def _clear_latch(draft: Draft, request: Request) -> None:
     cause = f"reset by {request.who}"
     if sources := draft.facts.estop.on_reset:
         draft.actions.append(
-            Action(ActionKind.CLEAR_LATCH, "reset", cause, until=ClearWhen.ON_RESET, sources=sources)
+            Action(ActionKind.CLEAR_LATCH, "reset", cause, until=ClearWhen.RESET, sources=sources)
         )
         draft.facts = replace(draft.facts, estop=replace(draft.facts.estop, on_reset=0))
     draft.order(ActionKind.RESET_FAULTS, "reset", cause)
 
 
-def _forget_budget(draft: Draft, latched: list[Condition]) -> None:
-    if Condition.RESTART_BUDGET_SPENT in latched:
-        for track in (draft.state.rt, draft.state.core):
-            draft.set_track(replace(track, restarts=()))
+def _forget_budgets(draft: Draft) -> None:
+    """What was spent begins anew; what still counts towards its budget goes on counting."""
+    kept = tuple(one for one in draft.state.budgets if not one.spent)
+    draft.state = replace(draft.state, budgets=kept)
+
+
+def _ack(draft: Draft, request: Request) -> None:
+    meant = [one for one in draft.episodes.values() if _is_meant(one, request.subject)]
+    mine = [one for one in meant if one.hold is Hold.ACK]
+    others = [one.key.rule for one in meant if one.hold is Hold.RESET]
+    for one in mine:
+        draft.episodes[one.key] = replace(one, hold=None)
+    started: list[ProcessName] = []
+    if mine and not any(one.hold for one in draft.episodes.values()):
+        started = _needs_start(draft)
+        for name in started:
+            restart_now(draft, name, f"acknowledged by {request.who}")
+    text = (
+        f"acknowledged by {request.who}: {', '.join(one.key.rule for one in mine) or 'nothing waited for it'}"
+    )
+    starting = f"; starting {', '.join(started)}" if started else ""
+    rest = f"; a reset is needed for {', '.join(others)}" if others else ""
+    _answer(draft, request, bool(mine) or not others, f"{text}{starting}{rest}")
+
+
+def _is_meant(one: Episode, subject: str) -> bool:
+    return subject in ("", one.key.rule, one.key.subject)
 
 
 def _needs_start(draft: Draft) -> list[ProcessName]:
     """Processes that are down for good (no restart of theirs is under way): a reset starts them."""
-    names = (ProcessName.RT, ProcessName.CORE)
-    return [name for name in names if _waits_for_person(draft, name, draft.process(name))]
+    return [name for name in NAMES if _waits_for_person(draft, name, draft.process(name))]
 
 
 def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | None) -> bool:
     if process is None or draft.state.track(name).pending or draft.handled(name):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
-        return draft.state.ha is HaState.MANUAL_INTERVENTION
+        return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
     return process.condition in _DOWN and not process.asked
 
 
+# ---- restarts ----
+
+
 def _restart(draft: Draft, request: Request) -> None:
-    if request.subject and request.subject not in set(ProcessName):
-        _answer(draft, request, False, f"{request.subject} can not be restarted yet")
+    subject = request.subject or ProcessName.RT
+    part = next((action for start, action in _PARTS.items() if subject.startswith(start)), None)
+    if part is not None:
+        _restart_part(draft, request, default_order(part))
+    elif subject in NAMES:
+        _restart_process(draft, request, ProcessName(subject))
+    else:
+        known = ", ".join((*NAMES, "slave:NAME", "module:NAME"))
+        _answer(draft, request, False, f"{subject} can not be restarted; known are {known}")
+
+
+def _restart_part(draft: Draft, request: Request, order: Order) -> None:
+    if busy(draft, request.subject):
+        text = f"restart refused: {request.subject}, or what it needs, is being restarted; wait and ask again"
+        _answer(draft, request, False, text)
         return
-    name = ProcessName(request.subject or ProcessName.RT)
+    cause = f"restart asked for by {request.who}"
+    draft.fly(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
+    _answer(draft, request, True, f"{request.subject} is restarted")
+
+
+def _restart_process(draft: Draft, request: Request, name: ProcessName) -> None:
     process = draft.process(name)
+    standing = draft.state.ha not in MOVING | {HaState.SAFE_MODE}
     if process is None:
         _answer(draft, request, False, f"{name} is not part of this cell")
-    elif (
-        process.condition not in _ALIVE
-        or draft.handled(name)
-        or draft.state.ha not in MOVING | {HaState.SAFE_MODE}
-    ):
+    elif process.condition not in _ALIVE or draft.restarting(name) or standing:
         _answer(
             draft,
             request,
@@ -124,6 +170,33 @@ def _restart(draft: Draft, request: Request) -> None:
         )
     else:
         cause = f"restart asked for by {request.who}"
-        draft.order(ActionKind.STOP_PROCESS, "restart", cause, name)
-        draft.set_track(replace(draft.state.track(name), proven=False, started_ns=draft.now_ns))
+        restart_in_order(draft, name, Action(ActionKind.STOP_PROCESS, BY_OPERATOR, cause, name))
         _answer(draft, request, True, f"{name} is stopped and started again")
+
+
+# ---- rules that operators ask for ----
+
+
+def _rule(draft: Draft, request: Request) -> None:
+    """A measure of this one decision; the policy's rules of `operator_request` say what it leads to."""
+    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
+    if not rows:
+        known = [
+            row.subject for row in draft.policy.table.rows.values() if row.fact is FactKind.OPERATOR_REQUEST
+        ]
+        near = difflib.get_close_matches(request.subject, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
+        _answer(draft, request, False, f"no rule answers to {request.subject!r}; {hint}")
+        return
+    text = f"asked for by {request.who}"
+    draft.asked.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
+    _answer(draft, request, True, f"rule {', '.join(row.name for row in rows)} takes effect")
+
+
+_OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
+    RequestKind.RESET: _reset,
+    RequestKind.ACK: _ack,
+    RequestKind.RESTART: _restart,
+    RequestKind.RULE: _rule,
+    RequestKind.SHUTDOWN: _shutdown,
+}

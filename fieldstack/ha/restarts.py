@@ -1,25 +1,25 @@
-"""Restart budget and backoff of one process: pure arithmetic on a history of restart times."""
+"""Restart budget and backoff of one subject: pure arithmetic on a history of restart times."""
 
 from __future__ import annotations
 
-from fieldstack.ha.policy.schema import NS_PER_MS, ProcessPolicy
+from fieldstack.ha.policy.schema import NS_PER_MS, RestartBudget
 
 
-def in_window(history: tuple[int, ...], now_ns: int, policy: ProcessPolicy) -> tuple[int, ...]:
+def in_window(history: tuple[int, ...], now_ns: int, budget: RestartBudget) -> tuple[int, ...]:
     """The restarts that still count at `now_ns`."""
-    return tuple(at for at in history if now_ns - at < policy.window_ns)
+    return tuple(at for at in history if now_ns - at < budget.window_ns)
 
 
-def spent(history: tuple[int, ...], now_ns: int, policy: ProcessPolicy) -> bool:
+def spent(history: tuple[int, ...], now_ns: int, budget: RestartBudget) -> bool:
     """Whether one more restart would exceed the budget."""
-    return len(in_window(history, now_ns, policy)) >= policy.max_restart_count
+    return len(in_window(history, now_ns, budget)) >= budget.max_restart_count
 
 
-def delay_ns(history: tuple[int, ...], now_ns: int, policy: ProcessPolicy) -> int:
+def delay_ns(history: tuple[int, ...], now_ns: int, budget: RestartBudget) -> int:
     """How long to wait before the next restart: `restart_delay_ms` for the first in the window, then
     the backoff, which grows by its factor up to its bound (never less than `restart_delay_ms`)."""
-    count = len(in_window(history, now_ns, policy))
+    count = len(in_window(history, now_ns, budget))
     if count == 0:
-        return policy.restart_delay_ms * NS_PER_MS
-    grown = policy.restart_backoff_initial_ms * policy.restart_backoff_factor ** min(count - 1, 64)
-    return round(max(policy.restart_delay_ms, min(grown, policy.restart_backoff_max_ms)) * NS_PER_MS)
+        return budget.restart_delay_ms * NS_PER_MS
+    grown = budget.restart_backoff_initial_ms * budget.restart_backoff_factor ** min(count - 1, 64)
+    return round(max(budget.restart_delay_ms, min(grown, budget.restart_backoff_max_ms)) * NS_PER_MS)

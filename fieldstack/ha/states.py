@@ -1,8 +1,12 @@
-"""HA states of a cell, as one table: a transition that is not in it raises and changes nothing."""
+"""HA states of a cell and what leads from one to the next, as one table.
+
+`NEXT[state][verdict]` is the state that follows when the facts come to that verdict. `docs/ha-states.md` is
+generated from it.
+"""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class HaState(IntEnum):
@@ -20,50 +24,74 @@ class HaState(IntEnum):
 MEANING = {
     HaState.NEVER: "no supervision has run yet",
     HaState.OPERATIONAL: "everything runs; the axes may move",
-    HaState.DEGRADED: "the axes may move, but a process that they do not need is down",
+    HaState.DEGRADED: "the axes may move, slower or not all of them, or what they do not need is down",
     HaState.SAFE_MODE: "the axes stand until a cause has gone or a person resets",
     HaState.RECOVERY: "the RT process is started or checked; the axes stand",
-    HaState.MANUAL_INTERVENTION: "automatic recovery has given up: a person has to act, then reset",
+    HaState.MANUAL_INTERVENTION: "automatic recovery has given up: a person has to act",
     HaState.SHUTDOWN: "the cell was asked to go down",
 }
 
 MOVING = frozenset({HaState.OPERATIONAL, HaState.DEGRADED})
 """States in which axes may move."""
 
-_ANY_FAILURE = frozenset({HaState.SAFE_MODE, HaState.RECOVERY, HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN})
 
-TRANSITIONS: dict[HaState, frozenset[HaState]] = {
-    HaState.NEVER: _ANY_FAILURE,
-    HaState.OPERATIONAL: _ANY_FAILURE | {HaState.DEGRADED},
-    HaState.DEGRADED: _ANY_FAILURE | {HaState.OPERATIONAL},
-    # Never straight back to motion: RECOVERY checks bus and positions first.
-    HaState.SAFE_MODE: frozenset({HaState.RECOVERY, HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN}),
-    HaState.RECOVERY: MOVING | {HaState.SAFE_MODE, HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN},
-    # Left only by an operator's reset, which starts a recovery.
-    HaState.MANUAL_INTERVENTION: frozenset({HaState.RECOVERY, HaState.SHUTDOWN}),
-    HaState.SHUTDOWN: frozenset(),
+class Verdict(StrEnum):
+    """What all facts together ask for, worst first."""
+
+    GO_DOWN = "go down"
+    PERSON = "person needed"
+    RT_DOWN = "RT down"
+    RT_COMING = "RT coming"
+    STOP = "stop"
+    CHECK = "check"
+    LIMITED = "limited"
+    WELL = "well"
+
+
+VERDICT_MEANING = {
+    Verdict.GO_DOWN: "a person or a rule asked for SHUTDOWN",
+    Verdict.PERSON: "a rule with AWAIT_MANUAL counts, and nobody has reset (or acknowledged) it",
+    Verdict.RT_DOWN: "RT is not at work and no restart of it is under way",
+    Verdict.RT_COMING: "RT is started, restarted or not proven yet",
+    Verdict.STOP: "a rule with EMERGENCY_STOP or SAFE_MODE_ENTER counts, or the latch is set",
+    Verdict.CHECK: "nothing stops the axes, but not everything that motion needs was read back",
+    Verdict.LIMITED: "a rule with DEGRADE counts, or the Main Core is down",
+    Verdict.WELL: "all checks passed",
 }
 
+_S, _V = HaState, Verdict
+_ALWAYS = {_V.GO_DOWN: _S.SHUTDOWN, _V.PERSON: _S.MANUAL_INTERVENTION}
+_MOVING_ROW = _ALWAYS | {
+    _V.RT_DOWN: _S.SAFE_MODE,
+    _V.RT_COMING: _S.RECOVERY,
+    _V.STOP: _S.SAFE_MODE,
+    _V.LIMITED: _S.DEGRADED,
+    _V.WELL: _S.OPERATIONAL,
+}
+_STANDING_ROW = _ALWAYS | {
+    _V.RT_DOWN: _S.SAFE_MODE,
+    _V.RT_COMING: _S.RECOVERY,
+    _V.STOP: _S.SAFE_MODE,
+    _V.CHECK: _S.SAFE_MODE,
+    # Never straight back to motion: RECOVERY checks bus and positions first.
+    _V.LIMITED: _S.RECOVERY,
+    _V.WELL: _S.RECOVERY,
+}
 
-class IllegalTransitionError(RuntimeError):
-    """A transition that the table does not have, for example SAFE_MODE to OPERATIONAL."""
+NEXT: dict[HaState, dict[Verdict, HaState]] = {
+    _S.NEVER: dict(_STANDING_ROW),
+    # A moving cell is stopped by rules, not by the checks that a standing one has to pass.
+    _S.OPERATIONAL: _MOVING_ROW | {_V.CHECK: _S.OPERATIONAL},
+    _S.DEGRADED: _MOVING_ROW | {_V.CHECK: _S.DEGRADED},
+    _S.SAFE_MODE: dict(_STANDING_ROW),
+    _S.RECOVERY: _MOVING_ROW | {_V.CHECK: _S.RECOVERY},
+    # A reset or an acknowledgement takes back PERSON; whatever is left then, a recovery looks at it first.
+    _S.MANUAL_INTERVENTION: _ALWAYS
+    | dict.fromkeys((_V.RT_DOWN, _V.RT_COMING, _V.STOP, _V.CHECK, _V.LIMITED, _V.WELL), _S.RECOVERY),
+    _S.SHUTDOWN: dict.fromkeys(_V, _S.SHUTDOWN),
+}
 
-    def __init__(self, source: HaState, target: HaState) -> None:
-        allowed = ", ".join(state.name for state in sorted(TRANSITIONS[source])) or "none"
-        super().__init__(
-            f"{source.name} can not be followed by {target.name} (allowed: {allowed}); "
-            "the state is unchanged; this is a fault of the decision core: please report it"
-        )
-        self.source = source
-        self.target = target
-
-
-def transition(source: HaState, target: HaState) -> HaState:
-    """`target`, if the table allows it after `source` (staying is always allowed).
-
-    Raises:
-        IllegalTransitionError: it does not.
-    """
-    if target is not source and target not in TRANSITIONS[source]:
-        raise IllegalTransitionError(source, target)
-    return target
+TRANSITIONS: dict[HaState, frozenset[HaState]] = {
+    source: frozenset(row.values()) - {source} for source, row in NEXT.items()
+}
+"""The states that can follow each state."""

@@ -1,4 +1,4 @@
-"""The words of the failover policy: processes, conditions, actions and clear conditions."""
+"""The words of the failover policy: processes, actions, clear conditions, who may say go on."""
 
 from __future__ import annotations
 
@@ -13,39 +13,79 @@ class ProcessName(StrEnum):
     NONRT = "fieldstack-nonrt"
 
 
-class Condition(StrEnum):
-    """What can be wrong with a cell. Each has exactly one rule in a policy."""
-
-    RT_DEAD = "rt_dead"
-    RT_SILENT = "rt_silent"
-    RT_STOPPED = "rt_stopped"
-    WORKING_COUNTER_LOST = "working_counter_lost"
-    POSITIONS_DIFFER = "positions_differ"
-    EMERGENCY_STOP = "emergency_stop"
-    CORE_DEAD = "core_dead"
-    CORE_SILENT = "core_silent"
-    RESTART_BUDGET_SPENT = "restart_budget_spent"
-
-
 class PolicyAction(StrEnum):
-    """What a rule may ask for, worst first: the order in which actions are carried out."""
+    """What a rule may ask for."""
 
     EMERGENCY_STOP = "EMERGENCY_STOP"
     SAFE_MODE_ENTER = "SAFE_MODE_ENTER"
+    SAFE_MODE_EXIT = "SAFE_MODE_EXIT"
+    DEGRADE = "DEGRADE"
     REBOOT_PROCESS = "REBOOT_PROCESS"
+    RESTART_SLAVE = "RESTART_SLAVE"
+    RESTART_MODULE = "RESTART_MODULE"
+    REALLOCATE = "REALLOCATE"
     SEND_ALERT = "SEND_ALERT"
+    AWAIT_MANUAL = "AWAIT_MANUAL"
+    SHUTDOWN = "SHUTDOWN"
 
 
 class ClearWhen(StrEnum):
-    """When a condition stops counting: by itself once its cause has gone, or by an operator's reset."""
+    """When a rule stops counting: once its cause is gone for a while, by a person's reset, or never."""
 
-    ON_RECOVERY = "on_recovery"
-    ON_RESET = "on_reset"
+    GONE = "gone"
+    RESET = "reset"
+    NEVER = "never"
+
+
+class Hold(StrEnum):
+    """What ends AWAIT_MANUAL: a reset, or an acknowledgement already."""
+
+    RESET = "reset"
+    ACK = "ack"
 
 
 STOPPING_ACTIONS = frozenset({PolicyAction.EMERGENCY_STOP, PolicyAction.SAFE_MODE_ENTER})
-"""Actions that keep the axes from moving until their condition is cleared."""
+"""Actions that keep the axes from moving until their rule is cleared."""
 
-RT_LOST = frozenset({Condition.RT_DEAD, Condition.RT_SILENT})
-CORE_LOST = frozenset({Condition.CORE_DEAD, Condition.CORE_SILENT})
-PROCESS_LOST = RT_LOST | CORE_LOST
+REMEDIES = frozenset(
+    {
+        PolicyAction.REBOOT_PROCESS,
+        PolicyAction.RESTART_SLAVE,
+        PolicyAction.RESTART_MODULE,
+        PolicyAction.REALLOCATE,
+    }
+)
+"""Actions that interrupt something to mend it: one at a time on a subject, each one costs budget."""
+
+DEFERRABLE = REMEDIES | {PolicyAction.SHUTDOWN}
+"""Actions that may wait for a safe moment."""
+
+EFFECTS = STOPPING_ACTIONS | {PolicyAction.DEGRADE, PolicyAction.AWAIT_MANUAL, PolicyAction.SHUTDOWN}
+"""Actions whose effect lasts until their rule is cleared."""
+
+DEFAULT_TIMEOUT_MS = {
+    PolicyAction.EMERGENCY_STOP: 200,
+    PolicyAction.SAFE_MODE_ENTER: 200,
+    PolicyAction.SAFE_MODE_EXIT: 1000,
+    PolicyAction.DEGRADE: 2000,
+    PolicyAction.REBOOT_PROCESS: 30_000,
+    PolicyAction.RESTART_SLAVE: 10_000,
+    PolicyAction.RESTART_MODULE: 10_000,
+    PolicyAction.REALLOCATE: 10_000,
+    PolicyAction.SEND_ALERT: 5000,
+    PolicyAction.AWAIT_MANUAL: 1000,
+    PolicyAction.SHUTDOWN: 1000,
+}
+"""Time in which an action has to be confirmed, where the policy says nothing else."""
+
+DEFAULT_ESCALATION = {
+    PolicyAction.SAFE_MODE_ENTER: (PolicyAction.EMERGENCY_STOP, PolicyAction.SEND_ALERT),
+    PolicyAction.EMERGENCY_STOP: (PolicyAction.AWAIT_MANUAL, PolicyAction.SEND_ALERT),
+    PolicyAction.SAFE_MODE_EXIT: (PolicyAction.SAFE_MODE_ENTER, PolicyAction.SEND_ALERT),
+    PolicyAction.DEGRADE: (PolicyAction.SAFE_MODE_ENTER, PolicyAction.SEND_ALERT),
+    PolicyAction.REBOOT_PROCESS: (PolicyAction.SEND_ALERT,),
+    PolicyAction.RESTART_SLAVE: (PolicyAction.SEND_ALERT,),
+    PolicyAction.RESTART_MODULE: (PolicyAction.SEND_ALERT,),
+    PolicyAction.REALLOCATE: (PolicyAction.SEND_ALERT,),
+}
+"""What follows an unconfirmed action where the policy says nothing else; the chains end. Others: nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fieldstack.ha.actions import Action, ActionKind, Step
+from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.decide import decide
 from fieldstack.ha.decision_state import DecisionState
 from fieldstack.ha.facts import (
@@ -19,6 +19,7 @@ from fieldstack.ha.facts import (
     Request,
     RequestKind,
 )
+from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy import FailoverPolicy, load_policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, ProcessName
@@ -43,14 +44,31 @@ class Script:
         self.facts = Facts(core=ProcessFacts(ProcessName.CORE))
         self.actions: tuple[Action, ...] = ()
         self._request = 0
+        self.unanswered: set[ActionKind] = set()
+        self.failing: set[ActionKind] = set()
 
     def later(self, ms: float = 20) -> Script:
         self.now += round(ms * MS)
         self.state, self.actions = decide(self.now, self.state, self.facts, self.policy)
-        self.facts = replace(self.facts, requests=())
+        outcomes = tuple(self._outcome(action) for action in self.actions if action.id)
+        self.facts = replace(self.facts, requests=(), outcomes=tuple(one for one in outcomes if one))
         for action in self.actions:
             self._carry_out(action)
         return self
+
+    def _outcome(self, action: Action) -> ActionOutcome | None:
+        if action.kind in self.unanswered:
+            return None
+        return ActionOutcome(action.id, action.kind not in self.failing, "as told")
+
+    def sees(self, fact: FactKind, subject: str, value: float = 1.0, detail: str = "") -> Script:
+        """From now on the probes measure this."""
+        others = [one for one in self.facts.measures if (one.fact, one.subject) != (fact, subject)]
+        self.facts = replace(self.facts, measures=(*others, Measure(fact, subject, value, detail)))
+        return self
+
+    def rules(self) -> set[str]:
+        return {one.key.rule for one in self.state.episodes}
 
     def _carry_out(self, action: Action) -> None:
         if action.kind in (ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS) and action.process:
@@ -59,11 +77,11 @@ class Script:
                 self.facts = replace(self.facts, bus=BusFacts(), guard=GuardFacts())
         elif action.kind is ActionKind.EMERGENCY_STOP:
             estop = self.facts.estop
-            if action.until is ClearWhen.ON_RESET:
+            if action.until is ClearWhen.RESET:
                 self.estop(on_reset=estop.on_reset | 4)
             else:
                 self.estop(on_recovery=estop.on_recovery | 4)
-        elif action.kind is ActionKind.CLEAR_LATCH and action.until is ClearWhen.ON_RESET:
+        elif action.kind is ActionKind.CLEAR_LATCH and action.until is ClearWhen.RESET:
             self.estop(on_reset=self.facts.estop.on_reset & ~action.sources)
         elif action.kind is ActionKind.CLEAR_LATCH:
             self.estop(on_recovery=self.facts.estop.on_recovery & ~action.sources)
@@ -131,9 +149,9 @@ class Script:
         now = self.now
         return self.guard(detected_ns=now, fenced_ns=now + 1, safe_frame_ns=now + 2, confirmed_ns=now + 3)
 
-    def asks(self, kind: RequestKind, process: ProcessName | None = None) -> Script:
+    def asks(self, kind: RequestKind, subject: str = "") -> Script:
         self._request += 1
-        request = Request(self._request, kind, "Ann", "looked at it", process or "")
+        request = Request(self._request, kind, "Ann", "looked at it", subject)
         self.facts = replace(self.facts, requests=(*self.facts.requests, request))
         return self
 

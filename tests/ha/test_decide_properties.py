@@ -94,7 +94,7 @@ def _check(before: HaState, after: HaState, actions: tuple[Action, ...], facts: 
         assert A.SAFE_MODE_ENTER in kinds
     cleared = [action for action in actions if action.kind is A.CLEAR_LATCH]
     asked = any(action.kind is A.ANSWER and action.confirmed for action in actions)
-    assert all(action.until is ClearWhen.ON_RECOVERY or asked for action in cleared)
+    assert all(action.until is ClearWhen.GONE or asked for action in cleared)
     if before is HaState.MANUAL_INTERVENTION and after is not before:
         assert asked
     assert len([one for one in actions if one.kind is A.ANSWER]) == len(facts.requests)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.decision_state import ActiveCondition, DecisionState
+from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.durable_state import latched, restore, to_record
 from fieldstack.ha.facts import EstopFacts
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.vocabulary import Condition
+from fieldstack.ha.states import HaState
+from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
 POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
 S = 10**9
@@ -79,28 +80,49 @@ def test_the_saver_keeps_the_latest_and_tells_errors(tmp_path: Path) -> None:
 
 
 def _state() -> DecisionState:
-    state = DecisionState(conditions=(
-        ActiveCondition(Condition.RESTART_BUDGET_SPENT, 1, "five times"),
-        ActiveCondition(Condition.WORKING_COUNTER_LOST, 1, "9 of 14"),
+    spent = Key("restart-budget-spent", ProcessName.RT)
+    lost = Key("working-counter-lost", "cell")
+    effects = frozenset({PolicyAction.EMERGENCY_STOP, PolicyAction.AWAIT_MANUAL})
+    state = DecisionState(episodes=(
+        Episode(spent, 1, "five times", ClearWhen.RESET, effects=effects, hold=Hold.RESET),
+        Episode(lost, 1, "9 of 14", ClearWhen.GONE),
     ))  # fmt: skip
-    return replace(state, rt=replace(state.rt, restarts=(90 * S, 95 * S)))
+    return state.with_budget(BudgetUse(ProcessName.RT, (90 * S, 95 * S), "five times"))
 
 
 def test_budget_and_latches_outlive_the_process() -> None:
     kept = to_record(_state(), EstopFacts(on_reset=1, reasons=("operator: stop",)), 100 * S, 1000 * S)
     state = restore(kept, POLICY, 101 * S, 1001 * S)
-    assert state.rt.restarts == (90 * S, 95 * S)
-    assert [one.condition for one in state.conditions] == [Condition.RESTART_BUDGET_SPENT]
+    assert state.budget(ProcessName.RT) == _state().budget(ProcessName.RT)
+    assert [(one.key.rule, one.hold) for one in state.episodes] == [("restart-budget-spent", Hold.RESET)]
+    assert PolicyAction.EMERGENCY_STOP in state.episodes[0].effects
     assert latched(kept) == (1, "operator: stop")
 
 
 def test_a_reboot_keeps_the_age_of_restarts() -> None:
     kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S) | {"boot": "another run"}
     state = restore(kept, POLICY, 3 * S, 1020 * S)
-    assert state.rt.restarts == (-27 * S, -22 * S)
+    assert state.budget(ProcessName.RT).restarts == (-27 * S, -22 * S)
 
 
-@pytest.mark.parametrize("kept", [None, {}, {"boot": 1}, {"boot": "x", "wall_ns": "y", "conditions": []}])
+def test_a_clock_that_was_set_back_makes_no_restart_of_the_future() -> None:
+    kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S) | {"boot": "another run"}
+    state = restore(kept, POLICY, 3 * S, 900 * S)
+    assert all(at <= 3 * S for at in state.budget(ProcessName.RT).restarts)
+
+
+def test_what_never_clears_ends_with_the_cell_and_not_with_its_process() -> None:
+    never = Episode(Key("worn-out", "host"), 1, "9000 h", ClearWhen.NEVER)
+    state = DecisionState(ha=HaState.SAFE_MODE, episodes=(never,))
+    kept = to_record(state, EstopFacts(), 100 * S, 1000 * S)
+    assert [one.key.rule for one in restore(kept, POLICY, 101 * S, 1001 * S).episodes] == ["worn-out"]
+    down = to_record(replace(state, ha=HaState.SHUTDOWN), EstopFacts(), 100 * S, 1000 * S)
+    assert restore(down, POLICY, 101 * S, 1001 * S).episodes == ()
+
+
+@pytest.mark.parametrize(
+    "kept", [None, {}, {"format": 2}, {"format": 2, "boot": "x", "wall_ns": "y", "rules": []}]
+)
 def test_a_record_of_another_shape_is_a_fresh_start(kept: dict[str, object] | None) -> None:
-    assert restore(kept, POLICY, 5, 5).conditions == ()
+    assert restore(kept, POLICY, 5, 5).episodes == ()
     assert latched(kept) == (0, "")

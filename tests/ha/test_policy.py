@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack.ha.policy import FailoverPolicy, PolicyError, json_schema, load_policy, parse_policy
-from fieldstack.ha.vocabulary import Condition, ProcessName
+from fieldstack.ha.policy import (
+    FailoverPolicy,
+    PolicyError,
+    ProcessPolicy,
+    Rule,
+    json_schema,
+    load_policy,
+    parse_policy,
+)
+from fieldstack.ha.vocabulary import ProcessName
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
 TEXT = (FOLDER / "failover_policy.json").read_text(encoding="utf-8")
@@ -28,7 +36,7 @@ def faults(text: str) -> str:
 def test_the_shipped_policy_loads() -> None:
     policy = load_policy(FOLDER / "failover_policy.json")
     assert policy.process(ProcessName.RT).restart_delay_ms == 0
-    assert policy.rule(Condition.RT_DEAD).name == "rt-dead"
+    assert policy.rule("rt-dead").actions[0].action == "EMERGENCY_STOP"
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
@@ -40,21 +48,39 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     ("old", "new", "expected"),
     [
         ('"max_restart_count"', '"max_restart_cuont"', "did you mean 'max_restart_count'?"),
-        ('"clear": "on_recovery"', '"clear": "on_recovry"', "did you mean 'on_recovery'?"),
-        ('"EMERGENCY_STOP", "REB', '"EMERGENCY_STP", "REB', "did you mean 'EMERGENCY_STOP'?"),
+        ('"debounce_ms"', '"debonce_ms"', "did you mean 'debounce_ms'?"),
+        ('"timeout_ms"', '"timeuot_ms"', "did you mean 'timeout_ms'?"),
+        ('"when": "gone"', '"when": "gnoe"', "did you mean 'gone'?"),
+        ('"fact": "process_dead"', '"fact": "proces_dead"', "did you mean 'process_dead'?"),
+        ('["EMERGENCY_STOP", "REB', '["EMERGENCY_STP", "REB', "did you mean 'EMERGENCY_STOP'?"),
+        ('["EMERGENCY_STOP", "REB', '["EMERGENCY_STP", "REB', 'rules[0].actions[0] = "EMERGENCY_STP"'),
+        ('"action": "RESTART_SLAVE"', '"action": "RESTART_SLAV"', "did you mean 'RESTART_SLAVE'?"),
         ('"max_restart_count": 5', '"max_restart_count": "5"', 'processes[0].max_restart_count = "5"'),
         ('"max_restart_count": 5', '"max_restart_count": true', "processes[0].max_restart_count = true"),
         ('"max_restart_count": 5', '"max_restart_count": -1', "greater than or equal to 0"),
         ('"restart_window_sec": 60', '"restart_window_sec": NaN', "NaN is not a JSON number"),
-        ('"condition": "rt_silent"', '"condition": "rt_dead"', "rt_dead has two rules"),
-        ('"name": "rt-silent"', '"name": "rt-dead"', "two rules are named rt-dead"),
-        ('"policy_version": 1', '"policy_version": 2', "policy_version = 2"),
-        ('"threshold_cycles": 5,', "", "rules[3].threshold_cycles: is missing"),
+        ('"name": "rt-silent"', '"name": "rt-dead"', "more than one rule named rt-dead"),
+        ('"policy_version": 2', '"policy_version": 1', "policy_version = 1"),
+        ('"threshold": 500,', "", "rules[4].threshold: is missing"),
+        ('"fact": "process_dead",', '"fact": "process_dead", "threshold": 1,', "which is there or not"),
+        ('"threshold": 5,', '"threshold": 5, "window_ms": 9,', "use debounce_ms"),
+        ('"window_ms": 60000,', "", "window_ms: is missing"),
         ('"health_check_timeout_ms": 200', '"health_check_timeout_ms": 2', "every process would look silent"),
-        ('"process_name": "fieldstack-core"', '"process_name": "fieldstack-rt"', "two sections"),
+        ('"process_name": "fieldstack-core"', '"process_name": "fieldstack-rt"', "more than one section"),
         ('["SAFE_MODE_ENTER", "SEND_ALERT"]', '["SEND_ALERT"]', "leaves the axes free to move"),
         ('"REBOOT_PROCESS", "SEND', '"SEND_ALERT", "SEND', "names SEND_ALERT twice"),
-        ('"policy_version": 1,', '"policy_version": 1, "policy_version": 1,', "stands twice"),
+        ('"policy_version": 2,', '"policy_version": 2, "policy_version": 2,', "stands twice"),
+        ('"for_ms": 200', '"for_ms": 20', "one fresh reading would set the axes free"),
+        ('"threshold": 0.8 }', '"threshold": 0.95 }', "on the bad side"),
+        (
+            '"subject": "slave:*",\n      "restart',
+            '"subject": "slave:1",\n      "restart',
+            "no restart budget",
+        ),
+        ('"target_ms": 250', '"target_ms": 200', "225 ms (detected after 25, ordered after 25), more than"),
+        ('"override_percent": 50', '"until": "ack"', "it belongs to AWAIT_MANUAL"),
+        ('"subject": "module:*",\n      "actions"', '"actions"', "can not act upon '*'"),
+        ('"timeout_ms": 20000', '"timeout_ms": 2000', "counts as failed after 2000 ms"),
         ("{", "", "is no JSON"),
     ],
 )
@@ -63,20 +89,28 @@ def test_a_fault_is_named(old: str, new: str, expected: str) -> None:
     assert expected in faults(TEXT.replace(old, new, 1))
 
 
-def test_a_condition_without_a_rule_is_named() -> None:
+def test_a_fact_without_its_rule_is_named() -> None:
     data = json.loads(TEXT)
-    data["rules"] = [rule for rule in data["rules"] if rule["condition"] != "core_silent"]
-    assert "no rule for core_silent" in faults(json.dumps(data))
+    data["rules"] = [rule for rule in data["rules"] if rule["name"] != "core-silent"]
+    assert "no rule for process_silent of fieldstack-core" in faults(json.dumps(data))
+
+
+def test_a_spent_budget_of_a_process_always_waits_for_a_person() -> None:
+    data = json.loads(TEXT)
+    rule = next(rule for rule in data["rules"] if rule["name"] == "restart-budget-spent")
+    rule["actions"].remove("AWAIT_MANUAL")
+    assert "waits for nobody" in faults(json.dumps(data))
 
 
 def test_what_a_person_must_look_at_is_never_cleared_by_itself() -> None:
     data = json.loads(TEXT)
-    next(rule for rule in data["rules"] if rule["condition"] == "emergency_stop")["clear"] = "on_recovery"
+    rule = next(rule for rule in data["rules"] if rule["fact"] == "emergency_stop")
+    rule["clear"] = {"when": "gone", "for_ms": 1000}
     assert "needs a person to clear it" in faults(json.dumps(data))
 
 
 def test_all_faults_are_told_at_once() -> None:
-    text = TEXT.replace('"max_restart_count"', '"max_restarts"').replace('"on_reset"', '"later"')
+    text = TEXT.replace('"max_restart_count"', '"max_restarts"').replace('"reset"', '"later"')
     assert len(faults(text).splitlines()) > 5
 
 
@@ -111,15 +145,19 @@ def test_any_value_anywhere_is_taken_or_refused_clearly(place: tuple[Any, ...], 
         assert isinstance(parse_policy(json.dumps(data)), FailoverPolicy)
 
 
+_KEYS = {key for model in (Rule, ProcessPolicy, FailoverPolicy) for key in model.model_fields}
+
+
 @given(name=st.text(min_size=1, max_size=20))
 def test_no_unknown_key_is_ever_ignored(name: str) -> None:
     data = json.loads(TEXT)
-    for part in (data, data["processes"][0], data["rules"][0]):
-        if name in part or name in ("$schema", "_comments", "clear_after_ms", "threshold_cycles"):
-            continue
-        part[name] = 1
-        assert "unknown key" in faults(json.dumps(data)) or name.endswith("_ms")
-        del part[name]
+    rule = data["rules"][0]
+    order = rule["actions"][1] = {"action": "REBOOT_PROCESS"}
+    for part in (data, data["timing"], data["processes"][0], data["budgets"][0], rule, rule["clear"], order):
+        if name not in part and not name.startswith(("$", "_")):
+            part[name] = {"none": "such"}
+            assert "unknown key" in faults(json.dumps(data)) or name in _KEYS
+            del part[name]
 
 
 @given(text=st.text(max_size=200) | st.binary(max_size=200))

@@ -95,8 +95,9 @@ def test_a_reset_is_refused_while_the_cause_is_there(cell: RunningCell) -> None:
 
 def stop_when_core_dies(policy: dict[str, Any]) -> None:
     for rule in policy["rules"]:
-        if rule["condition"] == "core_dead":
-            rule["actions"], rule["clear"] = ["EMERGENCY_STOP", "REBOOT_PROCESS", "SEND_ALERT"], "on_reset"
+        if rule["name"] == "core-dead":
+            rule["actions"] = ["EMERGENCY_STOP", "REBOOT_PROCESS", "SEND_ALERT"]
+            rule["clear"] = {"when": "reset"}
 
 
 def test_a_policys_own_stop_is_latched_as_its_rule_says(start_cell: Any, tmp_path: Path) -> None:

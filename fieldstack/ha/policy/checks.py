@@ -1,122 +1,117 @@
-"""What must hold between the values of a policy, beyond each value's own bounds."""
+"""What must hold between the parts of a policy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic_core import PydanticCustomError
-
-from fieldstack.ha.vocabulary import (
-    PROCESS_LOST,
-    STOPPING_ACTIONS,
-    ClearWhen,
-    Condition,
-    PolicyAction,
-    ProcessName,
-)
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy.faults import fault
+from fieldstack.ha.policy.rule_checks import all_orders
+from fieldstack.ha.policy.table import matches
+from fieldstack.ha.policy.timing import worst_cases
+from fieldstack.ha.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, Rule
+    from fieldstack.ha.policy.schema import FailoverPolicy, Rule
 
 REQUIRED_PROCESSES = (ProcessName.RT, ProcessName.CORE)
+RT, CORE, CELL = ProcessName.RT.value, ProcessName.CORE.value, "cell"
 
-RESET_ONLY = frozenset(
-    {
-        Condition.EMERGENCY_STOP,
-        Condition.RESTART_BUDGET_SPENT,
-        Condition.RT_STOPPED,
-        Condition.POSITIONS_DIFFER,
-    }
+MUST_STOP = (
+    (FactKind.PROCESS_DEAD, RT),
+    (FactKind.PROCESS_REFUSED, RT),
+    (FactKind.PROCESS_SILENT, RT),
+    (FactKind.PROCESS_STOPPED, RT),
+    (FactKind.WORKING_COUNTER_LOW, CELL),
+    (FactKind.POSITIONS_DIFFER, CELL),
+    (FactKind.EMERGENCY_STOP, CELL),
+    (FactKind.RESTART_BUDGET_SPENT, RT),
 )
-"""Conditions that a person raised or must look at: never cleared by themselves."""
+"""Facts in which axes must not move."""
 
-MUST_STOP = RESET_ONLY | {Condition.RT_DEAD, Condition.RT_SILENT, Condition.WORKING_COUNTER_LOST}
-"""Conditions in which axes must not move."""
+MUST_RULE = (
+    *MUST_STOP,
+    (FactKind.PROCESS_DEAD, CORE),
+    (FactKind.PROCESS_SILENT, CORE),
+    (FactKind.RESTART_BUDGET_SPENT, CORE),
+)
+"""Facts that a cell can not do without a rule for."""
 
-
-def fault(key: str, why: str, remedy: str) -> PydanticCustomError:
-    """An error of `key` (relative to the object that is checked)."""
-    context: dict[str, Any] = {"key": key, "why": why, "remedy": remedy}
-    return PydanticCustomError("policy", "{why}; {remedy}", context)
-
-
-def check_process(section: ProcessPolicy) -> None:
-    if section.health_check_timeout_ms < section.health_check_interval_ms:
-        raise fault(
-            "health_check_timeout_ms",
-            f"is shorter than health_check_interval_ms ({section.health_check_interval_ms}), "
-            "so that every process would look silent",
-            "make it at least as long",
-        )
-    if section.restart_backoff_max_ms < section.restart_backoff_initial_ms:
-        raise fault(
-            "restart_backoff_max_ms",
-            f"is less than restart_backoff_initial_ms ({section.restart_backoff_initial_ms})",
-            "make it at least as long",
-        )
-
-
-def check_rule(rule: Rule) -> None:
-    if double := _doubles(rule.actions):
-        raise fault("actions", f"names {double} twice", "name each action once")
-    _check_clear(rule)
-    _check_actions(rule)
-    _check_threshold(rule)
-
-
-def _check_clear(rule: Rule) -> None:
-    if rule.condition in RESET_ONLY and rule.clear is not ClearWhen.ON_RESET:
-        raise fault("clear", f"{rule.condition} needs a person to clear it", 'write "on_reset"')
-
-
-def _check_actions(rule: Rule) -> None:
-    if rule.condition in MUST_STOP and not STOPPING_ACTIONS & set(rule.actions):
-        raise fault(
-            "actions",
-            f"{rule.condition} leaves the axes free to move",
-            "add EMERGENCY_STOP or SAFE_MODE_ENTER",
-        )
-    if PolicyAction.REBOOT_PROCESS in rule.actions and rule.condition not in PROCESS_LOST:
-        raise fault(
-            "actions",
-            f"REBOOT_PROCESS has no failed process to restart in {rule.condition}",
-            f"use it in {', '.join(sorted(PROCESS_LOST))}",
-        )
-
-
-def _check_threshold(rule: Rule) -> None:
-    takes = rule.condition is Condition.WORKING_COUNTER_LOST
-    if takes and rule.threshold_cycles is None:
-        raise fault("threshold_cycles", "is missing", "say after how many bad cycles in a row, for example 5")
-    if not takes and rule.threshold_cycles is not None:
-        raise fault("threshold_cycles", f"means nothing for {rule.condition}", "remove it")
+MUST_AWAIT = ((FactKind.RESTART_BUDGET_SPENT, RT), (FactKind.RESTART_BUDGET_SPENT, CORE))
+"""Facts that end in MANUAL_INTERVENTION."""
 
 
 def check_policy(policy: FailoverPolicy) -> None:
-    names = [section.process_name for section in policy.processes]
-    if double := _doubles(names):
-        raise fault("processes", f"{double} has two sections", "keep one")
-    if double := _doubles(rule.condition for rule in policy.rules):
-        raise fault("rules", f"condition {double} has two rules", "put the actions into one")
-    if double := _doubles(rule.name for rule in policy.rules):
-        raise fault("rules", f"two rules are named {double}", "give each its own name")
+    _check_doubles("processes", "section for", (one.process_name for one in policy.processes))
+    _check_doubles("budgets", "section for", (one.subject for one in policy.budgets))
+    _check_doubles("rules", "rule named", (rule.name for rule in policy.rules))
     for name in REQUIRED_PROCESSES:
-        if name not in names:
+        if all(section.process_name is not name for section in policy.processes):
             raise fault("processes", f"{name} has no section", "add one: every process must be watched")
-    ruled = {rule.condition for rule in policy.rules}
-    if missing := [condition for condition in Condition if condition not in ruled]:
+    _check_ruled(policy)
+    _check_budgets(policy)
+    _check_targets(policy)
+
+
+def _check_doubles(key: str, what: str, items: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item in seen:
+            raise fault(key, f"there is more than one {what} {item}", "keep one")
+        seen.add(item)
+
+
+def _rules_of(policy: FailoverPolicy, fact: FactKind, subject: str) -> list[Rule]:
+    return [rule for rule in policy.rules if rule.fact is fact and matches(rule.subject, subject)]
+
+
+def _check_ruled(policy: FailoverPolicy) -> None:
+    if missing := [f"{fact} of {who}" for fact, who in MUST_RULE if not _rules_of(policy, fact, who)]:
         raise fault(
             "rules",
             f"no rule for {', '.join(missing)}",
             'add one for each; to do nothing but record it, write "actions": []',
         )
+    for fact, who in MUST_STOP:
+        if not any(STOPPING_ACTIONS & rule.words for rule in _rules_of(policy, fact, who)):
+            raise fault(
+                "rules",
+                f"{fact} of {who} leaves the axes free to move",
+                "add EMERGENCY_STOP or SAFE_MODE_ENTER to the actions of a rule for it",
+            )
+    for fact, who in MUST_AWAIT:
+        if not any(PolicyAction.AWAIT_MANUAL in rule.words for rule in _rules_of(policy, fact, who)):
+            raise fault("rules", f"{fact} of {who} waits for nobody", "add AWAIT_MANUAL to a rule for it")
 
 
-def _doubles(items: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for item in items:
-        if item in seen:
-            return item
-        seen.add(item)
-    return None
+def _check_budgets(policy: FailoverPolicy) -> None:
+    """Nothing is restarted without a bound, and a spent bound is always told to somebody."""
+    for place, rule in enumerate(policy.rules):
+        for order in all_orders(rule.actions):
+            subject = order.target or rule.subject
+            if order.action not in REMEDIES:
+                continue
+            if policy.budget(subject) is None:
+                raise fault(
+                    f"rules[{place}].actions",
+                    f"{order.action} of {subject} has no restart budget",
+                    f'add a section to budgets with "subject": "{subject}"',
+                )
+            if not _rules_of(policy, FactKind.RESTART_BUDGET_SPENT, subject):
+                raise fault(
+                    "rules",
+                    f"no rule for restart_budget_spent of {subject}",
+                    "add one, at least with SEND_ALERT: its restarts end when the budget does",
+                )
+
+
+def _check_targets(policy: FailoverPolicy) -> None:
+    for place, case in enumerate(worst_cases(policy)):
+        if case.exceeds:
+            raise fault(
+                f"rules[{place}].target_ms",
+                f"the worst case of {case.rule} is {case.confirmed:g} ms (detected after {case.detection:g}, "
+                f"ordered after {case.ordered:g}), more than the target of {case.target} ms",
+                "shorten window, debounce, deferral or time-outs, or state a longer target",
+            )

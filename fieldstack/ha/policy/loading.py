@@ -10,17 +10,39 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, Rule
-from fieldstack.ha.vocabulary import ClearWhen, Condition, PolicyAction, ProcessName
+from fieldstack.ha.policy.schema import (
+    ActionOrder,
+    Clear,
+    Defer,
+    FailoverPolicy,
+    ProcessPolicy,
+    RtAgent,
+    Rule,
+    SubjectBudget,
+    Timing,
+)
+from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
 MAX_BYTES = 1024 * 1024
-_MODELS: dict[str, type[BaseModel]] = {"processes": ProcessPolicy, "rules": Rule}
+_MODELS: dict[str, type[BaseModel]] = {
+    "timing": Timing,
+    "processes": ProcessPolicy,
+    "rt_agent": RtAgent,
+    "budgets": SubjectBudget,
+    "rules": Rule,
+    "actions": ActionOrder,
+    "on_failure": ActionOrder,
+    "clear": Clear,
+    "defer": Defer,
+}
 _WORDS: dict[str, list[str]] = {
     "process_name": list(ProcessName),
-    "condition": list(Condition),
-    "actions": list(PolicyAction),
-    "clear": list(ClearWhen),
+    "fact": list(FactKind),
+    "action": list(PolicyAction),
+    "when": list(ClearWhen),
+    "hold": list(Hold),
 }
 
 
@@ -85,12 +107,11 @@ def _constant(name: str) -> Any:
 
 
 def _problem(error: ErrorDetails, data: Any) -> Problem:
-    where = list(error["loc"])
+    where = _written(list(error["loc"]), data)
     context = error.get("ctx", {})
     kind = error["type"]
     if kind == "policy":
-        if context["key"]:
-            where.append(context["key"])
+        where += _parts(context["key"])
         return Problem(_path(where), _value(where, data), context["why"], context["remedy"])
     if kind == "extra_forbidden":
         return Problem(_path(where), _value(where, data), "unknown key", _meant(str(where[-1]), _keys(where)))
@@ -104,9 +125,10 @@ def _lower(text: str) -> str:
 
 
 def _advice(where: list[int | str], data: Any) -> str:
-    names = [part for part in where if isinstance(part, str)]
-    words = _WORDS.get(names[-1]) if names else None
     value = _find(where, data)
+    last = where[-1] if where else ""
+    in_list = isinstance(last, int) and where[-2:-1] in (["actions"], ["on_failure"])
+    words = _WORDS.get("action" if in_list else str(last))
     if words and isinstance(value, str):
         return _meant(value, words)
     return "give a value of that kind; `fieldstack policy check FILE` tests it"
@@ -120,8 +142,23 @@ def _meant(word: str, known: list[str]) -> str:
 
 
 def _keys(where: list[int | str]) -> list[str]:
-    model = _MODELS.get(str(where[0]), FailoverPolicy) if len(where) > 1 else FailoverPolicy
+    """The known keys of the object that holds the last part of a path."""
+    owners = [part for part in where[:-1] if isinstance(part, str) and part in _MODELS]
+    model = _MODELS[owners[-1]] if owners else FailoverPolicy
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _written(where: list[int | str], data: Any) -> list[int | str]:
+    """The place as it stands in the file: an action may be a word alone, which has no key `action`."""
+    if where and where[-1] == "action" and isinstance(_find(where[:-1], data), str):
+        return where[:-1]
+    return where
+
+
+def _parts(key: str) -> list[int | str]:
+    """`rules[3].clear` in its parts."""
+    words = key.replace("[", ".").replace("]", "").split(".")
+    return [int(word) if word.isdigit() else word for word in words if word]
 
 
 def _path(where: list[int | str]) -> str:

@@ -1,130 +1,108 @@
 """Shape and bounds of the failover policy (pydantic); its JSON Schema is published beside it.
 
-Unknown keys are errors and every condition needs its rule, so that a misspelt word can never switch
-a watchdog off. `_comments` is allowed in every object.
+Unknown keys are errors and the facts that a cell can not do without need their rules, so that a misspelt
+word can never switch a watchdog off. `_comments` is allowed in every object.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from fieldstack.ha.policy.checks import check_policy, check_process, check_rule
-from fieldstack.ha.vocabulary import ClearWhen, Condition, PolicyAction, ProcessName
+from fieldstack.ha.policy.checks import check_policy
+from fieldstack.ha.policy.model import NS_PER_MS, NS_PER_S, PolicyModel
+from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, SubjectBudget
+from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
+from fieldstack.ha.policy.table import RuleTable, matches
+from fieldstack.ha.vocabulary import ProcessName
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
+__all__ = [
+    "NS_PER_MS",
+    "NS_PER_S",
+    "ActionOrder",
+    "Clear",
+    "Defer",
+    "FailoverPolicy",
+    "ProcessPolicy",
+    "RestartBudget",
+    "RtAgent",
+    "Rule",
+    "SubjectBudget",
+    "Timing",
+    "json_schema",
+]
 
-Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
-
-
-class PolicyModel(BaseModel):
-    """Base of all parts: frozen, strict types, no unknown keys, `_comments` allowed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
-
-    comments: str | list[str] | None = Field(default=None, alias="_comments", description="for readers only")
-
-
-class ProcessPolicy(PolicyModel):
-    """How one process is watched and restarted."""
-
-    process_name: Annotated[ProcessName, Field(strict=False, description="unit name of the process")]
-    health_check_interval_ms: Annotated[int, Field(ge=1, le=60_000, description="time between observations")]
-    health_check_timeout_ms: Annotated[
-        int, Field(ge=1, le=600_000, description="silent: no progress for this long ...")
-    ]
-    failure_threshold: Annotated[
-        int, Field(ge=1, le=1000, description="... and in this many observations in a row")
-    ]
-    startup_grace_ms: Annotated[
-        int, Field(ge=100, le=600_000, description="time that a started process has until its first beat")
-    ] = 20_000
-    restart_delay_ms: Annotated[Milliseconds, Field(description="before the first restart in a window")] = 0
-    restart_backoff_initial_ms: Annotated[
-        Milliseconds, Field(description="before the second restart in a window")
-    ] = 500
-    restart_backoff_factor: Annotated[
-        float, Field(ge=1.0, le=10.0, allow_inf_nan=False, description="growth of the delay from then on")
-    ] = 2.0
-    restart_backoff_max_ms: Annotated[Milliseconds, Field(description="the delay grows no further")] = 30_000
-    max_restart_count: Annotated[
-        int, Field(ge=0, le=1000, description="restarts in the window; one more: MANUAL_INTERVENTION")
-    ]
-    restart_window_sec: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
-    enable_state_recovery: Annotated[
-        bool, Field(description="read the checkpoint before a restart, so that work can go on")
-    ] = True
-    checkpoint_interval_sec: Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)] = 1.0
-    safe_output_timeout_ms: Annotated[
-        Milliseconds,
-        Field(description="RT only: wait this long for confirmed safe outputs before the restart goes on"),
-    ] = 50
-
-    @model_validator(mode="after")
-    def _hold_together(self) -> Self:
-        check_process(self)
-        return self
-
-    @property
-    def window_ns(self) -> int:
-        return round(self.restart_window_sec * NS_PER_S)
-
-    @property
-    def startup_grace_ns(self) -> int:
-        return self.startup_grace_ms * NS_PER_MS
-
-    @property
-    def safe_output_timeout_ns(self) -> int:
-        return self.safe_output_timeout_ms * NS_PER_MS
+Reaction = Literal["stop", "hold"]
 
 
-class Rule(PolicyModel):
-    """From one condition to actions, and when the condition stops counting."""
+class Timing(PolicyModel):
+    """What the computed worst cases rest on; a cell that is slower than this refuses the policy."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$", description="shown with each action")]
-    condition: Annotated[Condition, Field(strict=False)]
-    actions: Annotated[list[Annotated[PolicyAction, Field(strict=False)]], Field(description="worst first")]
-    clear: Annotated[ClearWhen, Field(strict=False)]
-    clear_after_ms: Annotated[Milliseconds, Field(description="the cause must be gone for this long")] = 0
-    threshold_cycles: Annotated[
-        int | None,
-        Field(ge=1, le=1_000_000, description="working_counter_lost only: bad cycles in a row"),
-    ] = None
+    supervision_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 20
+    cycle_us: Annotated[int, Field(ge=50, le=100_000)] = 1000
 
-    @model_validator(mode="after")
-    def _hold_together(self) -> Self:
-        check_rule(self)
-        return self
 
-    @property
-    def clear_after_ns(self) -> int:
-        return self.clear_after_ms * NS_PER_MS
+class RtAgent(PolicyModel):
+    """How the RT process watches the Non-RT process; its reactions need no Python.
+
+    stop: controlled stop, then power off (stop category 1). hold: controlled stop, position held under
+    power (category 2).
+    """
+
+    nonrt_slow_ms: Annotated[int, Field(ge=1, le=600_000, description="an event, nothing else")] = 60
+    nonrt_timeout_ms: Annotated[int, Field(ge=5, le=600_000, description="silent after this long")] = 500
+    nonrt_startup_grace_ms: Annotated[
+        int, Field(ge=0, le=600_000, description="time that a started Non-RT has until its first beat")
+    ] = 10_000
+    on_nonrt_silent: Annotated[Reaction, Field(description="alive without progress")] = "stop"
+    on_nonrt_dead: Annotated[Reaction, Field(description="its process has ended")] = "hold"
+    go_on_ms: Annotated[
+        int, Field(ge=0, le=600_000, description="motion goes on for this long before the reaction")
+    ] = 0
 
 
 class FailoverPolicy(PolicyModel):
-    """A whole policy: processes and rules."""
+    """A whole policy: processes, budgets and rules."""
 
     model_config = ConfigDict(title="Fieldstack failover policy")
 
     schema_file: str | None = Field(default=None, alias="$schema", description="for editors only")
-    policy_version: Literal[1]
-    processes: Annotated[list[ProcessPolicy], Field(min_length=1)]
-    rules: list[Rule]
+    policy_version: Literal[2]
+    timing: Timing = Timing()
+    processes: Annotated[list[ProcessPolicy], Field(min_length=1, max_length=3)]
+    rt_agent: RtAgent = RtAgent()
+    budgets: Annotated[list[SubjectBudget], Field(default_factory=list, max_length=64)]
+    rules: Annotated[list[Rule], Field(max_length=256)]
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         check_policy(self)
         return self
 
+    @cached_property
+    def table(self) -> RuleTable:
+        """The rules as the decision core works with them."""
+        return RuleTable(self.rules)
+
     def process(self, name: ProcessName) -> ProcessPolicy:
         """The section of a process; RT and Core always have one."""
         return next(section for section in self.processes if section.process_name is name)
 
-    def rule(self, condition: Condition) -> Rule:
-        """The rule of a condition; every condition has one."""
-        return next(rule for rule in self.rules if rule.condition is condition)
+    def budget(self, subject: str) -> RestartBudget | None:
+        """What bounds the restarts of a subject (or of a pattern of subjects)."""
+        for section in self.processes:
+            if section.process_name == subject:
+                return section
+        return next((one for one in self.budgets if matches(one.subject, subject)), None)
+
+    def rule(self, name: str) -> Rule:
+        """The rule of that name. KeyError: there is none."""
+        for rule in self.rules:
+            if rule.name == name:
+                return rule
+        raise KeyError(name)
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,0 +1,20 @@
+"""Base of all parts of a policy, and the kinds of numbers that they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+
+
+class PolicyModel(BaseModel):
+    """Frozen, strict types, no unknown keys, `_comments` allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+    comments: str | list[str] | None = Field(default=None, alias="_comments", description="for readers only")

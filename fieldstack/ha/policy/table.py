@@ -1,0 +1,147 @@
+"""A policy as the decision core works with it: frozen rows in nanoseconds, found by fact or name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from fieldstack.ha.measures import FACTS, FactKind, Over
+from fieldstack.ha.policy.model import NS_PER_MS
+from fieldstack.ha.vocabulary import (
+    DEFAULT_ESCALATION,
+    DEFAULT_TIMEOUT_MS,
+    DEFERRABLE,
+    ClearWhen,
+    Hold,
+    PolicyAction,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fieldstack.ha.policy.rules import ActionOrder, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One action with its escalation. `target` empty: the fact's subject. `defer_ns`: it may wait so long."""
+
+    action: PolicyAction
+    timeout_ns: int
+    on_failure: tuple[Order, ...] = ()
+    in_turn: bool = False
+    target: str = ""
+    override_percent: int = 100
+    groups: tuple[str, ...] = ()
+    hold: Hold = Hold.RESET
+    defer_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """One rule. `gone_at`: the value on whose good side (exclusive) the cause counts as gone."""
+
+    name: str
+    fact: FactKind
+    over: Over
+    subject: str
+    threshold: float
+    gone_at: float
+    window_ns: int
+    debounce_ns: int
+    orders: tuple[Order, ...]
+    clear: ClearWhen
+    clear_ns: int
+
+    def is_over(self, value: float) -> bool:
+        if self.over is Over.TRUE:
+            return value != 0
+        return value <= self.threshold if self.over is Over.AT_MOST else value >= self.threshold
+
+    def is_gone(self, value: float) -> bool:
+        if self.over is Over.TRUE:
+            return value == 0
+        return value > self.gone_at if self.over is Over.AT_MOST else value < self.gone_at
+
+    @property
+    def fleeting(self) -> bool:
+        return FACTS[self.fact].fleeting
+
+    @property
+    def settle_ns(self) -> int:
+        """How long it takes to see the cause again after something was done about it."""
+        return FACTS[self.fact].age_ms * NS_PER_MS + self.window_ns + self.debounce_ns
+
+
+class RuleTable:
+    """All rules of a policy."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rows = {rule.name: _row(rule) for rule in rules}
+        by_fact: dict[FactKind, list[RuleRow]] = {}
+        for row in self.rows.values():
+            by_fact.setdefault(row.fact, []).append(row)
+        self._by_fact = {fact: tuple(rows) for fact, rows in by_fact.items()}
+
+    def get(self, name: str) -> RuleRow | None:
+        return self.rows.get(name)
+
+    def of(self, fact: FactKind, subject: str) -> tuple[RuleRow, ...]:
+        """The rules that judge this fact of this subject."""
+        rows = self._by_fact.get(fact, ())
+        return tuple(row for row in rows if matches(row.subject, subject)) if rows else ()
+
+
+@lru_cache(maxsize=4096)
+def matches(pattern: str, subject: str) -> bool:
+    return pattern == "*" or fnmatchcase(subject, pattern)
+
+
+def _row(rule: Rule) -> RuleRow:
+    meaning = FACTS[rule.fact]
+    threshold = rule.threshold if rule.threshold is not None else 0.0
+    in_a_row = meaning.unit == "cycles" and meaning.over is Over.AT_LEAST
+    # A row of bad cycles is over when a good one has come, not when it is short.
+    usual = min(1.0, threshold) if in_a_row else threshold
+    gone_at = rule.clear.threshold if rule.clear.threshold is not None else usual
+    defer_ns = rule.defer.at_most_ms * NS_PER_MS if rule.defer else 0
+    return RuleRow(
+        rule.name,
+        rule.fact,
+        meaning.over,
+        rule.subject,
+        threshold,
+        gone_at,
+        rule.window_ms * NS_PER_MS,
+        rule.debounce_ms * NS_PER_MS,
+        tuple(_order(one, defer_ns) for one in rule.actions),
+        rule.clear.when,
+        rule.clear.for_ms * NS_PER_MS,
+    )
+
+
+def _order(one: ActionOrder, defer_ns: int) -> Order:
+    given = one.on_failure
+    failure = default_escalation(one.action) if given is None else tuple(_order(next_, 0) for next_ in given)
+    return Order(
+        one.action,
+        (one.timeout_ms or DEFAULT_TIMEOUT_MS[one.action]) * NS_PER_MS,
+        failure,
+        one.after == "confirmed",
+        one.target or "",
+        one.override_percent or 100,
+        tuple(one.groups or ()),
+        one.until or Hold.RESET,
+        defer_ns if one.action in DEFERRABLE else 0,
+    )
+
+
+def default_order(action: PolicyAction) -> Order:
+    """An action as the policy would order it with nothing but its word."""
+    return Order(action, DEFAULT_TIMEOUT_MS[action] * NS_PER_MS, default_escalation(action))
+
+
+def default_escalation(action: PolicyAction) -> tuple[Order, ...]:
+    return tuple(default_order(one) for one in DEFAULT_ESCALATION.get(action, ()))

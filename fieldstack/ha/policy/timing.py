@@ -1,0 +1,107 @@
+"""Worst-case detection and reaction times, computed from the policy.
+
+    detection   the cause is there -> the rule takes effect: age of the reading, cycles in a row, time-outs,
+                window of a mean, debounce, and a supervision pass for each of them that is counted in passes
+    ordered     detection, and what the rule may wait for a safe moment
+    confirmed   ordered, and the time-outs of its actions: all are read back, or their escalation begins
+    escalated   confirmed, and the time-outs of the longest chain of escalations
+
+A counter's growth within a window is noticed a pass after it is reached, so its window costs no time.
+Restart delay and backoff come on top where a restart is not the first in its window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fieldstack.ha.measures import FACTS, FactKind, Over
+from fieldstack.ha.policy.table import Order, RuleRow, matches
+
+if TYPE_CHECKING:
+    from fieldstack.ha.policy.schema import FailoverPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """Times of one rule, in ms. `stopped`: until its stopping actions are confirmed; None: it has none."""
+
+    rule: str
+    detection: float
+    stopped: float | None
+    ordered: float
+    confirmed: float
+    escalated: float
+    target: int | None
+
+    @property
+    def exceeds(self) -> bool:
+        return self.target is not None and self.confirmed > self.target
+
+
+def worst_cases(policy: FailoverPolicy) -> list[WorstCase]:
+    """Of each rule, in the policy's order."""
+    return [_worst_case(policy, policy.table.rows[rule.name], rule.target_ms) for rule in policy.rules]
+
+
+def _worst_case(policy: FailoverPolicy, row: RuleRow, target: int | None) -> WorstCase:
+    detection = _detection_ms(policy, row)
+    at_once = [order for order in row.orders if not order.defer_ns and not order.in_turn]
+    stops = [order.timeout_ns / 1e6 for order in at_once if order.action.name in _STOPS]
+    wait = max((order.defer_ns for order in row.orders), default=0) / 1e6
+    ordered = detection + wait + _delay_ms(policy, row)
+    return WorstCase(
+        row.name,
+        detection,
+        detection + max(stops) if stops else None,
+        ordered,
+        ordered + _in_sequence_ms(row.orders, deep=False),
+        ordered + _in_sequence_ms(row.orders, deep=True),
+        target,
+    )
+
+
+_STOPS = ("EMERGENCY_STOP", "SAFE_MODE_ENTER")
+
+
+def _detection_ms(policy: FailoverPolicy, row: RuleRow) -> float:
+    timing, meaning = policy.timing, FACTS[row.fact]
+    total = float(meaning.age_ms + timing.supervision_interval_ms)
+    if row.fact is FactKind.PROCESS_SILENT:
+        total += max(
+            (one.silent_ms for one in policy.processes if matches(row.subject, one.process_name)), default=0
+        )
+    if meaning.unit == "cycles" and row.over is Over.AT_LEAST:
+        total += row.threshold * timing.cycle_us / 1000
+    if meaning.unit == "ms":
+        total += row.threshold
+    if row.over is not Over.GROWN:
+        total += row.window_ns / 1e6
+    if row.debounce_ns:
+        total += row.debounce_ns / 1e6 + timing.supervision_interval_ms
+    return total
+
+
+def _delay_ms(policy: FailoverPolicy, row: RuleRow) -> float:
+    """Delay before the first restart that the rule may order."""
+    budgets = (policy.budget(order.target or row.subject) for order in row.orders if _restarts(order))
+    return max((float(budget.restart_delay_ms) for budget in budgets if budget), default=0.0)
+
+
+def _restarts(order: Order) -> bool:
+    return order.action.name in ("REBOOT_PROCESS", "RESTART_SLAVE", "RESTART_MODULE", "REALLOCATE")
+
+
+def _in_sequence_ms(orders: Sequence[Order], *, deep: bool) -> float:
+    """Actions run side by side; one that begins `after` the others adds its time to theirs. An alert is no
+    reaction of the machine."""
+    before = longest = 0.0
+    for order in orders:
+        if order.action.name == "SEND_ALERT":
+            continue
+        if order.in_turn:
+            before = longest
+        chain = _in_sequence_ms(order.on_failure, deep=True) if deep else 0.0
+        longest = max(longest, before + order.timeout_ns / 1e6 + chain)
+    return longest

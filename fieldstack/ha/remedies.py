@@ -1,0 +1,130 @@
+"""Restarts and reallocation: one at a time on a subject, each one within its budget and backoff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fieldstack.ha.actions import Action, ActionKind
+from fieldstack.ha.decision_state import Pending, Waiting
+from fieldstack.ha.draft import Draft
+from fieldstack.ha.facts import ProcessCondition, ProcessFacts
+from fieldstack.ha.restarts import delay_ns, in_window, spent
+from fieldstack.ha.vocabulary import PolicyAction, ProcessName
+
+_ON_BUS = ("slave:", "axis:", "group:")
+_DOWN = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
+_PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
+
+
+def launch_remedy(draft: Draft, waiting: Waiting) -> None:
+    """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
+    subject = waiting.order.target or waiting.key.subject
+    name = _PROCESSES.get(subject)
+    process = draft.process(name) if name else None
+    if name and process is None:
+        return  # not part of this cell
+    if process is not None and process.condition in _DOWN and not process.asked:
+        _schedule(draft, process, waiting)
+    elif busy(draft, subject):
+        _wait_for_cause(draft, waiting)
+    elif _affordable(draft, subject, waiting) and not _backs_off(draft, subject, waiting):
+        spend(draft, subject)
+        _order(draft, subject, waiting)
+
+
+def busy(draft: Draft, subject: str) -> bool:
+    """Whether something is done to the subject, or to what it needs to be mended, already."""
+    if draft.restarting(subject):
+        return True
+    if subject.startswith("group:") and draft.facts.core is not None:
+        return _unsettled(draft, ProcessName.CORE) or _unsettled(draft, ProcessName.RT)
+    if subject.startswith(_ON_BUS):
+        return _unsettled(draft, ProcessName.RT)
+    name = _PROCESSES.get(subject)
+    return name is not None and _unsettled(draft, name)
+
+
+def _unsettled(draft: Draft, name: ProcessName) -> bool:
+    track = draft.state.track(name)
+    return not track.proven or track.pending is not None or draft.restarting(name)
+
+
+def _wait_for_cause(draft: Draft, waiting: Waiting) -> None:
+    """After another restart the rule has to see its cause anew, for as long as that takes."""
+    row = draft.row(waiting.key)
+    settle_ns = row.settle_ns if row else 0
+    draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + settle_ns))
+
+
+def _affordable(draft: Draft, subject: str, waiting: Waiting) -> bool:
+    """False: the subject's budget is spent; that is noted, and is a fact of its own."""
+    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
+    if use.spent:
+        return False
+    if budget is None:
+        text = f"{subject} has no restart budget in the policy"
+    elif spent(use.restarts, draft.now_ns, budget):
+        count = len(in_window(use.restarts, draft.now_ns, budget))
+        text = (
+            f"{subject} was restarted {count} times within {budget.restart_window_sec:g} s "
+            f"(allowed: {budget.max_restart_count}); last: {draft.cause(waiting.key)}"
+        )
+    else:
+        return True
+    draft.state = draft.state.with_budget(replace(use, spent=text))
+    return False
+
+
+def _backs_off(draft: Draft, subject: str, waiting: Waiting) -> bool:
+    budget = draft.policy.budget(subject)
+    if waiting.delayed or budget is None:
+        return False
+    wait_ns = delay_ns(draft.state.budget(subject).restarts, draft.now_ns, budget)
+    if wait_ns:
+        draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + wait_ns, delayed=True))
+    return bool(wait_ns)
+
+
+def spend(draft: Draft, subject: str) -> None:
+    """Count one restart of the subject."""
+    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
+    kept = in_window(use.restarts, draft.now_ns, budget) if budget else use.restarts
+    draft.state = draft.state.with_budget(replace(use, restarts=(*kept, draft.now_ns)))
+
+
+def _order(draft: Draft, subject: str, waiting: Waiting) -> None:
+    if waiting.order.action is not PolicyAction.REBOOT_PROCESS:
+        draft.fly(waiting.key, waiting.order, subject=subject, place=waiting.place)
+        return
+    key = waiting.key
+    action = Action(
+        ActionKind.STOP_PROCESS,
+        key.rule,
+        draft.cause(key),
+        subject,
+        id=draft.take_off(key, waiting.order, subject, waiting.place),
+        timeout_ns=waiting.order.timeout_ns,
+        evidence=draft.evidence(key),
+    )
+    restart_in_order(draft, _PROCESSES[subject], action)
+
+
+def restart_in_order(draft: Draft, name: ProcessName, stop: Action) -> None:
+    """A process that is alive is asked to end; it is started again once it has."""
+    draft.actions.append(stop)
+    draft.set_track(replace(draft.state.track(name), proven=False, started_ns=draft.now_ns))
+
+
+def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
+    """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
+    name = process.name
+    track = draft.state.track(name)
+    if track.pending is not None or draft.handled(name) or not _affordable(draft, name, waiting):
+        return
+    budget = draft.section(name)
+    wait_ns = 0 if waiting.delayed else delay_ns(draft.state.budget(name).restarts, draft.now_ns, budget)
+    key = waiting.key
+    pending = Pending(
+        draft.now_ns + wait_ns, key.rule, draft.cause(key), order=waiting.order, key=key, place=waiting.place
+    )
+    draft.set_track(replace(track, pending=pending))
