@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fieldstack.ha.policy.schema import NS_PER_MS
+from fieldstack.ha.policy.schema import NS_PER_MS, FailoverPolicy
 from fieldstack_rt.datastore import AgentReaction, DataStore
 
 _REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}
 
 
-def write_agent_words(store: DataStore, policy: Any) -> None:
+def write_agent_words(store: DataStore, policy: FailoverPolicy) -> None:
     """Reactions last: with another reaction the times are those of the same policy."""
-    agent = getattr(policy, "rt_agent", None)
-    if agent is None:
-        return
+    agent = policy.rt_agent
     store.agent_slow_ns = agent.nonrt_slow_ms * NS_PER_MS
     store.agent_timeout_ns = agent.nonrt_timeout_ms * NS_PER_MS
     store.agent_grace_ns = agent.nonrt_startup_grace_ms * NS_PER_MS

@@ -16,6 +16,7 @@ from fieldstack.ha.readback import Finding
 from fieldstack_rt.datastore import DataStore
 
 Listener = Callable[[FailoverPolicy], None]
+Adopt = Callable[[FailoverPolicy, FailoverPolicy, str], None]
 
 
 class PolicyInForce:
@@ -31,6 +32,8 @@ class PolicyInForce:
         self.digest = _digest(self.policy)
         """Of the policy's content, comments left out: tells later which policy led to an action."""
         self.listeners: list[Listener] = []
+        self.adopt: Adopt | None = None
+        """Makes the decision that is under way fit, or refuses the policy with a PolicyError."""
 
     def apply(self, store: DataStore, log: EventLog) -> None:
         """RT's agent follows the policy, too: its words go into shared memory."""
@@ -40,6 +43,9 @@ class PolicyInForce:
         )
 
     def replace(self, file: Path, policy: FailoverPolicy) -> None:
+        """PolicyError: it does not fit what is going on; the policy in force is unchanged."""
+        if self.adopt is not None:
+            self.adopt(self.policy, policy, str(file))
         self.file, self.policy, self.digest = file, policy, _digest(policy)
         for listener in self.listeners:
             listener(policy)
@@ -72,7 +78,10 @@ class Reload:
         if isinstance(found, str):
             return Finding(False, f"the policy in force is unchanged: {found}")
         before = self._force.digest
-        self._force.replace(self._file, found)
+        try:
+            self._force.replace(self._file, found)
+        except PolicyError as error:
+            return Finding(False, f"the policy in force is unchanged: {error}")
         self._force.apply(self._store, self._log)
         same = " (the same as before)" if self._force.digest == before else ""
         return Finding(True, f"{self._file}: in force, {len(found.rules)} rules{same}")

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from fieldstack.ha.decision_state import Episode, Waiting
 from fieldstack.ha.facts import Facts, ProcessFacts
 from fieldstack.ha.measures import Measure
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_history import History
+from fieldstack.ha.restarts import in_window
 from fieldstack.ha.supervision import Supervision
 
 
@@ -25,7 +27,9 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),
         "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
-        "conditions": {one.condition: one.cause for one in state.conditions},
+        "rules": [_rule(one) for one in state.episodes],
+        "waiting": [_waiting(one, now_ns) for one in state.waiting],
+        "limits": asdict(state.limits),
         "budgets": _budgets(supervision, now_ns),
         "actions_in_flight": supervision.manager.in_flight(now_ns),
         "measures": list(_measures(facts)),
@@ -45,16 +49,44 @@ def _process(facts: ProcessFacts) -> dict[str, Any]:
     }
 
 
+def _rule(one: Episode) -> dict[str, Any]:
+    """A rule that counts now, and what it waits for."""
+    return {
+        "rule": one.key.rule,
+        "subject": one.key.subject,
+        "cause": one.cause,
+        "since_ns": one.since_ns,
+        "gone_ns": one.gone_ns,
+        "effects": sorted(one.effects),
+        "clear": one.clear,
+        "waits_for": one.hold,
+        "evidence": one.evidence and asdict(one.evidence),
+    }
+
+
+def _waiting(one: Waiting, now_ns: int) -> dict[str, Any]:
+    """An action that is ordered later: at a safe moment, after its backoff, or when its subject is free."""
+    return {
+        "action": one.order.action,
+        "rule": one.key.rule,
+        "subject": one.order.target or one.key.subject,
+        "at_latest_in_ms": max(0, max(one.due_ns, one.not_before_ns) - now_ns) / 1e6,
+    }
+
+
 def _budgets(supervision: Supervision, now_ns: int) -> dict[str, Any]:
     """Restarts that count now, of how many that are allowed in which window."""
+    state, policy = supervision.state, supervision.policy
+    subjects = [section.process_name.value for section in policy.processes]
+    subjects += [use.subject for use in state.budgets if use.subject not in subjects]
     found: dict[str, Any] = {}
-    for track in (supervision.state.rt, supervision.state.core):
-        section = supervision.policy.process(track.name)
-        used = sum(now_ns - at < section.window_ns for at in track.restarts)
-        found[track.name] = {
-            "used": used,
-            "allowed": section.max_restart_count,
-            "window_sec": section.restart_window_sec,
+    for subject in subjects:
+        use, budget = state.budget(subject), policy.budget(subject)
+        found[subject] = {
+            "used": len(in_window(use.restarts, now_ns, budget)) if budget else len(use.restarts),
+            "allowed": budget.max_restart_count if budget else 0,
+            "window_sec": budget.restart_window_sec if budget else 0,
+            "spent": use.spent,
         }
     return found
 

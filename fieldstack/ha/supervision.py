@@ -11,7 +11,7 @@ from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.decide import decide
 from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.durable_state import to_record
+from fieldstack.ha.durable_state import outlives, to_record
 from fieldstack.ha.facts import Facts, PositionCheck, Request, unhealthy
 from fieldstack.ha.failover_manager import FailoverManager, Ports
 from fieldstack.ha.measures import Measure, Probe
@@ -19,6 +19,7 @@ from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import OperatorDesk
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.policy_in_force import PolicyInForce
+from fieldstack.ha.refit import refit
 from fieldstack.ha.restarts import in_window
 from fieldstack.ha.states import HaState
 from fieldstack.ha.status import StatusWriter
@@ -48,6 +49,11 @@ class Supervision:
         self._probes = parts.probes
         self._kept: tuple[Any, ...] = ()
         self._log_failure = ""
+        parts.force.adopt = self._adopt
+
+    def _adopt(self, old: FailoverPolicy, new: FailoverPolicy, file: str) -> None:
+        """Go on under another policy. PolicyError: a rule that counts now would be lost; nothing changed."""
+        self.state = refit(self.state, old, new, file)
 
     @property
     def urgent(self) -> bool:
@@ -137,8 +143,8 @@ class Supervision:
     def _keep(self, now_ns: int) -> None:
         """What must outlive this process goes to the disk whenever it changes."""
         state, estop = self.state, self._parts.ports.store.estop.state()
-        conditions = tuple(one.condition for one in state.conditions)
-        kept = (state.ha, conditions, state.rt.restarts, state.core.restarts, estop.on_reset)
+        waiting = tuple(one for one in state.episodes if outlives(one))
+        kept = (state.ha, waiting, state.budgets, estop.on_reset)
         if kept == self._kept:
             return
         self._kept = kept
@@ -158,7 +164,7 @@ class Supervision:
         self._parts.status.write(
             now_ns,
             self.state,
-            restarts=len(in_window(self.state.rt.restarts, now_ns, section)),
+            restarts=len(in_window(self.state.budget(ProcessName.RT).restarts, now_ns, section)),
             budget=section.max_restart_count,
             events=self._parts.ports.log.written,
         )

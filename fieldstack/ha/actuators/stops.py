@@ -83,4 +83,4 @@ class Stops:
 
 def until_of(clear: ClearWhen | None) -> Clear:
     """What of the latch a policy's clear condition means; without one, a person clears it."""
-    return Clear.ON_RECOVERY if clear is ClearWhen.ON_RECOVERY else Clear.ON_RESET
+    return Clear.ON_RECOVERY if clear is ClearWhen.GONE else Clear.ON_RESET
