@@ -16,6 +16,7 @@ from fieldstack.process.manager import ProcessStartError
 
 PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
+LOOK_NS = 200 * NS_PER_MS
 SETTLED_NS = 300 * NS_PER_MS
 """A module that has lived for so long after its restart counts as restarted."""
 
@@ -39,11 +40,25 @@ class Module(Protocol):
 
 
 class ProcessModule:
-    """A module that is a child process, started in a session of its own and adopted by a new Non-RT."""
+    """A module that is a child process, started in a session of its own and adopted by a new Non-RT.
 
-    def __init__(self, name: str, command: tuple[str, ...], runtime_dir: Path, log_bytes: int) -> None:
+    `hangs(pid, since_ns)` tells a process that lives without making progress; empty: it makes some. It is
+    asked a few times a second.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: tuple[str, ...],
+        runtime_dir: Path,
+        log_bytes: int,
+        hangs: Callable[[int, int], str] = lambda _pid, _since_ns: "",
+    ) -> None:
         self.name = name
         self.starts = 0
+        self._hangs = hangs
+        self._asked_ns = self._since_ns = 0
+        self._hang = ""
         self._unit = f"fieldstack-{name}"
         self._processes = LocalProcessManager({self._unit: command}, runtime_dir, log_bytes=log_bytes)
         self._again = False
@@ -62,6 +77,7 @@ class ProcessModule:
         if not self._again or (self.starts > 1 and self._processes.handle(self._unit)):
             return
         self._again = False
+        self._since_ns, self._hang = time.monotonic_ns(), ""
         if self._processes.handle(self._unit):
             return  # an earlier Non-RT process has started it
         try:
@@ -73,14 +89,16 @@ class ProcessModule:
     def trouble(self) -> str:
         if self._again:
             return "its process is being ended for a restart"
-        if self._processes.handle(self._unit):
-            return ""
+        if handle := self._processes.handle(self._unit):
+            return self._look(handle.pid)
         ended = self._processes.ended(self._unit)
         return self._refused or (ended.text if ended else "its process does not run")
 
-    def pid(self) -> int | None:
-        handle = self._processes.handle(self._unit)
-        return handle.pid if handle else None
+    def _look(self, pid: int) -> str:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._asked_ns >= LOOK_NS:
+            self._asked_ns, self._hang = now_ns, self._hangs(pid, self._since_ns)
+        return self._hang
 
     def close(self) -> None:
         self._again = False

@@ -21,6 +21,7 @@ from fieldstack.ha.detections import Detections
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
 from fieldstack.ha.measures import Probe
+from fieldstack.ha.module_list import make_modules
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import DeskPorts, OperatorDesk
@@ -122,7 +123,8 @@ class Parts:
         self._opened = opened
         store, log, state_dir = opened.store, opened.log, opened.instance.state_dir
         self.history = HistoryKeeper(state_dir, log, opened.disk_failed)
-        self.modules = Modules(self._make_modules())
+        self._module_set = make_modules(opened.settings, opened.instance, store)
+        self.modules = Modules(self._module_set.modules)
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
         self.checkpoint = self._make_checkpoint()
         self.desk = OperatorDesk(
@@ -140,9 +142,6 @@ class Parts:
         reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.tell_verdict)
         plan = fingerprint_of_file(opened.instance.plan_file)
         return StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan)
-
-    def _make_modules(self) -> tuple[Any, ...]:
-        return ()
 
     def _make_monitor(self) -> ProcessMonitor:
         opened = self._opened
@@ -186,6 +185,7 @@ class Parts:
             StoreHealth(store),
             self.checkpoint,
             self.modules,
+            *self._module_set.probes,
         )
 
     # ---- how this life begins ----
@@ -229,13 +229,14 @@ class Parts:
         return Reload(self._opened.force, self._opened.store, self._opened.log, file)
 
     def _status(self) -> dict[str, Any]:
-        more = {"checkpoint": self.checkpoint.describe()}
+        more = {"checkpoint": self.checkpoint.describe()} | self._module_set.describe(time.monotonic_ns())
         return report(self.supervision, self.history.history, self.modules) | more
 
     # ---- end ----
 
     def close(self) -> None:
         self.modules.close()
+        self._module_set.sampler.stop()
         self.core.close()
         self.checkpoint.close()
         self.history.close()

@@ -32,7 +32,7 @@ from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-MAIN = "from fieldstack.cli.main import main; main()"
+MAIN = "from fieldstack.cli.entry import fieldstack; fieldstack()"
 RT_MAIN = "from fieldstack.cli.rt import main; main()"
 PATIENCE_S = 30.0
 """Far beyond what a busy machine needs: a time-out means that something does not happen at all."""
