@@ -62,11 +62,11 @@ class Launch:
     def settings_file(self) -> Path:
         return self.instance.runtime_dir / "nonrt.json"
 
-    def write_files(self) -> None:
+    def write_files(self, settings: NonRtSettings | None = None) -> None:
         """Writes the bus plan and the Non-RT process's settings for the processes to read."""
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
-        self.settings().write(self.settings_file)
+        (settings or self.settings()).write(self.settings_file)
         self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
 
     def settings(self) -> NonRtSettings:
@@ -88,22 +88,26 @@ class Launch:
         return configured if self.real_time else max(configured, PLAIN_THRESHOLD_CYCLES)
 
     def rt_command(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", "fieldstack_rt", *self.rt_arguments())
+
+    def rt_arguments(self) -> tuple[str, ...]:
         rt = self.cell.config.rt
         return (
-            *(sys.executable, "-m", "fieldstack_rt", "run"),
-            *("--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
+            *("run", "--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
             *("--interface", self.interface, "--cpu", str(self.cpus.rt)),
             *("--priority", str(rt.priority), "--nonrt-timeout-ms", str(rt.nonrt_timeout_ms)),
             *(["--fault-injection"] if rt.fault_injection else []),
         )
 
     def core_command(self) -> tuple[str, ...] | None:
-        core = self.cell.config.core
-        if core.program == "none":
+        if self.cell.config.core.program == "none":
             return None
+        return (sys.executable, "-m", "fieldstack.core", *self.core_arguments())
+
+    def core_arguments(self) -> tuple[str, ...]:
+        core = self.cell.config.core
         return (
-            *(sys.executable, "-m", "fieldstack.core", "run"),
-            *("--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
+            *("run", "--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
             *("--lead-ms", str(core.lead_ms), "--speed-percent", str(core.speed_percent)),
             *("--dwell-ms", str(core.dwell_ms)),
         )
@@ -118,9 +122,11 @@ class Launch:
         return (sys.executable, "-m", "fieldstack.ha", "--settings", str(self.settings_file))
 
     def segment_command(self, cable: Cable) -> tuple[str, ...]:
+        return (sys.executable, "-m", "fieldstack_ethercat.segment", *self.segment_arguments(cable))
+
+    def segment_arguments(self, cable: Cable) -> tuple[str, ...]:
         segment = self.cell.config.segment
         return (
-            *(sys.executable, "-m", "fieldstack_ethercat.segment"),
             *("--interface", cable.segment, "--devices", segment.devices),
             *("--socket", str(self.instance.segment_socket)),
             *("--cpu", str(self.cpus.segment), "--priority", str(segment.priority)),

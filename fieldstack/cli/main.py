@@ -72,6 +72,34 @@ def up(
 
 
 @app.command(epilog=epilog())
+def prepare(
+    config: ConfigOption = None,
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            "--interface",
+            metavar="IF",
+            envvar="FIELDSTACK_INTERFACE",
+            help="A real bus; default: the configuration's, else a virtual segment.",
+        ),
+    ] = None,
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Check a cell's configuration and write what its systemd units are started with.
+
+    The unit fieldstack-prepare@NAME.service runs this at each start of fieldstack@NAME.target. Nothing is
+    started here. Exit code 3: the configuration is not usable; the text names file, key and remedy.
+
+    Example:
+
+        fieldstack prepare --config /etc/fieldstack/press-2.yaml --instance press-2
+    """
+    from fieldstack.cli.prepare import run_prepare
+
+    run_prepare(instance_of(instance), config, interface)
+
+
+@app.command(epilog=epilog())
 def down(instance: InstanceOption = INSTANCE) -> None:
     """End a cell that `fieldstack up` started, or what an `up` that was killed left behind.
 

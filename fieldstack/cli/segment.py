@@ -75,6 +75,27 @@ def run(  # noqa: PLR0917 - typer makes options of them, by name
 
 
 @app.command(epilog=epilog())
+def cable(
+    instance: InstanceOption = INSTANCE,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away instead.")] = False,
+) -> None:
+    """Make the virtual cable between an instance's master and its segment, unless it is there already.
+
+    The unit fieldstack-segment@NAME.service does this; `fieldstack up` makes its own.
+    """
+    from fieldstack.cell.launch import Cable
+    from fieldstack.cell.prerequisites import complete_path
+    from fieldstack_ethercat.segment.veth import create_veth, delete_veth
+
+    complete_path()
+    ends = Cable.of(instance_of(instance))
+    if remove:
+        delete_veth(ends.master)
+    elif not Path("/sys/class/net", ends.master).exists():
+        create_veth(ends.master, ends.segment)
+
+
+@app.command(epilog=epilog())
 def cut(
     after: Annotated[
         int, typer.Argument(metavar="AFTER", min=0, help="Slaves before the cut; 0: none answers.")

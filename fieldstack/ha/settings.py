@@ -33,6 +33,8 @@ class NonRtSettings:
     `guard_cpu` of -1 leaves the guard thread unpinned, a `guard_priority` of 0 leaves it SCHED_OTHER.
     `leave_running`: on SIGTERM only the Non-RT process ends and RT goes on (what systemd wants).
     `rt_spare`: keep a warm spare of the RT process, so that a restart does not wait for an interpreter.
+    `process_manager`: `local` starts the command lines, `systemd` the units `rt_unit` and `core_unit`; the
+    cell goes down when `target_unit` is stopped.
     """
 
     instance: str
@@ -51,6 +53,10 @@ class NonRtSettings:
     event_segment_bytes: int = 4 * 1024 * 1024
     event_total_bytes: int = 64 * 1024 * 1024
     process_log_bytes: int = 1024 * 1024
+    process_manager: str = "local"
+    rt_unit: str = ""
+    core_unit: str = ""
+    target_unit: str = ""
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -74,6 +80,8 @@ _EMPTY = ("alerts_file",)
 _COMMANDS = ("rt_command", "core_command", "health_command")
 _OPTIONAL = ("core_command", "health_command")
 _FLAGS = ("leave_running", "rt_spare")
+_UNITS = {"rt_unit": ".service", "core_unit": ".service", "target_unit": ".target"}
+_MANAGERS = ("local", "systemd")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
 
 
@@ -92,7 +100,10 @@ def load(path: Path) -> NonRtSettings:
     if not isinstance(data, dict):
         raise SettingsError(path, "", "must hold one JSON object", _REMEDY)
     _check_keys(path, data)
-    return NonRtSettings(**{key: _checked(path, key, value) for key, value in data.items()})
+    settings = NonRtSettings(**{key: _checked(path, key, value) for key, value in data.items()})
+    if settings.process_manager == "systemd" and not settings.rt_unit:
+        raise SettingsError(path, "rt_unit", "is missing: systemd is the process manager", _REMEDY)
+    return settings
 
 
 def _check_keys(path: Path, data: dict[str, Any]) -> None:
@@ -113,6 +124,14 @@ def _checked(path: Path, key: str, value: Any) -> Any:
         return value
     if key in _COMMANDS:
         return _command(path, key, value)
+    if key == "process_manager":
+        if value not in _MANAGERS:
+            raise SettingsError(path, key, f"must be one of {', '.join(_MANAGERS)}, not {value!r}", _REMEDY)
+        return value
+    if key in _UNITS:
+        if not isinstance(value, str) or (value and not value.endswith(_UNITS[key])):
+            raise SettingsError(path, key, f"must name a unit *{_UNITS[key]}, not {value!r}", _REMEDY)
+        return value
     if key in _FLAGS:
         if not isinstance(value, bool):
             raise SettingsError(path, key, f"must be true or false, not {value!r}", _REMEDY)

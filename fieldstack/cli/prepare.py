@@ -1,0 +1,29 @@
+"""`fieldstack prepare`: all checks of `fieldstack up`, then the files for systemd's units."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from fieldstack.cell import capabilities, locations
+from fieldstack.cell.configuration import load
+from fieldstack.cell.launch import Launch
+from fieldstack.cell.prepare import prepare
+from fieldstack.cell.prerequisites import complete_path, require
+from fieldstack.cell.scheduling import may_use_fifo
+from fieldstack_rt.instance import Instance
+
+
+def run_prepare(instance: Instance, config: Path | None, interface: str | None) -> None:
+    """Prints what was checked and written, and what this user can not have."""
+    complete_path()
+    cell = load(locations.find(config))
+    launch = Launch.of(instance, cell, interface, real_time=may_use_fifo())
+    require(virtual=launch.cable is not None)
+    for warning in capabilities.degradations(in_namespace=False):
+        typer.echo(f"degraded: {warning}")
+    written = prepare(launch)
+    kind = "virtual segment" if launch.cable else "interface"
+    typer.echo(f"cell {instance.name}: {len(launch.plan.slaves)} slaves on {kind} {launch.interface}")
+    typer.echo("written: " + ", ".join(written))
