@@ -15,6 +15,7 @@ from fieldstack.ha.policy.schema import NS_PER_MS
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.process.local import LocalProcessManager
 from fieldstack_rt.sd_notify import notifier
 
 URGENT_NS = 4 * NS_PER_MS
@@ -64,6 +65,10 @@ class NonRt:
                 self._desk.take(command, time.monotonic_ns())
             if self._loop.signals and self._end_asked():
                 return
+            if self._processes.going_down:
+                self._why = "its target is stopped"
+                self._supervision.shut_down(Request(0, RequestKind.SHUTDOWN, "systemd"))
+                return
             now_ns = time.monotonic_ns()
             if due or now_ns - last_ns >= gap_ns:
                 last_ns = now_ns
@@ -77,7 +82,7 @@ class NonRt:
         """Once the cell runs well: nothing of a recovery is slowed down by making the next one quick."""
         state = self._supervision.state
         calm = state.ha in MOVING and now_ns - state.since_ns >= SPARE_AFTER_NS
-        if self.settings.rt_spare and calm:
+        if self.settings.rt_spare and calm and isinstance(self._processes, LocalProcessManager):
             self._processes.keep_spare(ProcessName.RT)
 
     def _tell_systemd(self, now_ns: int) -> None:
@@ -87,7 +92,7 @@ class NonRt:
     def _watch_ends(self) -> None:
         for name in self._opened.names:
             handle = self._processes.handle(name)
-            if handle is not None:
+            if handle is not None and handle.pidfd >= 0:
                 self._loop.watch(handle.pid, handle.pidfd)
 
     def _end_asked(self) -> bool:
@@ -126,7 +131,7 @@ class NonRt:
             self._supervision.finish()
 
     def _close(self) -> None:
-        self._processes.discard_spares()
+        self._processes.close()
         self._opened.guard.stop()
         self._opened.control.close()
         self._loop.close()

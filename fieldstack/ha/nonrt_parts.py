@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldstack.control.server import ControlServer
 from fieldstack.events.kinds import EventKind, Severity
@@ -44,6 +44,11 @@ from fieldstack_rt.datastore import Clear, DataStore, EstopSource
 from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
+if TYPE_CHECKING:
+    from fieldstack.process.systemd import SystemdProcessManager
+
+    Manager = LocalProcessManager | SystemdProcessManager
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -56,7 +61,7 @@ class Opened:
     log: EventLog
     store: DataStore
     guard: Guard
-    processes: LocalProcessManager
+    processes: Manager
     control: ControlServer
     cell: CellMap
 
@@ -107,7 +112,14 @@ def open_all(settings: NonRtSettings) -> Opened:
     )
 
 
-def _process_manager(settings: NonRtSettings, instance: Instance) -> LocalProcessManager:
+def _process_manager(settings: NonRtSettings, instance: Instance) -> Manager:
+    if settings.process_manager == "systemd":
+        from fieldstack.process.systemd import SystemdProcessManager
+
+        units = {str(ProcessName.RT): settings.rt_unit}
+        if settings.core_unit:
+            units[ProcessName.CORE] = settings.core_unit
+        return SystemdProcessManager(units, settings.target_unit)
     commands: dict[str, tuple[str, ...]] = {ProcessName.RT: settings.rt_command}
     pid_files = {ProcessName.RT: instance.pid_file("rt"), ProcessName.CORE: instance.pid_file("core")}
     if settings.core_command:

@@ -33,11 +33,13 @@ class Observer:
         self._latch = store.estop.state()
         self._refused = self._refusals()
         self._told_ends: dict[str, int] = {}
+        self._coming: set[str] = set()
 
     def look(self) -> None:
         self._drain()
         self._guard_events()
         self._latch_events()
+        self._starts()
         self._ends()
 
     # ---- RT's rings ----
@@ -105,7 +107,18 @@ class Observer:
                     by_pid=note.pid,
                 )
 
-    # ---- ends ----
+    # ---- starts and ends ----
+
+    def _starts(self) -> None:
+        """A start that was asked of systemd is one once its process is known."""
+        for name in self._names:
+            handle = self._processes.handle(name)
+            if handle is None or handle.pid:
+                if handle is not None and name in self._coming:
+                    self._log.append(EventKind.PROCESS_STARTED, process=name, pid=handle.pid)
+                self._coming.discard(name)
+            else:
+                self._coming.add(name)
 
     def _ends(self) -> None:
         for name in self._names:

@@ -212,6 +212,8 @@ class ProcessMonitor:
 
     def _look(self, name: ProcessName, now_ns: int, sign: Sign) -> ProcessFacts:
         handle, ended = self._processes.handle(name), self._processes.ended(name)
+        if handle is not None and handle.pid:  # a start by systemd has its pid only some time later
+            self._watches[name].has_pid(handle.pid)
         return self._watches[name].look(now_ns, sign, handle, ended)
 
     # ---- guard, bus, latch ----

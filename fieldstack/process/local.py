@@ -75,6 +75,15 @@ class LocalProcessManager:
             )
         self._spares[name].keep(time.monotonic())
 
+    @property
+    def going_down(self) -> bool:
+        """Whether the cell is to end for a reason that only the process manager knows: here, never."""
+        return False
+
+    def close(self) -> None:
+        """Let go of everything; the processes go on, spares do not."""
+        self.discard_spares()
+
     def discard_spares(self) -> None:
         for spare in self._spares.values():
             spare.discard()

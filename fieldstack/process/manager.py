@@ -27,7 +27,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class ProcessHandle:
-    """A live process. `pidfd` becomes readable when it ends, and never means another process."""
+    """A live process. `pidfd` becomes readable when it ends, and never means another process.
+
+    While a start is under way of which no process is known yet, `pid` is 0 and `pidfd` -1.
+    """
 
     name: str
     pid: int
@@ -61,6 +64,13 @@ class ProcessManager(Protocol):
 
     def take_late(self) -> list[tuple[str, Ended]]:
         """Ends of processes whose successor was already started, each told once."""
+
+    @property
+    def going_down(self) -> bool:
+        """Whether the cell is to end for a reason that only the process manager knows."""
+
+    def close(self) -> None:
+        """Let go of everything; the processes go on."""
 
     def last_words(self, name: str) -> str:
         """The last line that the process wrote, for error texts."""

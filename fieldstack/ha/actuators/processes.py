@@ -56,6 +56,8 @@ class Processes:
         except ProcessStartError as error:
             self._monitor.could_not_start(name, now_ns, str(error))
             return Outcome(False, str(error))
+        if not handle.pid:  # systemd does it; the Observer tells once its process is there
+            return Outcome(True, "start asked of systemd")
         self._monitor.has_pid(name, handle.pid)
         self._log.append(EventKind.PROCESS_STARTED, process=name, pid=handle.pid)
         return Outcome(True, f"started, pid {handle.pid}")

@@ -1,0 +1,140 @@
+"""A whole cell under a real systemd: it starts, its processes are killed and hang, it stops in order."""
+
+from __future__ import annotations
+
+import pytest
+from machine import Machine
+from systemd_cell import SystemdCell, wait_for
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+PROCESSES = ("rt", "nonrt", "core")
+
+
+def _replaced(cell: SystemdCell, process: str, old: int) -> None:
+    wait_for(lambda: cell.pid(process) not in (0, old), f"a new process of {cell.unit(process)}")
+    cell.await_operational()
+
+
+def test_every_process_says_that_it_is_at_work(cell: SystemdCell) -> None:
+    for process in PROCESSES:
+        found = cell.machine.show(cell.unit(process), "ActiveState", "SubState", "StatusText", "NRestarts")
+        assert (found["ActiveState"], found["SubState"]) == ("active", "running"), process
+        assert found["NRestarts"] == "0"
+    assert cell.show("nonrt", "StatusText").startswith("OPERATIONAL")
+    assert "5 slaves" in cell.show("rt", "StatusText")
+
+
+def test_real_time_without_root(cell: SystemdCell) -> None:
+    pid = cell.pid("rt")
+    status = cell.machine.run("cat", f"/proc/{pid}/status").stdout
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    assert fields["Uid"].split()[0] != "0"
+    assert int(fields["VmLck"].split()[0]) > 0
+    threads = cell.machine.run("ps", "-L", "-o", "cls=,rtprio=,psr=", "-p", str(pid)).stdout
+    assert ["FF", "80"] in [line.split()[:2] for line in threads.splitlines()]
+    assert not cell.snapshot()["bus"]["setup"]  # nothing of the set-up was refused
+
+
+def test_rt_killed_is_restarted_by_the_failover_manager(cell: SystemdCell) -> None:
+    since, restarts = cell.last_event(), cell.snapshot()["ha"]["restarts"]
+    old = cell.kill("rt", "KILL")
+    _replaced(cell, "rt", old)
+    assert cell.show("rt", "NRestarts") == "0"  # systemd did nothing of its own
+    assert cell.snapshot()["ha"]["restarts"] == restarts + 1
+    (end,) = [one for one in cell.events("process.ended", since) if one["data"]["pid"] == old]
+    assert "SIGKILL" in end["text"]
+    started = cell.events("process.started", since)[-1]
+    assert started["data"]["pid"] == cell.pid("rt")
+
+
+def test_rt_hung_is_fenced_by_the_guard_and_restarted(cell: SystemdCell) -> None:
+    since = cell.last_event()
+    old = cell.kill("rt", "STOP")
+    _replaced(cell, "rt", old)
+    assert cell.show("rt", "NRestarts") == "0"
+    (trip,) = cell.events("guard.tripped", since)
+    assert trip["data"]["cause"] == "silent"
+
+
+def test_core_killed_is_restarted_by_the_failover_manager(cell: SystemdCell) -> None:
+    rt = cell.pid("rt")
+    old = cell.kill("core", "KILL")
+    _replaced(cell, "core", old)
+    assert (cell.show("core", "NRestarts"), cell.pid("rt")) == ("0", rt)
+
+
+def test_nonrt_killed_is_restarted_by_systemd_and_rt_goes_on(cell: SystemdCell) -> None:
+    rt, restarts = cell.pid("rt"), int(cell.show("nonrt", "NRestarts"))
+    cycles = cell.snapshot()["cycle"]["cycles"]
+    old = cell.kill("nonrt", "KILL")
+    _replaced(cell, "nonrt", old)
+    assert int(cell.show("nonrt", "NRestarts")) == restarts + 1
+    assert cell.pid("rt") == rt
+    assert cell.snapshot()["cycle"]["cycles"] > cycles
+
+
+def test_nonrt_hung_is_found_by_the_watchdog(cell: SystemdCell) -> None:
+    rt = cell.pid("rt")
+    old = cell.kill("nonrt", "STOP")
+    _replaced(cell, "nonrt", old)
+    told = cell.machine.journal("-u", cell.unit("nonrt"), "--grep", "Watchdog timeout")
+    assert told
+    assert cell.pid("rt") == rt
+
+
+def test_nonrt_stopped_alone_leaves_rt_running(cell: SystemdCell) -> None:
+    rt = cell.pid("rt")
+    cell.machine.run("systemctl", "restart", cell.unit("nonrt"))
+    cell.await_operational()
+    assert cell.pid("rt") == rt
+
+
+def test_nonrt_that_crashes_again_and_again_is_given_up_and_the_axes_stand(cell: SystemdCell) -> None:
+    rt = cell.pid("rt")
+
+    def given_up() -> bool:
+        found = cell.machine.show(cell.unit("nonrt"), "ActiveState", "MainPID")
+        if found["MainPID"] != "0":
+            cell.machine.run("kill", "-KILL", found["MainPID"], check=False)
+        return found["ActiveState"] == "failed"
+
+    wait_for(given_up, "the start limit of the Non-RT process")
+    assert cell.machine.journal("-u", cell.unit("nonrt"), "--grep", "repeated too quickly")
+    wait_for(lambda: cell.snapshot()["motion"]["stop_reason"] != "NONE", "RT stops the axes by itself")
+    drives = cell.snapshot()["axes"]
+    wait_for(
+        lambda: all(abs(slave["velocity"]) < 50 for slave in cell.ask("truth")[: len(drives)]),
+        "the motors stand",
+    )
+    assert cell.pid("rt") == rt  # it still has the bus
+    cell.machine.run("systemctl", "reset-failed", cell.unit("nonrt"))
+    cell.machine.run("systemctl", "start", cell.target)
+    cell.await_operational()
+    assert cell.pid("rt") == rt
+
+
+def test_the_target_stops_core_then_rt_then_nonrt(cell: SystemdCell) -> None:
+    rt, since = cell.pid("rt"), cell.last_event()
+    cell.machine.run("systemctl", "stop", cell.target)
+    wait_for(lambda: cell.show("segment", "ActiveState") == "inactive", "all units are stopped")
+    order = _stopped(cell.machine, [cell.unit(name) for name in ("core", "rt", "nonrt", "segment")])
+    assert order == [cell.unit(name) for name in ("core", "rt", "nonrt", "segment")]
+    for process in PROCESSES:
+        found = cell.machine.show(cell.unit(process), "ActiveState", "Result")
+        assert found == {"ActiveState": "inactive", "Result": "success"}, process
+    assert not cell.events("estop.raised", since)  # an orderly end, no failure
+    assert [one["data"]["after"] for one in cell.events("ha.state", since)] == ["SHUTDOWN"]
+    ends = {one["data"]["process"]: one for one in cell.events("process.ended", since)}
+    assert ends["fieldstack-rt"]["data"]["pid"] == rt
+    assert "exit status 0" in ends["fieldstack-rt"]["text"]
+    cell.machine.run("systemctl", "start", cell.target)
+    wait_for(lambda: cell.snapshot().get("rt", {}).get("state") == "running", "RT cycles again")
+    cell.reset()  # the motors of a segment that was off stand at zero, not where they were
+    cell.await_operational()
+
+
+def _stopped(machine: Machine, units: list[str]) -> list[str]:
+    """These units in the order in which they were last stopped."""
+    entries = machine.journal("_PID=1", "--grep", "^Stopped fieldstack-")
+    return [one["UNIT"] for one in entries if one["UNIT"] in units][-len(units) :]
