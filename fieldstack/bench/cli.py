@@ -123,6 +123,52 @@ def failover(  # noqa: PLR0917 - one parameter an option
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
 
 
+@app.command(epilog=epilog())
+def prediction(  # noqa: PLR0917 - one parameter an option
+    normal: Annotated[
+        str, typer.Option(metavar="TIME", help="Normal running of a live cell: 5m, 1h ...; 0: none.")
+    ] = "5m",
+    seeds: Annotated[int, typer.Option(help="Runs of each made-up series; 0: none.", min=0)] = 3,
+    leaks: Annotated[bool, typer.Option(help="Real processes that leak, some 75 s.")] = True,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what normal running saw, for --replay.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Judge a recorded run again, as the method is now.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cell configuration; default: the demo cell's.")
+    ] = None,
+    instance: Annotated[str, typer.Option(metavar="NAME", help="Of the cell; default: one of its own.")] = "",
+    progress: Annotated[bool, typer.Option(help="Lines of progress, also where no terminal is.")] = False,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Forecasts and anomalies: lead times, hits, misses and false alarms; docs/prediction.md has the method.
+
+    Made-up series of leaks and drifts, and of what must not alarm; real processes that leak memory and file
+    descriptors; normal running of a live cell on a virtual segment, at the real rates.
+
+    Examples:
+
+        fieldstack bench prediction --json prediction.json
+
+        fieldstack bench prediction --normal 1h --record hour.jsonl --progress
+
+        fieldstack bench prediction --normal 0 --no-leaks --seeds 0 --replay hour.jsonl
+    """
+    from fieldstack.bench.prediction_command import PredictionRequest, run_prediction
+    from fieldstack.bench.prediction_normal import NormalRequest
+    from fieldstack.cli.options import seconds_of
+
+    seconds = None if normal == "0" else seconds_of(normal, "--normal")
+    live = None if seconds is None else NormalRequest(seconds, config, instance, record)
+    request = PredictionRequest(seeds=seeds, leaks=leaks, normal=live, replay=replay, progress=progress)
+    with _failures():
+        held = run_prediction(request, json_file, Console())
+    raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
+
+
 @contextmanager
 def _failures() -> Iterator[None]:
     """A benchmark that could not be run is one clear text and an exit code; SIGTERM ends it like Ctrl-C."""

@@ -14,6 +14,7 @@ from fieldstack.bench.failover_cell import BenchCell
 from fieldstack.bench.prediction_record import SignalFile, replay
 from fieldstack.bench.report import Say
 from fieldstack.cell import configuration, locations
+from fieldstack.cell.record import read_record
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.findings import Anomaly, Forecast, duration
 from fieldstack.prediction.module import PredictionModule
@@ -102,7 +103,9 @@ def run_normal(request: NormalRequest, folder: Path, say: Say) -> NormalResult:
 
 def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFile, say: Say) -> NormalResult:
     sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, MEMORY_LIMIT_MB)
-    module = PredictionModule(store, instance.plan_file, sampler, record=file.write)
+    record = read_record(instance)
+    segment = (record.segment_pid,) if record and record.segment_pid else ()
+    module = PredictionModule(store, instance.plan_file, sampler, record=file.write, hardware=lambda: segment)
     alarms, looks, operational = Alarms(), 0, 0
     began, began_cpu, epoch = time.monotonic(), _cpu_s(), store.rt_epoch
     told, costs = began, 0.0

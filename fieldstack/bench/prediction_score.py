@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,9 +113,3 @@ def _findings(predictor: Predictor) -> Iterator[tuple[Expect, str, float]]:
         yield Expect.FORECAST, forecast.text, forecast.eta_s
     for anomaly in predictor.anomalies():
         yield Expect.ANOMALY, anomaly.text, 0.0
-
-
-def play_all(scenarios: Iterable[Scenario], seeds: int) -> Iterator[Score]:
-    for scenario in scenarios:
-        for seed in range(1, seeds + 1):
-            yield play(scenario, seed)

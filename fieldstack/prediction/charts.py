@@ -17,6 +17,9 @@ _WINSOR = 1.5
 """One interval counts for at most this many control limits: no single outlier, however large, alarms."""
 _CLEAR = 0.5
 _Z_90 = 1.2816
+_USUAL = 0.35
+"""Share of bad intervals from which on errors are usual."""
+_COUNTS = LevelSpec(logarithm=True, floor=0.5, shift=2.0)
 _CUSUM_LIMIT = math.log(20_000)
 """By Lorden's bound (Ann. Math. Stat. 42 (1971)) more than 20,000 intervals between false alarms."""
 
@@ -78,10 +81,13 @@ class LevelChart:
 class RateChart:
     """CUSUM of the log-likelihood ratio of intervals with errors (Reynolds and Stoumbos, J. Qual. Technol. 31
     (1999)): in control `p0`, out of control `p1`. How many errors an interval has does not count, so that one
-    burst is one bad interval. `p0` is an upper bound of what was learned."""
+    burst is one bad interval. `p0` is an upper bound of what was learned.
 
-    intervals: int = 0
-    bad: int = 0
+    Where errors are usual already while it learns, most intervals are bad and tell nothing: there `counts`, a
+    chart of how many they have (logarithm of 1 + errors), takes its place."""
+
+    learned: list[float] = field(default_factory=list)
+    counts: LevelChart | None = None
     p0: float = 0.0
     p1: float = 0.0
     cusum: float = 0.0
@@ -90,17 +96,21 @@ class RateChart:
 
     @property
     def ready(self) -> bool:
-        return self.p1 > 0
+        return self.p1 > 0 or self.counts is not None
 
     @property
     def score(self) -> float:
-        return self.cusum / _CUSUM_LIMIT
+        return self.counts.score if self.counts else self.cusum / _CUSUM_LIMIT
 
     def add(self, errors: float) -> None:
         """Takes the number of errors of an interval."""
         bad = errors > 0
         if not self.ready:
-            self._learn(bad)
+            self._learn(errors)
+            return
+        if self.counts is not None:
+            self.counts.add(1 + errors, 0)
+            self.alarmed = self.counts.alarmed
             return
         self.recent = (1 - WEIGHT) * self.recent + WEIGHT * bad
         step = math.log(self.p1 / self.p0) if bad else math.log((1 - self.p1) / (1 - self.p0))
@@ -110,10 +120,17 @@ class RateChart:
         elif self.cusum <= 0:
             self.alarmed = False
 
-    def _learn(self, bad: bool) -> None:
-        self.intervals += 1
-        self.bad += bad
-        if self.intervals == LEARNING:
-            self.p0 = min(0.6, (self.bad + 1.5) / (LEARNING + 2))
-            self.p1 = min(0.95, 4 * self.p0 + 0.1)
-            self.recent = self.bad / LEARNING
+    def _learn(self, errors: float) -> None:
+        self.learned.append(errors)
+        if len(self.learned) < LEARNING:
+            return
+        bad = sum(one > 0 for one in self.learned)
+        p0 = (bad + 1.5) / (LEARNING + 2)
+        if p0 > _USUAL:
+            self.counts = LevelChart(_COUNTS)
+            for one in self.learned:
+                self.counts.add(1 + one, 0)
+        else:
+            self.p0, self.p1 = p0, min(0.95, 4 * p0 + 0.1)
+            self.recent = bad / LEARNING
+        self.learned.clear()

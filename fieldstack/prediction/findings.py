@@ -46,7 +46,11 @@ class Forecast:
         )
 
     def to_json(self, now_ns: int) -> dict[str, Any]:
-        return {**asdict(self), "eta_now_s": round(self.eta_at(now_ns), 1), "text": self.text_at(now_ns)}
+        return {
+            **asdict(self),
+            "seconds_to_limit": round(self.eta_at(now_ns), 1),
+            "text": self.text_at(now_ns),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.host import HOST
 from fieldstack.ha.probes.readings import Reading, Resource, Sample
 from fieldstack.ha.probes.resources import ResourceSampler
+from fieldstack.prediction.disturbance import Disturbance, Pids
 from fieldstack.prediction.findings import Anomaly, Forecast
 from fieldstack.prediction.predictor import SETTLE_S, Predictor
 from fieldstack.prediction.signals import SPECS, Signal
@@ -58,6 +59,7 @@ class PredictionModule:
     """Follows the sampler's readings and the shared memory. `beat` counts completed rounds of the thread.
 
     `record`, if given, is told every signal (time, signal, `gauge` or `interval`), for a replay later on.
+    `hardware`: pids of what stands in for hardware, the virtual segment's; see Disturbance.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class PredictionModule:
         store: DataStore,
         plan_file: Path,
         sampler: ResourceSampler,
+        *,
         settle_s: float = SETTLE_S,
         record: Recorder | None = None,
+        hardware: Pids = tuple,
     ) -> None:
         self._store, self._plan_file, self._sampler = store, plan_file, sampler
-        self._record = record
+        self._record, self._hardware = record, hardware
         self.predictor = Predictor(settle_s)
         self._telemetry: Telemetry | None = None
         self._means = _Means()
@@ -118,7 +122,9 @@ class PredictionModule:
     def round(self, now_ns: int) -> None:
         """Takes what is new. Mostly some 10 µs; with a new sample a millisecond or so, in slices."""
         if self._telemetry is None:
-            self._telemetry = Telemetry(self._store, load_plan(self._plan_file))
+            self._telemetry = Telemetry(
+                self._store, load_plan(self._plan_file), Disturbance(hardware=self._hardware)
+            )
         self._telemetry.look()
         sample = self._sampler.last
         if sample is not None and sample.t_ns != self._seen_ns:

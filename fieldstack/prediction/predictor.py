@@ -89,9 +89,12 @@ class Predictor:
         self.series = {key: one for key, one in self.series.items() if now_ns - one.last_ns < FORGET_NS}
 
     def forecasts(self) -> tuple[Forecast, ...]:
-        """All that are confident, soonest first."""
+        """All that are confident, soonest first; of several limits of a resource the one that comes first."""
         found = [forecast for one in self.series.values() if (forecast := one.forecast)]
-        return tuple(sorted(found, key=lambda one: one.t_ns + one.eta_s * 1e9))
+        first: dict[tuple[str, str], Forecast] = {}
+        for one in sorted(found, key=lambda one: one.t_ns + one.eta_s * 1e9):
+            first.setdefault((one.resource, one.subject), one)
+        return tuple(first.values())
 
     def anomalies(self) -> tuple[Anomaly, ...]:
         """All that last, worst first."""
@@ -158,5 +161,9 @@ def _anomaly(signal: Signal, chart: LevelChart | RateChart, since_ns: int) -> An
     if isinstance(chart, LevelChart):
         text = f"{what}: {amount(signal.name, signal.value)}, baseline {amount(signal.name, chart.baseline)}"
         return Anomaly(signal.name, signal.subject, signal.value, chart.baseline, chart.score, since_ns, text)
+    if chart.counts is not None:
+        usual = chart.counts.baseline - 1
+        text = f"{what}: {signal.value:.0f} an interval, baseline {usual:.0f}"
+        return Anomaly(signal.name, signal.subject, signal.value, usual, chart.score, since_ns, text)
     text = f"{what}: in {chart.recent:.0%} of the intervals, baseline at most {chart.p0:.0%}"
     return Anomaly(signal.name, signal.subject, chart.recent, chart.p0, chart.score, since_ns, text)

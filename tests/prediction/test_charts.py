@@ -96,12 +96,22 @@ def test_one_burst_is_one_bad_interval() -> None:
     assert chart.score < 0.3
 
 
+def test_where_errors_are_usual_their_number_is_charted() -> None:
+    chart, generator = RateChart(), random.Random(2)
+    for _ in range(LEARNING + 1000):
+        chart.add(generator.lognormvariate(4, 1))
+        assert not chart.alarmed
+    for _ in range(20):
+        chart.add(20_000)
+    assert chart.alarmed
+
+
 @pytest.mark.parametrize("usual", [0.0, 0.02, 0.1, 0.3])
 def test_the_usual_rate_does_not_alarm_for_a_day(usual: float) -> None:
     for seed in range(5):
         chart, generator = rate(usual, seed)
         for _ in range(8640):
-            chart.add(generator.random() < min(usual, chart.p0))
+            chart.add(generator.random() < (min(usual, chart.p0) if chart.p0 else usual))
             assert not chart.alarmed
 
 

@@ -222,5 +222,5 @@ def test_durations(seconds: float, text: str) -> None:
 def test_a_forecast_as_json_has_its_text_at_that_time() -> None:
     found = Forecast("memory", "p", MIB, 2 * MIB, "test", 100.0, 90.0, 120.0, 0.995, 60.0, 0)
     data = found.to_json(50 * SECOND)
-    assert data["eta_now_s"] == 50
+    assert data["seconds_to_limit"] == 50
     assert "in 50 s (40 s to 70 s, confidence 99.5 %)" in data["text"]

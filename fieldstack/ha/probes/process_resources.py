@@ -11,8 +11,8 @@ from fieldstack.ha.probes import proc_files
 from fieldstack.ha.probes.proc_files import SoftLimits, Usage
 from fieldstack.ha.probes.readings import Reading, Resource
 
-LIMITS_AGE_NS = 60_000_000_000
-"""Limits of a running process are read again after so long: they can be changed from outside."""
+LIMITS_AGE_NS = 5_000_000_000
+"""Limits of a running process are read again after so long: a process sets its own after its start."""
 _MB = 1024 * 1024
 _CELL = "cell"
 
