@@ -81,11 +81,11 @@ def _show(result: PredictionResult, console: Console) -> None:
 
 
 def _table(title: str, scores: Sequence[Score]) -> Table:
-    """One scenario a row: medians over its seeds would hide the worst, so the worst is shown."""
+    """One scenario a row, the worst of its runs."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.columns[0].no_wrap = True
-    for name in ("runs", "found", "false", "limit after", "told before", "share", "after onset", "ETA error"):
+    for name in ("found", "false", "limit", "lead", "onset", "ETA"):
         table.add_column(name, justify="right")
     by_title: dict[str, list[Score]] = {}
     for score in scores:
@@ -96,16 +96,17 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
 
 
 def _row(runs: Sequence[Score]) -> Iterator[str]:
-    yield str(len(runs))
+    """Of the run with the least lead: onset to limit, lead (share of that), error of the ETA; and the longest
+    from the onset to a finding."""
     expected = runs[0].expect is not Expect.NOTHING
-    yield str(sum(one.hit for one in runs)) if expected else ""
-    yield str(sum(bool(one.false_text) for one in runs))
+    yield f"{sum(one.hit for one in runs)}/{len(runs)}" if expected else ""
+    yield f"{sum(bool(one.false_text) for one in runs)}/{len(runs)}"
     worst = min(runs, key=lambda one: one.lead_s if one.lead_s is not None else float("inf"))
     latest = max((one.delay_s for one in runs if one.delay_s is not None), default=None)
     yield "" if worst.reached_s is None else duration(worst.reached_s - worst.onset_s)
-    yield "" if worst.lead_s is None else duration(worst.lead_s)
-    yield "" if worst.lead_share is None else f"{worst.lead_share:.0%}"
-    yield "" if latest is None else duration(latest)
+    lead = worst.lead_s is not None and worst.lead_share is not None
+    yield f"{duration(worst.lead_s or 0)} {worst.lead_share:.0%}" if lead else ""
+    yield "" if latest is None else f"+{duration(latest)}"
     yield "" if worst.eta_error is None else f"{worst.eta_error:+.0%}"
 
 

@@ -12,8 +12,8 @@ from fieldstack.ha.probes.proc_files import TICKS
 REMEMBERED = 61
 """Intervals whose lower quartile is what is usual: a machine that is disturbed half of the time does not
 make that usual."""
-_FACTOR = 2.0
-_SLACK_NS = 10_000_000
+_FACTOR = 3.0
+_SLACK_NS = 50_000_000
 _STEAL_FIELD = 8
 
 Pids = Callable[[], Iterable[int]]
@@ -21,7 +21,7 @@ Pids = Callable[[], Iterable[int]]
 
 class Disturbance:
     """Two witnesses: how long a thread was runnable and did not run (schedstat), and what the hypervisor took
-    (steal). An interval with more than twice the usual and 10 ms is disturbed.
+    (steal). An interval with more than three times the usual and 50 ms is disturbed.
 
     Watched are the cycle thread and all threads of `hardware`: of a virtual segment, which is no part of the
     cell; where it does not run, frames are lost as by no real slave.

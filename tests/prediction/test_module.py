@@ -141,7 +141,7 @@ def test_more_waiting_or_more_steal_than_usual_is_a_disturbance(tmp_path: Path) 
     witness = Disturbance(tmp_path)
     waited = steal = 0
     verdicts = []
-    for more_waiting, more_steal in ((5, 0), (5, 1), (6, 0), (90, 0), (5, 0), (5, 60), (5, 1)):
+    for more_waiting, more_steal in ((5, 0), (5, 1), (6, 0), (190, 0), (5, 0), (5, 60), (5, 1)):
         waited, steal = waited + more_waiting, steal + more_steal
         machine(tmp_path, waited, steal)
         verdicts.append(witness.look(7, 8))
