@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.bench import failover_cell
+from fieldstack.bench.errors import BenchError
 from fieldstack.bench.failover_cell import BenchCell
 from fieldstack.bench.prediction_record import SignalFile, replay
 from fieldstack.bench.report import Say
@@ -125,6 +126,8 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
         module.stop()
         sampler.stop()
     passed = time.monotonic() - began
+    if module.failure:
+        raise BenchError(f"the prediction thread ended after {duration(passed)}: {module.failure}")
     return NormalResult(
         asked_s=seconds,
         seconds=passed,
