@@ -106,6 +106,20 @@ class HealthSection(Section):
         )
 
 
+MemoryLimit = Annotated[int, Field(ge=0, le=1 << 24, description="MiB of resident memory; 0: none.")]
+
+
+class MemoryLimitSection(Section):
+    """What each process may use: measured against (`memory_high`), forecast, but not enforced.
+
+    A process without one is measured against what limits it otherwise, in the end the host's memory.
+    """
+
+    rt: MemoryLimit = 512
+    core: MemoryLimit = 512
+    nonrt: MemoryLimit = 512
+
+
 class CellConfig(Section):
     """A cell. Paths are relative to the file that names them."""
 
@@ -116,6 +130,7 @@ class CellConfig(Section):
     guard: GuardSection = GuardSection()
     core: CoreSection = CoreSection()
     health: HealthSection = HealthSection()
+    memory_limit_mb: MemoryLimitSection = MemoryLimitSection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Launch:
 
     def settings(self) -> NonRtSettings:
         guard = self.cell.config.guard
+        limits = self.cell.config.memory_limit_mb
         return NonRtSettings(
             instance=self.instance.name,
             policy_path=str(self.cell.policy_file),
@@ -80,6 +81,9 @@ class Launch:
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,
             guard_threshold_cycles=self.threshold_cycles(),
+            rt_memory_limit_mb=limits.rt,
+            core_memory_limit_mb=limits.core,
+            nonrt_memory_limit_mb=limits.nonrt,
         )
 
     def threshold_cycles(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fieldstack.cell.record import read_record
 from fieldstack.ha.measures import Probe
 from fieldstack.ha.modules import Module, ProcessModule, ThreadModule, ThreadPart
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
@@ -70,15 +71,23 @@ class ModuleSet:
 
 def make_modules(settings: NonRtSettings, instance: Instance, store: DataStore) -> ModuleSet:
     """Nothing runs yet, but the sampler."""
-    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir)
+    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, settings.memory_limits_mb())
     sampler.start()
-    prediction = PredictionModule(store, instance.plan_file, sampler)
+    prediction = PredictionModule(
+        store, instance.plan_file, sampler, hardware=lambda: _virtual_segment(instance)
+    )
 
     def begin() -> ThreadPart:
         return PredictionPart(sampler, prediction)
 
     modules = (ThreadModule("prediction", begin), *_health(settings, instance))
     return ModuleSet(modules, (ResourceProbe(sampler), prediction.probe()), sampler, prediction)
+
+
+def _virtual_segment(instance: Instance) -> tuple[int, ...]:
+    """Its pid, where `fieldstack up` plays the hardware."""
+    record = read_record(instance)
+    return (record.segment_pid,) if record is not None and record.segment_pid else ()
 
 
 def _health(settings: NonRtSettings, instance: Instance) -> Iterator[Module]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fieldstack.ha.vocabulary import ProcessName
+
 
 class SettingsError(ValueError):
     """A settings file of the Non-RT process that can not be used.
@@ -57,6 +59,17 @@ class NonRtSettings:
     rt_unit: str = ""
     core_unit: str = ""
     target_unit: str = ""
+    rt_memory_limit_mb: int = 0
+    core_memory_limit_mb: int = 0
+    nonrt_memory_limit_mb: int = 0
+
+    def memory_limits_mb(self) -> dict[str, int]:
+        """By process; 0: none is configured."""
+        return {
+            ProcessName.RT: self.rt_memory_limit_mb,
+            ProcessName.CORE: self.core_memory_limit_mb,
+            ProcessName.NONRT: self.nonrt_memory_limit_mb,
+        }
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -74,6 +87,9 @@ _BOUNDS = {
     "event_segment_bytes": (4096, 1 << 30),
     "event_total_bytes": (8192, 1 << 40),
     "process_log_bytes": (4096, 1 << 30),
+    "rt_memory_limit_mb": (0, 1 << 24),
+    "core_memory_limit_mb": (0, 1 << 24),
+    "nonrt_memory_limit_mb": (0, 1 << 24),
 }
 _TEXTS = ("instance", "policy_path", "alerts_file")
 _EMPTY = ("alerts_file",)

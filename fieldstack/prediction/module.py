@@ -93,9 +93,10 @@ class PredictionModule:
 
     def start(self) -> None:
         """Also after `stop` or a failure: what was learned is kept."""
-        self._stop.clear()
+        self._stop.set()
+        self._stop = threading.Event()  # a thread that hung ends when it wakes, and meets no second one
         self.failure = ""
-        self._thread = threading.Thread(target=self._run, name="prediction", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="prediction", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
@@ -107,9 +108,9 @@ class PredictionModule:
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _run(self) -> None:
+    def _run(self, stop: threading.Event) -> None:
         try:
-            while not self._stop.wait(TICK_S):
+            while not stop.wait(TICK_S):
                 self._slice_ns = time.thread_time_ns()
                 self.round(time.monotonic_ns())
                 self._breathe(0.0)

@@ -16,7 +16,7 @@ from fieldstack.health.metrics.families import counters, gauges
 def families(told: Mapping[str, Any]) -> Iterator[Metric]:
     yield from _detections(_records(told.get("history")))
     yield from _budgets(_records(told.get("budgets")))
-    yield from _predictions(_records(told.get("predictions")))
+    yield from _predictions(told.get("predictions"))
     yield from _alerts(told.get("alerts"))
 
 
@@ -66,11 +66,13 @@ def _budgets(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     )
 
 
-def _predictions(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+def _predictions(found: Any) -> Iterator[Metric]:
+    """As the module `prediction` describes itself: lists of `forecasts` and of `anomalies`."""
+    told = found if isinstance(found, Mapping) else {}
     labels = ["subject", "resource"]
     rows = [
         ([str(one.get("subject", "")), str(one.get("resource", ""))], one)
-        for one in records
+        for one in _records(told.get("forecasts"))
         if isinstance(one.get("seconds_to_limit"), int | float)
     ]
     yield gauges(
@@ -84,6 +86,15 @@ def _predictions(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
         "Of that forecast, 0 to 1",
         labels,
         ((key, float(one.get("confidence", 0))) for key, one in rows),
+    )
+    yield gauges(
+        "fieldstack_anomaly_score",
+        "Distance from a learned baseline: 1 is the chart's control limit",
+        ["subject", "name"],
+        (
+            ([str(one.get("subject", "")), str(one.get("name", ""))], float(one.get("score", 0)))
+            for one in _records(told.get("anomalies"))
+        ),
     )
 
 
