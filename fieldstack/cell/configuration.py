@@ -69,13 +69,32 @@ class GuardSection(Section):
     )
 
 
-class CoreSection(Section):
-    """The Main Core process and its motion program."""
+class CallSection(Section):
+    """A Python function that tasks may call."""
 
-    program: Literal["demo", "none"] = Field(default="demo", description="`none`: the axes hold still.")
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Where it is: `module:function`."
+    )
+    timeout_ms: int = Field(default=10_000, ge=1, le=86_400_000, description="The call fails after it.")
+
+
+CallName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class CoreSection(Section):
+    """The Main Core process and its tasks."""
+
+    program: Literal["demo", "none"] = Field(
+        default="demo", description="`demo`: a task that keeps the axes moving; `none`: only submitted tasks."
+    )
     lead_ms: int = Field(default=200, ge=50, le=1000, description="Setpoints kept ahead of the cycle.")
     speed_percent: int = Field(default=60, ge=1, le=100, description="Share of the axes' limits.")
-    dwell_ms: int = Field(default=150, ge=0, le=60_000, description="Rest at each way point.")
+    dwell_ms: int = Field(default=150, ge=0, le=60_000, description="Rest at each way point of the demo.")
+    calls: dict[CallName, CallSection] = Field(default={}, description="What the task step `call` may name.")
+    call_folder: Path | None = Field(
+        default=None, strict=False, description="Where their modules are, beside what is installed."
+    )
+    fault_injection: bool = Field(default=False, description="Obey injected faults: benches and tests only.")
 
 
 class HealthSection(Section):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
+from fieldstack.core.settings import CoreSettings, EntryPoint
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.settings import settings_file as health_settings_file
 from fieldstack_ethercat.bus.plan import BusPlan
@@ -66,6 +67,7 @@ class Launch:
         """Writes the bus plan and the Non-RT process's settings for the processes to read."""
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
+        self.core_settings().write(self.instance.core_settings_file)
         (settings or self.settings()).write(self.settings_file)
         self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
 
@@ -103,17 +105,26 @@ class Launch:
             *(["--fault-injection"] if rt.fault_injection else []),
         )
 
-    def core_command(self) -> tuple[str, ...] | None:
-        if self.cell.config.core.program == "none":
-            return None
+    def core_command(self) -> tuple[str, ...]:
         return (sys.executable, "-m", "fieldstack.core", *self.core_arguments())
 
     def core_arguments(self) -> tuple[str, ...]:
-        core = self.cell.config.core
         return (
             *("run", "--instance", self.instance.name, "--plan", str(self.instance.plan_file)),
-            *("--lead-ms", str(core.lead_ms), "--speed-percent", str(core.speed_percent)),
-            *("--dwell-ms", str(core.dwell_ms)),
+            *("--settings", str(self.instance.core_settings_file)),
+        )
+
+    def core_settings(self) -> CoreSettings:
+        core = self.cell.config.core
+        folder = core.call_folder
+        return CoreSettings(
+            lead_ms=core.lead_ms,
+            speed_percent=core.speed_percent,
+            dwell_ms=core.dwell_ms,
+            demo=core.program == "demo",
+            calls={name: EntryPoint(call.function, call.timeout_ms) for name, call in core.calls.items()},
+            call_folder=str((self.cell.file.resolve().parent / folder).resolve()) if folder else "",
+            fault_injection=core.fault_injection,
         )
 
     def health_command(self) -> tuple[str, ...] | None:

@@ -1,47 +1,77 @@
-"""TaskExecutor: runs the motion program by keeping RT's setpoint ring filled a little ahead.
+"""TaskExecutor: runs the tasks by keeping RT's setpoint ring filled a little ahead.
 
-Time is an argument; the store is the only thing outside that it touches.
+Two times matter: what is *planned* (the ring's head) and what is *played* (its tail). Axis groups change
+hands as planned; what a task has completed counts as played. Time is an argument; the ring, the call desk
+and the table are all that it touches.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, TypeVar
 
-from fieldstack.core.program import DemoProgram
+from fieldstack.core.calls import CallDesk, key_of
+from fieldstack.core.declaration import OnCrash
+from fieldstack.core.machine import Group, Machine
+from fieldstack.core.motion import Limits
+from fieldstack.core.pace import FULL, Pace, rate_limit
+from fieldstack.core.program import CallAction, InputAction
 from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
+from fieldstack.core.runner import Job, Over, Runner, Stage
+from fieldstack.core.scheduler import schedule
 from fieldstack.core.setpoint_stream import SetpointStream
-from fieldstack.core.task_state import TaskState
+from fieldstack.core.table import TaskTable
+from fieldstack.core.task import FINAL, NS_PER_MS, Phase, Task
 from fieldstack_rt.datastore import SetpointRing
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
+from fieldstack_rt.datastore.layout import CoreState
 
-MAX_AXES = 64
+CHUNK = 20
+"""Setpoints between two looks at who has which group, when many are made at once."""
 
 
 @dataclass(slots=True)
 class _Feed:
     own: OwnStream
-    setpoints: SetpointStream
+    stream: SetpointStream
     first: int
     """Ring position of the stream's first setpoint."""
 
 
 class TaskExecutor:
-    """Feeds one stream after the other; `task` is what a checkpoint keeps.
+    """Feeds one stream after the other with the motion of all tasks that run.
 
-    `lead` is the number of setpoints kept ahead of the one that is played.
+    `lead` is the number of setpoints kept ahead of the one that is played; `speed_share` of the axes' limits
+    is the cell's speed.
     """
 
-    def __init__(self, program: DemoProgram, ring: SetpointRing, task: TaskState, lead: int) -> None:
-        self.task = task
-        self._program = program
+    def __init__(
+        self,
+        machine: Machine,
+        ring: SetpointRing,
+        table: TaskTable,
+        desk: CallDesk,
+        *,
+        lead: int,
+        speed_share: float,
+    ) -> None:
+        self.table = table
+        self.machine = machine
+        self.lost: dict[str, bool] = {}
+        """Groups that tasks were moved away from; True: it has been seen out of order since."""
+        self.available: frozenset[str] = frozenset()
         self._ring = ring
+        self._desk = desk
         self._lead = lead
+        self._limits = tuple(Limits.of_axis(axis, speed_share) for axis in machine.axes)
+        self._pace = Pace(rate_limit(machine.axes, self._limits), machine.cycle_s)
         self._feed: _Feed | None = None
         self._given_up_ns: int | None = None
         self._last_stream = 0
         self._stopping = False
+        self._calls: list[Task] = []
+        self._effective = FULL
+        self._standing = True
+
+    # ---- what others ask ----
 
     @property
     def state(self) -> CoreState:
@@ -54,79 +84,257 @@ class TaskExecutor:
         """A stop was asked for and no stream is open any more."""
         return self._stopping and self._feed is None
 
+    @property
+    def speed_override(self) -> int:
+        """In effect, per mille."""
+        return self._effective
+
+    @property
+    def running(self) -> int:
+        """Tasks under way at this moment."""
+        return sum(task.runner is not None for task in self.table.live())
+
+    @property
+    def safe_moment(self) -> bool:
+        """A restart of this process now would cost nothing but time: no axis moves, no call is under way, and
+        every task that is under way goes on by itself."""
+        begun = (task for task in self.table.live() if task.begun)
+        return (
+            self._standing
+            and self._desk.busy == 0
+            and all(task.declaration.on_crash is OnCrash.GO_ON for task in begun)
+        )
+
     def stop(self) -> None:
-        """Bring the open stream to rest and begin no other."""
+        """Bring all motion to rest and begin no other."""
         self._stopping = True
         if self._feed is not None:
-            self._feed.setpoints.stop()
-            own = self._feed.own
-            self._feed.own = OwnStream(own.number, own.epoch, own.begun_ns, ending=True)
+            self._end_stream(self._feed)
+
+    # ---- one pass ----
 
     def step(self, now_ns: int, facts: RtFacts) -> Verdict:
         """One pass: judge RT's facts and act on them. Returns the verdict that was acted on.
 
         Raises:
-            MotionError: the program asks for a move that can not be planned.
+            MotionError: an axis group in motion can not be brought to rest by any plan.
         """
         feed = self._feed
         verdict = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns)
+        self._standing = facts.standing
+        self._look_at_groups(facts)
         if feed is not None:
-            self._note_progress(feed, facts)
-        if verdict is Verdict.BEGIN and not self._stopping:
+            self._note_played(now_ns, feed, facts, verdict)
+        if verdict in (Verdict.ENDED, Verdict.GIVE_UP):
+            self._drop_all()
+            self._feed = feed = None
+            self._given_up_ns = now_ns if verdict is Verdict.GIVE_UP else None
+        self.table.tick(now_ns, self.machine.inputs, facts.inputs)
+        self._follow_world(now_ns, facts)
+        self._ask_pace(facts)
+        if verdict is Verdict.BEGIN and not self._stopping and self._wanted():
             self._begin(now_ns, facts)
         elif verdict is Verdict.FEED and feed is not None:
-            self._fill(feed)
-        elif verdict in (Verdict.ENDED, Verdict.GIVE_UP):
-            self._feed = None
-            self._given_up_ns = now_ns
+            self._fill(now_ns, feed)
         return verdict
+
+    def begin_calls(self, now_ns: int) -> None:
+        """Begin the calls that this pass came to; to be called once its checkpoint is written."""
+        for task in self._calls:
+            action = task.action
+            if isinstance(action, CallAction):
+                self._desk.start(task.id, key_of(task.uid, task.cursor), action, now_ns)
+        self._calls.clear()
+
+    # ---- groups ----
+
+    def _look_at_groups(self, facts: RtFacts) -> None:
+        well = {name for name, group in self.machine.groups.items() if _well(group, facts)}
+        for name, seen_bad in tuple(self.lost.items()):
+            if name not in well:
+                self.lost[name] = True
+            elif seen_bad:
+                del self.lost[name]  # it is in order again
+        self.available = frozenset(well - self.lost.keys())
+        feed = self._feed
+        if feed is not None and facts.stream == feed.own.number:
+            self._drop_broken(feed, facts, well)
+
+    def _drop_broken(self, feed: _Feed, facts: RtFacts, well: set[str]) -> None:
+        """A group that stopped by itself: its task goes back to what was played."""
+        for task in self.table.live():
+            runner = task.runner
+            if runner is not None and runner.job.group is not None and runner.job.group.name not in well:
+                feed.stream.drop(runner)
+                task.runner = None
+        for name, group in self.machine.groups.items():
+            if name not in well:
+                feed.stream.stand_at(group, facts.targets)
+
+    # ---- what was played ----
+
+    def _note_played(self, now_ns: int, feed: _Feed, facts: RtFacts, verdict: Verdict) -> None:
+        """Not when RT broke the stream: the last setpoints may have been cut off by the stop."""
+        if facts.stream != feed.own.number or verdict is Verdict.GIVE_UP:
+            return
+        self._effective = feed.stream.pace_at(facts.tail)
+        for task in list(self.table.live()):
+            runner = task.runner
+            if runner is None:
+                continue
+            cursor = runner.committed(facts.tail)
+            if cursor is not None:
+                self.table.advance(task, cursor)
+            if runner.over is not None and runner.over_at <= facts.tail:
+                self._finish(now_ns, task, runner)
+
+    def _finish(self, now_ns: int, task: Task, runner: Runner) -> None:
+        task.runner = None
+        if runner.failure:
+            task.end(Phase.FAILED, runner.failure)
+        elif runner.over is Over.RUN_ENDED:
+            task.run_ended(now_ns)
+            self.table.requeue(task)
+        if task.phase in FINAL:
+            self._desk.forget(task.uid)
+
+    def _drop_all(self) -> None:
+        for task in self.table.live():
+            task.runner = None
+
+    # ---- steps that wait for the world ----
+
+    def _follow_world(self, now_ns: int, facts: RtFacts) -> None:
+        for task in self.table.live():
+            runner = task.runner
+            if runner is None:
+                continue
+            if task.wish:
+                runner.halt()
+            waiting = runner.waiting
+            if isinstance(waiting, InputAction):
+                self._await_input(now_ns, task, runner, waiting, facts)
+            elif isinstance(waiting, CallAction):
+                self._await_call(now_ns, task, runner)
+            else:
+                task.input_since_ns = 0
+
+    def _await_input(
+        self, now_ns: int, task: Task, runner: Runner, action: InputAction, facts: RtFacts
+    ) -> None:
+        task.input_since_ns = task.input_since_ns or now_ns
+        if bool(self.machine.inputs[action.signal].value(facts.inputs)) is action.value:
+            runner.resolve()
+        elif action.timeout_ms and now_ns - task.input_since_ns > action.timeout_ms * NS_PER_MS:
+            wanted = "on" if action.value else "off"
+            runner.halt(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
+
+    def _await_call(self, now_ns: int, task: Task, runner: Runner) -> None:
+        key = key_of(task.uid, task.cursor)
+        result = self._desk.poll(key, now_ns)
+        if result is None:
+            if not self._desk.knows(key) and not self._stopping:
+                self._calls.append(task)
+        elif result.ok:
+            runner.resolve()
+        elif result.begun:
+            runner.halt(result.text)
+        else:
+            runner.halt()
+            task.ask(result.text)
+
+    # ---- planning ahead ----
+
+    def _ask_pace(self, facts: RtFacts) -> None:
+        self._pace.ask(facts.speed_override)
+        if self._feed is None:
+            self._pace.value = self._pace.wanted
+            self._effective = round(self._pace.value * FULL)
+
+    def _wanted(self) -> bool:
+        claims = self.table.claims(frozenset(self.lost))
+        return bool(schedule(claims, self.available).starts)
 
     def _begin(self, now_ns: int, facts: RtFacts) -> None:
         number = max(facts.stream, self._last_stream) + 1
         self._last_stream = number
-        self._feed = _Feed(
-            own=OwnStream(number, facts.epoch, now_ns),
-            setpoints=SetpointStream(self._program, facts.targets, self.task.step),
-            first=self._ring.head,
+        head = self._ring.head
+        stage = Stage(
+            head=head,
+            cycle_s=self.machine.cycle_s,
+            pace=self._pace,
+            image=int.from_bytes(facts.outputs[: self.machine.output_bytes], "little"),
+            outputs=self.machine.outputs,
         )
-        self._fill(self._feed)
+        able = sum(1 << number for number in range(len(facts.axes)) if facts.holds(number))
+        stream = SetpointStream(self.machine, stage, facts.targets, able)
+        self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head)
+        self._fill(now_ns, self._feed)
 
-    def _fill(self, feed: _Feed) -> None:
-        ring, number = self._ring, feed.own.number
+    def _fill(self, now_ns: int, feed: _Feed) -> None:
+        ring = self._ring
         wanted = min(self._lead - (ring.head - max(ring.tail, feed.first)), ring.free())
-        for setpoint in feed.setpoints.take(max(0, wanted)):
-            ring.push(number, setpoint.positions, setpoint.velocities, setpoint.io, last=setpoint.last)
+        while True:
+            self._assign(now_ns, feed)
+            self._push(feed, min(CHUNK, wanted))
+            wanted -= CHUNK
+            if wanted <= 0 or feed.stream.finished:
+                return
 
-    def _note_progress(self, feed: _Feed, facts: RtFacts) -> None:
-        if facts.stream == feed.own.number:
-            step = feed.setpoints.step_at(max(0, facts.tail - feed.first))
-            self.task = TaskState(self.task.program, step)
+    def _assign(self, now_ns: int, feed: _Feed) -> None:
+        """Who has which group from the next setpoint on; the stream ends when nobody has anything to do."""
+        if feed.own.ending:
+            return
+        tasks = self.table.tasks
+        decisions = schedule(self.table.claims(frozenset(self.lost)), self.available)
+        for name in decisions.give_way:
+            self._runner_of(tasks[name]).give_way()
+        for name in decisions.halt:
+            self._runner_of(tasks[name]).halt()
+        for name in decisions.last_run:
+            self._runner_of(tasks[name]).end_with_run()
+        for name, group in decisions.starts:
+            self._start(now_ns, feed, tasks[name], group)
+        if self.running == 0:
+            self._end_stream(feed)
+
+    @staticmethod
+    def _runner_of(task: Task) -> Runner:
+        assert task.runner is not None, "only tasks that run hold groups"  # noqa: S101
+        return task.runner
+
+    def _start(self, now_ns: int, feed: _Feed, task: Task, name: str) -> None:
+        declared = task.declaration
+        group = self.machine.groups[name] if name else None
+        job = Job(
+            task=task.id,
+            program=task.compiled.program,
+            group=group,
+            limits=tuple(self._limits[number] for number in group.numbers) if group else (),
+            cursor=task.cursor,
+            loops=declared.period_ms == 0,
+            runs=declared.runs,
+        )
+        task.group = name
+        task.run_begins(now_ns)
+        task.runner = feed.stream.begin(job, task.kept_outputs)
+
+    def _end_stream(self, feed: _Feed) -> None:
+        feed.stream.stop()
+        own = feed.own
+        feed.own = OwnStream(own.number, own.epoch, own.begun_ns, ending=True)
+
+    def _push(self, feed: _Feed, count: int) -> None:
+        for setpoint in feed.stream.take(max(0, count)):
+            self._ring.push(
+                feed.own.number,
+                setpoint.positions,
+                setpoint.velocities,
+                setpoint.io,
+                last=setpoint.last,
+                axes=setpoint.axes,
+            )
 
 
-def rt_facts(record: Any, *, phase: RtPhase, permit: bool) -> RtFacts:
-    """Facts from an `fs_rt_status` record and the two words beside it.
-
-    A number that no RT process writes (damaged memory) reads as one that lets nothing begin.
-    """
-    axes = [record.axes[number] for number in range(min(record.axis_count, MAX_AXES))]
-    return RtFacts(
-        phase=phase,
-        epoch=record.epoch,
-        stop=_known(Stop, record.stop_reason, Stop.NOT_ENABLED),
-        permit=permit,
-        stream=record.stream,
-        stream_state=_known(StreamState, record.stream_state, StreamState.BROKEN),
-        tail=record.setpoint_tail,
-        axes=tuple(_known(AxisMode, axis.state, AxisMode.DISABLED) for axis in axes),
-        targets=tuple(axis.target for axis in axes),
-    )
-
-
-_Kind = TypeVar("_Kind", bound=IntEnum)
-
-
-def _known(kind: type[_Kind], value: int, otherwise: _Kind) -> _Kind:
-    try:
-        return kind(value)
-    except ValueError:
-        return otherwise
+def _well(group: Group, facts: RtFacts) -> bool:
+    return all(number < len(facts.axes) and facts.well(number) for number in group.numbers)

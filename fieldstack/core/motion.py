@@ -18,6 +18,8 @@ from fieldstack_ethercat.bus.plan import AxisPlan
 
 JERK_TIME_S = 0.05
 """Time from rest to full acceleration: what sets the jerk limit, which drives do not state."""
+PLANNED_ACCELERATION = 0.8
+"""Share of an axis's acceleration that plans use at most: the rest is for changes of the speed override."""
 
 
 class MotionError(Exception):
@@ -38,9 +40,13 @@ class Limits:
 
     @classmethod
     def of_axis(cls, axis: AxisPlan, share: float) -> Limits:
-        """`share` (0 to 1) of what the axis may do."""
-        acceleration = axis.acceleration_max_counts_s2 * share
+        """`share` (0 to 1) of what the axis may do; of its acceleration never all."""
+        acceleration = axis.acceleration_max_counts_s2 * min(share, PLANNED_ACCELERATION)
         return cls(axis.velocity_max_counts_s * share, acceleration, acceleration / JERK_TIME_S)
+
+    def slower(self, share: float) -> Limits:
+        """`share` (0 to 1) of these."""
+        return Limits(self.velocity * share, self.acceleration * share, self.jerk * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +70,24 @@ class Move:
         self._trajectory = trajectory
         self._cycle_s = cycle_s
         self._scale = tuple(scale)
+        self.duration_s: float = trajectory.duration
         self.samples: int = max(1, math.ceil(trajectory.duration / cycle_s))
 
     def sample(self, number: int) -> MotionState:
         """The state after `number` cycles; past the end: at rest at the target."""
-        position, velocity, acceleration = self._trajectory.at_time(number * self._cycle_s)
-        return MotionState(
-            _scaled(position, self._scale), _scaled(velocity, self._scale), _scaled(acceleration, self._scale)
-        )
+        return self.at(number * self._cycle_s)
+
+    def at(self, time_s: float, pace: float = 1.0) -> MotionState:
+        """The state at a time of the plan, when that time passes `pace` times as quickly as the clock."""
+        position, velocity, acceleration = self._trajectory.at_time(time_s)
+        scale = self._scale
+        if pace == 1.0:
+            return MotionState(
+                _scaled(position, scale), _scaled(velocity, scale), _scaled(acceleration, scale)
+            )
+        slow = [factor * pace for factor in scale]
+        slower = [factor * pace for factor in slow]
+        return MotionState(_scaled(position, scale), _scaled(velocity, slow), _scaled(acceleration, slower))
 
 
 def _scaled(values: Sequence[float], scale: Sequence[float]) -> tuple[float, ...]:

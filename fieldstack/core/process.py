@@ -7,16 +7,27 @@ import fcntl
 import gc
 import os
 import signal
+import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from fieldstack.core.executor import TaskExecutor, rt_facts
+from fieldstack.core.calls import CallDesk
+from fieldstack.core.checkpoint import Saved, decode, encode
+from fieldstack.core.demo import demo_tasks
+from fieldstack.core.desk import DeskThread, TaskDesk
+from fieldstack.core.executor import TaskExecutor
+from fieldstack.core.facts import read_facts
+from fieldstack.core.inbox import Inbox
+from fieldstack.core.injection import Injector
+from fieldstack.core.machine import Machine
 from fieldstack.core.motion import MotionError
-from fieldstack.core.program import DemoProgram
-from fieldstack.core.task_state import TaskState
+from fieldstack.core.recorder import Recorder
+from fieldstack.core.restoration import Played, Remains, restore
+from fieldstack.core.settings import CoreSettings
+from fieldstack.core.task_store import TaskStore
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -38,20 +49,11 @@ class CoreError(Exception):
     """The Main Core process can not run; the text says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSettings:
-    """`lead_ms` of setpoints are kept ahead; speed as a share of the axes' limits; rest at each way point."""
-
-    lead_ms: int = 200
-    speed_percent: int = 60
-    dwell_ms: int = 150
-
-
 def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        CoreError: another Main Core runs on this instance, or the program's motion can not be planned.
+        CoreError: another Main Core runs on this instance, or motion can not be brought to rest.
         StoreError: the shared memory is missing or of another version.
         PlanFormatError, OSError: the bus plan can not be read.
     """
@@ -62,11 +64,11 @@ def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
         try:
             CoreProcess(store, plan, settings).run()
         except MotionError as error:
-            raise CoreError(f"the motion program stopped: {error}; {CHECK_LIMITS}") from error
+            raise CoreError(f"the motion stopped: {error}; {CHECK_LIMITS}") from error
 
 
 @contextlib.contextmanager
-def _only_one(instance: Instance) -> Any:
+def _only_one(instance: Instance) -> Iterator[None]:
     """Two feeders would interleave their setpoints in one ring."""
     file: IO[bytes]
     with (instance.runtime_dir / "core.lock").open("ab") as file:
@@ -85,82 +87,151 @@ class CoreProcess:
 
     def __init__(self, store: DataStore, plan: BusPlan, settings: CoreSettings) -> None:
         self._store = store
-        lead = min(settings.lead_ms * 1_000_000 // plan.cycle_time_ns, RING_SLOTS - 1)
-        program = DemoProgram.for_plan(
-            plan, speed_share=settings.speed_percent / 100, dwell_ms=settings.dwell_ms
-        )
-        self._has_axes = bool(plan.axes)
-        self._executor = TaskExecutor(program, store.setpoints, restore_task(store), lead)
         self._epoch = _last_epoch(store) + 1
         self._started_ns = time.monotonic_ns()
+        self._memory = int(store.raw.header.created_ns)
+        self._record = store.new("fs_core_status")
         self._wake = threading.Event()
+        self._inbox = Inbox(self._wake)
+        self._injector = Injector() if settings.fault_injection else None
         self._stop = False
+        self._files = TaskStore(store.instance.state_dir)
+        if settings.call_folder:
+            sys.path.insert(0, settings.call_folder)
+        self._calls = CallDesk(settings.calls, self._files)
+        self._calls.load()
+        self._executor = self._restore(plan, settings)
+        self._recorder = Recorder(self._executor.table, self._files)
+
+    def _restore(self, plan: BusPlan, settings: CoreSettings) -> TaskExecutor:
+        store, machine = self._store, Machine.of(plan)
+        saved = restore_saved(store)
+        self._revision = saved.revision
+        remains = Remains(saved, Played(self._memory, _played(store)), self._files.load())
+        demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
+        table, remarks = restore(machine, self._calls, remains, demos, self._started_ns)
+        broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
+        for remark in (*self._files.remarks, *broken, *remarks):
+            print(remark, flush=True)
+        executor = TaskExecutor(
+            machine,
+            store.setpoints,
+            table,
+            self._calls,
+            lead=min(settings.lead_ms * 1_000_000 // plan.cycle_time_ns, RING_SLOTS - 1),
+            speed_share=settings.speed_percent / 100,
+        )
+        executor.lost.update({name: False for name in saved.lost if name in machine.groups})
+        return executor
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        desk = TaskDesk(
+            self._executor,
+            self._calls,
+            self._files,
+            self._inbox,
+            room=len(self._record.task),
+            injector=self._injector,
+        )
+        thread = DeskThread(self._store.instance.core_socket, desk)
         gc.collect()
         gc.freeze()
-        while not self._stop:
-            self._pass()
-            notifier().progress(time.monotonic_ns(), self._executor.state.name.lower())
-            self._wake.wait(PASS_S)
-        notifier().stopping("motion comes to rest")
-        self._end_at_rest()
+        try:
+            while not self._stop:
+                self._pass()
+                notifier().progress(time.monotonic_ns(), self._executor.state.name.lower())
+                self._wake.wait(PASS_S)
+                self._wake.clear()
+            notifier().stopping("motion comes to rest")
+            self._end_at_rest()
+        finally:
+            thread.close()
+            self._recorder.close()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
         self._wake.set()
 
     def _pass(self) -> None:
+        self._inbox.work()
         now_ns = time.monotonic_ns()
-        if self._has_axes:
-            self._feed(now_ns)
+        if self._injector is not None:
+            self._injector.work(now_ns)
+        with contextlib.suppress(TornRecordError):  # RT died inside a write; its successor mends the record
+            self._executor.step(now_ns, read_facts(self._store))
+        self._recorder.look()
         self._publish(now_ns, self._executor.state)
+        self._executor.begin_calls(now_ns)
         self._store.beat_core()
-
-    def _feed(self, now_ns: int) -> None:
-        try:
-            record = self._store.rt_status()
-        except TornRecordError:
-            return  # RT died inside a write; its successor mends the record
-        facts = rt_facts(record, phase=self._store.rt_phase, permit=self._store.motion_permit)
-        self._executor.step(now_ns, facts)
 
     def _end_at_rest(self) -> None:
         self._executor.stop()
         deadline_ns = time.monotonic_ns() + STOP_TIMEOUT_NS
-        while not self._executor.stopped and time.monotonic_ns() < deadline_ns and self._rt_plays():
+        while self._still_at_work() and time.monotonic_ns() < deadline_ns:
             self._pass()
             time.sleep(PASS_S)
-        self._publish(time.monotonic_ns(), CoreState.STOPPED)
+        self._publish(time.monotonic_ns(), CoreState.STOPPED, orderly=True)
 
-    def _rt_plays(self) -> bool:
-        return self._store.rt_phase == RtPhase.CYCLING and bool(self._store.motion_permit)
+    def _still_at_work(self) -> bool:
+        plays = self._store.rt_phase == RtPhase.CYCLING and bool(self._store.motion_permit)
+        return (plays and not self._executor.stopped) or self._calls.busy > 0
 
-    def _publish(self, now_ns: int, state: CoreState) -> None:
-        record = self._store.new("fs_core_status")
-        task = self._executor.task.to_json()
+    def _publish(self, now_ns: int, state: CoreState, *, orderly: bool = False) -> None:
+        record, executor = self._record, self._executor
+        task = self._encode(orderly=orderly)
         record.epoch = self._epoch
         record.started_ns = self._started_ns
         record.pass_ns = now_ns
+        record.requests_done = self._inbox.done
         record.pid = os.getpid()
         record.state = state
+        record.speed_override = executor.speed_override
+        record.safe_moment = int(executor.safe_moment)
+        record.tasks_running = executor.running
         record.task_size = len(task)
-        record.task = task
+        ffi.memmove(record.task, task, len(task))
         self._store.write_core_status(record)
 
+    def _encode(self, *, orderly: bool) -> bytes:
+        """What is planned ahead is left out where it does not fit: then a step may be done again."""
+        self._revision += 1
+        for ahead in (True, False):
+            text = encode(
+                (task for task in self._executor.table.tasks.values() if not task.recorded),
+                Saved(
+                    self._revision,
+                    self._memory,
+                    self._executor.table.steps,
+                    orderly,
+                    tuple(self._executor.lost),
+                ),
+                ahead=ahead,
+            )
+            if len(text) <= len(self._record.task):
+                return text
+        raise CoreError("the tasks' checkpoint does not fit: this is a fault of Fieldstack")
 
-def restore_task(store: DataStore) -> TaskState:
-    """Where to go on: the newer of the last Core's own record and the checkpoint, else the beginning."""
-    found: list[tuple[int, TaskState]] = []
-    for read, stamp in ((store.core_status, "pass_ns"), (store.checkpoint, "written_ns")):
+
+def restore_saved(store: DataStore) -> Saved:
+    """The newer of the last Core's own record and the checkpoint, else the beginning."""
+    found: list[Saved] = []
+    for read in (store.core_status, store.checkpoint):
         with contextlib.suppress(TornRecordError):
             record = read()
-            task = TaskState.from_json(ffi.buffer(record.task)[: record.task_size])
-            if task is not None:
-                found.append((getattr(record, stamp), task))
-    return max(found, key=lambda item: item[0])[1] if found else TaskState()
+            saved = decode(ffi.buffer(record.task)[: record.task_size])
+            if saved is not None:
+                found.append(saved)
+    return max(found, key=lambda saved: saved.revision, default=Saved())
+
+
+def _played(store: DataStore) -> int | None:
+    """Setpoints that the cycle has taken; None if it does not say."""
+    try:
+        return int(store.rt_status().setpoint_tail)
+    except TornRecordError:
+        return None
 
 
 def _last_epoch(store: DataStore) -> int:

@@ -1,63 +1,109 @@
-"""The demo program: way points inside the axes' travel, and a chase light on the digital outputs.
+"""A task's steps as a program: each step has a sequence number, and the number alone says what it does.
 
-A program is a function of its step, so a restarted process goes on where the last one was.
+`repeat` is arithmetic on these numbers, not state: a cursor is one whole number, whatever the nesting.
 """
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
 
-from fieldstack.core.motion import Limits
-from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
-
-WAY_POINTS = 8
-TRAVEL_SHARE = 0.35
-"""Largest deflection from the middle of the travel, as a share of the travel."""
-TRAVEL_TIME_S = 1.0
-"""No way point is further from the middle than an axis goes in this time at its full speed."""
-LIGHTS_PER_STEP = 4
+Outputs = tuple[tuple[str, int], ...]
+"""Signal names and the values that they get."""
 
 
 @dataclass(frozen=True, slots=True)
-class DemoProgram:
-    """Way points in counts, one column an axis; `io_bits`: outputs of each slave that is no axis."""
+class MoveAction:
+    """`targets`: user units, by the axes' order in the group; None: this axis stays."""
 
-    way_points: tuple[tuple[float, ...], ...]
-    limits: tuple[Limits, ...]
-    io_bits: tuple[int, ...]
-    cycle_s: float
-    dwell_cycles: int
-
-    @classmethod
-    def for_plan(cls, plan: BusPlan, *, speed_share: float, dwell_ms: int) -> DemoProgram:
-        """The demo for a bus: each axis swings about its middle, each a phase behind the one before it."""
-        axes = plan.axes
-        points = tuple(
-            tuple(_way_point(axis, step, number, len(axes)) for number, axis in enumerate(axes))
-            for step in range(WAY_POINTS)
-        )
-        moved = {axis.slave for axis in axes}
-        return cls(
-            way_points=points,
-            limits=tuple(Limits.of_axis(axis, speed_share) for axis in axes),
-            io_bits=tuple(s.output_bits for s in plan.slaves if s.position not in moved and s.output_bits),
-            cycle_s=plan.cycle_time_ns / 1e9,
-            dwell_cycles=max(1, dwell_ms * 1_000_000 // plan.cycle_time_ns),
-        )
-
-    def target(self, step: int) -> tuple[float, ...]:
-        """Where step `step` (0, 1, ...) goes, counts."""
-        return self.way_points[step % len(self.way_points)]
-
-    def outputs(self, step: int, progress: float) -> bytes:
-        """The chase light `progress` (0 to 1) into step `step`: one output of each slave, in slave order."""
-        light = step * LIGHTS_PER_STEP + min(int(progress * LIGHTS_PER_STEP), LIGHTS_PER_STEP - 1)
-        return b"".join((1 << light % bits).to_bytes((bits + 7) // 8, "little") for bits in self.io_bits)
+    targets: tuple[float | None, ...]
+    speed: float
+    """Share of the cell's speed, above 0 to 1."""
+    switches: tuple[tuple[float, Outputs], ...] = ()
+    """At this share of the move's time, these outputs change."""
 
 
-def _way_point(axis: AxisPlan, step: int, number: int, axes: int) -> float:
-    middle = (axis.position_min_counts + axis.position_max_counts) / 2
-    travel = axis.position_max_counts - axis.position_min_counts
-    swing = min(travel * TRAVEL_SHARE, axis.velocity_max_counts_s * TRAVEL_TIME_S)
-    return middle + swing * math.sin(2 * math.pi * (step / WAY_POINTS + number / max(1, axes)))
+@dataclass(frozen=True, slots=True)
+class WaitAction:
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAction:
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class InputAction:
+    """Waits until the input has the value; fails after `timeout_ms`, if there is one."""
+
+    signal: str
+    value: bool
+    timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallAction:
+    name: str
+    arguments: dict[str, Any]
+    timeout_ms: int
+    repeatable: bool
+
+
+Action = MoveAction | WaitAction | OutputAction | InputAction | CallAction
+DESCRIPTION = {
+    MoveAction: "move",
+    WaitAction: "wait",
+    OutputAction: "set output",
+    InputAction: "wait input",
+    CallAction: "call",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Actions and blocks, done in order, `times` times over."""
+
+    items: tuple[Action | Block, ...]
+    times: int = 1
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Number of steps up to the end of each item."""
+        return list(accumulate(item.size if isinstance(item, Block) else 1 for item in self.items))
+
+    @cached_property
+    def size(self) -> int:
+        """Steps in all."""
+        return self._ends[-1] * self.times
+
+    def outputs(self) -> Iterator[tuple[str, int]]:
+        """All outputs that its actions set."""
+        for item in self.items:
+            if isinstance(item, Block):
+                yield from item.outputs()
+            elif isinstance(item, OutputAction):
+                yield from item.outputs
+            elif isinstance(item, MoveAction):
+                for _, outputs in item.switches:
+                    yield from outputs
+
+    def at(self, number: int) -> Action:
+        """What step `number` (0 .. size-1) does. IndexError beyond."""
+        if not 0 <= number < self.size:
+            raise IndexError(f"step {number} of {self.size}")
+        number %= self._ends[-1]
+        place = bisect_right(self._ends, number)
+        item = self.items[place]
+        return item.at(number - (self._ends[place - 1] if place else 0)) if isinstance(item, Block) else item
+
+
+def describe(action: Action) -> str:
+    """Two or three words for people, such as `call measure`."""
+    what = DESCRIPTION[type(action)]
+    detail = {InputAction: "signal", CallAction: "name"}.get(type(action))
+    return f"{what} {getattr(action, detail)}" if detail else what

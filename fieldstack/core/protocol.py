@@ -33,16 +33,39 @@ class RtFacts:
     tail: int
     axes: tuple[AxisMode, ...]
     targets: tuple[int, ...]
+    stops: tuple[Stop, ...] = ()
+    """Why each axis stands; empty: none for a reason of its own."""
+    standing: bool = True
+    """No axis is commanded to move in this cycle."""
+    blocked: int = 0
+    """Mask of axes that Non-RT lets not move."""
+    inputs: bytes = b""
+    outputs: bytes = b""
+    """Images of the slaves that are no axes: as read, and as sent."""
+    speed_override: int = 1000
+    """As asked for, per mille."""
 
     @property
     def ready(self) -> bool:
-        """A new stream would be played: RT cycles, every axis holds its position, and motion is permitted."""
+        """A new stream would be played: RT cycles, an axis holds its position, and motion is permitted."""
         return (
             self.phase is RtPhase.CYCLING
             and self.permit
             and self.stop in STANDING_BY
-            and all(mode is AxisMode.HOLDING for mode in self.axes)
+            and (not self.axes or any(self.holds(number) for number in range(len(self.axes))))
         )
+
+    def holds(self, number: int) -> bool:
+        """The axis stands under power and would join a stream."""
+        return self.axes[number] is AxisMode.HOLDING and self._free(number)
+
+    def well(self, number: int) -> bool:
+        """The axis follows, or holds and could."""
+        return self.axes[number] in (AxisMode.HOLDING, AxisMode.FOLLOWING) and self._free(number)
+
+    def _free(self, number: int) -> bool:
+        stop = self.stops[number] if number < len(self.stops) else Stop.NONE
+        return stop in STANDING_BY and not self.blocked >> number & 1
 
 
 @dataclass(frozen=True, slots=True)

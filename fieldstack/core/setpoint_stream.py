@@ -1,97 +1,130 @@
-"""One stream of setpoints: the program's moves sampled at the cycle time, ending at rest on request."""
+"""One stream of setpoints: the motion of all running tasks merged cycle by cycle, ending at rest."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fieldstack.core.motion import MotionState, Move, plan_move, plan_stop
-from fieldstack.core.program import DemoProgram
+from fieldstack.core.machine import Group, Machine
+from fieldstack.core.pace import FULL
+from fieldstack.core.program import Outputs
+from fieldstack.core.runner import Job, Runner, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Setpoint:
-    """What one cycle plays: counts, counts/s, output bytes of the slaves that are no axes."""
+    """What one cycle plays: counts, counts/s, output bytes of the slaves that are no axes.
+
+    `axes`: mask of those that this setpoint commands; the others hold.
+    """
 
     positions: tuple[int, ...]
     velocities: tuple[int, ...]
     io: bytes
+    axes: int
     last: bool = False
 
 
 class SetpointStream:
-    """Setpoints of one stream from rest at `start` on, the first of them `start` itself.
+    """Setpoints of one stream from rest at `start` on, the first of them `start` itself."""
 
-    Raises:
-        MotionError: from `take`, if a move can not be planned.
-    """
-
-    def __init__(self, program: DemoProgram, start: Sequence[int], step: int) -> None:
-        self._program = program
-        self._state = MotionState.at_rest(start)
-        self._io = program.outputs(step, 0.0)
-        self._taken = 0
-        self._stopping = False
-        self._boundaries: deque[tuple[int, int]] = deque()
-        self._step = step
-        self._setpoints = self._run(step)
+    def __init__(self, machine: Machine, stage: Stage, start: Sequence[int], able: int) -> None:
+        """`able`: mask of the axes that hold, and can follow from the first setpoint on."""
+        self._machine = machine
+        self._stage = stage
+        self._able = able
+        self._positions = list(start)
+        self._velocities = [0] * len(self._positions)
+        self._runners: list[Runner] = []
+        self._ending = False
+        self._begun = False
+        self._pace: deque[tuple[int, float]] = deque()
+        self._played_pace = stage.pace.value
         self.finished = False
         """The setpoint that ends the stream has been taken."""
+
+    @property
+    def runners(self) -> tuple[Runner, ...]:
+        """Those that still make setpoints."""
+        return tuple(self._runners)
+
+    def begin(self, job: Job, outputs: Outputs) -> Runner:
+        """A task joins from the next setpoint on; `outputs` are set again with it."""
+        numbers = job.group.numbers if job.group else ()
+        start = tuple(float(self._positions[number]) for number in numbers)
+        runner = Runner(job, self._stage, start, outputs)
+        self._runners.append(runner)
+        return runner
+
+    def drop(self, runner: Runner) -> None:
+        """Its axes stopped by themselves: nothing more is made of it."""
+        if runner in self._runners:
+            self._runners.remove(runner)
+
+    def stand_at(self, group: Group, targets: Sequence[int]) -> None:
+        """Axes that were stopped from outside hold there now."""
+        for number in group.numbers:
+            self._positions[number], self._velocities[number] = targets[number], 0
+
+    def stop(self) -> None:
+        """All tasks come to rest, as quickly as their limits allow, and the stream ends there."""
+        self._ending = True
+        for runner in self._runners:
+            runner.halt()
 
     def take(self, count: int) -> list[Setpoint]:
         """The next `count` setpoints; fewer only if the stream ends among them."""
         taken: list[Setpoint] = []
         while len(taken) < count and not self.finished:
-            setpoint = next(self._setpoints)
-            taken.append(setpoint)
-            self._taken += 1
-            self.finished = setpoint.last
+            taken.append(self._next())
+            self._stage.head += 1
         return taken
 
-    def stop(self) -> None:
-        """Come to rest as quickly as the limits allow, from the last setpoint taken on, and end there."""
-        if not self._stopping and not self.finished:
-            self._stopping = True
-            self._setpoints = self._come_to_rest()
+    def pace_at(self, tail: int) -> int:
+        """The speed override, per mille, that is in effect with `tail` setpoints played."""
+        while self._pace and self._pace[0][0] <= tail:
+            self._played_pace = self._pace.popleft()[1]
+        return round(self._played_pace * FULL)
 
-    def step_at(self, played: int) -> int:
-        """The program's step that is under way when `played` setpoints of this stream have been played.
+    # ---- inside ----
 
-        `played` must not go back from call to call.
-        """
-        while self._boundaries and self._boundaries[0][0] <= played:
-            self._step = self._boundaries.popleft()[1]
-        return self._step
+    def _next(self) -> Setpoint:
+        if not self._begun:
+            self._begun = True
+            return self._setpoint(self._able)
+        self._advance_pace()
+        axes = 0
+        for runner in tuple(self._runners):
+            axes |= self._advance(runner)
+        last = self._ending and not self._runners
+        self.finished = last
+        return self._setpoint(axes, last=last)
 
-    def _run(self, step: int) -> Iterator[Setpoint]:
-        yield self._setpoint()
-        while True:
-            program = self._program
-            move = plan_move(self._state, program.target(step), program.limits, program.cycle_s)
-            yield from self._play(move, step)
-            self._state = MotionState.at_rest(program.target(step))
-            for _ in range(program.dwell_cycles):
-                yield self._setpoint()
-            step += 1
-            self._boundaries.append((self._taken + 1, step))
+    def _advance_pace(self) -> None:
+        pace = self._stage.pace
+        if pace.value != pace.wanted:
+            pace.advance()
+            self._pace.append((self._stage.head, pace.value))
 
-    def _play(self, move: Move, step: int) -> Iterator[Setpoint]:
-        for number in range(1, move.samples + 1):
-            self._state = move.sample(number)
-            self._io = self._program.outputs(step, number / move.samples)
-            yield self._setpoint()
+    def _advance(self, runner: Runner) -> int:
+        """One state on; returns the mask of the axes that it commands."""
+        state = runner.next_state()
+        group = runner.job.group
+        if runner.over is not None:
+            self._runners.remove(runner)
+        if group is None:
+            return 0
+        if state is not None:
+            positions, velocities = self._positions, self._velocities
+            for number, position, velocity in zip(group.numbers, state.position, state.velocity, strict=True):
+                positions[number] = round(position)
+                velocities[number] = round(velocity)
+        else:
+            for number in group.numbers:
+                self._velocities[number] = 0
+        return group.mask
 
-    def _come_to_rest(self) -> Iterator[Setpoint]:
-        move = plan_stop(self._state, self._program.limits, self._program.cycle_s)
-        for number in range(1, move.samples + 1):
-            self._state = move.sample(number)
-            yield self._setpoint()
-        self._state = MotionState.at_rest(self._state.position)
-        yield self._setpoint(last=True)
-
-    def _setpoint(self, last: bool = False) -> Setpoint:
-        state = self._state
-        positions = tuple([round(value) for value in state.position])
-        velocities = tuple([round(value) for value in state.velocity])
-        return Setpoint(positions, velocities, self._io, last)
+    def _setpoint(self, axes: int, *, last: bool = False) -> Setpoint:
+        io = self._stage.image.to_bytes(self._machine.output_bytes, "little")
+        return Setpoint(tuple(self._positions), tuple(self._velocities), io, axes, last)

@@ -1,0 +1,200 @@
+"""The control socket of the Main Core process, served in a thread of its own.
+
+Reading a task, checking it and writing its file take time, and are done here; what touches the tasks
+themselves is done by the feeding loop between two passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fieldstack.control.server import Command, ControlServer
+from fieldstack.core.calls import CallDesk
+from fieldstack.core.compilation import compile_task
+from fieldstack.core.executor import TaskExecutor
+from fieldstack.core.inbox import Inbox, LoopSilentError
+from fieldstack.core.injection import Injector
+from fieldstack.core.loading import parse
+from fieldstack.core.reallocation import give_back, reallocate
+from fieldstack.core.table import TaskError
+from fieldstack.core.task_store import StoredTask, TaskStore
+from fieldstack_ethercat.bus.errors import ConfigurationError
+
+Answer = tuple[str, dict[str, Any]]
+
+
+class TaskDesk:
+    """Commands: submit, cancel, pause, resume, trigger, list, status, reallocate, give_back, inject."""
+
+    def __init__(
+        self,
+        executor: TaskExecutor,
+        calls: CallDesk,
+        store: TaskStore,
+        inbox: Inbox,
+        *,
+        room: int,
+        injector: Injector | None,
+    ) -> None:
+        self._executor, self._calls, self._store, self._inbox = executor, calls, store, inbox
+        self._room = room
+        """Bytes of the checkpoint."""
+        self._injector = injector
+        self._commands: dict[str, Callable[[Command], Answer]] = {
+            "submit": self._submit,
+            "cancel": self._of_task(executor.table.cancel),
+            "pause": self._of_task(executor.table.pause),
+            "trigger": self._of_task(executor.table.trigger),
+            "resume": self._resume,
+            "list": self._list,
+            "status": self._status,
+            "reallocate": self._reallocate,
+            "give_back": self._give_back,
+            "inject": self._inject,
+        }
+
+    def answer(self, command: Command) -> tuple[bool, str, dict[str, Any]]:
+        """Whether it was done, what to tell people, and more for machines."""
+        do = self._commands.get(command.name)
+        if do is None:
+            return False, f"no such command {command.name!r}; one of: {', '.join(self._commands)}", {}
+        try:
+            message, more = do(command)
+        except ConfigurationError as error:
+            issues = [issue.text(error.file) for issue in error.issues]
+            return False, str(error), {"issues": issues}
+        except (TaskError, LoopSilentError) as error:
+            return False, str(error), {}
+        except OSError as error:
+            return False, f"nothing was changed: {error.strerror or error}; free the disk and try again", {}
+        return True, message, more
+
+    def _submit(self, command: Command) -> Answer:
+        file = command.text("file") or "task"
+        declaration = parse(command.text("text"), file)
+        compiled = compile_task(declaration, self._executor.machine, self._calls.timeouts, file)
+        table = self._executor.table
+        self._inbox.ask(lambda: table.check_new(compiled, self._room))
+        stored = StoredTask(
+            uid=uuid.uuid4().hex[:12],
+            declaration=declaration.model_dump(mode="json", exclude_none=True),
+            by=command.text("by"),
+            number=time.time_ns(),
+        )
+        self._store.save(stored)
+
+        def add() -> None:
+            table.add(compiled, stored.uid).stored = stored
+
+        self._inbox.ask(add)
+        return f"task {declaration.id!r} submitted", {"id": declaration.id}
+
+    def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
+        return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})
+
+    def _resume(self, command: Command) -> Answer:
+        task_id, by, how = command.text("id"), command.text("by"), command.text("answer")
+        return self._inbox.ask(lambda: self._executor.table.resume(task_id, by, how)), {}
+
+    def _list(self, _command: Command) -> Answer:
+        table = self._executor.table
+        tasks = self._inbox.ask(lambda: [task.describe() for task in table.tasks.values()])
+        return f"{len(tasks)} tasks", {"tasks": tasks}
+
+    def _status(self, command: Command) -> Answer:
+        """Of one task, with its steps; without an id, of the executor."""
+        executor, task_id = self._executor, command.text("id")
+        if task_id:
+            return "", {"task": self._inbox.ask(lambda: executor.table.get(task_id).describe())}
+        return "", self._inbox.ask(lambda: describe(executor, self._calls))
+
+    def _reallocate(self, command: Command) -> Answer:
+        done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group")))
+        return done.text(), {"moved": done.moved, "not_moved": done.not_moved}
+
+    def _give_back(self, command: Command) -> Answer:
+        return self._inbox.ask(lambda: give_back(self._executor, command.text("group"))), {}
+
+    def _inject(self, command: Command) -> Answer:
+        if self._injector is None:
+            raise TaskError("faults are not injected here: set `core: {fault_injection: true}` for the cell")
+        return self._injector.order(command.data), {}
+
+
+def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:
+    """The executor as `status` tells it."""
+    table = executor.table
+    owners = {
+        task.runner.job.group.name: task.id for task in table.live() if task.runner and task.runner.job.group
+    }
+    groups = {
+        name: {
+            "axes": [axis.name for axis in group.axes],
+            "capabilities": sorted(group.capabilities),
+            "available": name in executor.available,
+            "out_of_use": name in executor.lost,
+            "task": owners.get(name, ""),
+        }
+        for name, group in executor.machine.groups.items()
+    }
+    return {
+        "state": executor.state.name.lower(),
+        "speed_override": executor.speed_override,
+        "safe_moment": executor.safe_moment,
+        "tasks_running": executor.running,
+        "steps_done": table.steps,
+        "groups": groups,
+        "calls": {"under_way": calls.busy, "broken": calls.broken},
+        "tasks": [task.describe() for task in table.tasks.values()],
+    }
+
+
+class DeskThread:
+    """Serves the socket until it is closed. A client waits at most for one pass of the feeding loop."""
+
+    def __init__(self, path: Path, desk: TaskDesk) -> None:
+        self._server = ControlServer(path)
+        self._desk = desk
+        self._epoll = select.epoll()
+        self._woken, self._waker = socket.socketpair()
+        for descriptor in (self._server.listener, self._woken.fileno()):
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._run, name="task-desk", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._waker.send(b"x")
+        self._thread.join(5.0)
+        self._epoll.close()
+        self._server.close()
+        self._woken.close()
+        self._waker.close()
+
+    def _run(self) -> None:
+        while True:
+            for descriptor, _ in self._epoll.poll():
+                if descriptor == self._woken.fileno():
+                    return
+                self._serve(descriptor)
+
+    def _serve(self, descriptor: int) -> None:
+        if descriptor == self._server.listener:
+            client = self._server.accept()
+            if client is not None:
+                self._epoll.register(client, select.EPOLLIN)
+            return
+        if not self._server.owns(descriptor):
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(descriptor)
+            return
+        for command in self._server.receive(descriptor):
+            ok, message, more = self._desk.answer(command)
+            self._server.answer(command.client, ok=ok, message=message, **more)

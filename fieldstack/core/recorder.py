@@ -1,0 +1,62 @@
+"""Writes down how tasks ended, in a thread: the feeding loop never waits for the disk."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from queue import SimpleQueue
+
+from fieldstack.core.table import TaskTable
+from fieldstack.core.task import FINAL, Task
+from fieldstack.core.task_store import KEPT_ENDS, StoredTask, TaskStore
+
+RETRY_S = 1.0
+
+
+class Recorder:
+    """A task that ended leaves the checkpoint only when its file says how."""
+
+    def __init__(self, table: TaskTable, store: TaskStore) -> None:
+        self._table, self._store = table, store
+        self._queue: SimpleQueue[tuple[Task, StoredTask] | list[str] | None] = SimpleQueue()
+        self._under_way: set[str] = set()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="task-recorder", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Once a pass: hand over what has ended."""
+        for task in self._table.tasks.values():
+            if task.phase in FINAL and not task.recorded and task.uid not in self._under_way:
+                if task.stored is None:
+                    task.recorded = True
+                    continue
+                self._under_way.add(task.uid)
+                self._queue.put((task, replace(task.stored, outcome=task.describe())))
+        if old := self._table.forget_old(KEPT_ENDS):
+            self._queue.put(old)
+
+    def close(self) -> None:
+        """Write what waits (bounded) and end; what could not be written is still in the checkpoint."""
+        self._closing.set()
+        self._queue.put(None)
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            if isinstance(work, list):
+                self._store.forget(work)
+            else:
+                self._write(*work)
+
+    def _write(self, task: Task, stored: StoredTask) -> None:
+        while True:
+            try:
+                self._store.save(stored)
+            except OSError:
+                if self._closing.wait(RETRY_S):
+                    return
+            else:
+                task.recorded = True
+                self._under_way.discard(task.uid)
+                return

@@ -1,0 +1,166 @@
+"""How the tasks stand when this process begins: goes on, starts again, or asks, as each task declares.
+
+The checkpoint says where each task stood, the ring how far the cycle played on, the call records which call
+was begun. The three together let no step be lost and no call run twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldstack.core.calls import CallDesk
+from fieldstack.core.checkpoint import Saved, SavedTask
+from fieldstack.core.compilation import CompiledTask, compile_task
+from fieldstack.core.declaration import Mode, OnCrash, TaskDeclaration
+from fieldstack.core.machine import Machine
+from fieldstack.core.program import CallAction
+from fieldstack.core.table import TaskTable
+from fieldstack.core.task import FINAL, NS_PER_MS, Phase, Task, Wish
+from fieldstack.core.task_store import CallRecord, StoredTask
+from fieldstack_ethercat.bus.errors import ConfigurationError
+
+BUILT_IN = "built-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How far the cycle came: `memory` tells one shared memory from another; `tail`: None if not known."""
+
+    memory: int
+    tail: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """All that a process left: its checkpoint, how far the cycle came, and the task files."""
+
+    saved: Saved
+    played: Played
+    stored: dict[str, StoredTask]
+
+
+def restore(
+    machine: Machine, desk: CallDesk, remains: Remains, built_in: list[TaskDeclaration], now_ns: int
+) -> tuple[TaskTable, list[str]]:
+    """The table to go on with, and what people should know about it, one line each."""
+    restoration = _Restoration(machine, desk, remains, now_ns)
+    for name, file in remains.stored.items():
+        restoration.take(name, file)
+    for declaration in built_in:
+        restoration.put(declaration, None)
+    return restoration.table, restoration.remarks
+
+
+class _Restoration:
+    def __init__(self, machine: Machine, desk: CallDesk, remains: Remains, now_ns: int) -> None:
+        self._machine, self._desk, self._now_ns = machine, desk, now_ns
+        self._saved, self._played = remains.saved, remains.played
+        self._same_memory = remains.saved.memory == remains.played.memory
+        self.table = TaskTable(steps=remains.saved.steps)
+        self.remarks: list[str] = []
+
+    def take(self, name: str, file: StoredTask) -> None:
+        """A task from its file."""
+        try:
+            declaration = TaskDeclaration.model_validate(file.declaration)
+        except ValueError as error:
+            self.remarks.append(f"task {name}: its declaration is of another version: left out ({error})")
+            return
+        self.put(declaration, file)
+
+    def put(self, declaration: TaskDeclaration, file: StoredTask | None) -> None:
+        """A task, from a file or built in, to where it stands."""
+        task = self._add(declaration, file)
+        if task.phase in FINAL:
+            return
+        call = file.call if file else None
+        at = self._saved.tasks.get(task.id)
+        if at is not None and at.uid == task.uid:
+            self._go_on(task, at, call)
+        else:
+            self._call_was_begun(task, call)  # no checkpoint knows of it: it begins, or asks
+        if task.begun or task.phase in (Phase.ASKING, Phase.FAILED):
+            self.remarks.append(f"task {task.id}: {_told(task)}")
+
+    def _add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
+        why = ""
+        try:
+            compiled = compile_task(declaration, self._machine, self._desk.timeouts, f"task {declaration.id}")
+        except ConfigurationError as error:
+            compiled, why = CompiledTask.impossible(declaration), str(error)
+        task = self.table.add(compiled, file.uid if file else BUILT_IN)
+        task.stored = file
+        if file is not None and file.outcome is not None:
+            task.recorded = True
+            task.end(Phase(file.outcome["state"]), str(file.outcome["why"]))
+            task.run = int(file.outcome["run"])
+        elif why:
+            task.end(Phase.FAILED, f"this machine can not run it any more: {why}")
+        return task
+
+    def _go_on(self, task: Task, at: SavedTask, call: CallRecord | None) -> None:
+        """From where the task stood to what it does now."""
+        task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
+        task.begun, task.group, task.missed = at.begun, at.group, at.missed
+        task.triggered, task.outputs = at.triggered, dict(at.outputs)
+        task.wish = Wish(at.wish) if at.wish in set(Wish) else Wish.NONE
+        task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
+        task.run, task.step = at.run, at.step
+        if at.step >= task.size or (at.group and at.group not in task.compiled.groups):
+            task.group = ""  # the bus or a built-in task has changed meanwhile
+            task.restart()
+        if task.phase in FINAL:
+            return
+        if self._same_memory and self._played.tail is not None:
+            self._note_played(task, at, self._played.tail)
+        if self._call_was_begun(task, call):
+            return
+        if task.begun and not self._saved.orderly and task.phase is Phase.READY:
+            _after_crash(task)
+
+    def _due_anew(self, task: Task) -> int:
+        """The clock began anew: a period from now."""
+        if task.declaration.mode is not Mode.PERIODIC:
+            return 0
+        return self._now_ns + (task.declaration.period_ms or 0) * NS_PER_MS
+
+    def _note_played(self, task: Task, at: SavedTask, tail: int) -> None:
+        """What the cycle played after the last checkpoint; a call is never among it."""
+        for mark in at.ahead:
+            if mark.at > tail or mark.cursor <= task.cursor:
+                continue
+            run = task.run
+            self.table.advance(task, mark.cursor)
+            if task.run > run and task.declaration.period_ms != 0:
+                task.run_ended(self._now_ns)
+                return
+
+    def _call_was_begun(self, task: Task, call: CallRecord | None) -> bool:
+        """A call that was begun says that all before it was complete. True: nobody knows if it ended."""
+        if call is None or call.cursor < task.cursor:
+            return False
+        self.table.advance(task, call.cursor)
+        task.begun = True
+        if call.ended:
+            self.table.advance(task, (call.cursor[0], call.cursor[1] + 1))
+            if task.run > call.cursor[0]:
+                task.run_ended(self._now_ns)
+            return False
+        action = task.action
+        name = action.name if isinstance(action, CallAction) else "?"
+        task.ask(f"call {name!r} was begun when the process died, and may not run twice", about_call=True)
+        return True
+
+
+def _after_crash(task: Task) -> None:
+    policy = task.declaration.on_crash
+    if policy is OnCrash.RESTART:
+        task.restart()
+    elif policy is OnCrash.ASK:
+        task.ask("the Main Core process crashed while it was under way (on_crash: ask)")
+
+
+def _told(task: Task) -> str:
+    if task.phase in (Phase.ASKING, Phase.FAILED):
+        return f"{task.phase}: {task.why}"
+    return f"goes on with step {task.step + 1} of {task.size}, run {task.run + 1}"

@@ -1,0 +1,209 @@
+"""All tasks of a cell: how they come in, what people do with them, when their runs begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from fieldstack.core.compilation import CompiledTask
+from fieldstack.core.declaration import Edge, Mode, OnResourceLost
+from fieldstack.core.machine import Signal
+from fieldstack.core.scheduler import Claim
+from fieldstack.core.task import FINAL, Phase, Task, Wish
+
+MAX_LIVE = 48
+ENTRY_BYTES = 190
+"""What one task takes of the checkpoint at most, without its outputs."""
+
+
+class TaskError(Exception):
+    """A command that can not be done; the text says why, and what to do."""
+
+
+@dataclass
+class TaskTable:
+    """Live tasks and those that ended, by id in the order of submission."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    steps: int = 0
+    """Completed steps of all tasks."""
+    _queue: int = 0
+
+    def live(self) -> Iterator[Task]:
+        return (task for task in self.tasks.values() if task.phase not in FINAL)
+
+    def get(self, task_id: str) -> Task:
+        """Raises TaskError, with the names that there are."""
+        if task := self.tasks.get(task_id):
+            return task
+        known = ", ".join(self.tasks) or "none"
+        raise TaskError(f"there is no task {task_id!r}; tasks here: {known}")
+
+    def forget_old(self, keep: int) -> list[str]:
+        """Drop the oldest of the tasks that ended and are recorded, beyond `keep`; returns their ids."""
+        ended = [task.id for task in self.tasks.values() if task.recorded]
+        old = ended[: max(0, len(ended) - keep)]
+        for task_id in old:
+            del self.tasks[task_id]
+        return old
+
+    # ---- commands ----
+
+    def check_new(self, compiled: CompiledTask, room: int) -> None:
+        """Raises TaskError if it can not be submitted now; `room`: bytes of the checkpoint."""
+        task_id = compiled.declaration.id
+        known = self.tasks.get(task_id)
+        if known is not None and known.phase not in FINAL:
+            raise TaskError(
+                f"task {task_id!r} is there already ({known.shown}): cancel it first, or choose another id"
+            )
+        live = list(self.live())
+        used = sum(_bytes(task.compiled) for task in live) + _bytes(compiled)
+        if len(live) >= MAX_LIVE or used > room - ENTRY_BYTES:
+            raise TaskError(
+                f"{len(live)} tasks are live, and the checkpoint has no room for one more: cancel some"
+            )
+        after = compiled.declaration.trigger.after if compiled.declaration.trigger else None
+        if after is not None and after not in self.tasks:
+            raise TaskError(f"trigger.after = {after!r}: there is no such task; submit that one first")
+
+    def add(self, compiled: CompiledTask, uid: str) -> Task:
+        """A new task; it is READY, or WAITING for its trigger."""
+        task = Task(compiled, uid)
+        if compiled.declaration.mode is Mode.TRIGGERED:
+            task.phase = Phase.WAITING
+        self.tasks.pop(task.id, None)
+        self.tasks[task.id] = task
+        self.requeue(task)
+        return task
+
+    def requeue(self, task: Task) -> None:
+        """Behind all others of its priority."""
+        self._queue += 1
+        task.queued = self._queue
+
+    def cancel(self, task_id: str) -> str:
+        task = self._not_ended(task_id)
+        task.wish = Wish.CANCEL
+        return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"
+
+    def pause(self, task_id: str) -> str:
+        task = self._not_ended(task_id)
+        if task.phase in (Phase.PAUSED, Phase.ASKING):
+            raise TaskError(f"task {task_id!r} is {task.phase} already")
+        task.wish = Wish.PAUSE
+        return f"task {task_id!r}: comes to rest and pauses" if task.runner else "paused"
+
+    def resume(self, task_id: str, by: str, answer: str = "") -> str:
+        """`answer`: `redo` or `done`, for a call of which nobody knows whether it ended."""
+        task = self._not_ended(task_id)
+        if not by:
+            raise TaskError("say who resumes it: --by NAME")
+        if task.phase not in (Phase.PAUSED, Phase.ASKING) and task.wish is not Wish.PAUSE:
+            raise TaskError(f"task {task_id!r} is {task.shown}: there is nothing to resume")
+        if task.asks_about_call and answer not in ("redo", "done"):
+            raise TaskError(
+                f"task {task_id!r}: {task.why}. Look whether the call's work was done, then "
+                "resume with --done (take it as done) or --redo (run it again)"
+            )
+        task.wish = Wish.NONE
+        if task.asks_about_call and answer == "done":
+            self.advance(task, (task.run, task.step + 1))
+        task.asks_about_call, task.why = False, ""
+        if task.phase in (Phase.PAUSED, Phase.ASKING):
+            task.phase = Phase.READY if task.begun or not self._waits(task) else Phase.WAITING
+        return f"task {task_id!r} goes on (by {by})"
+
+    def trigger(self, task_id: str) -> str:
+        task = self._not_ended(task_id)
+        trigger = task.declaration.trigger
+        if trigger is None or not trigger.operator:
+            raise TaskError(f"task {task_id!r} has no operator trigger (`trigger: {{operator: true}}`)")
+        pending, task.triggered = task.triggered, True
+        return f"task {task_id!r} was triggered already" if pending else f"task {task_id!r} triggered"
+
+    def _not_ended(self, task_id: str) -> Task:
+        task = self.get(task_id)
+        if task.phase in FINAL:
+            raise TaskError(f"task {task_id!r} has ended: {task.phase}")
+        return task
+
+    # ---- time and triggers ----
+
+    def tick(self, now_ns: int, inputs: Mapping[str, Signal], image: bytes) -> None:
+        """Triggers, periods, and wishes of tasks that stand."""
+        for task in list(self.live()):
+            self._watch_input(task, inputs, image)
+            if task.runner is None:
+                _grant(task)
+            task.wake(now_ns)
+
+    def _watch_input(self, task: Task, inputs: Mapping[str, Signal], image: bytes) -> None:
+        trigger = task.declaration.trigger
+        if trigger is None or trigger.input is None or trigger.input not in inputs:
+            return
+        seen, before = bool(inputs[trigger.input].value(image)), task.input_seen
+        task.input_seen = seen
+        if before is not None and seen is not before and seen is (trigger.edge is Edge.RISING):
+            task.triggered = True
+
+    def advance(self, task: Task, cursor: tuple[int, int]) -> None:
+        """Steps of a task came true."""
+        if cursor[1] >= task.size:
+            cursor = (cursor[0] + 1, 0)
+        runs = task.run
+        self.steps += task.advance(cursor)
+        if task.run > runs:
+            self._fire(task.id)
+
+    def _fire(self, ended: str) -> None:
+        for task in self.live():
+            trigger = task.declaration.trigger
+            if trigger is not None and trigger.after == ended:
+                task.triggered = True
+
+    def _waits(self, task: Task) -> bool:
+        mode = task.declaration.mode
+        return mode is Mode.TRIGGERED or (mode is Mode.PERIODIC and bool(task.due_ns))
+
+    def claims(self, lost: frozenset[str]) -> list[Claim]:
+        """What the scheduler has to know of each task that runs or could."""
+        found = []
+        for task in self.live():
+            runner = task.runner
+            if runner is None and (task.phase is not Phase.READY or task.wish):
+                continue
+            if runner is not None and runner.over is not None:
+                continue  # its last setpoints are being played
+            groups = (task.group,) if task.group else _open_to(task, lost)
+            holds = None if runner is None else (runner.job.group.name if runner.job.group else "")
+            if not groups and task.compiled.groups:
+                continue
+            found.append(Claim(task.id, task.declaration.priority.rank, task.queued, groups, holds))
+        return found
+
+
+def _open_to(task: Task, lost: frozenset[str]) -> tuple[str, ...]:
+    """Groups that a run may begin on. One that a task names has stand-ins only once it is lost."""
+    needs, groups = task.declaration.needs, task.compiled.groups
+    named = needs is not None and needs.group is not None
+    if named and (groups[0] not in lost or task.declaration.on_resource_lost is OnResourceLost.FAIL):
+        return groups[:1]
+    return tuple(name for name in groups if name not in lost)
+
+
+def _grant(task: Task) -> None:
+    """What was wished of a task comes true once it stands."""
+    if task.wish is Wish.CANCEL:
+        task.end(Phase.CANCELLED)
+    elif task.wish is Wish.PAUSE:
+        task.wish, task.phase, task.why = Wish.NONE, Phase.PAUSED, "by an operator"
+    elif task.wish is Wish.RESTART:
+        task.wish = Wish.NONE
+        task.restart()
+
+
+def _bytes(compiled: CompiledTask) -> int:
+    """Most that a task takes of the checkpoint."""
+    names = {name for name, _ in compiled.program.outputs()}
+    return ENTRY_BYTES + len(compiled.declaration.id) + sum(len(name) + 8 for name in names)

@@ -1,0 +1,124 @@
+"""Tasks on the disk: the declaration of each from its submission to its end, and its last call.
+
+A submission is answered only when its file is there. A call that must not run twice is written down before
+it begins and when it has ended: whatever dies in between, its successor knows that it was begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldstack.core.runner import Cursor
+from fieldstack.events.segments import sync_folder
+
+KEPT_ENDS = 50
+"""Ended tasks whose outcome is kept for `status`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """The last call of a task that must not run twice."""
+
+    cursor: Cursor
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """`declaration`: as `TaskDeclaration` reads it; `outcome`: its last status, None if it has not ended."""
+
+    uid: str
+    declaration: dict[str, Any]
+    by: str
+    number: int
+    outcome: dict[str, Any] | None = None
+    call: CallRecord | None = None
+
+
+class TaskStore:
+    """The folder `tasks` of an instance's state. All methods may be called from any thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "tasks"
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self.remarks: list[str] = []
+
+    def load(self) -> dict[str, StoredTask]:
+        """All tasks by id, oldest first; files that are damaged are passed over and told in `remarks`."""
+        found: list[StoredTask] = []
+        for file in sorted(self._folder.glob("*.task.json")):
+            try:
+                found.append(self._read(file))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                self.remarks.append(f"{file.name} is not usable ({error}); its task is lost")
+        found.sort(key=lambda task: task.number)
+        return {str(task.declaration["id"]): task for task in found}
+
+    def _read(self, file: Path) -> StoredTask:
+        raw = json.loads(file.read_bytes())
+        task = StoredTask(raw["uid"], dict(raw["declaration"]), raw["by"], int(raw["number"]), raw["outcome"])
+        return StoredTask(
+            task.uid,
+            task.declaration,
+            task.by,
+            task.number,
+            task.outcome,
+            self._call(task.declaration["id"], task.uid),
+        )
+
+    def _call(self, task_id: str, uid: str) -> CallRecord | None:
+        """A record that can not be read counts as a call that was begun: it is never taken for none."""
+        try:
+            raw = json.loads(self._call_file(task_id).read_bytes())
+        except FileNotFoundError:
+            return None
+        if raw["uid"] != uid:
+            return None
+        return CallRecord((int(raw["run"]), int(raw["step"])), bool(raw["ended"]))
+
+    def save(self, task: StoredTask) -> None:
+        """Write it and wait until it is on the disk. Raises OSError; then nothing has changed."""
+        content = {
+            "uid": task.uid,
+            "declaration": task.declaration,
+            "by": task.by,
+            "number": task.number,
+            "outcome": task.outcome,
+        }
+        self._write(self._task_file(str(task.declaration["id"])), content)
+
+    def note_call(self, task_id: str, uid: str, cursor: Cursor, *, ended: bool) -> None:
+        """Write down that a call begins, or has ended. Raises OSError; then it is not written."""
+        content = {"uid": uid, "run": cursor[0], "step": cursor[1], "ended": ended}
+        self._write(self._call_file(task_id), content)
+
+    def forget(self, task_ids: list[str]) -> None:
+        """Remove the files of tasks that ended."""
+        with self._lock:
+            for task_id in task_ids:
+                for file in (self._task_file(task_id), self._call_file(task_id)):
+                    with contextlib.suppress(OSError):
+                        file.unlink(missing_ok=True)
+
+    def _task_file(self, task_id: str) -> Path:
+        return self._folder / f"{task_id}.task.json"
+
+    def _call_file(self, task_id: str) -> Path:
+        return self._folder / f"{task_id}.call.json"
+
+    def _write(self, file: Path, content: dict[str, Any]) -> None:
+        with self._lock:
+            fresh = file.with_suffix(".tmp")
+            with fresh.open("wb") as output:
+                output.write(json.dumps(content).encode())
+                output.flush()
+                os.fsync(output.fileno())
+            fresh.replace(file)
+            sync_folder(self._folder)
