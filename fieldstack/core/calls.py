@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Mapping
@@ -137,11 +138,12 @@ class _Work:
             return
         try:
             self.function(**self.action.arguments)
-            if self.note is not None:
-                self.note(True)
         except Exception as error:  # the task fails with it, whatever it is
             self.running.result = CallResult(False, f"call {name!r}: {type(error).__name__}: {error}")
         else:
+            if self.note is not None:
+                with contextlib.suppress(OSError):  # then a crash right now makes the task ask: that is safe
+                    self.note(True)
             self.running.result = CallResult(True)
 
 

@@ -161,9 +161,10 @@ class _Compilation:
         return tuple(move.to.get(axis.name) for axis in frame.axes)
 
     def _frame(self, names: Iterable[str]) -> Group | None:
-        """The group whose axes the names are; where a task may run on several, any of them."""
-        wanted = set(names)
-        return next((g for g in self._groups if wanted <= {axis.name for axis in g.axes}), None)
+        """The group whose axes the names are: the one that the task names, or any with the capability."""
+        wanted, needs = set(names), self._task.needs
+        groups = self._groups[:1] if needs and needs.group else self._groups
+        return next((g for g in groups if wanted <= {axis.name for axis in g.axes}), None)
 
     def _check_limits(self, move: Move, targets: tuple[float | None, ...], path: KeyPath) -> None:
         refusals = {group.name: _outside(group, targets) for group in self._groups}

@@ -31,6 +31,14 @@ from fieldstack_ethercat.bus.errors import ConfigurationError
 Answer = tuple[str, dict[str, Any]]
 
 
+class NotAllMovedError(Exception):
+    """A reallocation was done as far as it goes; `more` has what moved and what could not."""
+
+    def __init__(self, text: str, more: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.more = more
+
+
 class TaskDesk:
     """Commands: submit, cancel, pause, resume, trigger, list, status, reallocate, give_back, inject."""
 
@@ -71,6 +79,8 @@ class TaskDesk:
         except ConfigurationError as error:
             issues = [issue.text(error.file) for issue in error.issues]
             return False, str(error), {"issues": issues}
+        except NotAllMovedError as error:
+            return False, str(error), error.more
         except (TaskError, LoopSilentError) as error:
             return False, str(error), {}
         except OSError as error:
@@ -118,7 +128,10 @@ class TaskDesk:
 
     def _reallocate(self, command: Command) -> Answer:
         done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group")))
-        return done.text(), {"moved": done.moved, "not_moved": done.not_moved}
+        more = {"moved": done.moved, "not_moved": done.not_moved}
+        if done.stuck:
+            raise NotAllMovedError(done.text(), more)
+        return done.text(), more
 
     def _give_back(self, command: Command) -> Answer:
         return self._inbox.ask(lambda: give_back(self._executor, command.text("group"))), {}

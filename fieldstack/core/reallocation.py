@@ -17,6 +17,8 @@ class Reallocation:
 
     moved: list[dict[str, str]] = field(default_factory=list)
     not_moved: list[dict[str, str]] = field(default_factory=list)
+    stuck: bool = False
+    """A task that declares that it moves found no place."""
 
     def text(self) -> str:
         moved = [f"{one['task']}: {one['from']} -> {one['to']} ({one['how']})" for one in self.moved]
@@ -33,7 +35,7 @@ def reallocate(executor: TaskExecutor, group: str) -> Reallocation:
     groups = executor.machine.groups
     if group not in groups:
         raise TaskError(f"there is no axis group {group!r}; groups here: {', '.join(groups) or 'none'}")
-    executor.lost.setdefault(group, group not in executor.available)
+    executor.lost.setdefault(group, False)
     done = Reallocation()
     taken = {task.group for task in executor.table.live() if task.group}
     for task in list(executor.table.live()):
@@ -65,6 +67,7 @@ def _move_bound(executor: TaskExecutor, task: Task, taken: set[str], done: Reall
     chosen = _best(_others(executor, task), executor.available, taken)
     if chosen is None:
         why = f"no other axis group can do the same; it waits for {before!r}"
+        done.stuck = True
         done.not_moved.append({"task": task.id, "why": why})
         return
     task.group = chosen
@@ -88,6 +91,7 @@ def _move_unbound(executor: TaskExecutor, task: Task, done: Reallocation) -> Non
     if not others or (named and fails):
         why = f"waits until {before!r} is back" if named and fails else "no other axis group can do the same"
         done.not_moved.append({"task": task.id, "why": why})
+        done.stuck |= not fails
     else:
         done.moved.append({"task": task.id, "from": before, "to": others[0], "how": "not begun yet"})
 

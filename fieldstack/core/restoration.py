@@ -142,9 +142,7 @@ class _Restoration:
         self.table.advance(task, call.cursor)
         task.begun = True
         if call.ended:
-            self.table.advance(task, (call.cursor[0], call.cursor[1] + 1))
-            if task.run > call.cursor[0]:
-                task.run_ended(self._now_ns)
+            self.table.complete_call(task)
             return False
         action = task.action
         name = action.name if isinstance(action, CallAction) else "?"

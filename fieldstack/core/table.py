@@ -104,14 +104,14 @@ class TaskTable:
         if task.asks_about_call and answer not in ("redo", "done"):
             raise TaskError(
                 f"task {task_id!r}: {task.why}. Look whether the call's work was done, then "
-                "resume with --done (take it as done) or --redo (run it again)"
+                "resume with --call done (take it as done) or --call redo (run it again)"
             )
         task.wish = Wish.NONE
-        if task.asks_about_call and answer == "done":
-            self.advance(task, (task.run, task.step + 1))
-        task.asks_about_call, task.why = False, ""
+        about_call, task.asks_about_call, task.why = task.asks_about_call, False, ""
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             task.phase = Phase.READY if task.begun or not self._waits(task) else Phase.WAITING
+        if about_call and answer == "done":
+            self.complete_call(task)
         return f"task {task_id!r} goes on (by {by})"
 
     def trigger(self, task_id: str) -> str:
@@ -155,6 +155,13 @@ class TaskTable:
         self.steps += task.advance(cursor)
         if task.run > runs:
             self._fire(task.id)
+
+    def complete_call(self, task: Task) -> None:
+        """The call that its present step is has done its work, though this process did not see it."""
+        run = task.run
+        self.advance(task, (run, task.step + 1))
+        if task.run > run:
+            task.run_ended(0)
 
     def _fire(self, ended: str) -> None:
         for task in self.live():

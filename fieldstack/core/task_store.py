@@ -115,10 +115,13 @@ class TaskStore:
 
     def _write(self, file: Path, content: dict[str, Any]) -> None:
         with self._lock:
-            fresh = file.with_suffix(".tmp")
-            with fresh.open("wb") as output:
-                output.write(json.dumps(content).encode())
-                output.flush()
-                os.fsync(output.fileno())
-            fresh.replace(file)
-            sync_folder(self._folder)
+            self._write_now(file, content)
+
+    def _write_now(self, file: Path, content: dict[str, Any]) -> None:
+        fresh = file.with_suffix(".tmp")
+        with fresh.open("wb") as output:
+            output.write(json.dumps(content).encode())
+            output.flush()
+            os.fsync(output.fileno())
+        fresh.replace(file)
+        sync_folder(self._folder)

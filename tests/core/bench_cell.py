@@ -66,6 +66,22 @@ def module_of(**functions: Callable[..., object]) -> dict[str, EntryPoint]:
     return {one: EntryPoint(f"{name}:{one}", 5000) for one in functions}
 
 
+class BenchStore(TaskStore):
+    """A store that can be cut off: threads of a process that was killed write nothing any more."""
+
+    dead = False
+
+    def kill(self) -> None:
+        with self._lock:  # a write that is under way was before the kill
+            self.dead = True
+
+    def _write(self, file: Path, content: dict[str, Any]) -> None:
+        with self._lock:
+            if self.dead:
+                raise OSError("this process is dead")
+            self._write_now(file, content)
+
+
 class BenchCell:
     """The cycle's side of the ring beside an executor that can be cut off and restored."""
 
@@ -80,7 +96,8 @@ class BenchCell:
         speed: float = 0.6,
     ) -> None:
         self.store, self.machine, self.lead, self.speed = store, machine, lead, speed
-        self.files = TaskStore(state_dir)
+        self._state_dir = state_dir
+        self.files = BenchStore(state_dir)
         self.entries = entries or {}
         self.ring = ffi.addressof(store.raw.setpoints)
         self.facts = RtFacts(
@@ -116,6 +133,18 @@ class BenchCell:
             self.machine, self.store.setpoints, table, self.calls, lead=self.lead, speed_share=self.speed
         )
         return remarks
+
+    def crash(self) -> list[str]:
+        """SIGKILL: nothing is written any more; the cycle plays what is in the ring; a new process begins."""
+        self.files.kill()
+        self.play(3000)
+        self.files = BenchStore(self._state_dir)
+        return self.boot()
+
+    def reboot(self) -> list[str]:
+        """Power cut: the shared memory is gone, and with it how far the cycle came."""
+        self.saved = replace(self.saved, memory=77)
+        return self.crash()
 
     def submit(self, task: TaskDeclaration) -> Task:
         compiled = compile_task(task, self.machine, self.calls.timeouts, "t.yaml")

@@ -1,0 +1,242 @@
+"""Cut off at any point and restored: every step is done, in order, and no call runs twice."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bench_cell import BenchCell, declare, module_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fieldstack.core.checkpoint import Saved, decode
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.instance import Instance
+
+ALL = {"group": "all"}
+Make = Callable[..., BenchCell]
+SEQUENCE = (
+    "[{move: {to: {x: 100}}}, {set_output: {out-1: true}}, {move: {to: {x: 0, y: 40}}}, {wait: {ms: 50}},"
+    " {set_output: {out-2: true}}]"
+)
+
+
+def test_a_task_goes_on_with_the_step_that_was_interrupted(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="go_on"))
+    cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
+    assert any("goes on with step 3 of 5" in remark for remark in cell.crash())
+    played = len(cell.played)
+    cell.until(cell.ended)
+    assert (cell.at(0), cell.at(1)) == (0, 40)
+    assert cell.outputs() == [0, 1, 3]
+    assert max(position[0] for _, position, *_ in cell.played[played:]) < 1_000_000  # not back to x: 100
+
+
+def test_what_the_cycle_played_after_the_crash_is_not_done_again(cell: BenchCell) -> None:
+    steps = "[{wait: {ms: 40}}, {set_output: {out-1: true}}, {wait: {ms: 60}}, {set_output: {out-1: false}}]"
+    cell.submit(declare(steps, on_crash="go_on"))
+    cell.pass_()  # all of it is in the ring, nothing is played
+    assert cell.task().step == 0
+    cell.crash()
+    cell.until(cell.ended)
+    assert cell.outputs() == [0, 1, 0]
+
+
+def test_restart_begins_with_the_first_step(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="restart"))
+    cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
+    cell.crash()
+    assert (cell.task().step, cell.task().begun) == (0, False)
+    cell.until(cell.ended)
+    assert cell.outputs() == [0, 1, 3]
+
+
+def test_ask_waits_for_a_person(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="ask"))
+    cell.until(lambda: cell.task().step == 2)
+    cell.crash()
+    cell.run(50)
+    assert cell.task().phase == "asking"
+    cell.crash()  # still so after the next one
+    assert cell.task().phase == "asking"
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert cell.task().phase == "done"
+
+
+def test_an_orderly_end_asks_nobody(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="ask"))
+    cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
+    cell.executor.stop()
+    cell.until(lambda: cell.executor.stopped)
+    cell.checkpoint(orderly=True)
+    cell.crash()
+    cell.until(cell.ended)
+    assert (cell.at(0), cell.at(1)) == (0, 40)
+
+
+def test_a_task_that_had_not_begun_begins(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="ask"))
+    cell.saved = Saved()  # no checkpoint was written after the submission
+    cell.crash()
+    cell.until(cell.ended)
+    assert cell.task().phase == "done"
+
+
+def test_outputs_that_were_set_are_set_again(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="go_on"))
+    cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
+    cell.crash()
+    cell.facts = cell.facts.__class__(
+        **{name: getattr(cell.facts, name) for name in cell.facts.__slots__ if name != "outputs"},
+        outputs=b"\0",  # as after a safe state
+    )
+    cell.until(cell.ended)
+    assert cell.outputs()[-3:] == [0, 1, 3]
+
+
+def test_a_call_that_was_interrupted_asks_and_takes_an_answer(make_cell: Make) -> None:
+    begun, seen = threading.Event(), []
+
+    def weigh() -> None:
+        seen.append("weigh")
+        begun.set()
+        threading.Event().wait(0.3)
+
+    cell = make_cell(entries=module_of(weigh=weigh))
+    cell.submit(declare("[{call: {name: weigh}}, {set_output: {out-1: true}}]", on_crash="go_on"))
+    cell.until(begun.is_set)
+    cell.crash()
+    cell.run(20)
+    assert cell.task().phase == "asking"
+    assert "call 'weigh' was begun" in cell.task().why
+    with pytest.raises(Exception, match="--call done"):
+        cell.executor.table.resume("t", by="Ann")
+    cell.executor.table.resume("t", by="Ann", answer="done")
+    cell.until(cell.ended)
+    assert (seen, cell.outputs()[-1]) == (["weigh"], 1)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_without_an_error(text: bytes) -> None:
+    decode(text)
+
+
+# ---- the property ----
+
+ACTIONS = st.sampled_from(
+    [
+        "{call: {name: once, arguments: {at: %d}}}",
+        "{call: {name: again, arguments: {at: %d}, repeatable: true}}",
+        "{wait: {ms: 30}}",
+        "{set_output: {out-1: true}}",
+        "{move: {to: {c: %d}}}",
+    ]
+)
+CUTS = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from(["pass", "planned", "call", "power"])), max_size=4
+)
+_numbers = itertools.count()
+
+
+@given(actions=st.lists(ACTIONS, min_size=1, max_size=5), times=st.integers(1, 2), cuts=CUTS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_nothing_runs_twice_and_nothing_is_left_out(
+    actions: list[str], times: int, cuts: list[tuple[int, str]]
+) -> None:
+    store = DataStore.create(Instance(f"cut-test-{os.getpid()}-{next(_numbers)}"))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _cut_and_restore(BenchCellOf(store, Path(folder)), actions, times, cuts)
+    finally:
+        store.unlink()
+
+
+class BenchCellOf(BenchCell):
+    """With calls that write down that they ran; `hang`: they do not come back."""
+
+    def __init__(self, store: DataStore, folder: Path) -> None:
+        self.log: list[tuple[str, int]] = []
+        self.hang = False
+        self.never = threading.Event()
+        super().__init__(store, folder, entries=module_of(once=self.once, again=self.again))
+
+    def once(self, at: int) -> None:
+        self._ran("once", at)
+
+    def again(self, at: int) -> None:
+        self._ran("again", at)
+
+    def _ran(self, name: str, at: int) -> None:
+        if self.files.dead:
+            return  # a thread of a process that is dead runs nothing
+        self.log.append((name, at))
+        if self.hang:
+            self.never.wait(10)
+
+    def kill(self) -> None:
+        """The process dies; its threads end without a trace."""
+        self.files.kill()
+        self.never.set()
+        for running in list(self.calls._running.values()):
+            if running.thread is not None:
+                running.thread.join(5)
+        self.never.clear()
+
+    def settle(self) -> None:
+        """Until every call has come to its end, unless it hangs."""
+        for running in list(self.calls._running.values()):
+            if running.thread is not None and not self.hang:
+                running.thread.join(5)
+
+
+def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: list[tuple[int, str]]) -> None:
+    numbered = [action % at if "%d" in action else action for at, action in enumerate(actions)]
+    steps = f"[{{repeat: {{times: {times}, steps: [{', '.join(numbered)}]}}}}]"
+    cell.submit(declare(steps, needs=ALL, on_crash="go_on"))
+    cell.checkpoint()
+    for passes, where in cuts:
+        cell.hang = where == "call"
+        for _ in range(passes):
+            cell.run()
+            cell.settle()
+        if where == "planned":  # between planning and the checkpoint
+            cell.now_ns += 20_000_000
+            cell.executor.step(cell.now_ns, cell.facts)
+        cell.kill()
+        cell.reboot() if where == "power" else cell.crash()
+        cell.hang = False
+        _answer(cell)
+    for _ in range(3000):
+        if cell.ended():
+            break
+        cell.run()
+        cell.settle()
+        _answer(cell)
+    assert cell.task().phase == "done", cell.task().describe()
+    _judge(cell, actions, times)
+
+
+def _answer(cell: BenchCellOf) -> None:
+    """The person looks: the call had done its work."""
+    if cell.task().phase == "asking":
+        cell.executor.table.resume("t", by="Ann", answer="done")
+
+
+def _judge(cell: BenchCellOf, actions: list[str], times: int) -> None:
+    expected = [
+        (("once" if "once" in a else "again"), at) for at, a in enumerate(actions) if "call" in a
+    ] * times
+    once = [entry for entry in cell.log if entry[0] == "once"]
+    assert once == [entry for entry in expected if entry[0] == "once"]
+    folded = [entry for entry, before in zip(cell.log, [None, *cell.log], strict=False) if entry != before]
+    wanted = [entry for entry, before in zip(expected, [None, *expected], strict=False) if entry != before]
+    assert folded == wanted
+    moves = [at for at, action in enumerate(actions) if "move" in action]
+    if moves:
+        assert cell.at(3) == moves[-1]
