@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts
 from fieldstack.ha.process_history import History
+from fieldstack.ha.vocabulary import ProcessName
+from fieldstack_rt.datastore import EventCode, RtEvent
 
+LATE_PASSES = 3
+_PEER: dict[int, str] = {
+    EventCode.NONRT_SILENT: str(ProcessCondition.SILENT),
+    EventCode.NONRT_DEAD: str(ProcessCondition.DEAD),
+}
 FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT})
 
 
 class Detections:
-    """Follows the facts of all processes from pass to pass."""
+    """Follows the facts of all processes from pass to pass. `predecessor`: pid and last completed pass of the
+    Non-RT process before this one, as it left them in shared memory."""
 
-    def __init__(self, history: History, log: EventLog) -> None:
+    def __init__(self, history: History, log: EventLog, predecessor: tuple[int, int] = (0, 0)) -> None:
+        self._last_pid, self._last_pass_ns = predecessor
         self.history = history
         self._log = log
         self._told: dict[str, int] = {}
@@ -40,6 +51,34 @@ class Detections:
             took_ms=took_ns / 1e6,
             why=facts.why or "cause unknown",
         )
+
+    def by_rt(self, event: RtEvent) -> None:
+        """RT's agent found Non-RT, this process or the one before, silent or dead."""
+        condition = _PEER.get(event.code)
+        if condition is None:
+            return
+        took_ns = max(0, event.t_ns - self._last_pass_ns) if self._last_pass_ns else 0
+        self.history.detected(ProcessName.NONRT, condition, took_ns)
+        self._log.append(
+            EventKind.PROCESS_DETECTED,
+            t_ns=event.t_ns,
+            process=ProcessName.NONRT,
+            pid=self._last_pid,
+            condition=condition,
+            took_ns=took_ns,
+            took_ms=took_ns / 1e6,
+            why="as RT's agent saw it",
+        )
+
+    def passed(self, began_ns: int, expected_gap_ns: int) -> None:
+        """A pass of this process begins; one that is late by passes is a delay that others saw, too."""
+        gap_ns = began_ns - self._last_pass_ns
+        if self._last_pid == os.getpid() and gap_ns >= LATE_PASSES * expected_gap_ns:
+            self.history.missed(ProcessName.NONRT, gap_ns // expected_gap_ns - 1, gap_ns)
+
+    def done(self, pass_ns: int) -> None:
+        """A pass was completed, and RT's events up to it were seen."""
+        self._last_pass_ns, self._last_pid = pass_ns, os.getpid()
 
     def _took_ns(self, facts: ProcessFacts, last_sign_ns: int) -> int:
         """At most: a process that died was alive when it was last looked at, even without progress."""

@@ -72,7 +72,9 @@ class NonRt:
             now_ns = time.monotonic_ns()
             if due or now_ns - last_ns >= gap_ns:
                 last_ns = now_ns
+                self._parts.detections.passed(now_ns, pass_ns)
                 self._supervision.run(now_ns)
+                self._parts.detections.done(now_ns)
                 self._parts.history.keep(now_ns)
                 self._tell_systemd(now_ns)
                 self._watch_ends()

@@ -40,7 +40,7 @@ from fieldstack.ha.status_report import report
 from fieldstack.ha.supervision import Supervision, SupervisionParts
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.local import LocalProcessManager
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
@@ -64,6 +64,8 @@ class Opened:
     processes: Manager
     control: ControlServer
     cell: CellMap
+    predecessor: tuple[int, int]
+    """Pid and last completed pass of the Non-RT process before; zeros: there is no trace of one."""
 
     @property
     def names(self) -> tuple[ProcessName, ...]:
@@ -109,7 +111,16 @@ def open_all(settings: NonRtSettings) -> Opened:
         _process_manager(settings, instance),
         ControlServer(instance.control_socket),
         CellMap.load(instance.plan_file),
+        _predecessor(store),
     )
+
+
+def _predecessor(store: DataStore) -> tuple[int, int]:
+    try:
+        status = store.nonrt_status()
+    except TornRecordError:
+        return 0, 0
+    return int(status.pid), int(status.pass_ns)
 
 
 def _process_manager(settings: NonRtSettings, instance: Instance) -> Manager:
@@ -157,10 +168,10 @@ class Parts:
 
     def _make_monitor(self) -> ProcessMonitor:
         opened = self._opened
-        detections = Detections(self.history.history, opened.log)
+        self.detections = Detections(self.history.history, opened.log, opened.predecessor)
         core = ProcessName.CORE in opened.names
         monitor = ProcessMonitor(
-            opened.store, opened.processes, opened.force.policy, detections, core=core, guard=True
+            opened.store, opened.processes, opened.force.policy, self.detections, core=core, guard=True
         )
         opened.force.listeners.append(monitor.follow_policy)
         self._adopt(monitor)

@@ -108,7 +108,9 @@ class ProcessMonitor:
         return True, "at work"
 
     def note(self, event: RtEvent) -> None:
-        """An event of RT: whether the axes are where the checkpoint says is known from these."""
+        """An event of RT: whether the axes are where the checkpoint says is known from these, and how Non-RT
+        looked from there."""
+        self._detections.by_rt(event)
         if event.t_ns < self._watches[ProcessName.RT].started_ns:
             return
         if event.code == EventCode.POSITIONS_CHECKED:
