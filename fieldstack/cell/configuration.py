@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from fieldstack.alerts.settings import AlertsSection
 from fieldstack.health.settings import HealthSettings
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration import BusConfig
@@ -150,6 +151,7 @@ class CellConfig(Section):
     core: CoreSection = CoreSection()
     health: HealthSection = HealthSection()
     memory_limit_mb: MemoryLimitSection = MemoryLimitSection()
+    alerts: AlertsSection = AlertsSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ class Cell:
     config: CellConfig
     bus: BusConfig
     policy_file: Path
+
+    def alerts(self) -> AlertsSection:
+        """Section `alerts` with the paths of its files made absolute."""
+        return self.config.alerts.beside(self.file.resolve().parent)
 
 
 @dataclass(frozen=True, slots=True)

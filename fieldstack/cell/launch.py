@@ -63,6 +63,10 @@ class Launch:
     def settings_file(self) -> Path:
         return self.instance.runtime_dir / "nonrt.json"
 
+    @property
+    def alerts_file(self) -> Path:
+        return self.instance.runtime_dir / "alerts.json"
+
     def write_files(self, settings: NonRtSettings | None = None) -> None:
         """Writes the bus plan and the Non-RT process's settings for the processes to read."""
         self.instance.prepare()
@@ -70,6 +74,7 @@ class Launch:
         self.core_settings().write(self.instance.core_settings_file)
         (settings or self.settings()).write(self.settings_file)
         self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
+        self.alerts_file.write_text(self.cell.alerts().model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def settings(self) -> NonRtSettings:
         guard = self.cell.config.guard
@@ -80,6 +85,7 @@ class Launch:
             rt_command=self.rt_command(),
             core_command=self.core_command(),
             health_command=self.health_command(),
+            alerts_file=str(self.alerts_file),
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,
             guard_threshold_cycles=self.threshold_cycles(),

@@ -13,6 +13,7 @@ from fieldstack.cell.processes import same_process
 from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
+from fieldstack.health.beat import beat_file, read_beat
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
@@ -70,6 +71,9 @@ def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, i
     listed: list[tuple[str, int, int, float]] = []
     if record is not None:
         listed.append(("Non-RT", record.nonrt_pid, record.written_ns, NONRT_TIMEOUT_S))
+    beat = read_beat(beat_file(instance))
+    if beat is not None:
+        listed.append(("health server", beat.pid, beat.at_ns or now_ns, STRAGGLER_TIMEOUT_S))
     listed += [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
     if record is not None:
         listed.append(("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S))

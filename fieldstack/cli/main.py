@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fieldstack.cli import bus, errors, policy, requests, segment, task
+from fieldstack.cli import alerts, bus, errors, policy, requests, segment, task
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.add_typer(segment.app, name="segment")
 app.add_typer(policy.app, name="policy")
 app.add_typer(bus.app, name="bus")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(task.app, name="task")
 app.command("status", epilog=epilog())(status)
 requests.add_to(app)

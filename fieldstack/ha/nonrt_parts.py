@@ -13,7 +13,7 @@ from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.actuators.core_control import CoreControl
-from fieldstack.ha.alerts import Alerts, JournalChannel
+from fieldstack.ha.alerts import open_alerts
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
 from fieldstack.ha.checkpoint.rule import Judgement, Verdict
@@ -147,7 +147,8 @@ class Parts:
         store, log, state_dir = opened.store, opened.log, opened.instance.state_dir
         self.history = HistoryKeeper(state_dir, log, opened.disk_failed)
         self._module_set = make_modules(opened.settings, opened.instance, store)
-        self.modules = Modules(self._module_set.modules)
+        self.alerts = open_alerts(opened.settings.alerts_file, opened.instance, log)
+        self.modules = Modules((self.alerts, *self._module_set.modules))
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
         self.checkpoint = self._make_checkpoint()
         self.desk = OperatorDesk(
@@ -185,7 +186,7 @@ class Parts:
             monitor,
             self.checkpoint,
             opened.log,
-            Alerts((JournalChannel(opened.instance.name),)),
+            self.alerts,
             lambda action: self.desk.answer(action, time.monotonic_ns()),
             opened.cell,
             self.core,
@@ -252,7 +253,8 @@ class Parts:
         return Reload(self._opened.force, self._opened.store, self._opened.log, file)
 
     def _status(self) -> dict[str, Any]:
-        more = {"checkpoint": self.checkpoint.describe()} | self._module_set.describe(time.monotonic_ns())
+        more = {"checkpoint": self.checkpoint.describe(), "alerts": self.alerts.service.status()}
+        more |= self._module_set.describe(time.monotonic_ns())
         return report(self.supervision, self.history.history, self.modules) | more
 
     # ---- end ----

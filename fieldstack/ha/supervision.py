@@ -77,6 +77,7 @@ class Supervision:
         self.state, actions = decide(now_ns, before, self.facts, self.policy)
         self._tell_change(before)
         self.manager.execute(actions, now_ns)
+        parts.ports.alerts.settle(frozenset((one.key.rule, one.key.subject) for one in self.state.episodes))
         parts.desk.follow(now_ns)
         self._checkpoint(now_ns, before)
         self._keep(now_ns)

@@ -1,0 +1,20 @@
+"""Whom an encrypted connection trusts."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from fieldstack.alerts.channels.base import DeliveryError
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The system's certificates, or those of a file alone.
+
+    Raises:
+        DeliveryError: the file is not usable.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise DeliveryError(f"ca_file {ca_file} can not be used ({error.strerror or error})") from None

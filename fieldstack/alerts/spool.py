@@ -1,0 +1,154 @@
+"""One channel's queue: in memory, and each alert in a file of its own, so that it survives us.
+
+Order is that of the numbers in the file names. Taking in and giving out touch memory alone; `sync` brings the
+disk up to date, in a thread that may wait for it. A full or broken disk costs only durability: an alert stays
+in memory and is written as soon as the disk takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack.alerts.alert import Alert
+from fieldstack.events.segments import sync_folder
+
+LIMIT = 1000
+
+
+@dataclass(slots=True)
+class Entry:
+    """`over`: delivered or given up."""
+
+    number: int
+    alert: Alert
+    on_disk: bool = False
+    over: bool = False
+
+
+class Spool:
+    """Bounded: at `limit` the oldest alert is dropped and counted. Any thread may use it."""
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._queue: deque[Entry] = deque()
+        self._over: list[int] = []
+        self.changed = threading.Condition()
+        self._syncing = threading.Lock()
+        self.on_over: Callable[[], None] = lambda: None
+        """Called after `done`: the disk is behind."""
+        self.dropped = 0
+        self.damaged = 0
+        self.failure = ""
+        """Why the disk did not take the last alert; empty: it did."""
+        self._load()
+        self._next = self._queue[-1].number + 1 if self._queue else 1
+
+    def _load(self) -> None:
+        for file in sorted(self._folder.glob("*.json")):
+            try:
+                alert = Alert.from_dict(json.loads(file.read_text(encoding="utf-8")))
+                self._queue.append(Entry(int(file.stem), alert, on_disk=True))
+            except (OSError, ValueError, KeyError, TypeError):
+                self.damaged += 1
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+    # ---- in memory ----
+
+    def push(self, alert: Alert) -> None:
+        with self.changed:
+            self._queue.append(Entry(self._next, alert))
+            self._next += 1
+            if len(self._queue) > self._limit:
+                self.dropped += 1
+                self._end(self._queue.popleft())
+            self.changed.notify_all()
+
+    def head(self) -> Entry | None:
+        """The oldest alert; it stays until `done`."""
+        with self.changed:
+            return self._queue[0] if self._queue else None
+
+    def done(self, entry: Entry) -> None:
+        """It was delivered, or given up. Doing it twice does nothing."""
+        with self.changed:
+            if not entry.over and self._queue and self._queue[0] is entry:
+                self._end(self._queue.popleft())
+        self.on_over()
+
+    def _end(self, entry: Entry) -> None:
+        entry.over = True
+        if entry.on_disk:
+            self._over.append(entry.number)
+
+    def __len__(self) -> int:
+        with self.changed:
+            return len(self._queue)
+
+    # ---- on disk ----
+
+    def sync(self) -> None:
+        """Bring the disk up to date; `failure` says what it refused. A second call beside it does nothing."""
+        if not self._syncing.acquire(blocking=False):
+            return
+        try:
+            self._sync()
+        finally:
+            self._syncing.release()
+
+    def _sync(self) -> None:
+        with self.changed:
+            over, self._over = self._over, []
+            missing = [entry for entry in self._queue if not entry.on_disk]
+        for number in over:
+            with contextlib.suppress(OSError):
+                self._file(number).unlink(missing_ok=True)
+        for entry in missing:
+            if entry.over:
+                continue
+            try:
+                self._write(entry)
+            except OSError as error:
+                self.failure = error.strerror or str(error)
+                return
+            self._written(entry)
+        self.failure = ""
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:012d}.json"
+
+    def _write(self, entry: Entry) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        fresh = self._folder / "fresh.tmp"
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                json.dump(entry.alert.to_dict(), file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._file(entry.number))
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
+        sync_folder(self._folder)
+
+    def _written(self, entry: Entry) -> None:
+        with self.changed:
+            entry.on_disk = True
+            if entry.over:  # delivered while it was written
+                self._over.append(entry.number)
+
+
+def waiting_on_disk(folder: Path) -> int:
+    """How many alerts wait in a channel's folder, for who only looks."""
+    with contextlib.suppress(OSError):
+        return sum(1 for _ in folder.glob("*.json"))
+    return 0

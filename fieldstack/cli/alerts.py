@@ -1,0 +1,142 @@
+"""`fieldstack alerts`: try the ways by which people are told, and see what they have been told."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldstack.cli.errors import UsageError
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+
+if TYPE_CHECKING:
+    from fieldstack.alerts.settings import AlertsSection
+    from fieldstack_rt.instance import Instance
+
+app = typer.Typer(
+    name="alerts",
+    help="Alerts: test the channels, list what is firing and what waits.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Cell configuration; default: config/cell.yaml."),
+]
+
+
+@app.command("test", epilog=epilog())
+def try_channels(
+    channel: Annotated[
+        str | None, typer.Option("--channel", metavar="C", help="Only this one; default: all of them.")
+    ] = None,
+    config: ConfigOption = None,
+    instance: InstanceOption = INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a test alert through each channel, now and once, and say what the receiver answered.
+
+    The channels are those of the configuration file; the cell need not be up. Severity and rate limits do not
+    count here. Exit code 1: one of them did not take it.
+
+    Example:
+
+        fieldstack alerts test --channel ops
+    """
+    results = [
+        _try(name, section, instance_of(instance)) for name, section in _chosen(config, channel).items()
+    ]
+    if as_json:
+        print(json.dumps(results, indent=2))
+    else:
+        for one in results:
+            word = "ok" if one["taken"] else "FAILED"
+            print(f"{one['channel']:12} {word:6} {one['ms']:7.1f} ms  {one['answer']}")
+    raise typer.Exit(ExitCode.OK if all(one["taken"] for one in results) else ExitCode.FAILED)
+
+
+@app.command("list", epilog=epilog())
+def list_(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
+    """What is firing, and what waits in each channel; also when the cell is down.
+
+    With the cell up, Non-RT tells how many each channel delivered, and its last error.
+
+    Example:
+
+        fieldstack alerts list --json | jq .firing
+    """
+    found = _status(instance_of(instance))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for one in found["firing"]:
+        print(f"FIRING {one['rule']} {one['subject']} x{one['count']}: {one['text']}")
+    if not found["firing"]:
+        print("nothing is firing")
+    for name, one in found["channels"].items():
+        print(f"{name:12} {_line(one)}")
+    if not found["live"]:
+        print("(the cell is down: as it was left on disk)")
+
+
+def _chosen(config: Path | None, channel: str | None) -> dict[str, Any]:
+    from fieldstack.cell.configuration import load
+    from fieldstack.cell.locations import find
+
+    section: AlertsSection = load(find(config)).alerts()
+    if channel is None:
+        return dict(section.channels)
+    if channel not in section.channels:
+        names = ", ".join(section.channels) or "none"
+        raise UsageError(f"--channel {channel!r}: there is no such channel; configured are: {names}")
+    return {channel: section.channels[channel]}
+
+
+def _try(name: str, section: Any, instance: Instance) -> dict[str, Any]:
+    from fieldstack.alerts.alert import AlertState, Report, make
+    from fieldstack.alerts.channels.make import make_channel
+    from fieldstack.alerts.delivery import deliver_once
+    from fieldstack.cli.estop import user
+
+    report = Report("test", "alerts", f"a test by {user()}: nothing has happened", section.min_severity)
+    alert = make(report, AlertState.TEST, instance.name, time.time_ns())
+    taken, answer, took_s = deliver_once(make_channel(section), alert)
+    return {"channel": name, "taken": taken, "answer": answer, "ms": round(took_s * 1000, 1), "id": alert.id}
+
+
+def _status(instance: Instance) -> dict[str, Any]:
+    from fieldstack.ha.control_client import NonRtUnreachableError, ask
+
+    try:
+        told = ask(instance, "status", 1.0).data.get("status", {}).get("alerts")
+    except NonRtUnreachableError:
+        told = None
+    return {"live": True, **told} if isinstance(told, dict) else {"live": False, **_left(instance)}
+
+
+def _left(instance: Instance) -> dict[str, Any]:
+    """What a Non-RT process that is gone left on disk."""
+    from fieldstack.alerts.service import RECORD, folder_of
+    from fieldstack.alerts.spool import waiting_on_disk
+    from fieldstack.ha.durable import DurableRecord
+
+    kept = (DurableRecord(instance.state_dir, RECORD).load().data or {}).get("incidents", {})
+    folder = folder_of(instance.state_dir)
+    channels = sorted(one for one in folder.glob("*") if one.is_dir())
+    return {
+        "firing": [{**one["report"], "count": one["total"]} for one in kept.values()],
+        "channels": {one.name: {"queued": waiting_on_disk(one)} for one in channels},
+    }
+
+
+def _line(one: dict[str, Any]) -> str:
+    words = [f"{one[key]} {key.replace('_', ' ')}" for key in ("queued", "delivered", "failed") if key in one]
+    words += [f"{one[key]} {key.replace('_', ' ')}" for key in ("held_back", "dropped") if one.get(key)]
+    error = f"; last error: {one['last_error']}" if one.get("last_error") else ""
+    return ", ".join(words) + error

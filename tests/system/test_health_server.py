@@ -1,0 +1,150 @@
+"""The health server of a whole cell: it answers in time whatever else is dead, stopped or full."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from conftest import StartCell
+from running_cell import RunningCell, wait_for
+
+from fieldstack.health.beat import beat_file, read_beat
+from fieldstack.health.endpoint import read_endpoint
+from fieldstack.health.token import token_file
+from fieldstack_rt.datastore import EstopSource
+
+pytestmark = pytest.mark.system
+BOUND_S = 0.25
+"""What is promised of an answer; on a busy machine, of the better half of them."""
+
+
+@dataclass
+class Health:
+    cell: RunningCell
+
+    @property
+    def url(self) -> str:
+        def known() -> str:
+            found = read_endpoint(self.cell.instance)
+            return found.url if found else ""
+
+        wait_for(known, "the health server's URL")
+        return known()
+
+    @property
+    def pid(self) -> int:
+        beat = read_beat(beat_file(self.cell.instance))
+        return beat.pid if beat else 0
+
+    def get(self, path: str) -> tuple[int, str, float]:
+        return self._send(urllib.request.Request(self.url + path))
+
+    def code(self, path: str) -> int:
+        return self.get(path)[0]
+
+    def post(self, path: str, token: str | None, **body: Any) -> tuple[int, dict[str, Any]]:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        code, text, _ = self._send(request)
+        return code, json.loads(text)
+
+    def _send(self, request: urllib.request.Request) -> tuple[int, str, float]:
+        begin = time.monotonic()
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode(), time.monotonic() - begin
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), time.monotonic() - begin
+
+    def answers_in_time(self, until: Callable[[], object], least: int = 30) -> None:
+        """Asks all endpoints again and again until it holds: most answers came within the bound."""
+        took = list[float]()
+        end = time.monotonic() + 30
+        while len(took) < least or not until():
+            assert time.monotonic() < end, "what was waited for did not come"
+            took += [self.get(path)[2] for path in ("/livez", "/readyz?verbose", "/healthz", "/metrics")]
+        took.sort()
+        print(f"{len(took)} answers: p50 {took[len(took) // 2] * 1e3:.1f} ms, max {took[-1] * 1e3:.1f} ms")
+        assert took[len(took) // 2] < BOUND_S
+
+
+@pytest.fixture
+def health(start_cell: StartCell) -> Health:
+    cell = start_cell(health={"port": 0})
+    cell.await_operational()
+    found = Health(cell)
+    wait_for(lambda: found.code("/readyz") == 200, "the cell is ready")
+    return found
+
+
+def test_it_answers_while_rt_is_killed_and_comes_back(health: Health) -> None:
+    cell = health.cell
+    assert health.code("/livez") == health.code("/startupz") == 200
+    os.kill(cell.pid("rt"), signal.SIGKILL)
+    health.answers_in_time(lambda: health.code("/readyz") == 200, least=80)
+    assert health.code("/livez") == 200
+    starts = health.get("/metrics")[1]
+    assert 'fieldstack_process_starts_total{process="fieldstack-rt"} 2.0' in starts
+    assert "fieldstack_guard_trips_total 1.0" in starts
+
+
+def test_it_answers_while_non_rt_is_stopped_and_when_it_goes_on(health: Health) -> None:
+    nonrt = health.cell.pid("nonrt")
+    os.kill(nonrt, signal.SIGSTOP)
+    try:
+        health.answers_in_time(lambda: health.code("/readyz") == 503)
+        health.answers_in_time(lambda: health.code("/healthz/control") == 503)
+        assert health.code("/livez") == 200  # it may be back within the grace time
+    finally:
+        os.kill(nonrt, signal.SIGCONT)
+    wait_for(lambda: health.code("/healthz/control") == 200, "Non-RT answers again")
+
+
+def test_it_outlives_non_rt_and_is_adopted(health: Health) -> None:
+    pid = health.pid
+    os.kill(health.cell.pid("nonrt"), signal.SIGKILL)
+    health.answers_in_time(lambda: health.code("/readyz") == 503 or health.cell.store.nonrt_epoch > 1)
+    wait_for(lambda: health.code("/healthz/control") == 200, "another Non-RT process answers")
+    assert health.pid == pid
+
+
+def test_commands_need_the_token_and_reach_non_rt(health: Health) -> None:
+    cell = health.cell
+    token = token_file(cell.instance).read_text().strip()
+    body = {"by": "Ann", "reason": "door open"}
+    assert health.post("/estop", None, **body)[0] == 401
+    assert health.post("/estop", "x" * 43, **body)[0] == 403
+    code, answer = health.post("/estop", token, by="Ann")
+    assert (code, "'reason' is missing" in answer["message"]) == (400, True)
+    assert not cell.store.estop.state().latched
+    code, answer = health.post("/estop", token, **body)
+    assert (code, answer["ok"]) == (200, True)
+    (note,) = cell.store.estop.state().notes
+    assert (note.source, note.reason) == (EstopSource.API, "door open (Ann)")
+    wait_for(lambda: health.code("/readyz/emergency-stop") == 503, "the latch is seen")
+    cell.await_stand()
+    wait_for(lambda: health.post("/reset", token, by="Ann", note="closed")[0] == 200, "it is reset")
+    wait_for(lambda: health.code("/readyz") == 200, "ready again")
+
+
+def test_an_emergency_stop_is_latched_without_non_rt(health: Health) -> None:
+    token = token_file(health.cell.instance).read_text().strip()
+    nonrt = health.cell.pid("nonrt")
+    os.kill(nonrt, signal.SIGSTOP)
+    try:
+        code, answer = health.post("/estop", token, by="Ann", reason="smoke")
+        assert (code, "Nobody confirmed it" in answer["message"]) == (200, True)
+        assert health.cell.store.estop.state().notes[0].reason == "smoke (Ann)"
+        code, answer = health.post("/reset", token, by="Ann", note="too early")
+        assert (code, answer["ok"]) == (503, False)
+    finally:
+        os.kill(nonrt, signal.SIGCONT)
