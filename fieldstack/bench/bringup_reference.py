@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from fieldstack.bench.errors import ProgramError
 
 TIMEOUT_S = 30.0
-_INTERPRETER = "import pysoem, os; os.write(1, b'.')"
 
 
 @dataclass(slots=True)
@@ -35,7 +34,7 @@ class BringupReference:
         self.bringup_ns.append(found.pop("bringup_ns"))
         for name, value in found.items():
             self.phases_ns.setdefault(name.removesuffix("_ns"), []).append(value)
-        self.interpreter_ns.append(_interpreter_start())
+        self.interpreter_ns.append(interpreter_start("pysoem"))
 
 
 def _bare_bringup(interface: str) -> dict[str, int]:
@@ -52,11 +51,17 @@ def _bare_bringup(interface: str) -> dict[str, int]:
     return found
 
 
-def _interpreter_start() -> int:
-    """From the start of a process to the moment in which it has imported pysoem and can begin."""
+def interpreter_start(module: str) -> int:
+    """From the start of a process to the moment in which it has imported the module and can begin; ns.
+
+    Raises:
+        ProgramError: it did not come so far.
+    """
     begun_ns = time.monotonic_ns()
     process = subprocess.Popen(
-        [sys.executable, "-c", _INTERPRETER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        [sys.executable, "-c", f"import {module}, os; os.write(1, b'.')"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None  # noqa: S101 - it was asked for
     with process.stdout as output:
@@ -65,5 +70,5 @@ def _interpreter_start() -> int:
         ended_ns = time.monotonic_ns()
     process.wait(TIMEOUT_S)
     if not ready:
-        raise ProgramError("an interpreter with pysoem", "it did not start", "")
+        raise ProgramError(f"an interpreter with {module}", "it did not start", "")
     return ended_ns - begun_ns

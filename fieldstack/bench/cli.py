@@ -90,7 +90,7 @@ def cycle(  # noqa: PLR0917 - one parameter an option
 
 @app.command(epilog=epilog())
 def failover(  # noqa: PLR0917 - one parameter an option
-    fault: Annotated[FaultKind, typer.Option(help="What is done to the RT process.")] = FaultKind.SIGKILL,
+    fault: Annotated[FaultKind, typer.Option(help="What is done to the cell.")] = FaultKind.SIGKILL,
     runs: Annotated[int, typer.Option(help="How many times.", min=1)] = 50,
     block: Annotated[
         int, typer.Option(help="After so many the cell goes down and the reference is taken.", min=1)
@@ -104,7 +104,11 @@ def failover(  # noqa: PLR0917 - one parameter an option
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
-    """Fault to safe outputs and back to OP, beside a bare pysoem bring-up of the same segment.
+    """Fault to detection, reaction and recovery, beside references, and what was lost: nothing.
+
+    sigkill, sigsegv, sigstop, spin: of the RT process; to safe outputs and back to OP, beside a bare pysoem
+    bring-up of the same segment. The others: of Non-RT, RT and Non-RT at once, a slave, the Main Core, the
+    disk.
 
     A whole cell with moving axes, on a virtual segment of its own, as `fieldstack up` starts it. Safe outputs
     are what the slaves saw, not what the master believes.
@@ -114,6 +118,8 @@ def failover(  # noqa: PLR0917 - one parameter an option
         fieldstack bench failover --fault sigkill --runs 50 --json sigkill.json
 
         fieldstack bench failover --fault spin --runs 10 --check
+
+        fieldstack bench failover --fault both-kill --runs 5
     """
     from fieldstack.bench.failover_command import FailoverRequest, run_failover
 

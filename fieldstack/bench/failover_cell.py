@@ -64,6 +64,8 @@ def prepare(base: Path, folder: Path) -> Cell:
     data["bus"] = str((base.resolve().parent / cell.config.bus).resolve())
     data["policy"] = str(folder / "policy.json")
     data.setdefault("rt", {})["fault_injection"] = True
+    if "fault_injection" in type(cell.config.core).model_fields:
+        data.setdefault("core", {})["fault_injection"] = True
     target = folder / "cell.yaml"
     target.write_text(yaml.safe_dump(data), encoding="utf-8")
     return configuration.load(target)

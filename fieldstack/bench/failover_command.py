@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fieldstack.bench import failover_cell, report
+from fieldstack.bench import failover_cell, failover_incident_command, report
 from fieldstack.bench.bringup_reference import BringupReference
 from fieldstack.bench.checks import all_held
 from fieldstack.bench.failover_cell import BenchCell
+from fieldstack.bench.failover_incident_result import IncidentResult
 from fieldstack.bench.failover_result import FailoverResult, blocks
 from fieldstack.bench.failover_run import Failover, FailoverBench
 from fieldstack.bench.faults import FaultKind
@@ -49,13 +50,29 @@ def run_failover(request: FailoverRequest, json_file: Path | None, console: Cons
                 result = _measure(request, bench, segment, say)
         finally:
             failover_cell.remove_traces(instance)
-    _show(result, console)
+    if isinstance(result, FailoverResult):
+        _show(result, console)
+    else:
+        failover_incident_command.show(result, console)
     if json_file is not None:
         report.write_json(json_file, "failover", result.to_json())
     return all_held(result.checks())
 
 
-def _measure(request: FailoverRequest, bench: BenchCell, segment: RunningSegment, say: Say) -> FailoverResult:
+def _measure(
+    request: FailoverRequest, bench: BenchCell, segment: RunningSegment, say: Say
+) -> FailoverResult | IncidentResult:
+    if request.kind.of_rt:
+        return _measure_rt(request, bench, segment, say)
+    counts = blocks(request.runs, failover_incident_command.block_of(request.kind, request.block))
+    return failover_incident_command.measure(
+        request.kind, list(counts), bench, segment, settle_s=request.settle_s, say=say
+    )
+
+
+def _measure_rt(
+    request: FailoverRequest, bench: BenchCell, segment: RunningSegment, say: Say
+) -> FailoverResult:
     reference = BringupReference()
     runs: list[Failover] = []
     for size in blocks(request.runs, request.block):

@@ -1,4 +1,4 @@
-"""The faults that a running RT process is given. All are real: nothing is told that something failed."""
+"""The faults that a running cell is given. All are real: nothing is told that something failed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,36 @@ CRASH_BOUND_NS = 5_000_000
 
 
 class FaultKind(StrEnum):
-    """Two kinds of crash, two kinds of hang."""
+    """Four faults of the RT process, which its guard answers; and those of everything else."""
 
     SIGKILL = "sigkill"
     SIGSEGV = "sigsegv"
     SIGSTOP = "sigstop"
     SPIN = "spin"
+    NONRT_KILL = "nonrt-kill"
+    BOTH_KILL = "both-kill"
+    SLAVE_LOSS = "slave-loss"
+    CORE_KILL = "core-kill"
+    CORE_DEADLOCK = "core-deadlock"
+    MEMORY_LEAK = "memory-leak"
+    DISK_FULL = "disk-full"
+
+    @property
+    def of_rt(self) -> bool:
+        """Of the RT process alone: measured from the fault to the guard's safe frame and back to OP."""
+        return self in (FaultKind.SIGKILL, FaultKind.SIGSEGV, FaultKind.SIGSTOP, FaultKind.SPIN)
 
     @property
     def is_crash(self) -> bool:
         return self in (FaultKind.SIGKILL, FaultKind.SIGSEGV)
+
+    @property
+    def kills_nonrt(self) -> bool:
+        return self in (FaultKind.NONRT_KILL, FaultKind.BOTH_KILL)
+
+    @property
+    def kills_core(self) -> bool:
+        return self in (FaultKind.CORE_KILL, FaultKind.CORE_DEADLOCK, FaultKind.MEMORY_LEAK)
 
     def bound_ns(self, threshold_cycles: int, cycle_ns: int) -> int:
         """... and this long after a hang, which takes the guard `threshold_cycles` cycles to believe."""
@@ -49,4 +69,12 @@ def inject(kind: FaultKind, store: DataStore) -> int:
         store.inject(Inject.SPIN)
     else:
         os.kill(pid, _SIGNALS[kind])
+    return t_ns
+
+
+def kill(*pids: int) -> int:
+    """SIGKILL to all of them, one right after the other; CLOCK_MONOTONIC in ns from just before."""
+    t_ns = time.monotonic_ns()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
     return t_ns

@@ -42,7 +42,8 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 90.0) -> str:
 def left_behind(pid: int) -> list[str]:
     """Shared memory, folders, interfaces and processes of a benchmark that was process `pid`."""
     name = f"bench-{pid}"
-    places = [Path("/dev/shm", f"fieldstack-{name}"), Path("/run/fieldstack", name)]
+    places = [Path("/dev/shm", f"fieldstack-{name}"), Path("/dev/shm", f"fieldstack-{name}.events")]
+    places += [Path("/run/fieldstack", name)]
     places += [Path("/sys/class/net", f"fm{pid}.0"), Path("/sys/class/net", f"fs{pid}.0")]
     found = [str(place) for place in places if place.exists()]
     for process in Path("/proc").iterdir():
@@ -103,6 +104,19 @@ def test_failover_writes_what_the_slaves_saw(tmp_path: Path, fault: str) -> None
         "recovered",
     ]
     assert found["back_in_op_ms"]["p50"] < found["moving_again_ms"]["p50"]
+    assert left_behind(process.pid) == []
+
+
+@pytest.mark.parametrize("fault", ["nonrt-kill", "disk-full"])
+def test_faults_of_the_rest_lose_nothing(tmp_path: Path, fault: str) -> None:
+    options = ("--runs", "1", "--settle", "0.2", "--json", str(tmp_path / "f.json"))
+    process = bench("failover", "--fault", fault, *options)
+    output = finish(process)
+    found = read(tmp_path / "f.json")
+    assert (found["fault"], found["runs"]) == (fault, 1)
+    for name in ("detect_ms", "react_ms", "back_ms", "moving_again_ms"):
+        assert found[name]["p50"] > 0, output
+    assert set(found["lost"].values()) == {0}, output
     assert left_behind(process.pid) == []
 
 

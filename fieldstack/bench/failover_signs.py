@@ -1,0 +1,68 @@
+"""By which events a fault's detection, the reaction to it, and the way back are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fieldstack.bench.faults import FaultKind
+from fieldstack.events.event import Event
+from fieldstack.events.kinds import EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """An event of this kind whose fields have one of these values each."""
+
+    kind: EventKind
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def shows(self, event: Event) -> bool:
+        return event.kind == self.kind and all(
+            str(event.data.get(name)) in values for name, values in self.fields.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Each None: no event tells it, the segment does (or the fault has no such moment)."""
+
+    detect: Sign | None
+    react: Sign | None
+    back: Sign | None
+
+
+def _rt(*codes: str) -> Sign:
+    return Sign(EventKind.RT, {"code": codes})
+
+
+def _core(step: str) -> Sign:
+    return Sign(EventKind.RECOVERY_STEP, {"process": ("fieldstack-core",), "step": (step,)})
+
+
+_STOP = _rt("stop_reason", "axis_stop")
+_CORE = Signs(_core("detected"), _core("restart"), _core("heartbeat back"))
+SIGNS: dict[FaultKind, Signs] = {
+    FaultKind.NONRT_KILL: Signs(_rt("nonrt_dead", "nonrt_silent"), _STOP, Sign(EventKind.PROCESS_ADOPTED)),
+    FaultKind.BOTH_KILL: Signs(None, None, _rt("bus_op")),
+    FaultKind.SLAVE_LOSS: Signs(_rt("wkc_low", "slave_lost", "frame_lost"), _STOP, _rt("slave_recovered")),
+    FaultKind.CORE_KILL: _CORE,
+    FaultKind.CORE_DEADLOCK: _CORE,
+    FaultKind.MEMORY_LEAK: Signs(None, Sign(EventKind.ALERT), Sign(EventKind.PROCESS_STARTED)),
+    FaultKind.DISK_FULL: Signs(
+        Sign(EventKind.CHECKPOINT_FAILED), Sign(EventKind.ALERT), Sign(EventKind.CHECKPOINT_BACK)
+    ),
+}
+
+
+def first(sign: Sign | None, events: Iterable[Event], since_ns: int) -> int | None:
+    """When it was first seen from `since_ns` on, CLOCK_MONOTONIC; None: not."""
+    if sign is None:
+        return None
+    times = [event.t_ns for event in events if event.t_ns >= since_ns and sign.shows(event)]
+    return min(times, default=None)
+
+
+def rt_codes(events: Iterable[Event]) -> list[str]:
+    """The names of RT's own events."""
+    return [str(event.data.get("code")) for event in events if event.kind == EventKind.RT]
