@@ -10,6 +10,7 @@ from typing import Any
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
+from fieldstack.ha.actuators.alerting import Alerting
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import Degrade
 from fieldstack.ha.actuators.flights import Flights
@@ -73,7 +74,7 @@ class FailoverManager:
             ActionKind.REALLOCATE: ports.core.reallocate,
             ActionKind.CLEAR_LATCH: stops.clear_latch,
             ActionKind.RESET_FAULTS: stops.reset_faults,
-            ActionKind.SEND_ALERT: self._alert,
+            ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).carry,
             ActionKind.ANSWER: self._answer,
         }
 
@@ -157,8 +158,3 @@ class FailoverManager:
 
     def _answer(self, action: Action) -> None:
         self._ports.answer(action)
-
-    def _alert(self, action: Action) -> Carried:
-        event = self._ports.log.append(EventKind.ALERT, **action.event_fields())
-        self._ports.alerts.send(event)
-        return Outcome(True, "handed over") if action.id else None

@@ -32,6 +32,7 @@ from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
+from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.ha.process_monitor import ProcessMonitor
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
@@ -207,6 +208,7 @@ class Parts:
             Slaves(view, cell),
             Axes(view, cell),
             StoreHealth(store),
+            Tasks(view),
             self.checkpoint,
             self.modules,
             *self._module_set.probes,

@@ -1,0 +1,237 @@
+"""Orders are believed when they were read back; RT and Core are played on a real shared memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldstack.control.server import ControlServer
+from fieldstack.events import EventKind, EventReader
+from fieldstack.events.log import EventLog
+from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Evidence
+from fieldstack.ha.actuators.alerting import Alerting
+from fieldstack.ha.actuators.core_control import CoreControl
+from fieldstack.ha.actuators.degrade import Degrade
+from fieldstack.ha.actuators.flights import Flights
+from fieldstack.ha.actuators.outcome import Following, Outcome
+from fieldstack.ha.actuators.slaves import SlaveRestarts
+from fieldstack.ha.actuators.stops import Stops
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.modules import Modules, ProcessModule
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import RtPhase, Stop
+from fieldstack_rt.instance import Instance
+
+MS = 1_000_000
+CELL = CellMap(("x-drive", "y-drive"), ("x", "y"), (100, 100), {"left": 0b01, "right": 0b10})
+
+
+class PlayedRt:
+    """What a cycling RT process and a Main Core would write."""
+
+    def __init__(self, store: DataStore) -> None:
+        self.store = store
+        self.now = 10**12
+        self.status: Any = store.new("fs_rt_status")
+        self.status.axis_count, self.status.epoch = 2, store.rt_epoch
+        self.bus: Any = store.new("fs_rt_bus")
+        self.bus.slave_count = 2
+        lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), RtPhase.CYCLING)
+
+    def cycle(self, ms: int = 1) -> int:
+        self.now += ms * MS
+        self.status.cycle += 1
+        self.status.cycle_ns = self.now
+        lib.fs_block_write(self.store.raw, lib.FS_BLOCK_RT_STATUS, self.status)
+        self.store.write_rt_bus(self.bus)
+        return self.now
+
+    def echo(self, per_mille: int) -> None:
+        record = self.store.new("fs_core_status")
+        record.speed_override = per_mille
+        self.store.write_core_status(record)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataStore]:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    made = DataStore.create(Instance(f"t-act-{os.getpid()}"))
+    yield made
+    made.unlink()
+
+
+@pytest.fixture
+def rt(store: DataStore) -> PlayedRt:
+    return PlayedRt(store)
+
+
+def order(kind: ActionKind, **fields: Any) -> Action:
+    return Action(kind, "a-rule", "a cause", **fields)
+
+
+def followed(carried: object) -> Following:
+    assert isinstance(carried, Following)
+    return carried
+
+
+def test_a_degraded_cell_is_one_whose_core_and_axes_obey(store: DataStore, rt: PlayedRt) -> None:
+    rt.echo(1000)
+    rt.status.axes[1].velocity = 50_000
+    carried = followed(
+        Degrade(store, CELL).carry(order(ActionKind.DEGRADE, override_percent=40, groups=("group:right",)))
+    )
+    assert (store.speed_override, store.axes_blocked) == (400, 0b10)
+    assert "axis:y still moves" in str(carried.look(rt.cycle()))
+    rt.status.axes[1].velocity = 0
+    assert "still runs at 100 %" in str(carried.look(rt.cycle()))
+    rt.echo(400)
+    assert carried.look(rt.cycle()) == Outcome(True, "speed override 40 %, standing: group:right")
+
+
+def test_a_group_that_does_not_exist_is_refused_by_name(store: DataStore) -> None:
+    carried = Degrade(store, CELL).carry(order(ActionKind.DEGRADE, groups=("group:top",)))
+    assert isinstance(carried, Outcome)
+    assert not carried.confirmed
+    assert "top" in carried.text
+    assert "left, right" in carried.text
+    assert store.axes_blocked == 0
+
+
+def test_slave_restarts_are_one_at_a_time_and_need_answer_and_op(store: DataStore, rt: PlayedRt) -> None:
+    restarts = SlaveRestarts(store, CELL)
+    first = followed(restarts.carry(order(ActionKind.RESTART_SLAVE, subject="slave:x-drive")))
+    second = followed(restarts.carry(order(ActionKind.RESTART_SLAVE, subject="slave:y-drive")))
+    now = rt.cycle()
+    assert "RT has not answered" in str(first.look(now))
+    assert "earlier bus command" in str(second.look(now))
+    sent = store.bus_command()
+    assert (int(sent.sequence), int(sent.slaves[0])) == (1, 0b01)
+    rt.bus.command_done, rt.bus.command_ok = 1, 1
+    assert "not OP" in str(first.look(rt.cycle()))
+    rt.bus.slaves[0].al_state = 8
+    assert first.look(rt.cycle()) == Outcome(True, "back in OP")
+    second.look(rt.now)
+    assert int(store.bus_command().slaves[0]) == 0b10
+    rt.bus.command_done, rt.bus.command_ok, rt.bus.command_text = 2, 0, b"no answer in INIT"
+    assert second.look(rt.cycle()) == Outcome(False, "no answer in INIT")
+
+
+def test_the_permit_counts_when_the_cycle_shows_it(store: DataStore, rt: PlayedRt, tmp_path: Path) -> None:
+    log = EventLog(tmp_path, sync=False)
+    stops = Stops(store, log)
+    rt.status.stop_reason = Stop.NONE
+    carried = followed(stops.permit(False))
+    assert "does not show it" in str(carried.look(rt.cycle()))
+    rt.status.stop_reason = Stop.PERMIT
+    found = carried.look(rt.cycle())
+    assert isinstance(found, Outcome)
+    assert found.confirmed
+    late = followed(stops.permit(False)).look(rt.now + 10**9)
+    assert isinstance(late, Outcome)
+    assert "RT does not cycle" in late.text
+    log.close()
+
+
+def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> None:
+    told: list[tuple[str, bool]] = []
+    flights = Flights(lambda action, outcome, _took: told.append((action.rule, outcome.confirmed)))
+    awaited = Following(lambda _now: "the moon", 100 * MS, "track")
+    flights.begin(order(ActionKind.SAFE_MODE_ENTER, id=1), awaited, 0)
+    flights.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, timeout_ns=50 * MS), awaited, 10 * MS)
+    assert flights.look(20 * MS) == (ActionOutcome(1, True, "overtaken by SAFE_MODE_EXIT [a-rule]", 10 * MS),)
+    assert flights.busy
+    assert flights.describe(30 * MS)[0]["awaited"] == "the moon"
+    (late,) = flights.look(60 * MS)
+    assert (late.id, late.confirmed, late.text) == (2, False, "not read back within 50 ms: the moon")
+    assert not flights.busy
+    assert told == [("a-rule", True), ("a-rule", False)]
+
+
+def test_a_module_process_is_restarted_alone(tmp_path: Path) -> None:
+    module = ProcessModule("health", ("/bin/sh", "-c", "exec sleep 30"), tmp_path, 4096)
+    modules = Modules((module,))
+    modules.start()
+    try:
+        pid = (tmp_path / "fieldstack-health.pid").read_text()
+        carried = followed(modules.carry(order(ActionKind.RESTART_MODULE, subject="module:health")))
+        now = 0
+        while isinstance(found := carried.look(now), str):
+            modules.tick()
+            now += 20 * MS
+            threading.Event().wait(0.005)
+            assert now < 60_000 * MS
+        assert found == Outcome(True, "at work, start 2")
+        assert (tmp_path / "fieldstack-health.pid").read_text() != pid
+        assert [one.value for one in modules.measures(0)] == [0.0]
+    finally:
+        modules.close()
+    assert [one.value for one in modules.measures(0)] == [1.0]
+
+
+def test_a_reallocation_is_asked_of_core_and_never_waited_for(tmp_path: Path) -> None:
+    core = CoreControl(tmp_path / "core.sock", timeout_s=5.0)
+    try:
+        refused = core.reallocate(order(ActionKind.REALLOCATE, subject="slave:x"))
+        assert isinstance(refused, Outcome)
+        carried = followed(core.reallocate(order(ActionKind.REALLOCATE, subject="group:left")))
+        assert "does not answer" in answered(carried).text
+        server = ControlServer(tmp_path / "core.sock")
+        again = followed(core.reallocate(order(ActionKind.REALLOCATE, subject="group:left")))
+        client = None
+        while client is None:
+            client = server.accept()
+        commands = []
+        while not commands:
+            commands = server.receive(client)
+        assert (commands[0].name, commands[0].data["group"]) == ("reallocate", "left")
+        server.answer(client, ok=True, message="2 tasks moved to right")
+        assert answered(again) == Outcome(True, "2 tasks moved to right")
+        server.close()
+    finally:
+        core.close()
+
+
+def answered(carried: Following) -> Outcome:
+    for _ in range(2000):
+        if isinstance(found := carried.look(0), Outcome):
+            return found
+        threading.Event().wait(0.005)
+    raise AssertionError("no answer")
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def send(self, event: Any) -> None:
+        self.texts.append(event.text)
+
+
+def test_an_alert_of_a_lost_working_counter_names_the_slave(
+    store: DataStore, rt: PlayedRt, tmp_path: Path
+) -> None:
+    log, heard = EventLog(tmp_path, sync=False), Heard()
+    alerting = Alerting(store, log, heard)  # type: ignore[arg-type]
+    seen = Evidence(FactKind.WORKING_COUNTER_LOW, "cell", 5.0, 5.0)
+    carried = followed(alerting.carry(order(ActionKind.SEND_ALERT, evidence=seen)))
+    assert carried.look(rt.cycle()) == "RT looks for the cause"
+    assert heard.texts == []
+    rt.bus.diagnosis = b"slave y-drive does not answer"
+    assert isinstance(carried.look(rt.cycle(40)), Outcome)
+    late = followed(alerting.carry(order(ActionKind.SEND_ALERT, evidence=seen)))
+    rt.bus.diagnosis = b"\0" * 8
+    late.look(rt.cycle())
+    assert isinstance(late.look(rt.cycle(300)), Outcome)
+    assert alerting.carry(order(ActionKind.SEND_ALERT)) is None, "any other alert goes out at once"
+    assert "slave y-drive does not answer" in heard.texts[0]
+    assert "found no cause yet" in heard.texts[1]
+    log.close()
+    events = [event for event in EventReader(tmp_path).read() if event.kind is EventKind.ALERT]
+    assert events[0].data["fact"] == "working_counter_low"
