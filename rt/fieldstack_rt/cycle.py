@@ -67,8 +67,13 @@ class CycleThread:
     def set_supervised(self, supervised: bool) -> None:
         lib.fs_cycle_set_supervised(self._cycle, int(supervised))
 
-    def set_enabled(self, enabled: bool) -> None:
-        lib.fs_cycle_set_enabled(self._cycle, int(enabled))
+    def set_enabled(self, axes: int) -> None:
+        """Mask of the axes that may have power."""
+        lib.fs_cycle_set_enabled(self._cycle, axes)
+
+    def set_lost(self, axes: int, wkc: int) -> None:
+        """Axes (mask) that must stand because of their slaves; what these no longer add to the counter."""
+        lib.fs_cycle_set_lost(self._cycle, axes, wkc)
 
     def quiesce(self) -> None:
         """Axes come to a stand and are switched off; the exchange goes on."""
@@ -117,6 +122,7 @@ def configuration(
     for number, axis in enumerate(plan.axes):
         stop_category = plan.slaves[axis.slave].stop_category
         _fill_axis(config.axes[number], axis, context.slaves[axis.slave], stop_category)
+    _fill_groups(config, plan, context)
     _fill_io(config, plan, context)
     safe = safe_image(plan, context)
     ffi.memmove(config.safe_image, safe, len(safe))
@@ -154,6 +160,26 @@ def _fill_axis(native: Any, axis: AxisPlan, image: SlaveImage, stop_category: in
     native.velocity_max = axis.velocity_max_counts_s
     native.position_min, native.position_max = axis.position_min_counts, axis.position_max_counts
     native.start_tolerance = max(2.0, axis.following_error_max_counts * START_TOLERANCE_SHARE)
+
+
+def _fill_groups(config: Any, plan: BusPlan, context: SoemContext) -> None:
+    config.group_count = len(plan.groups)
+    for number, group in enumerate(plan.groups):
+        config.groups[number].axes, config.groups[number].essential = group.mask, int(group.essential)
+    config.diagnosis_cycles = plan.loss_diagnosis_ns // plan.cycle_time_ns
+    config.excusable_wkc = excusable_wkc(plan, context.expected_wkc)
+
+
+def excusable_wkc(plan: BusPlan, expected_wkc: int) -> int:
+    """What the slaves of non-essential groups add to the working counter.
+
+    0 where the image is so large that SOEM splits it: a slave may count more than once there, and what a loss
+    takes from the counter is not known. Then every loss stops all axes.
+    """
+    if expected_wkc != plan.expected_wkc:
+        return 0
+    lost = [at for group in plan.groups if not group.essential for at in group.slaves]
+    return sum(plan.slaves[at].wkc_share for at in lost)
 
 
 def _fill_io(config: Any, plan: BusPlan, context: SoemContext) -> None:

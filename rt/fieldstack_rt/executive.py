@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fieldstack_rt.loads import Load
 
 HOUSEKEEPING_S = 0.01
+LOOK_S = 0.003
+"""Between looks at the working counter, where slaves of non-essential groups may be lost."""
 STAND_TIMEOUT_S = 5.0
 
 
@@ -141,8 +143,18 @@ class RTExecutive:
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
             next_s = max(next_s + HOUSEKEEPING_S, time.monotonic())
-            if self._stop_asked(next_s - time.monotonic()):
+            if self._rest_until(next_s):
                 return
+
+    def _rest_until(self, until_s: float) -> bool:
+        """True if the end was asked for. A loss that must be explained soon ends the rest."""
+        assert self._house is not None  # noqa: S101 - made before the bus came up
+        while True:
+            left_s = until_s - time.monotonic()
+            if self._stop_asked(min(left_s, LOOK_S) if self._house.may_lose else left_s):
+                return True
+            if self._house.urgent or time.monotonic() >= until_s:
+                return False
 
     def _take_down(self) -> None:
         """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""

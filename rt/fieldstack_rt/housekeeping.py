@@ -9,11 +9,11 @@ from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.diagnosis import explain
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.recovery import EventKind, Recovery, RecoveryEvent
-from fieldstack_ethercat.wire.al import AlState
-from fieldstack_rt import positions
-from fieldstack_rt.cycle import CycleThread
-from fieldstack_rt.datastore.layout import EventCode
+from fieldstack_rt.axis_power import AxisPower
+from fieldstack_rt.cycle import CycleThread, excusable_wkc
+from fieldstack_rt.datastore.layout import NO_DC, EventCode
 from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.losses import Loss, Losses, lost_of
 from fieldstack_rt.realtime import Degraded
 
 CALM_PERIOD_NS = 100_000_000
@@ -48,6 +48,10 @@ class Housekeeping:
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
         self._lost_ns: dict[int, int] = {}
+        self._losses: Losses | None = None
+        self._loss = Loss(axes=0, wkc=0, well=0, essential=False)
+        self.may_lose = any(group.slaves and not group.essential for group in plan.groups)
+        """Whether there are slaves whose loss does not stop all axes."""
         self._next_ns = 0
         self._recoveries = 0
         if degraded:
@@ -57,15 +61,39 @@ class Housekeeping:
     def run(self, now_ns: int) -> None:
         """Reads states when it is time or when the working counter is wrong; brings slaves and axes back."""
         status = self._store.rt_status()
-        whole = bool(status.wkc == status.expected_wkc)
+        if self._losses is None:  # before any loss the expected counter is the whole bus's
+            self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
+        whole = _is_whole(status)
         if not whole or self._lost_ns or now_ns >= self._next_ns:
             self._next_ns = now_ns + CALM_PERIOD_NS
-            for event in self._recovery.run(now_ns):
+            events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
+            self._tell_losses(self._losses)
+            for event in (*events, *self._recovery.act()):
                 self._note(event, now_ns)
             self.tell("; ".join(explain(self._recovery.states)), now_ns)
-        in_op = all(state.state is AlState.OP for state in self._recovery.states)
-        lost = not in_op or status.bad_wkc_row >= self._wkc_limit
-        self._power.run(status, bus_well=whole and in_op, bus_lost=lost)
+        self._give_power(status, self._losses, whole=whole)
+
+    def _exchange_is_whole(self) -> bool:
+        return _is_whole(self._store.rt_status())
+
+    @property
+    def urgent(self) -> bool:
+        """A working counter that the loss of a slave of a non-essential group may explain: look at once."""
+        raw = self._store.raw.rt_status
+        return self.may_lose and 0 <= raw.wkc < raw.expected_wkc
+
+    def _tell_losses(self, losses: Losses) -> None:
+        """Before anything that takes time: the other groups' axes go on only if this is in time."""
+        loss = losses.judge(lost_of(self._recovery.states))
+        if loss != self._loss:
+            self._cycle.set_lost(loss.axes, loss.wkc)
+        self._loss = loss
+
+    def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> None:
+        loss, wkc, row = self._loss, int(status.wkc), int(status.bad_wkc_row)
+        bus_lost = loss.essential or losses.unexplained(wkc, row, self._wkc_limit)
+        lost = losses.all_axes if bus_lost else loss.axes
+        self._power.run(status, well=loss.well if whole else 0, lost=lost)
 
     def _note(self, event: RecoveryEvent, now_ns: int) -> None:
         state = self._recovery.states[event.position]
@@ -82,71 +110,21 @@ class Housekeeping:
         record = self._store.new("fs_rt_bus")
         record.read_ns, record.recoveries = now_ns, self._recoveries
         record.slave_count = len(self._plan.slaves)
+        lost = lost_of(self._recovery.states)
         for state in self._recovery.states:
             slave = record.slaves[state.position]
             slave.al_state, slave.al_status_code = state.status, state.al_status_code
+            slave.lost = int(state.position in lost)
+            slave.dc_difference_ns = NO_DC
         record.interface = self._bus.interface.encode()
         record.setup = _fit(self._setup)
         record.diagnosis = _fit(diagnosis)
         self._store.write_rt_bus(record)
 
 
+def _is_whole(status: Any) -> bool:
+    return bool(status.bad_wkc_row == 0 and status.wkc >= status.expected_wkc)
+
+
 def _fit(text: str) -> bytes:
     return text.encode()[:TEXT_BYTES].decode(errors="ignore").encode()
-
-
-class AxisPower:
-    """Gives the axes power once the bus is whole and they stand where they should.
-
-    Power is taken back when the bus fails, so that each return is checked like the first. Axes that stand
-    elsewhere than their checkpoint says get power only after a person's reset, which confirms the positions.
-    """
-
-    def __init__(self, store: DataStore, plan: BusPlan, cycle: CycleThread) -> None:
-        self._store, self._plan, self._cycle = store, plan, cycle
-        self._enabled = False
-        self._bus_was_well = False
-        self._refused_at_reset: int | None = None
-        # Read before this process's first cycle: what its predecessor published last.
-        self._last = positions.last_published(store, len(plan.axes))
-
-    def run(self, status: Any, *, bus_well: bool, bus_lost: bool) -> None:
-        """One look. The bus must have been well for two looks: a cycle with fresh positions lies between.
-
-        A frame or two that got lost are neither well nor lost: axes that have power keep it and go on.
-        """
-        if bus_well and self._bus_was_well and not self._enabled:
-            self._try_to_enable(status)
-        elif bus_lost and self._enabled:
-            self._set(False)
-        elif bus_well and self._enabled:
-            self._last = [int(status.axes[number].position) for number in range(len(self._plan.axes))]
-        self._bus_was_well = bus_well
-
-    def _set(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self._cycle.set_enabled(enabled)
-
-    def _try_to_enable(self, status: Any) -> None:
-        resets = self._store.reset_count
-        if self._refused_at_reset == resets:
-            return
-        if self._refused_at_reset is None and self._positions_differ(status):
-            self._refused_at_reset = resets
-            return
-        self._refused_at_reset = None
-        self._set(True)
-
-    def _positions_differ(self, status: Any) -> bool:
-        """Axes pass that stand where either record says: a checkpoint may be old where Non-RT was held up."""
-        axes = self._plan.axes
-        records = [found for found in (self._last, positions.checkpointed(self._store, len(axes))) if found]
-        if not records:
-            return False  # a new cell: nothing is known that could differ
-        actual = [int(status.axes[number].position) for number in range(len(axes))]
-        found = min((positions.differences(axes, known, actual) for known in records), key=len)
-        for item in found:
-            self._store.host_events.push(EventCode.POSITIONS_DIFFER, item.axis, item.difference, item.allowed)
-        if not found:
-            self._store.host_events.push(EventCode.POSITIONS_CHECKED, a=len(axes))
-        return bool(found)

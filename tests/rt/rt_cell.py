@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,10 +117,13 @@ class RtCell:
 
 @contextlib.contextmanager
 def rt_cell(
-    instance: Instance, *, threshold_cycles: int = 5, own_nonrt: bool = False, options: Sequence[str] = ()
+    instance: Instance, *, threshold_cycles: int = 5, own_nonrt: bool = False, groups: str = ""
 ) -> Iterator[RtCell]:
-    """A cell with one RT process, free to move. `own_nonrt`: its Non-RT side is a process, to be killed."""
-    plan = BusConfig.from_file(CONFIG).to_plan()
+    """A cell with one RT process, free to move. `own_nonrt`: its Non-RT side is a process, to be killed.
+
+    `groups`: YAML of axis groups, to be added to the bus configuration.
+    """
+    plan = BusConfig.from_text(CONFIG.read_text(encoding="utf-8") + groups).to_plan()
     instance.plan_file.write_text(plan.to_json())
     with running_segment() as segment:
         store = DataStore.create(instance)
@@ -135,7 +138,7 @@ def rt_cell(
                 cell.start_nonrt()
             else:
                 cell.beating.set()
-            cell.start_rt(*options)
+            cell.start_rt()
             cell.wait_until_free_to_move()
             yield cell
         finally:

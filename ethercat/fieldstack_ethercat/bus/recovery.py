@@ -7,7 +7,7 @@ clock and touches no wire. The master's native cycle goes on meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -176,13 +176,32 @@ class Recovery:
         self._memory: tuple[Memory, ...] | None = None
         self.states: tuple[SlaveState, ...] = ()
         """As read by the last pass."""
+        self._steps: tuple[tuple[int, Step], ...] = ()
 
     def run(self, now_ns: int, allow_op: bool = True) -> tuple[RecoveryEvent, ...]:
         """One pass: read states, decide, act. Returns what happened; a failed step is an event, no error."""
-        self.states = self._bus.read_states()
+        return (*self.read(now_ns, allow_op), *self.act())
+
+    def read(
+        self, now_ns: int, allow_op: bool = True, exchange_is_whole: Callable[[], bool] | None = None
+    ) -> tuple[RecoveryEvent, ...]:
+        """The quick half of a pass: read states and decide. Returns what happened.
+
+        Where nobody answers although the exchange is whole, the frame that asked was lost, not the slaves:
+        then nothing is decided.
+        """
+        states = self._bus.read_states()
+        if exchange_is_whole and not any(s.answers for s in states) and self.states and exchange_is_whole():
+            return ()
+        self.states = states
         decision = decide(now_ns, self.states, self._memory or forget(self.states), allow_op)
-        self._memory = decision.memory
-        return (*decision.events, *self._act(decision.steps))
+        self._memory, self._steps = decision.memory, decision.steps
+        return decision.events
+
+    def act(self) -> tuple[RecoveryEvent, ...]:
+        """The other half: take the steps decided on, tens of milliseconds for a slave that is set up anew."""
+        steps, self._steps = self._steps, ()
+        return tuple(self._act(steps))
 
     def _act(self, steps: Sequence[tuple[int, Step]]) -> list[RecoveryEvent]:
         failed = []

@@ -12,7 +12,17 @@ HERE = Path("rt/fieldstack_rt/native")
 PUBLIC = ["layout.h", "store.h", "agent.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
 HEADERS = [*PUBLIC, "cycle_state.h", "thread.h", "witness.h", "safe_frames.h"]
 SOURCES = [
-    *("store.c", "thread.c", "agent.c", "axis.c", "stop.c", "setpoints.c", "exchange.c", "cycle.c"),
+    *(
+        "store.c",
+        "thread.c",
+        "agent.c",
+        "axis.c",
+        "stop.c",
+        "groups.c",
+        "setpoints.c",
+        "exchange.c",
+        "cycle.c",
+    ),
     *("witness.c", "safe_frames.c", "guard.c", "bare_loop.c"),
 ]
 

@@ -17,15 +17,22 @@ void fs_cycle_tell(fs_cycle *cycle, uint64_t now, uint32_t code, uint32_t subjec
     fs_event_push(&cycle->store->cycle_events, now, code, subject, a, b, c);
 }
 
-int fs_cycle_all_standing(const fs_cycle *cycle) {
+uint64_t fs_cycle_axes(const fs_cycle *cycle) {
+    uint32_t count = cycle->config.axis_count;
+    return count >= 64 ? UINT64_MAX : (1ull << count) - 1;
+}
+
+int fs_cycle_standing_all(const fs_cycle *cycle, uint64_t axes) {
+    axes &= ~fs_load64(&cycle->lost);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
-        if (!fs_axis_standing(&cycle->axes[i])) return 0;
+        if (axes >> i & 1 && !fs_axis_standing(&cycle->axes[i])) return 0;
     return 1;
 }
 
 static int all_at_rest(const fs_cycle *cycle, double dt_s) {
+    uint64_t known = ~fs_load64(&cycle->lost);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
-        if (!fs_axis_at_rest(&cycle->axes[i], &cycle->config.axes[i], dt_s)) return 0;
+        if (known >> i & 1 && !fs_axis_at_rest(&cycle->axes[i], &cycle->config.axes[i], dt_s)) return 0;
     return 1;
 }
 
@@ -76,11 +83,13 @@ static void copy_spans(uint8_t *image, const fs_span *spans, uint32_t count, uin
 }
 
 static void follow_enabling(fs_cycle *cycle, uint64_t now) {
-    uint32_t enabled = fs_load32(&cycle->enabled);
-    if (enabled && !cycle->was_enabled) cycle->own_resets++; /* faults of the time before are reset once */
+    uint64_t enabled = fs_load64(&cycle->enabled), fresh = enabled & ~cycle->was_enabled;
     cycle->was_enabled = enabled;
     uint32_t all = enabled && cycle->config.axis_count > 0;
-    for (uint32_t i = 0; i < cycle->config.axis_count; i++) all = all && fs_axis_enabled(&cycle->axes[i]);
+    for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
+        cycle->own_resets[i] += fresh >> i & 1; /* faults of the time before are reset once */
+        all = all && fs_axis_enabled(&cycle->axes[i]);
+    }
     if (all && !cycle->all_enabled) fs_cycle_tell(cycle, now, FS_EV_AXES_ENABLED, 0, cycle->config.axis_count, 0, 0);
     cycle->all_enabled = all;
 }
@@ -94,14 +103,16 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     uint32_t stop = fs_cycle_stop_reason(cycle, now);
     if (stop != cycle->status.stop_reason) fs_cycle_tell(cycle, now, FS_EV_STOP_REASON, 0, stop, cycle->status.stop_reason, 0);
     cycle->status.stop_reason = stop;
-    int following = fs_cycle_take_setpoint(cycle, now, stop, dt_s);
-    fs_axis_demand demand = { stop, fs_load32(&cycle->store->reset_count) + cycle->own_resets,
-                              cycle->was_enabled && stop != FS_STOP_ESTOP &&
-                                  (fs_cycle_keeps_power(cycle, stop) || !all_at_rest(cycle, dt_s)),
-                              dt_s };
+    uint64_t following = fs_cycle_take_setpoint(cycle, now, stop, dt_s);
+    cycle->status.axes_playing = following;
+    int keep = stop != FS_STOP_ESTOP && (fs_cycle_keeps_power(cycle, stop) || !all_at_rest(cycle, dt_s));
+    uint32_t resets = fs_load32(&cycle->store->reset_count);
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
-        fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, following);
+        fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
+                                  keep && cycle->was_enabled >> i & 1, dt_s };
+        fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, (int)(following >> i & 1));
+        if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0; /* its position is stale */
         fs_axis_write(&cycle->axes[i], &config->axes[i], outputs);
     }
     int io_live = stop <= FS_STOP_DRY; /* plain outputs: category 0, safe as soon as anything else stops the axes */
@@ -117,17 +128,11 @@ static void take_inputs(fs_cycle *cycle) {
                sizeof cycle->status.io_inputs, &cycle->status.inputs_size, 0);
 }
 
-static uint64_t all_axes(const fs_cycle *cycle) {
-    uint32_t count = cycle->config.axis_count;
-    return count >= 64 ? UINT64_MAX : (1ull << count) - 1;
-}
-
 static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_store *store = cycle->store;
     fs_rt_status *status = &cycle->status;
     status->cycle++;
     status->cycle_ns = fs_now_ns();
-    status->axes_playing = status->stream_state == FS_STREAM_PLAYING ? all_axes(cycle) : 0;
     int missed = (flags & FS_SAMPLE_LATE) || status->wake_ns + status->exchange_ns > cycle->config.cycle_time_ns;
     status->late_row = missed ? status->late_row + 1 : 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) status->axes[i] = cycle->axes[i].state;
@@ -139,8 +144,10 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_set64(&statistics->sample_head, head + 1);
     fs_set64(&store->rt_beat_ns, status->cycle_ns);
     fs_add64(&store->rt_beat, 1);
-    uint32_t stands = fs_cycle_all_standing(cycle);
-    for (uint32_t i = 0; stands && i < cycle->config.axis_count; i++) stands = !fs_axis_enabled(&cycle->axes[i]);
+    uint32_t stands = fs_cycle_standing_all(cycle, UINT64_MAX);
+    uint64_t known = ~fs_load64(&cycle->lost);
+    for (uint32_t i = 0; stands && i < cycle->config.axis_count; i++)
+        stands = !(known >> i & 1) || !fs_axis_enabled(&cycle->axes[i]);
     fs_set32(&cycle->standing, stands);
 }
 
@@ -266,8 +273,17 @@ static int offsets_fit(const fs_cycle_config *config) {
     return 1;
 }
 
+/* An axis in no group would be judged by none. */
+static int groups_cover(const fs_cycle_config *config) {
+    uint64_t covered = 0;
+    for (uint32_t i = 0; i < config->group_count && i < 64; i++) covered |= config->groups[i].axes;
+    for (uint32_t i = 0; i < config->axis_count && i < 64; i++)
+        if (!(covered >> i & 1)) return 0;
+    return 1;
+}
+
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
-    if (config->axis_count > 64 || config->io_output_spans > 64 || config->io_input_spans > 64 ||
+    if (config->axis_count > 64 || config->group_count > 64 || !groups_cover(config) || config->io_output_spans > 64 || config->io_input_spans > 64 ||
         config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 || !offsets_fit(config))
         return EINVAL;
     cycle->config = *config;
@@ -281,7 +297,13 @@ int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
 }
 
 void fs_cycle_set_supervised(fs_cycle *cycle, int in_op) { fs_set32(&cycle->supervised, (uint32_t)in_op); }
-void fs_cycle_set_enabled(fs_cycle *cycle, int enabled) { fs_set32(&cycle->enabled, (uint32_t)enabled); }
+void fs_cycle_set_enabled(fs_cycle *cycle, uint64_t axes) { fs_set64(&cycle->enabled, axes); }
+
+void fs_cycle_set_lost(fs_cycle *cycle, uint64_t axes, int32_t wkc) {
+    fs_set64(&cycle->lost, axes);
+    fs_set32(&cycle->lost_wkc, (uint32_t)wkc);
+}
+
 void fs_cycle_quiesce(fs_cycle *cycle) { fs_set32(&cycle->quiesce, 1); }
 int fs_cycle_standing(const fs_cycle *cycle) { return (int)fs_load32(&cycle->standing); }
 

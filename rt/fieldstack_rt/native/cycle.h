@@ -11,6 +11,8 @@
 
 typedef struct fs_span { uint32_t offset, size; } fs_span;
 
+typedef struct fs_group { uint64_t axes; uint32_t essential, pad; } fs_group;
+
 typedef struct fs_cycle_config {
     uint64_t context;              /* ecx_contextt * of pysoem's master */
     uint64_t send;                 /* int ecx_send_processdata(ecx_contextt *) */
@@ -22,11 +24,15 @@ typedef struct fs_cycle_config {
     int32_t socket;                /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
     int32_t expected_wkc;
     uint32_t wkc_limit;            /* bad cycles in a row that stop the axes */
+    int32_t excusable_wkc;         /* share of the slaves that belong to non-essential groups only */
+    uint32_t diagnosis_cycles;     /* so long may a counter that such slaves can explain go unexplained */
     fs_agent_settings agent;       /* defaults of the HA agent; 0: built in */
     uint32_t fault_injection;
     uint32_t axis_count;
+    uint32_t group_count;          /* each axis is in one group */
     uint32_t io_output_spans, io_input_spans;
     fs_axis_config axes[64];
+    fs_group groups[64];
     fs_span io_outputs[64], io_inputs[64]; /* of slaves that are no axes */
     uint8_t safe_image[4096];
 } fs_cycle_config;
@@ -40,7 +46,10 @@ uint32_t fs_cycle_degraded(const fs_cycle *cycle);
 /* Begins to exchange.  The configuration is copied. */
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config);
 void fs_cycle_set_supervised(fs_cycle *cycle, int in_op); /* working counter faults count from now on */
-void fs_cycle_set_enabled(fs_cycle *cycle, int enabled);  /* axes may be powered */
+void fs_cycle_set_enabled(fs_cycle *cycle, uint64_t axes); /* mask: axes that may be powered */
+/* Axes that must stand because their slaves are lost or restarted, and what these slaves' share of the working
+ * counter is, which is no longer expected. */
+void fs_cycle_set_lost(fs_cycle *cycle, uint64_t axes, int32_t wkc);
 /* Orderly end: stop the axes; then stop to exchange (0: stands, -1: still moving after the time);
  * then let the bus go and end the thread. */
 void fs_cycle_quiesce(fs_cycle *cycle);

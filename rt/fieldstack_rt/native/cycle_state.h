@@ -21,7 +21,8 @@ struct fs_cycle {
     uint64_t lock_timeout_ns;
     int lock_error;
     uint32_t command, ready, halted;         /* between Python's thread and this one: atomic */
-    uint32_t enabled, supervised, quiesce, standing;
+    uint32_t supervised, quiesce, standing, lost_wkc;
+    uint64_t enabled, lost;                  /* masks of axes */
 
     fs_cycle_config config;
     send_function send;
@@ -32,7 +33,15 @@ struct fs_cycle {
     fs_axis axes[64];
     fs_agent agent;
     uint64_t next_ns;
-    uint32_t own_resets, was_enabled, all_enabled, never_told, wkc_told, damage_told;
+    uint64_t was_enabled;                    /* mask of axes */
+    uint32_t own_resets[64];
+    uint32_t all_enabled, may_move, never_told, wkc_told, damage_told;
+    uint32_t unexcused_row;                  /* bad cycles that no loss in a non-essential group explains */
+    uint64_t held;                           /* axes whose own group must stand */
+    uint64_t powering;                       /* of those: they were given power and will soon have it */
+    uint64_t waited_ns;                      /* a stream waits for such axes */
+    uint64_t playing, commanded;             /* axes that follow; that the last setpoint commanded */
+    uint8_t axis_stop[64];                   /* enum fs_stop of the axis's own group */
     uint64_t faults_told;                    /* a bit an axis */
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
     long preemptions;
@@ -42,20 +51,28 @@ struct fs_cycle {
 
 /* ---- cycle.c ---- */
 void fs_cycle_tell(fs_cycle *cycle, uint64_t now, uint32_t code, uint32_t subject, int64_t a, int64_t b, int64_t c);
-int fs_cycle_all_standing(const fs_cycle *cycle);
+uint64_t fs_cycle_axes(const fs_cycle *cycle);   /* mask: all there are */
+/* Those of `axes` stand; axes of lost slaves do not count, nothing is known of them. */
+int fs_cycle_standing_all(const fs_cycle *cycle, uint64_t axes);
 /* How often the kernel took the CPU from this thread since the last call: tells preemption from a stall. */
 long fs_cycle_new_preemptions(fs_cycle *cycle);
 
 /* ---- stop.c: why the axes must stand ---- */
 void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now);
-uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now); /* enum fs_stop */
+uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now); /* enum fs_stop, of all axes */
+
+/* ---- groups.c: what of it concerns one group alone ---- */
+/* Judges all groups: fills axis_stop and held, and returns the worst reason of an essential one. */
+uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t now, uint64_t faulted);
+/* enum fs_stop that is shown for an axis, where all have reason `stop`. */
+uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop);
 
 /* Whether axes that came to rest for this reason are held under power. */
 int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop);
 
 /* ---- setpoints.c: the stream from the Main Core ---- */
-/* Takes this cycle's setpoint if there is one and it may be played; 1: the axes follow. */
-int fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s);
+/* Takes this cycle's setpoint if there is one and it may be played; the mask of the axes that follow it. */
+uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s);
 
 /* Setpoints of `last` and before are void. */
 void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last);

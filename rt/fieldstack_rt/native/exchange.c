@@ -3,17 +3,40 @@
 #include "cycle_state.h"
 #include "store.h"
 
+static void expect(fs_cycle *cycle, uint64_t now) {
+    fs_rt_status *status = &cycle->status;
+    int32_t expected = cycle->config.expected_wkc - (int32_t)fs_load32(&cycle->lost_wkc);
+    if (expected == status->expected_wkc) return;
+    fs_cycle_tell(cycle, now, FS_EV_SLAVES_EXCUSED, 0, expected, status->expected_wkc, (int64_t)fs_load64(&cycle->lost));
+    status->expected_wkc = expected;
+}
+
+/* A lost slave that is on its way back counts in part, then fully, before it is told to be back. */
+static int as_expected(const fs_cycle *cycle) {
+    const fs_rt_status *status = &cycle->status;
+    return status->wkc >= status->expected_wkc && status->wkc <= cycle->config.expected_wkc;
+}
+
+static void count_bad(fs_cycle *cycle) {
+    const fs_cycle_config *config = &cycle->config;
+    cycle->status.wkc_errors++;
+    cycle->status.bad_wkc_row++;
+    int excusable = cycle->status.wkc >= config->expected_wkc - config->excusable_wkc &&
+                    cycle->status.wkc < config->expected_wkc;
+    if (!excusable) cycle->unexcused_row++;
+}
+
 static uint32_t judge_wkc(fs_cycle *cycle, uint64_t now, uint64_t elapsed) {
     fs_rt_status *status = &cycle->status;
     uint32_t supervised = fs_load32(&cycle->supervised);
-    if (status->wkc == status->expected_wkc) {
+    expect(cycle, now);
+    if (as_expected(cycle)) {
         if (cycle->wkc_told) fs_cycle_tell(cycle, now, FS_EV_WKC_BACK, 0, status->bad_wkc_row, 0, 0);
-        cycle->wkc_told = status->bad_wkc_row = 0;
+        cycle->wkc_told = status->bad_wkc_row = cycle->unexcused_row = 0;
         return supervised ? FS_SAMPLE_OP : 0;
     }
     if (!supervised) return 0;
-    status->wkc_errors++;
-    status->bad_wkc_row++;
+    count_bad(cycle);
     if (status->wkc < 0) {
         status->lost_frames++;
         long preemptions = fs_cycle_new_preemptions(cycle);

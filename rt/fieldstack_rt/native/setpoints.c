@@ -5,6 +5,7 @@
 
 static void end_stream(fs_cycle *cycle, uint64_t now, uint32_t state, uint32_t code, uint32_t axis) {
     cycle->status.stream_state = state;
+    cycle->playing = 0;
     cycle->finished_stream = cycle->status.stream;
     if (code) fs_cycle_tell(cycle, now, code, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, 0);
 }
@@ -37,26 +38,61 @@ static const fs_setpoint *next_valid(fs_cycle *cycle, uint64_t now) {
     return NULL;
 }
 
+static void tell_out(fs_cycle *cycle, uint64_t now, uint32_t axis, const fs_setpoint *setpoint) {
+    double away = (double)setpoint->position[axis] - cycle->axes[axis].target;
+    fs_cycle_tell(cycle, now, FS_EV_AXIS_OUT, axis, (int64_t)setpoint->stream, (int64_t)away, 0);
+}
+
+static int accepts(const fs_cycle *cycle, uint32_t axis, const fs_setpoint *setpoint) {
+    return fs_axis_accepts(&cycle->axes[axis], &cycle->config.axes[axis], setpoint->position[axis]);
+}
+
+/* Axes whose group must stand stay out; each other one that is commanded must accept, or nothing begins. */
 static int begin_stream(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint) {
+    uint64_t commanded = setpoint->axes & fs_cycle_axes(cycle), wanted = commanded & ~cycle->held;
     cycle->status.stream = setpoint->stream;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
-        if (fs_axis_accepts(&cycle->axes[i], &cycle->config.axes[i], setpoint->position[i])) continue;
+        if (commanded >> i & 1 && !(wanted >> i & 1)) tell_out(cycle, now, i, setpoint);
+        int refused = wanted >> i & 1 ? !accepts(cycle, i, setpoint) : commanded && !wanted;
+        if (!refused) continue;
         end_stream(cycle, now, FS_STREAM_REFUSED, FS_EV_STREAM_REFUSED, i);
         return 0;
     }
-    cycle->status.stream_state = FS_STREAM_PLAYING;
+    cycle->playing = wanted;
+    cycle->commanded = commanded;
     cycle->damage_told = 0;
-    fs_cycle_tell(cycle, now, FS_EV_STREAM_STARTED, 0, (int64_t)setpoint->stream, 0, 0);
+    cycle->status.stream_state = FS_STREAM_PLAYING;
+    fs_cycle_tell(cycle, now, FS_EV_STREAM_STARTED, 0, (int64_t)setpoint->stream, (int64_t)wanted, 0);
     return 1;
 }
 
-/* All axes take the setpoint or none does. */
-static int play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint, double dt_s) {
+/* Into a running stream an axis comes only where the stream begins to command it: in the middle of a motion
+ * that it did not take part in, it would be pulled along. */
+static void join(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint) {
+    uint64_t commanded = setpoint->axes & fs_cycle_axes(cycle), fresh = commanded & ~cycle->commanded;
+    cycle->playing &= commanded;
+    for (uint32_t i = 0; fresh && i < cycle->config.axis_count; i++) {
+        if (!(fresh >> i & 1)) continue;
+        if (cycle->held >> i & 1 || !accepts(cycle, i, setpoint)) {
+            tell_out(cycle, now, i, setpoint);
+            continue;
+        }
+        cycle->playing |= 1ull << i;
+        fs_cycle_tell(cycle, now, FS_EV_AXIS_JOINED, i, (int64_t)setpoint->stream, 0, 0);
+    }
+    cycle->commanded = commanded;
+}
+
+/* All playing axes take the setpoint or none does. */
+static uint64_t play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint, double dt_s) {
     fs_axis before[64];
     uint32_t count = cycle->config.axis_count;
     memcpy(before, cycle->axes, count * sizeof(fs_axis));
+    join(cycle, now, setpoint);
+    uint64_t playing = cycle->playing;
     for (uint32_t i = 0; i < count; i++) {
         const fs_axis_config *axis = &cycle->config.axes[i];
+        if (!(playing >> i & 1)) continue;
         if (fs_axis_follow(&cycle->axes[i], axis, setpoint->position[i], setpoint->velocity[i], dt_s) == 0) continue;
         memcpy(cycle->axes, before, count * sizeof(fs_axis));
         end_stream(cycle, now, FS_STREAM_REFUSED, FS_EV_STREAM_REFUSED, i);
@@ -68,16 +104,38 @@ static int play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint, doub
     fs_setpoint_drop(&cycle->store->setpoints);
     cycle->status.setpoint_tail = cycle->store->setpoints.tail;
     if (last) end_stream(cycle, now, FS_STREAM_ENDED, FS_EV_STREAM_ENDED, 0);
+    return playing;
+}
+
+/* Axes that are just being powered are waited for, for a while: else a start would leave them out. */
+static int awaits_power(fs_cycle *cycle, const fs_setpoint *setpoint) {
+    static const uint64_t LONGEST_NS = 1000000000;
+    if (!(setpoint->axes & cycle->powering) || cycle->waited_ns > LONGEST_NS) {
+        cycle->waited_ns = 0;
+        return 0;
+    }
+    cycle->waited_ns += cycle->config.cycle_time_ns;
     return 1;
 }
 
-int fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s) {
+/* Axes of groups that must stand leave the stream; 0: nobody is left to play it. */
+static int drop_held(fs_cycle *cycle, uint64_t now) {
+    uint64_t dropped = cycle->playing & cycle->held;
+    cycle->playing &= ~dropped;
+    if (!dropped || cycle->playing) return 1;
+    end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
+    return 0;
+}
+
+uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
     if (stop != FS_STOP_NONE && stop != FS_STOP_DRY) {
         if (playing) end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
         return 0;
     }
-    if (!playing && (!cycle->all_enabled || !fs_cycle_all_standing(cycle))) return 0;
+    if (playing && !drop_held(cycle, now)) return 0;
+    uint64_t free = fs_cycle_axes(cycle) & ~cycle->held;
+    if (!playing && (!cycle->may_move || !fs_cycle_standing_all(cycle, free))) return 0;
     if (!playing) cycle->dry = 0; /* standing again: a new stream may begin */
     const fs_setpoint *setpoint = next_valid(cycle, now);
     if (playing && (!setpoint || setpoint->stream != cycle->status.stream)) {
@@ -85,6 +143,7 @@ int fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double 
         cycle->dry = 1;
         return 0;
     }
-    if (!setpoint || (!playing && !begin_stream(cycle, now, setpoint))) return 0;
+    if (!setpoint) return 0;
+    if (!playing && (awaits_power(cycle, setpoint) || !begin_stream(cycle, now, setpoint))) return 0;
     return play(cycle, now, setpoint, dt_s);
 }

@@ -36,33 +36,39 @@ static void watch_nonrt(fs_cycle *cycle, uint64_t now) {
     cycle->status.nonrt_gap_ns = agent->gap_ns;
 }
 
-static int any_axis_faulted(fs_cycle *cycle, uint64_t now) {
-    int any = 0;
+static uint64_t faulted_axes(fs_cycle *cycle, uint64_t now) {
+    uint64_t all = 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
-        int faulted = fs_axis_faulted(&cycle->axes[i]);
-        uint64_t bit = 1ull << i;
-        if (faulted != !!(cycle->faults_told & bit)) {
-            uint32_t code = faulted ? FS_EV_AXIS_FAULT : FS_EV_AXIS_FAULT_CLEARED;
+        uint64_t bit = fs_axis_faulted(&cycle->axes[i]) ? 1ull << i : 0;
+        if (bit != (cycle->faults_told & 1ull << i)) {
+            uint32_t code = bit ? FS_EV_AXIS_FAULT : FS_EV_AXIS_FAULT_CLEARED;
             fs_cycle_tell(cycle, now, code, i, cycle->axes[i].state.error_code, cycle->axes[i].state.statusword, 0);
-            cycle->faults_told ^= bit;
+            cycle->faults_told ^= 1ull << i;
         }
-        any |= faulted;
+        all |= bit;
     }
-    return any;
+    return all;
+}
+
+/* A counter that the loss of slaves of non-essential groups can explain has a little time to be explained. */
+static int wkc_lost(const fs_cycle *cycle) {
+    const fs_cycle_config *config = &cycle->config;
+    uint32_t patience = config->diagnosis_cycles > config->wkc_limit ? config->diagnosis_cycles : config->wkc_limit;
+    return cycle->unexcused_row >= config->wkc_limit || cycle->status.bad_wkc_row >= patience;
 }
 
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now) {
-    int faulted = any_axis_faulted(cycle, now);
+    uint32_t groups = fs_cycle_judge_groups(cycle, now, faulted_axes(cycle, now));
     watch_nonrt(cycle, now);
     uint32_t nonrt = fs_agent_stop(&cycle->agent);
     if (cycle->status.estop_seen) return FS_STOP_ESTOP;
     if (fs_load32(&cycle->quiesce)) return FS_STOP_SHUTDOWN;
-    if (cycle->status.bad_wkc_row >= cycle->config.wkc_limit) return FS_STOP_WKC;
-    if (faulted) return FS_STOP_AXIS_FAULT;
+    if (wkc_lost(cycle)) return FS_STOP_WKC;
+    if (groups > FS_STOP_NONRT_DEAD) return groups;
     if (nonrt) return nonrt;
+    if (groups > FS_STOP_PERMIT) return groups;
     if (!fs_load32(&cycle->store->motion_permit)) return FS_STOP_PERMIT;
-    if (cycle->dry) return FS_STOP_DRY;
-    return cycle->all_enabled ? FS_STOP_NONE : FS_STOP_NOT_ENABLED;
+    return cycle->dry ? FS_STOP_DRY : groups;
 }
 
 void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now) {

@@ -1,0 +1,95 @@
+"""Power for the axes: given once the bus is whole and they stand where they should, group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
+from fieldstack_rt import positions
+from fieldstack_rt.cycle import CycleThread
+from fieldstack_rt.datastore.layout import EventCode
+from fieldstack_rt.datastore.store import DataStore
+
+
+def bits(mask: int) -> Iterator[int]:
+    """Numbers of the bits that are set."""
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
+
+
+class AxisPower:
+    """Gives the axes of a group power once its slaves are well and its axes stand where they should.
+
+    Power is taken back when the bus fails, so that each return is checked like the first. Axes that stand
+    elsewhere than their checkpoint says get power only after a person's reset, which confirms the positions.
+    """
+
+    def __init__(self, store: DataStore, plan: BusPlan, cycle: CycleThread) -> None:
+        self._store, self._plan, self._cycle = store, plan, cycle
+        self.enabled = 0
+        """Mask of the axes that may have power."""
+        self._was_well = 0
+        self._powered: set[str] = set()
+        self._refused_at_reset: dict[str, int] = {}
+        # Read before this process's first cycle: what its predecessor published last.
+        self._last = dict(enumerate(positions.last_published(store, len(plan.axes)) or ()))
+
+    def run(self, status: Any, *, well: int, lost: int) -> None:
+        """One look. `well`, `lost`: masks of axes whose slaves take part as they should, or do not.
+
+        A group must have been well for two looks: a cycle with fresh positions lies between. A frame or two
+        that got lost are neither well nor lost: axes that have power keep it and go on.
+        """
+        for group in self._plan.groups:
+            ready = group.mask & well & self._was_well
+            if group.axes and ready == group.mask and group.mask & ~self.enabled:
+                self._try_to_enable(status, group)
+        if self.enabled & lost:
+            self._set(self.enabled & ~lost)
+        for axis in bits(well & self.enabled):
+            self._last[axis] = int(status.axes[axis].position)
+        self._was_well = well
+
+    def _set(self, axes: int) -> None:
+        self.enabled = axes
+        self._cycle.set_enabled(axes)
+
+    def _try_to_enable(self, status: Any, group: GroupPlan) -> None:
+        resets = self._store.reset_count
+        refused = self._refused_at_reset.get(group.name)
+        if refused == resets:
+            return
+        if refused is None and self._positions_differ(status, group):
+            self._refused_at_reset[group.name] = resets
+            return
+        self._refused_at_reset.pop(group.name, None)
+        if group.name in self._powered:
+            self._store.host_events.push(EventCode.GROUP_POWERED, a=group.mask & ~self.enabled)
+        self._powered.add(group.name)
+        self._set(self.enabled | group.mask)
+
+    def _positions_differ(self, status: Any, group: GroupPlan) -> bool:
+        """Axes pass that stand where either record says: a checkpoint may be old where Non-RT was held up.
+
+        Of a group that has power in part, only the others are looked at.
+        """
+        numbers = [axis for axis in group.axes if not self.enabled >> axis & 1]
+        axes = [self._plan.axes[number] for number in numbers]
+        whole = [record for record in self._records() if record.keys() >= set(numbers)]
+        records = [[record[number] for number in numbers] for record in whole]
+        if not records:
+            return False  # a new cell: nothing is known that could differ
+        actual = [int(status.axes[number].position) for number in numbers]
+        found = min((positions.differences(axes, known, actual) for known in records), key=len)
+        for item in found:
+            subject = numbers[item.axis]
+            self._store.host_events.push(EventCode.POSITIONS_DIFFER, subject, item.difference, item.allowed)
+        if not found:
+            self._store.host_events.push(EventCode.POSITIONS_CHECKED, a=len(axes))
+        return bool(found)
+
+    def _records(self) -> list[dict[int, int]]:
+        known = positions.checkpointed(self._store, len(self._plan.axes))
+        return [self._last, *([dict(enumerate(known))] if known else [])]

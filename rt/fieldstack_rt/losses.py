@@ -1,0 +1,66 @@
+"""Lost slaves: which axes must stand because of them, and which the working counter need not count.
+
+Pure: states in, masks out. Units: masks as in the shared memory, bit n is axis n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.wire.al import AlState
+
+
+def lost_of(states: Sequence[SlaveState]) -> frozenset[int]:
+    """Positions of the slaves that do not take part in the exchange: no answer, not in OP, or in error."""
+    return frozenset(s.position for s in states if s.state is not AlState.OP or s.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What lost slaves mean. `axes`: of lost slaves that belong to non-essential groups; `wkc`: their share;
+    `well`: axes of groups that take part as a whole; `essential`: a slave of an essential group is lost."""
+
+    axes: int
+    wkc: int
+    well: int
+    essential: bool
+
+
+class Losses:
+    """Judges losses for one bus. `excusable_wkc`: what all non-essential slaves add to the working counter; 0
+    if that is not known, and then every loss is one of all axes."""
+
+    def __init__(self, plan: BusPlan, excusable_wkc: int) -> None:
+        self._plan = plan
+        self.full_wkc, self.excusable_wkc = plan.expected_wkc, excusable_wkc
+        self._excusable = frozenset(
+            at for group in plan.groups if not group.essential and excusable_wkc for at in group.slaves
+        )
+        self.all_axes = sum(group.mask for group in plan.groups)
+
+    def judge(self, lost: Collection[int]) -> Loss:
+        """`lost`: positions of slaves."""
+        excused = self._excusable.intersection(lost)
+        essential = len(excused) < len(set(lost))
+        well = sum(g.mask for g in self._plan.groups if not set(g.slaves) & set(lost))
+        return Loss(
+            axes=self.axes_of(excused),
+            wkc=sum(self._plan.slaves[at].wkc_share for at in excused),
+            well=0 if essential else well,
+            essential=essential,
+        )
+
+    def axes_of(self, slaves: Collection[int]) -> int:
+        """Mask of the axes on these slaves."""
+        return sum(1 << number for number, axis in enumerate(self._plan.axes) if axis.slave in slaves)
+
+    def unexplained(self, wkc: int, bad_row: int, wkc_limit: int) -> bool:
+        """Whether a low working counter has lasted too long, as the cycle judges it (native/stop.c)."""
+        if bad_row < wkc_limit:
+            return False
+        if not self.full_wkc - self.excusable_wkc <= wkc < self.full_wkc:
+            return True
+        return bad_row >= max(wkc_limit, self._plan.loss_diagnosis_ns // self._plan.cycle_time_ns)

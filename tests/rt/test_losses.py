@@ -1,0 +1,74 @@
+"""What lost slaves mean for axes and working counter: pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_rt.cycle import excusable_wkc
+from fieldstack_rt.losses import Loss, Losses, lost_of
+
+CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
+GROUPS = "\ngroups:\n  - {name: tool, axes: [c], slaves: [dio], essential: false}\n"
+LIMIT = 3
+
+
+@pytest.fixture(scope="module")
+def plan() -> BusPlan:
+    return BusConfig.from_text(CELL + GROUPS).to_plan()
+
+
+@pytest.fixture
+def losses(plan: BusPlan) -> Losses:
+    return Losses(plan, excusable_wkc(plan, plan.expected_wkc))
+
+
+def test_who_does_not_take_part_is_lost() -> None:
+    states = [SlaveState(0, "a", 8), SlaveState(1, "b", 4), SlaveState(2, "c", 0x18), SlaveState(3, "d", 0)]
+    assert lost_of(states) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("lost", "loss"),
+    [
+        ([], Loss(0, 0, 0b1111, False)),
+        ([4], Loss(0, 3, 0b0111, False)),
+        ([3, 4], Loss(0b1000, 6, 0b0111, False)),
+        ([1], Loss(0, 0, 0, True)),
+        ([1, 3], Loss(0b1000, 3, 0, True)),
+    ],
+)
+def test_losses(losses: Losses, lost: list[int], loss: Loss) -> None:
+    assert losses.judge(lost) == loss
+
+
+def test_without_groups_every_loss_is_essential() -> None:
+    plan = BusConfig.from_text(CELL).to_plan()
+    losses = Losses(plan, excusable_wkc(plan, plan.expected_wkc))
+    assert losses.excusable_wkc == 0
+    assert losses.judge([4]).essential
+
+
+def test_in_a_split_image_nothing_is_excused(plan: BusPlan) -> None:
+    losses = Losses(plan, excusable_wkc(plan, plan.expected_wkc + 3))
+    assert losses.judge([3]) == Loss(0, 0, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("wkc", "row", "unexplained"),
+    [
+        (15, 0, False),
+        (14, 2, False),
+        (9, 19, False),
+        (9, 20, True),
+        (8, 3, True),
+        (-1, 2, False),
+        (-1, 3, True),
+    ],
+)
+def test_how_long_a_counter_may_be_low(losses: Losses, wkc: int, row: int, unexplained: bool) -> None:
+    assert losses.unexplained(wkc, row, LIMIT) is unexplained
