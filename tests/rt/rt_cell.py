@@ -82,6 +82,9 @@ class RtCell:
         """For the report of a failed test: what the RT process had to say."""
         for event in self.drain():
             print(f"{event.t_ns / 1e9:.6f} {describe(event)[1]}")
+        guard = self.store.guard_status()
+        ends = [process.poll() for process in self.processes]
+        print(f"guard: {guard.trips} trips, the last by cause {guard.cause}; exit codes of RT: {ends}")
 
     def seen(self, code: EventCode) -> bool:
         return any(event.code == code for event in self.drain())
