@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ class Guard:
         if error := lib.fs_guard_start(self._store.raw, native, out):
             raise GuardError(error, f"the guard thread did not start: {os.strerror(error)}")
         self._guard = out[0]
+        atexit.register(self.stop)  # else the interpreter's end would unmap the memory under the thread
         return self
 
     def fileno(self) -> int:
@@ -71,6 +73,7 @@ class Guard:
         lib.fs_guard_demand_trip(self._guard)
 
     def stop(self) -> None:
+        atexit.unregister(self.stop)
         if self._guard != ffi.NULL:
             lib.fs_guard_stop(self._guard)
             self._guard = ffi.NULL

@@ -58,6 +58,17 @@ _INJECTED = {
 }
 
 
+def test_a_process_that_ends_without_stopping_its_guard_does_not_crash(instance: Instance) -> None:
+    code = (
+        "import sys; from fieldstack_rt.datastore import DataStore;"
+        "from fieldstack_rt.instance import Instance;"
+        "from fieldstack_rt.guard import Guard, GuardConfig; store = DataStore.create(Instance(sys.argv[1]));"
+        "guard = Guard(store, GuardConfig(priority=0)).start(); store.unlink(); raise SystemExit(3)"
+    )
+    for _ in range(5):
+        assert subprocess.run([sys.executable, "-c", code, instance.name], check=False).returncode == 3
+
+
 @pytest.mark.system
 @pytest.mark.parametrize("fault", [*_SIGNALS, *_INJECTED])
 def test_a_failed_rt_process_is_fenced_outputs_are_safe_and_a_new_one_goes_on(
