@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of NonRtSettings")
     parser.add_argument("--leave-running", action="store_true", help="on SIGTERM end alone: RT goes on")
     arguments = parser.parse_args(argv)
+    import faulthandler
     from dataclasses import replace
 
     from fieldstack.events.writer import EventLogBusyError
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     from fieldstack_rt.sd_notify import notifier
 
     name_process("fieldstack-nonrt")
+    faulthandler.enable()  # SIGABRT, by which systemd's watchdog ends a hung process, says where it hung
     table: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
         ((SettingsError, PolicyError, InstanceNameError), EXIT_CONFIGURATION),
         ((EventLogBusyError, StoreBusyError), EXIT_TAKEN),

@@ -27,7 +27,7 @@ _PROGRAMS = {
     "fieldstack-nonrt": "fieldstack.cli.nonrt",
     "fieldstack-core": "fieldstack.cli.core",
 }
-_FOLDERS = [str(REPOSITORY / part) for part in ("", "rt", "ethercat")]
+FOLDERS = [str(REPOSITORY / part) for part in ("", "rt", "ethercat")]
 
 
 def installation(*instances: str) -> dict[str, str]:
@@ -36,17 +36,17 @@ def installation(*instances: str) -> dict[str, str]:
     found = {f"etc/systemd/system/{file.name}": file.read_text() for file in units.glob("*@.*")}
     found["etc/polkit-1/rules.d/50-fieldstack.rules"] = (units / "fieldstack.rules").read_text()
     for name, module in _PROGRAMS.items():
-        text = _PROGRAM.format(python=sys.executable, folders=_FOLDERS, module=module)
+        text = _PROGRAM.format(python=sys.executable, folders=FOLDERS, module=module)
         found[f"opt/fieldstack/bin/{name}"] = text
     config = REPOSITORY / "config"
     document = {
         "bus": str(config / "ethercat/cell.yaml"),
         "policy": str(config / "ha/failover_policy.json"),
         "core": {"speed_percent": 50, "dwell_ms": 10},
-        "health": {"enabled": False},
     }
     for instance in instances:
-        found[f"etc/fieldstack/{instance}.yaml"] = yaml.safe_dump(document)
+        health = {"health": {"enabled": instance == "bench"}}  # one machine, one port
+        found[f"etc/fieldstack/{instance}.yaml"] = yaml.safe_dump(document | health)
     return found
 
 
@@ -63,7 +63,7 @@ class SystemdCell:
     def __init__(self, machine: Machine, instance: str) -> None:
         self.machine, self.instance = machine, instance
         self.target = f"fieldstack@{instance}.target"
-        command = machine.enter("env", f"PYTHONPATH={':'.join(_FOLDERS)}", sys.executable)
+        command = machine.enter("env", f"PYTHONPATH={':'.join(FOLDERS)}", sys.executable)
         self._agent = subprocess.Popen(
             [*command, str(Path(__file__).with_name("agent.py"))],
             stdin=subprocess.PIPE,

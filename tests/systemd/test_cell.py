@@ -74,12 +74,27 @@ def test_nonrt_killed_is_restarted_by_systemd_and_rt_goes_on(cell: SystemdCell) 
     assert cell.snapshot()["cycle"]["cycles"] > cycles
 
 
+def test_modules_of_nonrt_live_and_die_with_it(cell: SystemdCell) -> None:
+    def health() -> list[str]:
+        path = cell.show("nonrt", "ControlGroup")
+        pids = cell.machine.run("cat", f"/sys/fs/cgroup{path}/cgroup.procs").stdout.split()
+        return [pid for pid in pids if int(pid) != cell.pid("nonrt")]
+
+    wait_for(health, "the health server, in the cgroup of the Non-RT process")
+    before = health()
+    old = cell.kill("nonrt", "KILL")
+    _replaced(cell, "nonrt", old)
+    wait_for(health, "a health server again")
+    assert not set(before) & set(health())
+
+
 def test_nonrt_hung_is_found_by_the_watchdog(cell: SystemdCell) -> None:
     rt = cell.pid("rt")
     old = cell.kill("nonrt", "STOP")
     _replaced(cell, "nonrt", old)
     told = cell.machine.journal("-u", cell.unit("nonrt"), "--grep", "Watchdog timeout")
     assert told
+    assert cell.machine.journal("-u", cell.unit("nonrt"), "--grep", "Fatal Python error: Aborted")
     assert cell.pid("rt") == rt
 
 
