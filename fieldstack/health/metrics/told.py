@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from fieldstack.health.metrics import history
 from fieldstack.health.metrics.families import counters, gauges
 
 
 def families(told: Mapping[str, Any]) -> Iterator[Metric]:
-    yield from _detections(_records(told.get("history")))
+    yield from history.families(told.get("history"))
+    yield from _rules(_records(told.get("rules")))
+    yield from _modules(_records(told.get("modules")))
     yield from _budgets(_records(told.get("budgets")))
     yield from _predictions(told.get("predictions"))
     yield from _alerts(told.get("alerts"))
@@ -27,33 +30,29 @@ def _records(found: Any) -> list[Mapping[str, Any]]:
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
-def _detections(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
-    """`detection`: {buckets: [[upper edge in ms or null, count], ...], sum_ms} as the monitor keeps it."""
-    family = HistogramMetricFamily(
-        "fieldstack_detection_seconds", "From a fault to its detection", labels=["subject"]
+def _rules(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    yield gauges(
+        "fieldstack_rule_active",
+        "1: this rule of the policy is in effect on this subject",
+        ["rule", "subject"],
+        (([str(one.get("rule", "")), str(one.get("subject", ""))], 1.0) for one in records),
     )
-    misses = list[tuple[list[str], float]]()
-    for one in records:
-        subject = [str(one.get("subject", ""))]
-        if isinstance(one.get("misses"), int | float):
-            misses.append((subject, float(one["misses"])))
-        if (buckets := _buckets(one.get("detection"))) is not None:
-            family.add_metric(subject, buckets, float(one["detection"].get("sum_ms", 0)) / 1000)
-    yield family
-    yield counters("fieldstack_beat_misses", "Beats that came late", ["subject"], misses)
 
 
-def _buckets(found: Any) -> list[tuple[str, float]] | None:
-    """Cumulative, in seconds, the last one +Inf."""
-    if not isinstance(found, Mapping) or not isinstance(found.get("buckets"), list):
-        return None
-    total, made = 0.0, list[tuple[str, float]]()
-    for edge_ms, count in found["buckets"]:
-        total += float(count)
-        made.append(("+Inf" if edge_ms is None else f"{float(edge_ms) / 1000:.9g}", total))
-    if not made or made[-1][0] != "+Inf":
-        made.append(("+Inf", total))
-    return made
+def _modules(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    found = list(records)
+    yield gauges(
+        "fieldstack_module_well",
+        "1: this module of Non-RT is at work",
+        ["module"],
+        (([str(one.get("subject", ""))], float(not one.get("trouble"))) for one in found),
+    )
+    yield counters(
+        "fieldstack_module_starts",
+        "Starts of the module by the present Non-RT process",
+        ["module"],
+        (([str(one.get("subject", ""))], float(one.get("starts", 0))) for one in found),
+    )
 
 
 def _budgets(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
@@ -63,6 +62,12 @@ def _budgets(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
         "Restarts in the budget's window",
         ["subject"],
         (([str(one.get("subject", ""))], float(one["used"])) for one in found),
+    )
+    yield gauges(
+        "fieldstack_restart_budget_allowed",
+        "Restarts that the budget's window allows",
+        ["subject"],
+        (([str(one.get("subject", ""))], float(one.get("allowed", 0))) for one in found),
     )
 
 
