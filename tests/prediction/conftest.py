@@ -1,0 +1,8 @@
+"""Makes `script.py` of the decision core's tests importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "ha"))
