@@ -1,0 +1,162 @@
+"""What the probes tell of a shared memory that a test has written, well or damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.probes.axes import Axes
+from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.slaves import Slaves
+from fieldstack.ha.probes.store_health import StoreHealth
+from fieldstack.ha.probes.tasks import Tasks
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState
+from fieldstack_rt.instance import Instance
+
+MS = 1_000_000
+NOW = 10**12
+CELL = CellMap(("x-drive", "dio"), ("x",), (200,))
+
+
+class Seen:
+    """The records of one pass; None where nothing could be read."""
+
+    def __init__(self) -> None:
+        self.rt_status: Any = None
+        self.rt_bus: Any = None
+        self.core_status: Any = None
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataStore]:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    made = DataStore.create(Instance(f"t-probe-{os.getpid()}"))
+    yield made
+    made.unlink()
+
+
+@pytest.fixture
+def seen(store: DataStore) -> Seen:
+    made = Seen()
+    made.rt_status, made.rt_bus = store.new("fs_rt_status"), store.new("fs_rt_bus")
+    made.core_status = store.new("fs_core_status")
+    return made
+
+
+def told(probe: Any, now: int = NOW) -> dict[tuple[FactKind, str], Measure]:
+    return {(one.fact, one.subject): one for one in probe.measures(now)}
+
+
+def test_nothing_that_could_not_be_read_is_told() -> None:
+    blind = Seen()
+    assert not [
+        one
+        for probe in (ProcessPace(blind), Cycle(blind), Slaves(blind, CELL), Axes(blind, CELL), Tasks(blind))
+        for one in probe.measures(NOW)
+    ]
+
+
+def test_pace_of_all_three_processes(seen: Seen) -> None:
+    seen.rt_status.cycle_ns, seen.rt_status.nonrt_gap_ns = NOW - 3 * MS, 45 * MS
+    seen.core_status.pass_ns, seen.core_status.state = NOW - 120 * MS, CoreState.MOVING
+    values = {subject: one.value for (_, subject), one in told(ProcessPace(seen)).items()}
+    assert values == {"fieldstack-rt": 3.0, "fieldstack-nonrt": 45.0, "fieldstack-core": 120.0}
+    seen.core_status.state = CoreState.STOPPED
+    assert "fieldstack-core" not in {subject for _, subject in told(ProcessPace(seen))}
+
+
+def test_deadline_misses_in_a_row_and_counted(seen: Seen) -> None:
+    seen.rt_status.late_row, seen.rt_status.late_wakeups, seen.rt_status.lost_frames = 2, 7, 4
+    found = told(Cycle(seen))
+    assert found[FactKind.DEADLINE_MISSES_IN_A_ROW, "fieldstack-rt"].value == 2
+    assert found[FactKind.DEADLINE_MISSES, "fieldstack-rt"].value == 11
+
+
+def test_slaves_by_name_until_the_reading_is_too_old(seen: Seen) -> None:
+    bus = seen.rt_bus
+    bus.read_ns, bus.slave_count = NOW - 100 * MS, 2
+    bus.slaves[0].al_state, bus.slaves[0].al_status_code, bus.slaves[0].rx_errors = 0x14, 0x001B, 9
+    bus.slaves[0].dc_difference_ns = -700
+    bus.slaves[1].lost, bus.slaves[1].dc_difference_ns = 1, NO_DC
+    probe = Slaves(seen, CELL)
+    found = told(probe)
+    assert found[FactKind.SLAVE_AL_ERROR, "slave:x-drive"].value == 0x1B
+    assert found[FactKind.SLAVE_RX_ERRORS, "slave:x-drive"].value == 9
+    assert found[FactKind.DC_LOST, "slave:x-drive"].value == 700
+    assert [found[FactKind.SLAVE_LOST, name].value for name in ("slave:x-drive", "slave:dio")] == [0, 1]
+    assert (FactKind.DC_LOST, "slave:dio") not in found, "it has no distributed clock"
+    assert {fact for fact, _ in told(probe, NOW + 1000 * MS)} == {FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST}
+
+
+def test_axes_by_share_of_their_limit_and_fault_code(seen: Seen) -> None:
+    seen.rt_status.axis_count = 1
+    seen.rt_status.axes[0].following_error = -150
+    assert told(Axes(seen, CELL))[FactKind.FOLLOWING_ERROR, "axis:x"].value == 0.75
+    seen.rt_status.axes[0].state, seen.rt_status.axes[0].error_code = AxisMode.FAULT, 0x8611
+    fault = told(Axes(seen, CELL))[FactKind.DRIVE_FAULT, "axis:x"]
+    assert (fault.value, "0x8611" in fault.detail) == (0x8611, True)
+
+
+def test_failed_tasks_are_named_with_why(seen: Seen) -> None:
+    task = json.dumps({"tasks": {"weld": {"p": "failed", "w": "no part"}, "idle": {"p": "done"}}}).encode()
+    seen.core_status.task, seen.core_status.task_size = task, len(task)
+    (found,) = Tasks(seen).measures(NOW)
+    assert (found.subject, found.detail) == ("task:weld", "no part")
+
+
+def inconsistent(probe: StoreHealth, now: int) -> str:
+    (found,) = probe.measures(now)
+    assert bool(found.value) == bool(found.detail)
+    return found.detail
+
+
+def test_a_new_memory_is_consistent(store: DataStore) -> None:
+    assert inconsistent(StoreHealth(store), NOW) == ""
+
+
+def test_a_record_whose_writer_died_inside_a_write_is_torn(store: DataStore) -> None:
+    probe = StoreHealth(store)
+    store.raw.rt_status_seq = 7
+    assert inconsistent(probe, NOW) == "", "it may be written just now"
+    assert "rt_status is torn" in inconsistent(probe, NOW + 100 * MS)
+    store.raw.rt_status_seq = 8
+    assert inconsistent(probe, NOW + 200 * MS) == ""
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda raw: setattr(raw.header, "magic", 1), "magic"),
+        (lambda raw: setattr(raw.header, "layout_hash", 1), "hash"),
+        (lambda raw: setattr(raw, "rt_beat", 1000), "rt_beat went back from 5000 to 1000"),
+        (lambda raw: setattr(raw, "core_beat", 1 << 60), "core_beat jumped"),
+        (lambda raw: setattr(raw, "rt_phase", 99), "rt_phase is 99"),
+        (lambda raw: setattr(raw.rt_bus, "slave_count", 900), "900 slaves"),
+        (lambda raw: setattr(raw.setpoints, "tail", 77), "setpoints"),
+    ],
+)
+def test_damage_is_named(store: DataStore, damage: Any, says: str) -> None:
+    lib.fs_set64(ffi.addressof(store.raw, "rt_beat"), 5000)
+    probe = StoreHealth(store)
+    damage(store.raw)
+    assert says in inconsistent(probe, NOW)
+
+
+def test_a_checkpoint_with_a_wrong_checksum_is_told(store: DataStore) -> None:
+    record = store.new("fs_checkpoint")
+    record.generation = 3
+    store.write_checkpoint(record)
+    probe = StoreHealth(store)
+    assert inconsistent(probe, NOW) == ""
+    store.raw.checkpoint.position[3] = 77
+    assert "checkpoint: its checksum" in inconsistent(probe, NOW + 600 * MS)
