@@ -1,0 +1,89 @@
+"""What people ask of a live cell is carried out, read back, and taken down with who asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_cell import CONFIG, RunningCell, wait_for
+
+from fieldstack.events.kinds import EventKind
+from fieldstack.ha.control_client import ask
+
+pytestmark = pytest.mark.system
+DRIVE_FAULT = 0x8611
+
+
+def nonrt_status(cell: RunningCell) -> dict[str, Any]:
+    status: dict[str, Any] = ask(cell.instance, "status").data["status"]
+    return status
+
+
+def test_a_module_is_restarted_while_the_rest_goes_on(cell: RunningCell) -> None:
+    cell.await_motion()
+    before, passes = cell.snapshot(), cell.store.nonrt_beat
+    since = cell.last_event()
+    done = cell.command("restart", "module:prediction", "--by", "Ann", "--note", "try")
+    assert done.returncode == 0, done.stderr
+    wait_for(
+        lambda: nonrt_status(cell)["modules"]["module:prediction"] == {"starts": 2, "trouble": ""},
+        "prediction is back",
+    )
+    asked = cell.await_event(since, EventKind.OPERATOR_REQUEST, request="restart")
+    assert (asked.data["by"], asked.data["subject"]) == ("Ann", "module:prediction")
+    cell.await_operational()
+    after = cell.snapshot()
+    assert [after[one]["pid"] for one in ("rt", "nonrt", "core")] == [
+        before[one]["pid"] for one in ("rt", "nonrt", "core")
+    ]
+    assert after["cycle"]["cycles"] > before["cycle"]["cycles"]
+    assert cell.store.nonrt_beat > passes
+
+
+def test_the_policy_is_replaced_as_a_whole_or_not_at_all(cell: RunningCell, tmp_path: Path) -> None:
+    policy = json.loads((CONFIG / "ha/failover_policy.json").read_text(encoding="utf-8"))
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(policy | {"rules": policy["rules"][:3]}), encoding="utf-8")
+    before, timeout = nonrt_status(cell)["policy"], cell.store.agent_timeout_ns
+    refused = cell.command("policy", "reload", str(file))
+    assert refused.returncode == 1
+    assert "unchanged" in refused.stderr
+    assert "other.json" in refused.stderr
+    assert (nonrt_status(cell)["policy"], cell.store.agent_timeout_ns) == (before, timeout)
+    policy["rt_agent"] = policy.get("rt_agent", {}) | {"nonrt_timeout_ms": 700}
+    file.write_text(json.dumps(policy), encoding="utf-8")
+    taken = cell.command("policy", "reload", str(file))
+    assert taken.returncode == 0, taken.stderr
+    assert cell.store.agent_timeout_ns == 700_000_000
+    assert nonrt_status(cell)["policy"]["file"] == str(file)
+
+
+def test_a_spent_budget_waits_for_a_persons_ack_and_remembers_who(cell: RunningCell) -> None:
+    cell.await_operational()
+    since = cell.last_event()
+    allowed = nonrt_status(cell)["budgets"]["fieldstack-core"]["allowed"]
+    for _ in range(allowed + 1):
+        cell.await_snapshot(lambda s: s["core"]["state"] == "running", "Core runs")
+        os.kill(cell.pid("core"), signal.SIGKILL)
+        cell.await_passes(10)
+    cell.await_ha("MANUAL_INTERVENTION")
+    nobody = ask(cell.instance, "ack", by="", note="")
+    assert not nobody.accepted
+    cell.command("ack", "--by", "Ann", "--note", "new memory module")
+    told = cell.await_event(since, EventKind.OPERATOR_REQUEST, request="ack")
+    assert told.data["by"] == "Ann"
+    assert "new memory module" in told.data["outcome"]
+
+
+def test_a_reset_tells_which_drive_stays_in_fault(cell: RunningCell) -> None:
+    cell.await_motion()
+    slave = cell.plan.axes[0].slave
+    cell.segment.drive_fault(slave, DRIVE_FAULT)
+    cell.await_snapshot(lambda s: s["axes"][0]["state"] == "FAULT", "the drive is in fault")
+    cleared = ask(cell.instance, "reset", 10.0, by="Ann", note="looked at it")
+    state = cell.snapshot()["axes"][0]["state"]
+    assert ("no axis in fault" in cleared.message) == cleared.accepted == (state != "FAULT")
