@@ -28,6 +28,7 @@ from fieldstack.core.recorder import Recorder
 from fieldstack.core.restoration import Played, Remains, restore
 from fieldstack.core.settings import CoreSettings
 from fieldstack.core.task_store import TaskStore
+from fieldstack.ha.checkpoint.verdict import verdict_for_core
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -107,7 +108,9 @@ class CoreProcess:
         store, machine = self._store, Machine.of(plan)
         saved = restore_saved(store)
         self._revision = saved.revision
-        remains = Remains(saved, Played(self._memory, _played(store)), self._files.load())
+        verdict = verdict_for_core(store)
+        held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
+        remains = Remains(saved, Played(self._memory, _played(store)), self._files.load(), held)
         demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
         table, remarks = restore(machine, self._calls, remains, demos, self._started_ns)
         broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]

@@ -32,11 +32,15 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """All that a process left: its checkpoint, how far the cycle came, and the task files."""
+    """All that a process left: its checkpoint, how far the cycle came, and the task files.
+
+    `held`: why tasks under way ask whatever they declare (the restore's verdict); empty: they do not.
+    """
 
     saved: Saved
     played: Played
     stored: dict[str, StoredTask]
+    held: str = ""
 
 
 def restore(
@@ -54,7 +58,7 @@ def restore(
 class _Restoration:
     def __init__(self, machine: Machine, desk: CallDesk, remains: Remains, now_ns: int) -> None:
         self._machine, self._desk, self._now_ns = machine, desk, now_ns
-        self._saved, self._played = remains.saved, remains.played
+        self._saved, self._played, self._held = remains.saved, remains.played, remains.held
         self._same_memory = remains.saved.memory == remains.played.memory
         self.table = TaskTable(steps=remains.saved.steps)
         self.remarks: list[str] = []
@@ -115,7 +119,9 @@ class _Restoration:
             self._note_played(task, at, self._played.tail)
         if self._call_was_begun(task, call):
             return
-        if task.begun and not self._saved.orderly and task.phase is Phase.READY:
+        if task.begun and self._held and task.phase is Phase.READY:
+            task.ask(f"safe initial state: {self._held}")
+        elif task.begun and not self._saved.orderly and task.phase is Phase.READY:
             _after_crash(task)
 
     def _due_anew(self, task: Task) -> int:

@@ -25,7 +25,7 @@ from fieldstack.ha.checkpoint.record import (
 )
 from fieldstack.ha.checkpoint.restoring import Restored
 from fieldstack.ha.checkpoint.rule import Judgement, RestoreFacts, judge
-from fieldstack.ha.checkpoint.verdict import epochs
+from fieldstack.ha.checkpoint.verdict import meant_for
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.facts import PositionCheck
 from fieldstack.ha.measures import FactKind, Measure
@@ -68,7 +68,7 @@ class StateCheckpoint:
         self._started_ns = self._filed_ns = self._kept_ns = 0
         self._task = b""
         self._facts = RestoreFacts()
-        self._epochs = epochs(store)
+        self._epochs = meant_for(store)
         self.judgement = judge(self._facts)
         self.restored: Restored | None = None
 
@@ -77,7 +77,7 @@ class StateCheckpoint:
     def restore(self) -> Restored:
         """At the start, before RT is: find the newest checkpoint, judge it, and have it in shared memory."""
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
-        self._epochs = epochs(self._store)
+        self._epochs = meant_for(self._store)
         found = restoring.find(self._store, self._file, self._state_dir)
         self._facts = restoring.facts_of(self._store, found, self._plan, now_ns, wall_ns)
         result = restoring.restored(found, self._facts)

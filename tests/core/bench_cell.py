@@ -117,6 +117,8 @@ class BenchCell:
         self.played: list[tuple[int, tuple[int, ...], int, int]] = []
         """Stream, positions, outputs, mask of commanded axes."""
         self.saved = Saved()
+        self.held = ""
+        """Why the restore's verdict has tasks ask."""
         self._revision = 0
         self._finished = 0
         self.boot()
@@ -127,7 +129,7 @@ class BenchCell:
         """A Main Core process begins on what the last one left."""
         self.calls = CallDesk(self.entries, self.files)
         self.calls.load()
-        remains = Remains(self.saved, Played(1, int(self.ring.tail)), self.files.load())
+        remains = Remains(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
         table, remarks = restore(self.machine, self.calls, remains, built_in or [], self.now_ns)
         self.executor = TaskExecutor(
             self.machine, self.store.setpoints, table, self.calls, lead=self.lead, speed_share=self.speed

@@ -69,6 +69,23 @@ def test_ask_waits_for_a_person(cell: BenchCell) -> None:
     assert cell.task().phase == "done"
 
 
+@pytest.mark.parametrize("declared", ["go_on", "restart", "ask"])
+def test_after_a_safe_initial_state_every_task_asks(cell: BenchCell, declared: str) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash=declared))
+    cell.until(lambda: cell.task().step == 2)
+    cell.held = "the checkpoint is of another bus"
+    cell.reboot()
+    cell.run(50)
+    assert (cell.task().phase, cell.task().why) == (
+        "asking",
+        "safe initial state: the checkpoint is of another bus",
+    )
+    assert cell.task().step == 2
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert cell.task().phase == "done"
+
+
 def test_an_orderly_end_asks_nobody(cell: BenchCell) -> None:
     cell.submit(declare(SEQUENCE, needs=ALL, on_crash="ask"))
     cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)

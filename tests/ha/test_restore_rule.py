@@ -85,3 +85,5 @@ def test_nothing_goes_on_from_what_can_not_be_trusted() -> None:
             )
         if facts.plan is PlanMatch.OTHER and not facts.rt_ran_on:
             assert not judgement.use_positions
+        if judgement.tasks_ask:
+            assert judgement.verdict is Verdict.SAFE_INITIAL_STATE

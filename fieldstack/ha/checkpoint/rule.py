@@ -17,7 +17,8 @@ MOST_AGE_NS = 12 * 3600 * 10**9
 
 
 class Verdict(StrEnum):
-    """GO_ON: tasks under way do what each declares. SAFE_INITIAL_STATE: axes stand, and each task asks."""
+    """GO_ON: tasks under way do what each declares. SAFE_INITIAL_STATE: axes stand until a person says go: by
+    a reset where something is latched or stands elsewhere, else by going on with each task, which asks."""
 
     GO_ON = "go on"
     SAFE_INITIAL_STATE = "safe initial state"
@@ -75,13 +76,15 @@ class RestoreFacts:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`use_positions`: RT compares the axes with the checkpoint before they get power. (Never with one of
-    another bus, whichever rule decides.)"""
+    another bus, whichever rule decides.) `tasks_ask`: tasks under way ask, whatever they declare.
+    """
 
     name: str
     applies: Callable[[RestoreFacts], bool]
     verdict: Verdict
     use_positions: bool
     reason: Callable[[RestoreFacts], str]
+    tasks_ask: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Judgement:
     rule: str
     reason: str
     use_positions: bool
+    tasks_ask: bool
 
     def to_dict(self) -> dict[str, str | bool]:
         return {
@@ -99,6 +103,7 @@ class Judgement:
             "rule": self.rule,
             "reason": self.reason,
             "positions": self.use_positions,
+            "tasks_ask": self.tasks_ask,
         }
 
 
@@ -127,6 +132,7 @@ RULES: tuple[Rule, ...] = (
         _INITIAL,
         True,
         lambda _: "the axes are not where the checkpoint says: a reset confirms where they are",
+        tasks_ask=False,
     ),
     Rule(
         "rt-ran-on",
@@ -134,6 +140,7 @@ RULES: tuple[Rule, ...] = (
         _GO_ON,
         True,
         lambda _: "the RT process ran on: nothing was interrupted but its supervision",
+        tasks_ask=False,
     ),
     Rule(
         "latched",
@@ -141,6 +148,7 @@ RULES: tuple[Rule, ...] = (
         _INITIAL,
         True,
         lambda f: f"EMERGENCY_STOP is latched ({f.latched}): a reset clears it",
+        tasks_ask=False,
     ),
     Rule(
         "unresolved",
@@ -162,6 +170,7 @@ RULES: tuple[Rule, ...] = (
         _INITIAL,
         False,
         lambda _: "there is no checkpoint yet",
+        tasks_ask=False,
     ),
     Rule(
         "other-bus",
@@ -201,7 +210,7 @@ RULES: tuple[Rule, ...] = (
         True,
         lambda f: f"all tasks under way ask before they go on: {', '.join(f.asking)}",
     ),
-    Rule("go-on", lambda _: True, _GO_ON, True, _go_on),
+    Rule("go-on", lambda _: True, _GO_ON, True, _go_on, tasks_ask=False),
 )
 
 
@@ -209,4 +218,6 @@ def judge(facts: RestoreFacts) -> Judgement:
     """The first rule that applies; the last one always does."""
     rule = next(rule for rule in RULES if rule.applies(facts))
     same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
-    return Judgement(rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus)
+    return Judgement(
+        rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus, rule.tasks_ask
+    )

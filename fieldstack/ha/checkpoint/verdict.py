@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from fieldstack.ha.checkpoint.record import extra_of
 from fieldstack.ha.checkpoint.rule import Judgement, Verdict
 from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.memory import process_alive
+
+NOBODY = -2
+
+
+def meant_for(store: DataStore) -> dict[str, int]:
+    """What lies beside a verdict that is reached now: it is no matter of a Core that is running already."""
+    found = epochs(store)
+    with contextlib.suppress(TornRecordError):
+        if process_alive(int(store.core_status().pid)):
+            found["core_epoch"] = NOBODY
+    return found
 
 
 def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
@@ -19,8 +32,8 @@ def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
 
 
 def epochs(store: DataStore) -> dict[str, int]:
-    """As they are when a restore is judged; they lie beside its verdict, which is meant for the next Core
-    and for no later one."""
+    """Of the last RT and the last Core. A verdict lies beside those of when it was reached: it is meant for
+    the next Core, and for no later one."""
     return {"core_epoch": _core_epoch(store), "rt_epoch": store.rt_epoch}
 
 
@@ -38,7 +51,11 @@ def verdict_for_core(store: DataStore) -> Judgement | None:
         return None
     try:
         return Judgement(
-            Verdict(found["verdict"]), str(found["rule"]), str(found["reason"]), bool(found["positions"])
+            Verdict(found["verdict"]),
+            str(found["rule"]),
+            str(found["reason"]),
+            bool(found["positions"]),
+            bool(found["tasks_ask"]),
         )
     except (KeyError, ValueError):
         return None
