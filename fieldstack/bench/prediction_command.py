@@ -84,9 +84,8 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
     """One scenario a row, the worst of its runs."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
-    table.columns[0].no_wrap = True
     for name in ("found", "false", "limit", "lead", "onset", "ETA"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     by_title: dict[str, list[Score]] = {}
     for score in scores:
         by_title.setdefault(score.title, []).append(score)

@@ -106,7 +106,9 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
     sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, MEMORY_LIMIT_MB)
     record = read_record(instance)
     segment = (record.segment_pid,) if record and record.segment_pid else ()
-    module = PredictionModule(store, instance.plan_file, sampler, record=file.write, hardware=lambda: segment)
+    module = PredictionModule(
+        store, instance.plan_file, sampler, record=file.write, hardware=lambda: segment, keep=False
+    )
     alarms, looks, operational = Alarms(), 0, 0
     began, began_cpu, epoch = time.monotonic(), _cpu_s(), store.rt_epoch
     told, costs = began, 0.0

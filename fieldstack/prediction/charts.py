@@ -19,7 +19,7 @@ _CLEAR = 0.5
 _Z_90 = 1.2816
 _USUAL = 0.35
 """Share of bad intervals from which on errors are usual."""
-_COUNTS = LevelSpec(logarithm=True, floor=0.5, shift=2.0)
+COUNTS = LevelSpec(logarithm=True, floor=0.5, shift=2.0)
 _CUSUM_LIMIT = math.log(20_000)
 """By Lorden's bound (Ann. Math. Stat. 42 (1971)) more than 20,000 intervals between false alarms."""
 
@@ -127,7 +127,7 @@ class RateChart:
         bad = sum(one > 0 for one in self.learned)
         p0 = (bad + 1.5) / (LEARNING + 2)
         if p0 > _USUAL:
-            self.counts = LevelChart(_COUNTS)
+            self.counts = LevelChart(COUNTS)
             for one in self.learned:
                 self.counts.add(1 + one, 0)
         else:

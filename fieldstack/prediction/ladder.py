@@ -24,14 +24,14 @@ def median(values: Sequence[float]) -> float:
 class Scale:
     """One window. `past_high` and `past_low`: of the medians that have left it, so of all before it."""
 
-    __slots__ = ("_t", "_values", "past_high", "past_low", "times", "values")
+    __slots__ = ("open", "past_high", "past_low", "times", "values")
 
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=WINDOW)
         self.values: deque[float] = deque(maxlen=WINDOW)
         self.past_high, self.past_low = float("-inf"), float("inf")
-        self._t: list[float] = []
-        self._values: list[float] = []
+        self.open: tuple[list[float], list[float]] = ([], [])
+        """Times and values of the next median."""
 
     @property
     def past_range(self) -> float:
@@ -44,13 +44,13 @@ class Scale:
 
     def add(self, t_s: float, value: float) -> tuple[float, float] | None:
         """Takes a sample; with every third one returns the median that has become its last."""
-        self._t.append(t_s)
-        self._values.append(value)
-        if len(self._values) < RATIO:
+        times, values = self.open
+        times.append(t_s)
+        values.append(value)
+        if len(values) < RATIO:
             return None
-        bucket = (sum(self._t) / RATIO, median(self._values))
-        self._t.clear()
-        self._values.clear()
+        bucket = (sum(times) / RATIO, median(values))
+        self.open = ([], [])
         if self.full:
             self.past_high = max(self.past_high, self.values[0])
             self.past_low = min(self.past_low, self.values[0])

@@ -13,6 +13,7 @@ from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.host import HOST
 from fieldstack.ha.probes.readings import Reading, Resource, Sample
 from fieldstack.ha.probes.resources import ResourceSampler
+from fieldstack.prediction import memory
 from fieldstack.prediction.disturbance import Disturbance, Pids
 from fieldstack.prediction.findings import Anomaly, Forecast
 from fieldstack.prediction.predictor import SETTLE_S, Predictor
@@ -22,6 +23,8 @@ from fieldstack_rt.datastore import DataStore
 
 TICK_S = 0.2
 INTERVAL_NS = 10_000_000_000
+SAVE_NS = 60_000_000_000
+MEMORY_FILE = "prediction.jsonl"
 MAX_AGE_NS = 30_000_000_000
 """Older findings are not told: the thread has stopped."""
 _BREATH_S = 0.0005
@@ -60,6 +63,7 @@ class PredictionModule:
 
     `record`, if given, is told every signal (time, signal, `gauge` or `interval`), for a replay later on.
     `hardware`: pids of what stands in for hardware, the virtual segment's; see Disturbance.
+    `keep`: what was learned is kept in the runtime folder each minute, and found again by the next Non-RT.
     """
 
     def __init__(
@@ -71,13 +75,17 @@ class PredictionModule:
         settle_s: float = SETTLE_S,
         record: Recorder | None = None,
         hardware: Pids = tuple,
+        keep: bool = True,
     ) -> None:
         self._store, self._plan_file, self._sampler = store, plan_file, sampler
         self._record, self._hardware = record, hardware
         self.predictor = Predictor(settle_s)
         self._telemetry: Telemetry | None = None
         self._means = _Means()
-        self._seen_ns = self._interval_ns = 0
+        self._seen_ns = self._interval_ns = self._saved_ns = 0
+        self._memory_file = store.instance.runtime_dir / MEMORY_FILE if keep else None
+        self.remembered = ""
+        """Why nothing was remembered, or could not be kept; empty: all is well."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.findings = Findings()
@@ -110,11 +118,13 @@ class PredictionModule:
 
     def _run(self, stop: threading.Event) -> None:
         try:
+            self._remember(time.monotonic_ns())
             while not stop.wait(TICK_S):
                 self._slice_ns = time.thread_time_ns()
                 self.round(time.monotonic_ns())
                 self._breathe(0.0)
                 self.cpu_ns = time.thread_time_ns()
+            self._save(time.monotonic_ns())
         except Exception as error:  # the beat stops, and supervision sees that and restarts it
             self.failure = f"{type(error).__name__}: {error}"
 
@@ -134,6 +144,8 @@ class PredictionModule:
         if now_ns - self._interval_ns >= INTERVAL_NS:
             self._interval_ns = now_ns
             self._end_interval(now_ns, self._telemetry)
+        if now_ns - self._saved_ns >= SAVE_NS:
+            self._save(now_ns)
         predictor = self.predictor
         self.findings = Findings(now_ns, predictor.forecasts(), predictor.anomalies())
         self.beat += 1
@@ -174,6 +186,23 @@ class PredictionModule:
         time.sleep(seconds)
         self._slice_ns = time.thread_time_ns()
 
+    # ---- what it keeps ----
+
+    def _remember(self, now_ns: int) -> None:
+        self._saved_ns = now_ns
+        if self._memory_file is not None and not self.predictor.series:
+            self.remembered = memory.load(self._memory_file, self.predictor, now_ns)
+
+    def _save(self, now_ns: int) -> None:
+        self._saved_ns = now_ns
+        if self._memory_file is None:
+            return
+        try:
+            for _ in memory.save(self._memory_file, self.predictor):
+                self._breathe()
+        except OSError as error:
+            self.remembered = f"{self._memory_file} can not be written: {error.strerror}"
+
     # ---- what it tells ----
 
     def probe(self) -> PredictionProbe:
@@ -187,6 +216,7 @@ class PredictionModule:
             "running": self.alive,
             "failure": self.failure,
             "age_s": round((now_ns - found.t_ns) / 1e9, 1) if found.t_ns else None,
+            "remembered": self.remembered,
             "series": len(self.predictor.series),
             "intervals": self._telemetry.intervals if self._telemetry else 0,
             "disturbed_intervals": self._telemetry.disturbed if self._telemetry else 0,

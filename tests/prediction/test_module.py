@@ -180,6 +180,21 @@ def test_the_thread_beats_stops_and_starts_again(module: PredictionModule) -> No
     assert described["forecasts"] == []
 
 
+def test_what_was_learned_is_found_again_by_the_next_module(
+    module: PredictionModule, store: DataStore
+) -> None:
+    module.start()
+    await_beat(module, 2)
+    module.stop()
+    sampler = ResourceSampler(lambda: {}, store.instance.state_dir)
+    successor = PredictionModule(store, store.instance.plan_file, sampler)
+    successor.start()
+    await_beat(successor, 1)
+    successor.stop()
+    assert set(module.predictor.series) <= set(successor.predictor.series)
+    assert successor.describe(time.monotonic_ns())["remembered"] == ""
+
+
 def test_a_failure_ends_the_beat_and_is_told(module: PredictionModule, store: DataStore) -> None:
     store.instance.plan_file.write_text("no plan", encoding="utf-8")
     module.start()
