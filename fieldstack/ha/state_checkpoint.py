@@ -79,7 +79,7 @@ class StateCheckpoint:
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         self._epochs = meant_for(self._store)
         found = restoring.find(self._store, self._file, self._state_dir)
-        self._facts = restoring.facts_of(self._store, found, self._plan, now_ns, wall_ns)
+        self._facts = restoring.facts_of(self._store, found, self._plan, self._state_dir, (now_ns, wall_ns))
         result = restoring.restored(found, self._facts)
         self.restored, self.judgement, self._started_ns = result, result.judgement, now_ns
         if found.checkpoint is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fieldstack.core.task_store import StoredTask, TaskStore
 from fieldstack.ha.checkpoint.rule import Verdict
 from fieldstack.ha.checkpoint.verdict import verdict_for_core
 from fieldstack.ha.durable import DurableRecord
@@ -247,6 +249,23 @@ def test_a_safe_initial_state_stays_until_something_is_started(store: DataStore,
     core_started(store)
     assert verdict_for_core(store) is None
     assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "go-on"
+
+
+@pytest.mark.parametrize(("second", "rule"), [("ask", "all-tasks-ask"), ("go_on", "go-on")])
+def test_what_tasks_declare_is_asked(store: DataStore, tmp_path: Path, second: str, rule: str) -> None:
+    files = TaskStore(tmp_path)
+    for number, (name, wish) in enumerate((("one", "ask"), ("two", second))):
+        files.save(StoredTask(name, {"id": name, "on_crash": wish}, "me", number))
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.restore()
+    core_started(store)
+    under_way = {name: {"u": name, "p": "ready", "b": 1} for name in ("one", "two")}
+    task(store, json.dumps({"v": 1, "tasks": under_way | {"three": {"u": "x", "p": "ready"}}}).encode())
+    checkpoint.keep(time.monotonic_ns(), status(store, 1))
+    checkpoint.close()
+    judgement = make(again(store), tmp_path)[0].restore().judgement
+    assert judgement.rule == rule
+    assert "one" in judgement.reason
 
 
 def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Path) -> None:

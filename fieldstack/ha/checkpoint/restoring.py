@@ -8,6 +8,7 @@ from typing import Any
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha import durable_state
+from fieldstack.ha.checkpoint.declared import wishes
 from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
 from fieldstack.ha.checkpoint.rule import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
 from fieldstack.ha.checkpoint.verdict import unresolved
@@ -104,8 +105,14 @@ def _old_ha(state_dir: Path) -> dict[str, Any] | None:
     return DurableRecord(state_dir, OLD_HA_RECORD).load().data
 
 
-def facts_of(store: DataStore, found: Found, plan: str, now_ns: int, wall_ns: int) -> RestoreFacts:
-    """What the rule is to judge, as far as it is known before RT has compared positions."""
+def facts_of(
+    store: DataStore, found: Found, plan: str, state_dir: Path, now: tuple[int, int]
+) -> RestoreFacts:
+    """What the rule is to judge, as far as it is known before RT has compared positions.
+
+    `now`: CLOCK_MONOTONIC and Unix time of this moment, ns.
+    """
+    now_ns, wall_ns = now
     checkpoint = found.checkpoint or Checkpoint(0)
     boot_changed = found.source is Source.FILE and checkpoint.boot != boot_id()
     sources, why = durable_state.latched(checkpoint.ha)
@@ -114,6 +121,7 @@ def facts_of(store: DataStore, found: Found, plan: str, now_ns: int, wall_ns: in
         state = store.estop.state()
         reasons = "; ".join(note.reason for note in state.notes) or "no reason given"
         latched = reasons if state.on_reset else ""
+    asking, willing = wishes(checkpoint.task, state_dir)
     return RestoreFacts(
         source=found.source,
         unreadable=found.unreadable,
@@ -124,6 +132,8 @@ def facts_of(store: DataStore, found: Found, plan: str, now_ns: int, wall_ns: in
         plan=_match(checkpoint.plan, plan),
         latched=latched,
         unresolved=found.unresolved,
+        asking=asking,
+        willing=willing,
     )
 
 

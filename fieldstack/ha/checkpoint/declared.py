@@ -1,0 +1,45 @@
+"""What the tasks that were under way declare for a crash: from the checkpoint and the tasks' files.
+
+Read with care: what can not be read is left out. The Core process decides for each task; here is only what
+the rule of a restore has to know, and what people are told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ASK = "ask"
+_UNDER_WAY = "b"
+"""Key of a task in the checkpoint that has begun; see fieldstack/core/checkpoint.py."""
+
+
+def wishes(task: bytes, state_dir: Path) -> tuple[tuple[str, ...], int]:
+    """The tasks under way that ask, and how many go on or start again by themselves.
+
+    A task without a file is a built-in one: it goes on.
+    """
+    declared = dict(_declared(state_dir))
+    under_way = [name for name, one in _tasks(task).items() if isinstance(one, dict) and one.get(_UNDER_WAY)]
+    asking = tuple(sorted(name for name in under_way if declared.get(name) == ASK))
+    return asking, len(under_way) - len(asking)
+
+
+def _tasks(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)["tasks"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _declared(state_dir: Path) -> Iterator[tuple[str, str]]:
+    """Each task's id and its `on_crash`; it asks if it does not say."""
+    for file in (state_dir / "tasks").glob("*.task.json"):
+        try:
+            declaration = json.loads(file.read_bytes())["declaration"]
+            yield str(declaration["id"]), str(declaration.get("on_crash", ASK))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
