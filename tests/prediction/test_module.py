@@ -186,7 +186,7 @@ def test_what_was_learned_is_found_again_by_the_next_module(
     module.start()
     await_beat(module, 2)
     module.stop()
-    sampler = ResourceSampler(lambda: {}, store.instance.state_dir)
+    sampler = ResourceSampler(dict, store.instance.state_dir)
     successor = PredictionModule(store, store.instance.plan_file, sampler)
     successor.start()
     await_beat(successor, 1)
