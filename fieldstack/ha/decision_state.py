@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from fieldstack.ha.actions import Evidence, Step
-from fieldstack.ha.policy.table import Order
+from fieldstack.ha.policy.table import Key, Order
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import STOPPING_ACTIONS, ClearWhen, Hold, PolicyAction, ProcessName
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A rule and the subject that it judges."""
-
-    rule: str
-    subject: str
+__all__ = [
+    "BudgetUse",
+    "DecisionState",
+    "Episode",
+    "Flight",
+    "Key",
+    "Limits",
+    "Pending",
+    "ProcessTrack",
+    "Recovery",
+    "Waiting",
+    "Watch",
+]
 
 
 @dataclass(frozen=True, slots=True)

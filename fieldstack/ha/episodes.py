@@ -29,11 +29,11 @@ def judge_all(draft: Draft) -> None:
 
 
 def judge(draft: Draft, measure: Measure, seen: set[Key] | None = None) -> None:
-    for row in draft.policy.table.of(measure.fact, measure.subject):
-        key = Key(row.name, measure.subject)
-        if seen is not None:
+    for row, key in draft.policy.table.judges(measure.fact, measure.subject):
+        if row.fleeting and seen is not None:
             seen.add(key)
-        _judge_row(draft, row, key, measure)
+        if row.window_ns or row.is_over(measure.value) or key in draft.watches or key in draft.episodes:
+            _judge_row(draft, row, key, measure)
 
 
 def _judge_row(draft: Draft, row: RuleRow, key: Key, measure: Measure) -> None:
@@ -41,7 +41,9 @@ def _judge_row(draft: Draft, row: RuleRow, key: Key, measure: Measure) -> None:
     samples, value = judged(row, watch.samples if watch else (), draft.now_ns, measure.value)
     over = value is not None and row.is_over(value)
     since = (watch.over_ns if watch and watch.over_ns else draft.now_ns) if over else 0
-    _remember(draft, row, key, Watch(key, since if row.debounce_ns else 0, samples))
+    over_ns = since if row.debounce_ns else 0
+    if watch is None or watch.over_ns != over_ns or watch.samples is not samples:
+        _remember(draft, row, key, Watch(key, over_ns, samples))
     long_enough = over and draft.now_ns - since >= row.debounce_ns
     if key in draft.episodes:
         _follow(draft, row, key, measure, value, over=over, long_enough=long_enough)

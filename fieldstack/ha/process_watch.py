@@ -75,6 +75,7 @@ class ProcessWatch:
             asked=self._asked,
             gone=handle is None,
             why=why,
+            exit_code=_exit_code(handle, ended),
         )
 
     def _judge(
@@ -130,3 +131,9 @@ class ProcessWatch:
                 f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations",
             )
         return ProcessCondition.RUNNING, ""
+
+
+def _exit_code(handle: ProcessHandle | None, ended: Ended | None) -> int | None:
+    if handle is not None or ended is None or ended.status is None or ended.status < 0:
+        return None
+    return ended.status

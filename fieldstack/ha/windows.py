@@ -36,9 +36,10 @@ def _mean(window_ns: int, samples: Samples, now_ns: int, value: float) -> tuple[
     kept = _kept(window_ns, samples, now_ns, value)
     if now_ns - kept[0][0] < window_ns - window_ns // BUCKETS:
         return kept, None
-    newest = () if kept[-1][0] == now_ns else (value,)
-    values = (*(one for _, one in kept), *newest)
-    return kept, sum(values) / len(values)
+    total, count = sum([one for _, one in kept]), len(kept)
+    if kept[-1][0] != now_ns:
+        total, count = total + value, count + 1
+    return kept, total / count
 
 
 def _kept(window_ns: int, samples: Samples, now_ns: int, value: float) -> Samples:

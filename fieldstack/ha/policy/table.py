@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fieldstack.ha.measures import FACTS, FactKind, Over
 from fieldstack.ha.policy.model import NS_PER_MS
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fieldstack.ha.policy.rules import ActionOrder, Rule
+
+
+REMEMBERED = 4096
+"""Subjects come and go (tasks); what is remembered of them is bounded."""
+
+
+class Key(NamedTuple):
+    """A rule and the subject that it judges."""
+
+    rule: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class RuleRow:
     orders: tuple[Order, ...]
     clear: ClearWhen
     clear_ns: int
+    fleeting: bool
 
     def is_over(self, value: float) -> bool:
         if self.over is Over.TRUE:
@@ -64,10 +76,6 @@ class RuleRow:
         if self.over is Over.TRUE:
             return value == 0
         return value > self.gone_at if self.over is Over.AT_MOST else value < self.gone_at
-
-    @property
-    def fleeting(self) -> bool:
-        return FACTS[self.fact].fleeting
 
     @property
     def settle_ns(self) -> int:
@@ -84,17 +92,28 @@ class RuleTable:
         for row in self.rows.values():
             by_fact.setdefault(row.fact, []).append(row)
         self._by_fact = {fact: tuple(rows) for fact, rows in by_fact.items()}
+        self._found: dict[tuple[FactKind, str], tuple[tuple[RuleRow, Key], ...]] = {}
 
     def get(self, name: str) -> RuleRow | None:
         return self.rows.get(name)
 
     def of(self, fact: FactKind, subject: str) -> tuple[RuleRow, ...]:
         """The rules that judge this fact of this subject."""
-        rows = self._by_fact.get(fact, ())
-        return tuple(row for row in rows if matches(row.subject, subject)) if rows else ()
+        return tuple(row for row, _ in self.judges(fact, subject))
+
+    def judges(self, fact: FactKind, subject: str) -> tuple[tuple[RuleRow, Key], ...]:
+        """The same, each with its key; remembered, for it is asked for each measure in each decision."""
+        found = self._found.get((fact, subject))
+        if found is None:
+            rows = self._by_fact.get(fact, ())
+            found = tuple((row, Key(row.name, subject)) for row in rows if matches(row.subject, subject))
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[fact, subject] = found
+        return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=REMEMBERED)
 def matches(pattern: str, subject: str) -> bool:
     return pattern == "*" or fnmatchcase(subject, pattern)
 
@@ -119,6 +138,7 @@ def _row(rule: Rule) -> RuleRow:
         tuple(_order(one, defer_ns) for one in rule.actions),
         rule.clear.when,
         rule.clear.for_ms * NS_PER_MS,
+        meaning.fleeting,
     )
 
 
