@@ -24,6 +24,7 @@ def error_table() -> ErrorTable:
     from fieldstack.cli.up import MissingPrivilegeError
     from fieldstack.control.client import ControlUnreachableError
     from fieldstack.ha.policy import PolicyError
+    from fieldstack.ha.scenario import ScenarioError
     from fieldstack.ha.settings import SettingsError
     from fieldstack_ethercat.bus import errors as bus
     from fieldstack_ethercat.segment import errors as segment
@@ -38,6 +39,7 @@ def error_table() -> ErrorTable:
                 bus.PlanFormatError,
                 bus.TopologyMismatchError,
                 PolicyError,
+                ScenarioError,
                 SettingsError,
             ),
             ExitCode.BAD_CONFIGURATION,

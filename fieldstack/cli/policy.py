@@ -1,14 +1,17 @@
-"""`fieldstack policy`: checks failover policies."""
+"""`fieldstack policy`: checks, simulates and explains failover policies, and puts them in force."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from fieldstack.cli.exit_codes import epilog
-from fieldstack.cli.options import INSTANCE, InstanceOption
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption
+
+SHIPPED = Path("config/ha/failover_policy.json")
 
 app = typer.Typer(help="Failover policies.", no_args_is_help=True, epilog=epilog())
 
@@ -19,17 +22,144 @@ def _group() -> None:
 
 
 @app.command(epilog=epilog())
-def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (JSON).")]) -> None:
-    """Read a policy as the Non-RT process would; every fault is named with key, value and remedy.
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (JSON).")], json: JsonOption = False
+) -> None:
+    """Read a policy as the Non-RT process would, and show the worst-case times that follow from it.
+
+    Every fault is named with key, value and remedy. A rule whose worst case exceeds its target_ms is a fault.
 
     Example:
 
         fieldstack policy check config/ha/failover_policy.json
     """
+    from dataclasses import asdict
+
     from fieldstack.ha.policy import load_policy
+    from fieldstack.ha.policy.timing import worst_cases
 
     policy = load_policy(file)
+    cases = worst_cases(policy)
+    if json:
+        _print_json({"file": str(file), "valid": True, "worst_cases_ms": [asdict(case) for case in cases]})
+        return
+    from rich.console import Console
+
+    from fieldstack.cli.policy_tables import worst_case_table
+
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
+    Console().print(worst_case_table(policy, cases))
+
+
+@app.command(epilog=epilog())
+def facts() -> None:
+    """List the facts that rules can be made of: what they mean, their units, how old readings may be."""
+    from rich.console import Console
+
+    from fieldstack.cli.policy_tables import fact_table
+
+    Console().print(fact_table())
+
+
+@app.command(epilog=epilog())
+def simulate(
+    scenario: Annotated[Path, typer.Option(metavar="FILE", help="A timeline of facts (YAML).")],
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A policy (JSON); default: the one in ./config/ha.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Play a timeline of facts through the decision and draw what would happen. Nothing real is touched.
+
+    Exit code 1: it did not come to what the scenario expects. tests/scenarios/README.md explains the format.
+
+    Example:
+
+        fieldstack policy simulate --scenario tests/scenarios/rt-crash-loop.yaml
+    """
+    from fieldstack.ha.policy import load_policy
+    from fieldstack.ha.scenario import load_scenario, play
+    from fieldstack.ha.scenario.draw import draw, to_dict
+
+    played = play(load_scenario(scenario), load_policy(policy or SHIPPED))
+    if json:
+        _print_json(to_dict(played))
+    else:
+        from rich.console import Console
+
+        Console().print(draw(played))
+    if played.unmet:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command(epilog=epilog())
+def explain(
+    event: Annotated[int, typer.Argument(metavar="NUMBER", help="An event's number: `fieldstack events`.")],
+    instance: InstanceOption = INSTANCE,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The policy, to show the rule as it is now.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say which rule, fact and threshold led to an action that did happen. Works with the cell down, too.
+
+    Example:
+
+        fieldstack policy explain 118 --instance cell-1
+    """
+    from fieldstack.cli.errors import UsageError
+    from fieldstack.cli.options import instance_of
+    from fieldstack.events.reader import EventReader
+    from fieldstack.ha.explain import UnexplainedError
+    from fieldstack.ha.explain import explain as explained
+    from fieldstack.ha.policy import load_policy
+
+    found = next(EventReader(instance_of(instance).state_dir).read(event - 1), None)
+    if found is None or found.sequence != event:
+        raise UsageError(f"instance {instance} has no event {event}; `fieldstack events` lists them")
+    chosen = policy or (SHIPPED if SHIPPED.exists() else None)
+    try:
+        result = explained(found, load_policy(chosen) if chosen else None)
+    except UnexplainedError as error:
+        raise UsageError(str(error)) from error
+    if json:
+        _print_json(result.data)
+    else:
+        typer.echo("\n".join(result.lines))
+
+
+class DiagramFormat(StrEnum):
+    MARKDOWN = "markdown"
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+@app.command(epilog=epilog())
+def diagram(
+    format_: Annotated[
+        DiagramFormat, typer.Option("--format", help="A page, a Mermaid diagram, or Graphviz.")
+    ] = DiagramFormat.MERMAID,
+) -> None:
+    """Print the state machine of the cell, generated from its table.
+
+    Example:
+
+        fieldstack policy diagram --format dot | dot -Tsvg > ha-states.svg
+    """
+    from fieldstack.ha.diagram import graphviz, markdown, mermaid
+
+    write = {
+        DiagramFormat.MARKDOWN: markdown,
+        DiagramFormat.MERMAID: mermaid,
+        DiagramFormat.DOT: graphviz,
+    }
+    typer.echo(write[format_](), nl=False)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(data, indent=2, default=str))
 
 
 @app.command(epilog=epilog())

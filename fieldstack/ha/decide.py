@@ -68,9 +68,10 @@ def _settle(draft: Draft, found: Verdict, reason: str) -> None:
     draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns, reason=reason)
     if target is HaState.SHUTDOWN:
         _go_down(draft)
-    elif target in MOVING and source not in MOVING:
-        _let_move(draft)
-    elif target not in MOVING and not draft.has(ActionKind.SAFE_MODE_ENTER):
+    elif target in MOVING:
+        if source not in MOVING:
+            _let_move(draft)
+    elif source in MOVING | {HaState.NEVER} and not draft.has(ActionKind.SAFE_MODE_ENTER):
         key = next(reversed(draft.episodes), Key("start", "cell"))
         draft.fly(key, default_order(PolicyAction.SAFE_MODE_ENTER), cause=reason)
 

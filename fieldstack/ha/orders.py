@@ -46,7 +46,7 @@ def launch(draft: Draft, waiting: Waiting, cause: str = "") -> None:
         _release(draft)
         return
     if order.action in EFFECTS:
-        _take_effect(draft, key, order)
+        _take_effect(draft, key, order, cause)
     if order.action is not PolicyAction.DEGRADE:  # ordered for the whole cell: `limits`
         draft.fly(key, order, place=place, cause=cause)
 
@@ -80,9 +80,9 @@ def _turn(draft: Draft, one: Waiting, rest: list[Waiting] | None = None) -> bool
     return not flying and not any(other.key == one.key and other.place < one.place for other in others)
 
 
-def _take_effect(draft: Draft, key: Key, order: Order) -> None:
+def _take_effect(draft: Draft, key: Key, order: Order, cause: str) -> None:
     episode = draft.episodes[key]
-    changed = replace(episode, effects=episode.effects | {order.action})
+    changed = replace(episode, effects=episode.effects | {order.action}, cause=cause or episode.cause)
     if order.action is PolicyAction.DEGRADE:
         percent = min(changed.override_percent, order.override_percent)
         groups = tuple(sorted({*changed.groups, *order.groups}))

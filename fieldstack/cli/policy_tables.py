@@ -1,0 +1,58 @@
+"""Tables of `fieldstack policy`: worst cases of the rules, facts that rules can be made of."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from fieldstack.ha.measures import BUILT_IN, FACTS, Over
+from fieldstack.ha.policy import FailoverPolicy
+from fieldstack.ha.policy.timing import WorstCase
+
+_OVER = {
+    Over.TRUE: "is there",
+    Over.AT_LEAST: "at least",
+    Over.AT_MOST: "at most",
+    Over.GROWN: "grown by, within the window",
+}
+
+
+def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
+    table = Table(
+        title="Worst cases, from the cause to ...",
+        caption="stop: stopping actions are confirmed; done: all are, or escalate; end: escalations, too",
+        box=None,
+        header_style="bold",
+    )
+    for name in ("rule", "fact of subject", "actions"):
+        table.add_column(name)
+    for name in ("seen", "stop", "ordered", "done", "end", "target"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for case in cases:
+        rule = policy.rule(case.rule)
+        numbers = (case.detection, case.stopped, case.ordered, case.confirmed, case.escalated, case.target)
+        table.add_row(
+            case.rule,
+            f"{rule.fact} of {rule.subject}",
+            ", ".join(order.action for order in rule.actions) or "-",
+            *(duration(number) for number in numbers),
+        )
+    return table
+
+
+def duration(ms: float | None) -> str:
+    """`25 ms`, `1.24 s`, `20.1 min`."""
+    if ms is None:
+        return "-"
+    if ms < 1000:
+        return f"{ms:g} ms"
+    return f"{ms / 1000:.4g} s" if ms < 600_000 else f"{ms / 60_000:.4g} min"
+
+
+def fact_table() -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("fact", "threshold", "unit", "subjects", "age", "meaning"):
+        table.add_column(name)
+    for kind, meaning in FACTS.items():
+        age = "" if kind in BUILT_IN else duration(meaning.age_ms)
+        table.add_row(kind, _OVER[meaning.over], meaning.unit, meaning.subjects, age, meaning.text)
+    return table

@@ -1,0 +1,6 @@
+"""Scenarios: timelines of facts, played through the decision core on paper, with what has to come of them."""
+
+from fieldstack.ha.scenario.document import Scenario, ScenarioError, load_scenario
+from fieldstack.ha.scenario.play import Played, play
+
+__all__ = ["Played", "Scenario", "ScenarioError", "load_scenario", "play"]

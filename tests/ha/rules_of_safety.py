@@ -1,0 +1,89 @@
+"""What must hold after every decision, whatever has happened: checked by the machine and the exploration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+from script import Script
+
+from fieldstack.ha.actions import Action
+from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.facts import Facts, RequestKind
+from fieldstack.ha.states import MOVING, NEXT, HaState
+from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
+
+LIFE = (A.STOP_PROCESS, A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE)
+PERSONS = {RequestKind.RESET, RequestKind.ACK, RequestKind.SHUTDOWN}
+
+
+def check(before: DecisionState, facts: Facts, cell: Script) -> None:
+    after, actions = cell.state, cell.actions
+    asked = {one.kind for one in facts.requests}
+    assert after.ha is before.ha or after.ha in NEXT[before.ha].values()
+    assert all(one.kind <= other.kind for one, other in pairwise(actions))
+    _one_at_a_time(after, actions)
+    _emergency_stop_holds(before, after, actions, asked)
+    _safe_mode_holds(before, after, actions)
+    if before.ha is HaState.MANUAL_INTERVENTION and after.ha is not before.ha:
+        assert asked & PERSONS or any(PolicyAction.SHUTDOWN in one.effects for one in after.episodes)
+    spent = any(after.budget(name).spent for name in ProcessName)
+    assert not spent or after.ha in (HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN)
+    assert all(one.deadline_ns > cell.now for one in after.flights)
+    assert len([one for one in actions if one.kind is A.ANSWER]) == len(facts.requests)
+
+
+def _one_at_a_time(after: DecisionState, actions: tuple[Action, ...]) -> None:
+    """Never two actions at once on one subject."""
+    ordered = Counter(action.subject for action in actions if action.kind in LIFE)
+    flying = Counter(one.subject for one in after.flights if one.order.action in REMEDIES)
+    assert max(ordered.values(), default=0) <= 1
+    assert max(flying.values(), default=0) <= 1
+
+
+def _emergency_stop_holds(
+    before: DecisionState, after: DecisionState, actions: tuple[Action, ...], asked: set[RequestKind]
+) -> None:
+    """A rule that raised it ends with its own clear condition or a reset, by no lesser rule."""
+    raised = [one for one in after.episodes if PolicyAction.EMERGENCY_STOP in one.effects]
+    if raised:
+        assert after.ha not in MOVING
+        assert not any(one.kind is A.SAFE_MODE_EXIT for one in actions)
+        assert not any(one.kind is A.CLEAR_LATCH and one.until is ClearWhen.GONE for one in actions)
+    kept = {one.key for one in raised}
+    for one in before.episodes:
+        if PolicyAction.EMERGENCY_STOP in one.effects and one.key not in kept:
+            assert RequestKind.RESET in asked or one.clear is ClearWhen.GONE
+
+
+def _safe_mode_holds(before: DecisionState, after: DecisionState, actions: tuple[Action, ...]) -> None:
+    """Left only when no rule stops the axes any more, and through RECOVERY."""
+    if after.ha in MOVING:
+        assert not any(one.stops or one.hold for one in after.episodes)
+        assert before.ha in MOVING | {HaState.RECOVERY}
+    if any(one.kind is A.SAFE_MODE_EXIT for one in actions):
+        assert before.ha is HaState.RECOVERY
+
+
+class Restarts:
+    """Counts restarts that rules ordered, and knows how many each subject may have in its window."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, list[int]] = {}
+
+    def note(self, before: DecisionState, cell: Script) -> None:
+        for use in before.budgets:
+            if use.spent and not cell.state.budget(use.subject).spent:
+                self._times.pop(use.subject, None)  # a person has reset it
+        for action in cell.actions:
+            if action.kind in LIFE and action.id and action.rule not in ("restart", "reset"):
+                self._count(cell, action.subject)
+
+    def _count(self, cell: Script, subject: str) -> None:
+        times = self._times.setdefault(subject, [])
+        times.append(cell.now)
+        budget = cell.policy.budget(subject)
+        assert budget is not None
+        inside = [at for at in times if cell.now - at < budget.window_ns]
+        assert len(inside) <= budget.max_restart_count, f"{subject}: endless restarts"
