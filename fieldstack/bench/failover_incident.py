@@ -26,6 +26,9 @@ from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordErr
 from fieldstack_rt.datastore.layout import HaState
 
 EFFECT_TIMEOUT_S = 20.0
+LEAK_MIB_S = 12
+LEAK_TIMEOUT_S = 180.0
+"""Room for the way to the limit of 512 MB, and for the safe moment that the restart is put off to."""
 LOG_TIMEOUT_S = 3.0
 POLL_S = 0.001
 PHASE_S = 0.1
@@ -161,7 +164,8 @@ class IncidentBench:
             fault_ns = self._kill_nonrt(kind, before)
         else:
             fault_ns = self._fail_core(kind)
-            self._await(lambda: self._core_epoch() > before.core_epoch, "Core is started again")
+            timeout_s = LEAK_TIMEOUT_S if kind is FaultKind.MEMORY_LEAK else EFFECT_TIMEOUT_S
+            self._await(lambda: self._core_epoch() > before.core_epoch, "Core is started again", timeout_s)
         return fault_ns, fault_ns
 
     def _kill_nonrt(self, kind: FaultKind, before: _Before) -> int:
@@ -180,7 +184,9 @@ class IncidentBench:
         if kind is FaultKind.CORE_KILL:
             return faults.kill(int(self._store.core_status().pid))
         order = (
-            {"fault": "deadlock"} if kind is FaultKind.CORE_DEADLOCK else {"fault": "leak", "mib_per_s": 8}
+            {"fault": "deadlock"}
+            if kind is FaultKind.CORE_DEADLOCK
+            else {"fault": "leak", "mib_per_s": LEAK_MIB_S}
         )
         fault_ns = time.monotonic_ns()
         answer = request(self._bench.instance.runtime_dir / "core.sock", "inject", 5.0, **order)
@@ -230,11 +236,11 @@ class IncidentBench:
         except TornRecordError:
             return 0
 
-    def _await(self, what: Callable[[], bool], text: str) -> None:
-        until = time.monotonic() + EFFECT_TIMEOUT_S
+    def _await(self, what: Callable[[], bool], text: str, timeout_s: float = EFFECT_TIMEOUT_S) -> None:
+        until = time.monotonic() + timeout_s
         while not what():
             if time.monotonic() > until:
-                reason = f"not within {EFFECT_TIMEOUT_S:g} s: {text}"
+                reason = f"not within {timeout_s:g} s: {text}"
                 raise ProgramError("the cell", reason, text_of(self._bench.log))
             time.sleep(POLL_S)
 

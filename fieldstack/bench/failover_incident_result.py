@@ -25,7 +25,7 @@ MEANINGS: dict[FaultKind, tuple[str, ...]] = {
     ),
     FaultKind.CORE_KILL: _RESTART,
     FaultKind.CORE_DEADLOCK: _RESTART,
-    FaultKind.MEMORY_LEAK: ("forecast", "alert", "planned restart", _MOVE),
+    FaultKind.MEMORY_LEAK: ("alert", "Core ended, as planned", "started again", _MOVE),
     FaultKind.DISK_FULL: ("saver knows", "alert", "from room: saved", "from room: all as before"),
 }
 """What `COLUMNS` are of each fault."""
@@ -35,7 +35,7 @@ LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
     FaultKind.SLAVE_LOSS: {"detect": ("p50", 5.0), "react": ("p50", 20.0)},
     FaultKind.CORE_KILL: {"detect": ("p50", 40.0), "react": ("p50", 60.0)},
     FaultKind.CORE_DEADLOCK: {"detect": ("p50", 3000.0)},
-    FaultKind.MEMORY_LEAK: {},
+    FaultKind.MEMORY_LEAK: {"detect": ("max", 100_000.0)},
     FaultKind.DISK_FULL: {"detect": ("p50", 2000.0), "react": ("p50", 10_000.0)},
 }
 BACK_FACTOR = 1.5

@@ -36,8 +36,11 @@ def _rt(*codes: str) -> Sign:
     return Sign(EventKind.RT, {"code": codes})
 
 
+_CORE_PROCESS: dict[str, tuple[str, ...]] = {"process": ("fieldstack-core",)}
+
+
 def _core(step: str) -> Sign:
-    return Sign(EventKind.RECOVERY_STEP, {"process": ("fieldstack-core",), "step": (step,)})
+    return Sign(EventKind.RECOVERY_STEP, _CORE_PROCESS | {"step": (step,)})
 
 
 _STOP = _rt("stop_reason", "axis_stop")
@@ -48,7 +51,11 @@ SIGNS: dict[FaultKind, Signs] = {
     FaultKind.SLAVE_LOSS: Signs(_rt("wkc_low", "slave_lost", "frame_lost"), _STOP, _rt("slave_recovered")),
     FaultKind.CORE_KILL: _CORE,
     FaultKind.CORE_DEADLOCK: _CORE,
-    FaultKind.MEMORY_LEAK: Signs(None, Sign(EventKind.ALERT), Sign(EventKind.PROCESS_STARTED)),
+    FaultKind.MEMORY_LEAK: Signs(
+        Sign(EventKind.ALERT, {"rule": ("core-memory-high", "core-exhaustion-predicted")}),
+        Sign(EventKind.PROCESS_ENDED, _CORE_PROCESS),
+        Sign(EventKind.PROCESS_STARTED, _CORE_PROCESS),
+    ),
     FaultKind.DISK_FULL: Signs(
         Sign(EventKind.CHECKPOINT_FAILED), Sign(EventKind.ALERT), Sign(EventKind.CHECKPOINT_BACK)
     ),
