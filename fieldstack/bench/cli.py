@@ -136,6 +136,9 @@ def prediction(  # noqa: PLR0917 - one parameter an option
     ] = "5m",
     seeds: Annotated[int, typer.Option(help="Runs of each made-up series; 0: none.", min=0)] = 3,
     leaks: Annotated[bool, typer.Option(help="Real processes that leak, some 75 s.")] = True,
+    prevention: Annotated[
+        bool, typer.Option(help="A live cell whose Main Core leaks until it is restarted, minutes.")
+    ] = True,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what normal running saw, for --replay.")
     ] = None,
@@ -153,7 +156,8 @@ def prediction(  # noqa: PLR0917 - one parameter an option
     """Forecasts and anomalies: lead times, hits, misses and false alarms; docs/prediction.md has the method.
 
     Made-up series of leaks and drifts, and of what must not alarm; real processes that leak memory and file
-    descriptors; normal running of a live cell on a virtual segment, at the real rates.
+    descriptors; a Main Core that leaks in a live cell, and is restarted in time; normal
+    running of a live cell.
 
     Examples:
 
@@ -161,7 +165,7 @@ def prediction(  # noqa: PLR0917 - one parameter an option
 
         fieldstack bench prediction --normal 1h --record hour.jsonl --progress
 
-        fieldstack bench prediction --normal 0 --no-leaks --seeds 0 --replay hour.jsonl
+        fieldstack bench prediction --normal 0 --no-leaks --no-prevention --seeds 0 --replay hour.jsonl
     """
     from fieldstack.bench.prediction_command import PredictionRequest, run_prediction
     from fieldstack.bench.prediction_normal import NormalRequest
@@ -169,7 +173,15 @@ def prediction(  # noqa: PLR0917 - one parameter an option
 
     seconds = None if normal == "0" else seconds_of(normal, "--normal")
     live = None if seconds is None else NormalRequest(seconds, config, instance, record)
-    request = PredictionRequest(seeds=seeds, leaks=leaks, normal=live, replay=replay, progress=progress)
+    request = PredictionRequest(
+        seeds=seeds,
+        leaks=leaks,
+        normal=live,
+        replay=replay,
+        prevention=prevention,
+        config=config,
+        progress=progress,
+    )
     with _failures():
         held = run_prediction(request, json_file, Console())
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)

@@ -16,6 +16,7 @@ from fieldstack.bench.checks import all_held
 from fieldstack.bench.preconditions import require_for_bench
 from fieldstack.bench.prediction_leaks import run_leaks
 from fieldstack.bench.prediction_normal import NormalRequest, NormalResult, replay_normal, run_normal
+from fieldstack.bench.prediction_prevention import run_prevention
 from fieldstack.bench.prediction_result import PredictionResult, ReplayResult
 from fieldstack.bench.prediction_scenarios import SCENARIOS, Expect
 from fieldstack.bench.prediction_score import Score, play
@@ -31,18 +32,21 @@ class PredictionRequest:
     leaks: bool
     normal: NormalRequest | None
     replay: Path | None
+    prevention: bool
+    config: Path | None
     progress: bool
 
 
 def run_prediction(request: PredictionRequest, json_file: Path | None, console: Console) -> bool:
     """Measures and reports; True if all bounds held. BenchError and the errors of what it starts."""
-    if request.normal is not None:
+    if request.normal is not None or request.prevention:
         require_for_bench(virtual=True)
     report.show_machine(console)
     with _status(console, request) as say, tempfile.TemporaryDirectory(prefix="fieldstack-bench-") as name:
         result = PredictionResult(
             scenarios=tuple(_scenarios(request.seeds, say)),
             leaks=tuple(run_leaks(say)) if request.leaks else (),
+            prevention=run_prevention(request.config, Path(name), say) if request.prevention else None,
             normal=run_normal(request.normal, Path(name), say) if request.normal else None,
             replayed=ReplayResult(*replay_normal(request.replay)) if request.replay else None,
         )
@@ -73,6 +77,8 @@ def _show(result: PredictionResult, console: Console) -> None:
     for title, scores in (("Made-up series", result.scenarios), ("Real leaks", result.leaks)):
         if scores:
             console.print(_table(title, scores))
+    if result.prevention is not None:
+        console.print(f"{result.prevention.text()}\n  {result.prevention.told_text}", highlight=False)
     if result.normal is not None:
         _show_normal(result.normal, console)
     if result.replayed is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from fieldstack.bench.checks import Check
 from fieldstack.bench.percentiles import Percentiles
 from fieldstack.bench.prediction_normal import NormalResult
+from fieldstack.bench.prediction_prevention import PreventionResult
 from fieldstack.bench.prediction_scenarios import Expect
 from fieldstack.bench.prediction_score import Score
 
@@ -30,11 +31,12 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class PredictionResult:
-    """`scenarios`: made-up series; `leaks`: real processes; `normal`: a live cell; None: not run."""
+    """`scenarios`: made-up series; `leaks`: real processes; `normal`, `prevention`: live cells, or None."""
 
     scenarios: tuple[Score, ...]
     leaks: tuple[Score, ...]
     normal: NormalResult | None
+    prevention: PreventionResult | None
     replayed: ReplayResult | None
 
     @property
@@ -46,6 +48,8 @@ class PredictionResult:
         if self.scores:
             found.append(Check("misses", sum(one.missed for one in self.scores), 0))
             found.append(Check("false alarms", sum(bool(one.false_text) for one in self.scores), 0))
+        if self.prevention is not None:
+            found.append(Check("leaks of the Main Core not prevented", int(not self.prevention.prevented), 0))
         if self.normal is not None:
             found.append(Check("false alarms in normal running", len(self.normal.alarms), 0))
             found.append(Check("CPU share", round(self.normal.cpu_share, 4), CPU_SHARE_MAX))
@@ -57,6 +61,7 @@ class PredictionResult:
         return {
             "scenarios": _part(self.scenarios),
             "leaks": _part(self.leaks),
+            "prevention": self.prevention and self.prevention.to_json(),
             "normal": self.normal and self.normal.to_json(),
             "replayed": self.replayed and self.replayed.to_json(),
             "checks": [check.to_json() for check in self.checks()],

@@ -39,10 +39,12 @@ def test_a_miss_and_a_false_alarm_break_the_bounds() -> None:
     missed = Score("b", Expect.FORECAST, 0.0, 100.0)
     false = Score("c", Expect.NOTHING, 0.0, false_text="after 3 s: memory")
     assert good.lead_share == 0.6
-    assert all(one.held for one in PredictionResult((good,), (), None, None).checks())
-    broken = {one.name: one.held for one in PredictionResult((good, missed), (false,), None, None).checks()}
+    assert all(one.held for one in PredictionResult((good,), (), None, None, None).checks())
+    broken = {
+        one.name: one.held for one in PredictionResult((good, missed), (false,), None, None, None).checks()
+    }
     assert broken == {"misses": False, "false alarms": False}
-    part = PredictionResult((good, missed), (false,), None, None).to_json()["scenarios"]
+    part = PredictionResult((good, missed), (false,), None, None, None).to_json()["scenarios"]
     assert (part["hits"], part["misses"], part["lead_share"]["p50"]) == (1, 1, 0.6)
 
 
@@ -54,7 +56,7 @@ def test_a_recorded_run_is_judged_again(tmp_path: Path) -> None:
             record.write(
                 t * 10**9, Signal("memory", "fieldstack-core", value, 500 * MIB, "test", "1"), "gauge"
             )
-    words = ["prediction", "--normal", "0", "--no-leaks", "--seeds", "0", "--check"]
+    words = ["prediction", "--normal", "0", "--no-leaks", "--no-prevention", "--seeds", "0", "--check"]
     words += ["--replay", str(file), "--json", str(result)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1
@@ -66,7 +68,17 @@ def test_a_recorded_run_is_judged_again(tmp_path: Path) -> None:
 def test_a_file_that_is_no_record_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     file.write_text("{}\n", encoding="utf-8")
-    words = ["prediction", "--normal", "0", "--no-leaks", "--seeds", "0", "--replay", str(file)]
+    words = [
+        "prediction",
+        "--normal",
+        "0",
+        "--no-leaks",
+        "--no-prevention",
+        "--seeds",
+        "0",
+        "--replay",
+        str(file),
+    ]
     done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
     assert "line 1: no recorded signal" in done.output
