@@ -105,6 +105,8 @@ class Telemetry:
         ):
             yield Signal(metric, CELL, found - was, 0, "", life)
         for axis, error in zip(self._plan.axes, following, strict=False):
+            if not error:
+                continue  # the axis stood: that is no better following
             limit = axis.following_error_max_counts
             yield Signal(
                 Metric.FOLLOWING_ERROR, f"axis:{axis.name}", error, limit, "following_error_max", life

@@ -102,6 +102,7 @@ def test_an_interval_has_the_tail_of_its_own_cycles(store: DataStore, plan: BusP
     assert found[Metric.FOLLOWING_ERROR, f"axis:{axis.name}"].value == 77
     assert found[Metric.FOLLOWING_ERROR, f"axis:{axis.name}"].limit == axis.following_error_max_counts
     assert found[Metric.RX_ERRORS, f"slave:{slave.name}"].value == 9
+    assert (Metric.FOLLOWING_ERROR, f"axis:{plan.axes[0].name}") not in found  # it stood
     assert found[Metric.LOST_FRAMES, "cell"].value == 2
     assert found[Metric.WKC_ERRORS, "cell"].value == 0
 
