@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fieldstack.alerts.settings import AlertsSection
+from fieldstack.cell import cpus
+from fieldstack.cell.cpus import Cpus
 from fieldstack.health.settings import HealthSettings
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration import BusConfig
@@ -177,11 +178,11 @@ class CpuPlacement:
     segment: int
 
 
-def place(config: CellConfig, available: int) -> CpuPlacement:
-    """CPUs as configured; by default the cycle has the last one to itself, all else is on the first."""
-    rt = config.rt.cpu if config.rt.cpu is not None else available - 1
-    guard = config.guard.cpu if config.guard.cpu is not None else 0
-    segment = config.segment.cpu if config.segment.cpu is not None else 0
+def place(config: CellConfig, available: Cpus) -> CpuPlacement:
+    """CPUs as configured; by default the cycle has an isolated one, or the last, and all else the first."""
+    rt = config.rt.cpu if config.rt.cpu is not None else available.for_cycle
+    guard = config.guard.cpu if config.guard.cpu is not None else available.for_rest
+    segment = config.segment.cpu if config.segment.cpu is not None else available.for_rest
     return CpuPlacement(rt=rt, guard=guard, segment=segment)
 
 
@@ -231,7 +232,7 @@ def _read(path: Path) -> str:
 
 
 def _check_cpus(config: CellConfig, path: Path) -> None:
-    allowed = sorted(os.sched_getaffinity(0))
+    allowed = cpus.read().usable
     chosen = {"rt.cpu": config.rt.cpu, "guard.cpu": config.guard.cpu, "segment.cpu": config.segment.cpu}
     issues = tuple(
         ConfigurationIssue(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack.cell import cpus
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.core.settings import CoreSettings, EntryPoint
 from fieldstack.ha.settings import NonRtSettings
@@ -56,8 +56,8 @@ class Launch:
         plan = cell.bus.to_plan()
         chosen = interface or plan.interface
         cable = None if chosen else Cable.of(instance)
-        cpus = place(cell.config, len(os.sched_getaffinity(0)))
-        return cls(instance, cell, plan, chosen or (cable.master if cable else ""), cable, cpus, real_time)
+        placed = place(cell.config, cpus.read())
+        return cls(instance, cell, plan, chosen or (cable.master if cable else ""), cable, placed, real_time)
 
     @property
     def settings_file(self) -> Path:

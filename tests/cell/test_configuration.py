@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell import configuration, locations
+from fieldstack.cell.cpus import Cpus
 from fieldstack_ethercat.bus.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +64,14 @@ def test_a_cpu_that_the_machine_does_not_have_is_refused(tmp_path: Path) -> None
 
 def test_the_cycle_has_the_last_cpu_to_itself_where_there_is_more_than_one() -> None:
     config = configuration.parse(MINIMAL, "cell.yaml")
-    assert configuration.place(config, 2) == configuration.CpuPlacement(rt=1, guard=0, segment=0)
-    assert configuration.place(config, 1) == configuration.CpuPlacement(rt=0, guard=0, segment=0)
+    assert configuration.place(config, Cpus((0, 1))) == configuration.CpuPlacement(rt=1, guard=0, segment=0)
+    assert configuration.place(config, Cpus((0,))) == configuration.CpuPlacement(rt=0, guard=0, segment=0)
+
+
+def test_the_cycle_has_an_isolated_cpu_where_there_is_one() -> None:
+    config = configuration.parse(MINIMAL, "cell.yaml")
+    placed = configuration.place(config, Cpus((0, 1, 2, 3), isolated=(0, 2)))
+    assert placed == configuration.CpuPlacement(rt=2, guard=1, segment=1)
 
 
 def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
