@@ -1,0 +1,122 @@
+"""Tasks in a whole cell: what was declared is what the motors and outputs did, also when Core is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from running_cell import CONFIG, RunningCell, wait_for
+
+from fieldstack.core.client import ask
+
+pytestmark = pytest.mark.system
+
+DIO = 4
+SEQUENCE = {
+    "id": "sequence",
+    "needs": {"group": "all"},
+    "on_crash": "go_on",
+    "steps": [
+        {"set_output": {"out-1": True}},
+        {"move": {"to": {"x": 200, "y": 50}}},
+        {"call": {"name": "note", "arguments": {"text": "moved"}}},
+        {"move": {"to": {"x": -200, "y": -50, "c": 45}}},
+        {"set_output": {"out-1": False, "out-8": True}},
+        {"move": {"to": {"x": 10}}},
+    ],
+}
+CALLS = """
+import os
+
+def note(text):
+    with open(os.path.join(os.path.dirname(__file__), "notes"), "a") as file:
+        file.write(text + "\\n")
+"""
+
+
+def submit(cell: RunningCell, folder: Path, task: dict[str, Any]) -> None:
+    file = folder / f"{task['id']}.yaml"
+    file.write_text(yaml.safe_dump(task), encoding="utf-8")
+    done = cell.command("task", "submit", str(file))
+    assert done.returncode == 0, done.stderr
+
+
+def status(cell: RunningCell, name: str) -> dict[str, Any]:
+    task: dict[str, Any] = ask(cell.instance, "status", id=name).data["task"]
+    return task
+
+
+def await_end(cell: RunningCell, name: str) -> dict[str, Any]:
+    wait_for(lambda: status(cell, name)["state"] in ("done", "failed", "asking"), f"task {name} ends")
+    return status(cell, name)
+
+
+def stands_at(cell: RunningCell, **targets: float) -> bool:
+    """The motors, as the segment knows them, are within a tenth of a unit."""
+    truth = cell.segment.truth()
+    axes = {axis.name: axis for axis in cell.plan.axes}
+    return all(
+        abs(truth[axes[name].slave].position / axes[name].counts_per_unit - target) < 0.1
+        for name, target in targets.items()
+    )
+
+
+def in_step(cell: RunningCell, name: str, number: int) -> bool:
+    """So many steps of the task are complete, and the next one is in motion."""
+    return status(cell, name)["step"] == number and cell._fast_axes() > 0
+
+
+def test_a_sequence_goes_on_when_core_is_killed_in_its_middle(start_cell: Any, tmp_path: Path) -> None:
+    (tmp_path / "calls_of_the_cell.py").write_text(CALLS, encoding="utf-8")
+    calls = {"note": {"function": "calls_of_the_cell:note"}}
+    cell = start_cell(core={"program": "none", "calls": calls, "call_folder": str(tmp_path)})
+    cell.await_operational()
+    submit(cell, tmp_path, SEQUENCE)
+    wait_for(lambda: in_step(cell, "sequence", 3), "the second move is under way")
+    before = cell.pid("core")
+    os.kill(before, signal.SIGKILL)
+    cell.await_snapshot(
+        lambda s: s["core"]["pid"] not in (None, before) and s["core"]["state"] == "running", "Core is back"
+    )
+    assert await_end(cell, "sequence")["state"] == "done"
+    wait_for(lambda: stands_at(cell, x=10, y=-50, c=45), "the motors stand where the task said")
+    assert cell.segment.truth()[DIO].outputs == bytes([0b1000_0000])
+    assert (tmp_path / "notes").read_text() == "moved\n"
+    listed = cell.command("task", "list", "--json")
+    assert [(t["id"], t["state"]) for t in json.loads(listed.stdout)["tasks"]] == [("sequence", "done")]
+    assert cell.command("task", "status", "nothing").returncode == 1
+
+
+def two_groups(folder: Path) -> Path:
+    """The demo bus with two pairs of the same axes, each a group with a gripper."""
+    bus = yaml.safe_load((CONFIG / "ethercat/cell.yaml").read_text(encoding="utf-8"))
+    x, y, *_ = bus["axes"]
+    bus["axes"] = [x, y, {**x, "name": "u", "slave": "drive-3"}, {**y, "name": "v", "slave": "drive-4"}]
+    bus["groups"] = [
+        {"name": "left", "axes": ["x", "y"], "essential": False, "capabilities": ["gripper"]},
+        {"name": "right", "axes": ["u", "v"], "essential": False, "capabilities": ["gripper"]},
+    ]
+    file = folder / "bus.yaml"
+    file.write_text(yaml.safe_dump(bus), encoding="utf-8")
+    return file
+
+
+def test_two_tasks_move_two_groups_at_the_same_time(start_cell: Any, tmp_path: Path) -> None:
+    cell = start_cell(bus=two_groups(tmp_path), core={"program": "none"})
+    cell.await_operational()
+    swing = [{"move": {"to": [150, 20]}}, {"move": {"to": [-150, -20]}}]
+    steps = [{"repeat": {"times": 4, "steps": swing}}]
+    submit(cell, tmp_path, {"id": "one", "needs": {"group": "left"}, "steps": steps})
+    submit(cell, tmp_path, {"id": "two", "needs": {"capability": "gripper"}, "steps": steps})
+    wait_for(lambda: cell._fast_axes() >= 2, "motors of both groups turn")
+    told = ask(cell.instance, "status").data
+    assert {name: group["task"] for name, group in told["groups"].items()} == {"left": "one", "right": "two"}
+    assert cell.store.core_status().tasks_running == 2
+    assert await_end(cell, "one")["state"] == "done"
+    assert await_end(cell, "two")["state"] == "done"
+    wait_for(lambda: stands_at(cell, x=-150, y=-20, u=-150, v=-20), "both stand where their task said")
