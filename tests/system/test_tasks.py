@@ -120,3 +120,28 @@ def test_two_tasks_move_two_groups_at_the_same_time(start_cell: Any, tmp_path: P
     assert await_end(cell, "one")["state"] == "done"
     assert await_end(cell, "two")["state"] == "done"
     wait_for(lambda: stands_at(cell, x=-150, y=-20, u=-150, v=-20), "both stand where their task said")
+
+
+def test_a_task_moves_to_the_other_group_and_core_comes_back_from_a_deadlock(
+    start_cell: Any, tmp_path: Path
+) -> None:
+    cell = start_cell(bus=two_groups(tmp_path), core={"program": "none", "fault_injection": True})
+    cell.await_operational()
+    steps = [{"set_output": {"out-1": True}}, {"move": {"to": [400, 200]}}, {"set_output": {"out-2": True}}]
+    task = {"id": "work", "needs": {"group": "left"}, "on_crash": "go_on", "steps": steps}
+    submit(cell, tmp_path, {**task, "on_resource_lost": "move_resume"})
+    wait_for(lambda: in_step(cell, "work", 1), "the move is under way")
+    moved = cell.command("task", "reallocate", "left", "--json")
+    assert moved.returncode == 0
+    how = {"task": "work", "from": "left", "to": "right", "how": "resumed"}
+    assert json.loads(moved.stdout)["moved"] == [how]
+    wait_for(lambda: status(cell, "work")["group"] == "right" and in_step(cell, "work", 1), "it moved")
+    before = cell.pid("core")
+    assert ask(cell.instance, "inject", fault="deadlock").accepted
+    cell.await_snapshot(
+        lambda s: s["core"]["pid"] not in (None, before) and s["core"]["state"] == "running", "Core is back"
+    )
+    assert await_end(cell, "work")["state"] == "done"
+    wait_for(lambda: stands_at(cell, u=400, v=200), "the other group did the work")
+    assert not stands_at(cell, x=400)
+    assert cell.segment.truth()[DIO].outputs == bytes([0b11])
