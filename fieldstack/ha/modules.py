@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from fieldstack.process.manager import ProcessStartError
 
 PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
+MEASURE_NS = 100 * NS_PER_MS
 LOOK_NS = 200 * NS_PER_MS
 SETTLED_NS = 300 * NS_PER_MS
 """A module that has lived for so long after its restart counts as restarted."""
@@ -171,6 +172,8 @@ class Modules:
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self._modules = {f"module:{module.name}": module for module in modules}
+        self._looked_ns = 0
+        self._last: tuple[Measure, ...] = ()
 
     def start(self) -> None:
         for module in self._modules.values():
@@ -180,7 +183,12 @@ class Modules:
         for module in self._modules.values():
             module.tick()
 
-    def measures(self, _now_ns: int) -> Iterable[Measure]:
+    def measures(self, now_ns: int) -> Iterable[Measure]:
+        if not self._last or now_ns - self._looked_ns >= MEASURE_NS:
+            self._looked_ns, self._last = now_ns, tuple(self._look())
+        return self._last
+
+    def _look(self) -> Iterator[Measure]:
         for subject, module in self._modules.items():
             trouble = module.trouble()
             yield Measure(FactKind.MODULE_DEAD, subject, float(bool(trouble)), trouble)
