@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fieldstack_ethercat.bus.bringup import Bus
@@ -13,8 +14,10 @@ from fieldstack_rt.axis_power import AxisPower
 from fieldstack_rt.cycle import CycleThread, excusable_wkc
 from fieldstack_rt.datastore.layout import NO_DC, EventCode
 from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.error_counters import ErrorCounters
 from fieldstack_rt.losses import Loss, Losses, lost_of
 from fieldstack_rt.realtime import Degraded
+from fieldstack_rt.slave_restart import SlaveRestart
 
 CALM_PERIOD_NS = 100_000_000
 """How often AL states are read while the working counter is as expected."""
@@ -47,6 +50,9 @@ class Housekeeping:
         self._setup = "; ".join(str(item) for item in degraded)
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
+        self._restart = SlaveRestart(store, plan, bus)
+        self._errors = ErrorCounters(bus, len(plan.slaves))
+        self._patience = plan.loss_diagnosis_ns // plan.cycle_time_ns
         self._lost_ns: dict[int, int] = {}
         self._losses: Losses | None = None
         self._loss = Loss(axes=0, wkc=0, well=0, essential=False)
@@ -64,14 +70,27 @@ class Housekeeping:
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
         whole = _is_whole(status)
-        if not whole or self._lost_ns or now_ns >= self._next_ns:
+        if not whole or self._lost_ns or self._restart.busy or now_ns >= self._next_ns:
             self._next_ns = now_ns + CALM_PERIOD_NS
             events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
             self._tell_losses(self._losses)
             for event in (*events, *self._recovery.act()):
                 self._note(event, now_ns)
             self.tell("; ".join(explain(self._recovery.states)), now_ns)
+        if self._run_restart(now_ns, status, self._losses) or self._errors.run(now_ns):
+            self.tell("; ".join(explain(self._recovery.states)), now_ns)
         self._give_power(status, self._losses, whole=whole)
+
+    def _run_restart(self, now_ns: int, status: Any, losses: Losses) -> bool:
+        restart, states = self._restart, self._recovery.states
+        restart.note_states(states)
+        slaves = restart.slaves
+        all_stand = losses.judge(slaves).essential
+        axes = losses.all_axes if all_stand else losses.axes_of(slaves)
+        answered = restart.run(now_ns, states, status, axes)
+        if restart.slaves != slaves:
+            self._tell_losses(losses)
+        return answered
 
     def _exchange_is_whole(self) -> bool:
         return _is_whole(self._store.rt_status())
@@ -80,11 +99,14 @@ class Housekeeping:
     def urgent(self) -> bool:
         """A working counter that the loss of a slave of a non-essential group may explain: look at once."""
         raw = self._store.raw.rt_status
-        return self.may_lose and 0 <= raw.wkc < raw.expected_wkc
+        low = 0 <= raw.wkc < raw.expected_wkc
+        return bool(self.may_lose and low and raw.bad_wkc_row <= self._patience)
 
     def _tell_losses(self, losses: Losses) -> None:
         """Before anything that takes time: the other groups' axes go on only if this is in time."""
-        loss = losses.judge(lost_of(self._recovery.states))
+        restarted = self._restart.slaves
+        loss = losses.judge(lost_of(self._recovery.states) | restarted)
+        loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
         self._loss = loss
@@ -116,6 +138,12 @@ class Housekeeping:
             slave.al_state, slave.al_status_code = state.status, state.al_status_code
             slave.lost = int(state.position in lost)
             slave.dc_difference_ns = NO_DC
+        for position, errors in enumerate(self._errors.totals):
+            record.slaves[position].rx_errors = errors.rx_errors
+            record.slaves[position].lost_links = errors.lost_links
+        answer = self._restart.answer
+        record.command_done, record.command_ok = answer.sequence, int(answer.ok)
+        record.command_text = answer.text.encode()
         record.interface = self._bus.interface.encode()
         record.setup = _fit(self._setup)
         record.diagnosis = _fit(diagnosis)

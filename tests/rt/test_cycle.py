@@ -211,6 +211,8 @@ def test_a_cut_cable_stops_the_axes_and_healing_brings_them_back(cell: RtCell) -
     cell.segment.client.cut_cable(2)
     wait_for(lambda: cell.store.rt_status().stop_reason == Stop.WKC, "the working counter stops the axes")
     wait_for(lambda: b"cable" in ffi.string(cell.store.rt_bus().diagnosis), "the diagnosis names the place")
+    for number, axis in enumerate(cell.plan.axes):  # what is not seen is no following error
+        assert abs(cell.store.rt_status().axes[number].following_error) <= axis.following_error_max_counts
     cell.segment.client.heal_cable()
     cell.wait_until_free_to_move()
     assert {slave.al_state for slave in cell.segment.client.truth()} == {8}

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from fieldstack_ethercat.segment.truth import EventKind as SegmentEvent
 from fieldstack_ethercat.testing.motion_trace import check_smooth
-from fieldstack_rt.datastore import EventCode
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import BusCommandKind, EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.instance import Instance
 
@@ -182,3 +184,70 @@ def test_axes_that_a_setpoint_does_not_command_hold(cell: RtCell) -> None:
         tail = int(_status(cell).setpoint_tail)
         wait_for(lambda: _status(cell).setpoint_tail > tail + 300, "the others go on")
         assert (int(_status(cell).axes[3].target), int(_status(cell).axes[3].stop)) == (target, Stop.NONE)
+
+
+def _restart(cell: RtCell, slave: int) -> int:
+    record = cell.store.bus_command()
+    record.sequence, record.kind = record.sequence + 1, BusCommandKind.RESTART_SLAVE
+    record.slaves[0] = 1 << slave
+    cell.store.write_bus_command(record)
+    return int(record.sequence)
+
+
+def _answer(cell: RtCell, sequence: int) -> tuple[bool, str]:
+    wait_for(lambda: cell.store.rt_bus().command_done == sequence, "the command is answered", 20.0)
+    bus = cell.store.rt_bus()
+    return bool(bus.command_ok), ffi.string(bus.command_text).decode()
+
+
+@pytest.mark.system
+def test_a_slave_is_restarted_while_the_other_groups_play_on(cell: RtCell) -> None:
+    with Motion(cell) as motion:
+        began, last = time.monotonic_ns(), _last_event(cell, 3)
+        motion.axes = REST
+        assert _answer(cell, _restart(cell, 3)) == (True, "drive-4 back in OP")
+        states = [e.a for e in cell.segment.client.events(3, last) if e.kind is SegmentEvent.AL_STATE]
+        assert states[0] == 1, "it went to INIT"
+        assert states[-1] == 8
+        wait_for(lambda: _status(cell).axes[3].state == AxisMode.HOLDING, "c holds under power")
+        _others_never_stopped(cell, began)
+    assert cell.seen(EventCode.SLAVE_RESTART)
+    assert cell.seen(EventCode.BUS_COMMAND)
+
+
+def _last_event(cell: RtCell, slave: int) -> int:
+    return max((event.sequence for event in cell.segment.client.events(slave)), default=0)
+
+
+@pytest.mark.system
+def test_a_restart_of_an_essential_slave_stops_all_axes_first(cell: RtCell) -> None:
+    began = time.monotonic_ns()
+    with Motion(cell):
+        ok, text = _answer(cell, _restart(cell, 1))
+    assert (ok, text) == (True, "drive-2 back in OP")
+    cell.wait_until_free_to_move()
+    trace = [s for s in cell.segment.client.trace(cell.plan.axes[0].slave) if s.t_ns >= began]
+    late = {EventCode.LATE_WAKEUP, EventCode.FRAME_LOST}
+    check_smooth(cell.plan.axes[0], trace, [event.t_ns for event in cell.drain() if event.code in late])
+
+
+@pytest.mark.system
+def test_a_command_that_makes_no_sense_is_answered_with_what_is_wrong(cell: RtCell) -> None:
+    assert _answer(cell, _restart(cell, 40)) == (False, "give positions from 0 to 4")
+
+
+@pytest.mark.system
+def test_errors_of_the_ports_are_counted(cell: RtCell) -> None:
+    wait_for(lambda: cell.store.rt_bus().read_ns, "the bus is read")
+    before = cell.store.rt_bus().slaves[0].rx_errors
+
+    def counted() -> bool:
+        cell.segment.client.corrupt_frames(1)
+        time.sleep(0.02)
+        return bool(cell.store.rt_bus().slaves[0].rx_errors > before + 2)
+
+    wait_for(counted, "damaged frames are counted")
+    cell.segment.client.cut_cable(4)
+    wait_for(lambda: cell.store.rt_bus().slaves[4].lost, "the terminal is lost")
+    cell.segment.client.heal_cable()
+    wait_for(lambda: cell.store.rt_bus().slaves[3].lost_links == 1, "and the link that went with it")

@@ -220,6 +220,23 @@ class Bus:
                 raise self._setup_error
             return SlaveState(position, self.plan.slaves[position].name, raw)
 
+    def read_register(self, position: int, address: int, size: int) -> bytes | None:
+        """Registers of one slave by its station address; None if it does not answer."""
+        with self._lock:
+            try:
+                return bytes(self._slaves()[position]._fprd(address, size, SLAVE_TIMEOUT_US))
+            except pysoem.WkcError:
+                return None
+
+    def write_register(self, position: int, address: int, data: bytes) -> bool:
+        """Likewise; False if it does not answer."""
+        with self._lock:
+            try:
+                self._slaves()[position]._fpwr(address, data, SLAVE_TIMEOUT_US)
+            except pysoem.WkcError:
+                return False
+            return True
+
     def _slaves(self) -> list[Any]:
         slaves: list[Any] = self.master.slaves or []
         if len(slaves) != len(self.plan.slaves):

@@ -111,8 +111,10 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     for (uint32_t i = 0; i < config->axis_count; i++) {
         fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
                                   keep && cycle->was_enabled >> i & 1, dt_s };
+        int32_t error_before = cycle->axes[i].state.following_error;
         fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, (int)(following >> i & 1));
-        if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0; /* its position is stale */
+        if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0;
+        else if (cycle->status.bad_wkc_row) cycle->axes[i].state.following_error = error_before; /* position is stale */
         fs_axis_write(&cycle->axes[i], &config->axes[i], outputs);
     }
     int io_live = stop <= FS_STOP_DRY; /* plain outputs: category 0, safe as soon as anything else stops the axes */

@@ -34,7 +34,8 @@ typedef struct fs_axis_state {
     int32_t velocity;          /* 0x606C, counts/s */
     int32_t target;            /* 0x607A as sent, counts */
     int32_t target_velocity;   /* counts/s of the target, as played */
-    int32_t following_error;   /* target - position, counts; 0 while the drive does not follow */
+    int32_t following_error;   /* target - position, counts; 0 while the drive does not follow; not taken anew
+                                * while the working counter is low, for then the position may be stale */
     int16_t torque;            /* 0x6077, per mille of rated torque */
     uint16_t statusword;       /* 0x6041 */
     uint16_t controlword;      /* 0x6040 as sent */
