@@ -194,6 +194,11 @@ class TaskExecutor:
             task.end(Phase.FAILED, runner.failure)
         elif runner.over is Over.RUN_ENDED:
             task.run_ended(now_ns)
+        self._settle(task)
+
+    def _settle(self, task: Task) -> None:
+        """After a run, the others of its priority come first; of a task that ended no call is waited for."""
+        if not task.begun:
             self.table.requeue(task)
         if task.phase in FINAL:
             self._desk.forget(task.uid)
@@ -224,7 +229,7 @@ class TaskExecutor:
     ) -> None:
         task.input_since_ns = task.input_since_ns or now_ns
         if bool(self.machine.inputs[action.signal].value(facts.inputs)) is action.value:
-            runner.resolve()
+            self._world_came(now_ns, task, runner)
         elif action.timeout_ms and now_ns - task.input_since_ns > action.timeout_ms * NS_PER_MS:
             wanted = "on" if action.value else "off"
             runner.halt(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
@@ -236,12 +241,21 @@ class TaskExecutor:
             if not self._desk.knows(key) and not self._stopping:
                 self._calls.append(task)
         elif result.ok:
-            runner.resolve()
+            self._world_came(now_ns, task, runner)
         elif result.begun:
             runner.halt(result.text)
         else:
             runner.halt()
             task.ask(result.text)
+
+    def _world_came(self, now_ns: int, task: Task, runner: Runner) -> None:
+        """What the world did is done, whatever becomes of the setpoints: counted at once."""
+        if self.table.complete_step(task, now_ns) and self._feed is not None:
+            self._feed.stream.drop(runner)  # its run has ended, at rest
+            task.runner = None
+            self._settle(task)
+        else:
+            runner.resolve()
 
     # ---- planning ahead ----
 

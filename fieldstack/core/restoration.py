@@ -148,7 +148,7 @@ class _Restoration:
         self.table.advance(task, call.cursor)
         task.begun = True
         if call.ended:
-            self.table.complete_call(task)
+            self.table.complete_step(task, self._now_ns)
             return False
         action = task.action
         name = action.name if isinstance(action, CallAction) else "?"

@@ -111,7 +111,7 @@ class TaskTable:
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             task.phase = Phase.READY if task.begun or not self._waits(task) else Phase.WAITING
         if about_call and answer == "done":
-            self.complete_call(task)
+            self.complete_step(task, 0)
         return f"task {task_id!r} goes on (by {by})"
 
     def trigger(self, task_id: str) -> str:
@@ -156,12 +156,13 @@ class TaskTable:
         if task.run > runs:
             self._fire(task.id)
 
-    def complete_call(self, task: Task) -> None:
-        """The call that its present step is has done its work, though this process did not see it."""
+    def complete_step(self, task: Task, now_ns: int) -> bool:
+        """The present step, a call or an awaited input, has come true. Returns whether the run ended."""
         run = task.run
         self.advance(task, (run, task.step + 1))
         if task.run > run:
-            task.run_ended(0)
+            task.run_ended(now_ns)
+        return task.run > run
 
     def _fire(self, ended: str) -> None:
         for task in self.live():

@@ -143,6 +143,14 @@ class BenchCell:
         self.files = BenchStore(self._state_dir)
         return self.boot()
 
+    def break_stream(self) -> None:
+        """RT stops the axes for a moment, as for a lost frame; what is left of the stream is dropped."""
+        if self.facts.stream_state is StreamState.PLAYING:
+            self._finished = self.facts.stream
+            self.facts = replace(
+                self.facts, stream_state=StreamState.BROKEN, stop=Stop.NONE, axes=HOLDING, standing=True
+            )
+
     def reboot(self) -> list[str]:
         """Power cut: the shared memory is gone, and with it how far the cycle came."""
         self.saved = replace(self.saved, memory=77)

@@ -144,6 +144,26 @@ def test_any_bytes_are_read_without_an_error(text: bytes) -> None:
     decode(text)
 
 
+@pytest.mark.parametrize("mode", [{}, {"mode": "PERIODIC", "period_ms": 0, "runs": 2}])
+def test_a_call_that_ended_does_not_run_again_when_rt_breaks_the_stream(
+    make_cell: Make, mode: dict[str, object]
+) -> None:
+    seen: list[int] = []
+    cell = make_cell(entries=module_of(weigh=lambda: seen.append(1)))
+    cell.submit(declare("[{wait: {ms: 50}}, {call: {name: weigh}}, {wait_input: {input: in-1}}]", **mode))
+    cell.until(lambda: len(seen) == 1 and cell.calls.busy == 0)
+    for _ in range(5):
+        cell.run(14)
+        cell.break_stream()
+    assert (len(seen), cell.task().step) == (1, 2)
+    cell.input(0, True)
+    cell.until(lambda: cell.task().run == 1)
+    cell.break_stream()
+    cell.input(0, False)
+    cell.until(lambda: cell.ended() or len(seen) == 2)
+    assert len(seen) == (2 if mode else 1)
+
+
 # ---- the property ----
 
 ACTIONS = st.sampled_from(
@@ -156,7 +176,7 @@ ACTIONS = st.sampled_from(
     ]
 )
 CUTS = st.lists(
-    st.tuples(st.integers(0, 40), st.sampled_from(["pass", "planned", "call", "power"])), max_size=4
+    st.tuples(st.integers(0, 40), st.sampled_from(["pass", "planned", "call", "power", "break"])), max_size=4
 )
 _numbers = itertools.count()
 
@@ -225,6 +245,9 @@ def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: li
         if where == "planned":  # between planning and the checkpoint
             cell.now_ns += 20_000_000
             cell.executor.step(cell.now_ns, cell.facts)
+        if where == "break":  # RT breaks the stream, and Core lives
+            cell.break_stream()
+            continue
         cell.kill()
         cell.reboot() if where == "power" else cell.crash()
         cell.hang = False
