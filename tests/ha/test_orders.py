@@ -1,0 +1,125 @@
+"""Deferral, order within a rule, escalation, and who may end a wait for a person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from script import SHIPPED, Script
+
+from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.actions import ActionOutcome
+from fieldstack.ha.facts import ProcessCondition as C
+from fieldstack.ha.facts import RequestKind
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy import FailoverPolicy, parse_policy
+from fieldstack.ha.policy.timing import worst_cases
+from fieldstack.ha.states import HaState
+
+
+def with_rule(**rule: Any) -> FailoverPolicy:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    given = {"name": "mine", "fact": "module_dead", "subject": "module:x", "clear": {"when": "gone"}}
+    data["rules"] = [one for one in data["rules"] if one["name"] != "module-dead"] + [given | rule]
+    return parse_policy(json.dumps(data))
+
+
+def dead_module(policy: FailoverPolicy) -> Script:
+    cell = Script(policy).operational()
+    cell.core(C.RUNNING)
+    return cell
+
+
+def test_an_action_after_others_waits_until_they_are_confirmed() -> None:
+    actions = ["SEND_ALERT", {"action": "RESTART_MODULE", "after": "confirmed"}]
+    cell = dead_module(with_rule(actions=actions)).sees(FactKind.MODULE_DEAD, "module:x")
+    cell.unanswered.add(A.SEND_ALERT)
+    assert cell.later().kinds == [A.SEND_ALERT]
+    assert cell.later().kinds == []
+    told = cell.state.flights[0].id
+    cell.facts = replace(cell.facts, outcomes=(ActionOutcome(told, True, "told"),))
+    assert cell.later().kinds == [A.RESTART_MODULE]
+
+
+def test_what_comes_after_a_failed_action_is_not_done() -> None:
+    actions = ["DEGRADE", {"action": "RESTART_MODULE", "on_failure": ["SAFE_MODE_ENTER"]},
+               {"action": "SHUTDOWN", "after": "confirmed"}]  # fmt: skip
+    policy = with_rule(actions=actions, clear={"when": "gone", "for_ms": 100})
+    cell = dead_module(policy).sees(FactKind.MODULE_DEAD, "module:x")
+    cell.failing.add(A.RESTART_MODULE)
+    assert cell.later().ha is HaState.DEGRADED
+    assert cell.later().ha is HaState.SAFE_MODE
+    assert "RESTART_MODULE of module:x failed" in cell.state.reason
+    for _ in range(20):
+        assert cell.later(1000).ha is HaState.SAFE_MODE
+    cell.sees(FactKind.MODULE_DEAD, "module:x", 0.0).later().later(200).later()
+    assert cell.ha is HaState.OPERATIONAL
+
+
+def test_an_acknowledgement_is_enough_where_the_policy_says_so() -> None:
+    actions = [{"action": "AWAIT_MANUAL", "until": "ack"}]
+    cell = dead_module(with_rule(actions=actions)).sees(FactKind.MODULE_DEAD, "module:x").later()
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    cell.sees(FactKind.MODULE_DEAD, "module:x", 0.0)
+    assert cell.later(60_000).ha is HaState.MANUAL_INTERVENTION
+    cell.asks(RequestKind.ACK).later()
+    assert cell.answer.confirmed
+    assert "acknowledged by Ann (looked at it): mine" in cell.answer.cause
+    assert cell.later().later().ha is HaState.OPERATIONAL
+
+
+def test_an_acknowledgement_is_not_enough_where_a_reset_is_needed() -> None:
+    cell = dead_module(with_rule(actions=["AWAIT_MANUAL"])).sees(FactKind.MODULE_DEAD, "module:x").later()
+    cell.asks(RequestKind.ACK).later()
+    assert not cell.answer.confirmed
+    assert "a reset is needed for mine" in cell.answer.cause
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+
+
+def test_a_rule_may_shut_the_cell_down() -> None:
+    cell = dead_module(with_rule(actions=["SHUTDOWN"])).sees(FactKind.MODULE_DEAD, "module:x").later()
+    assert cell.ha is HaState.SHUTDOWN
+    assert cell.kinds[:2] == [A.SHUTDOWN, A.SAFE_MODE_ENTER]
+
+
+def test_a_lesser_exit_ends_safe_mode_and_not_an_emergency_stop() -> None:
+    actions = ["SAFE_MODE_EXIT"]
+    leave = with_rule(actions=actions, fact="operator_request", subject="operator:go-on")
+    cell = dead_module(leave).sees(FactKind.FOLLOWING_ERROR, "axis:x", 2.0).later().later(200)
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 0.0).later()
+    assert cell.ha is HaState.SAFE_MODE
+    cell.asks(RequestKind.RULE, "operator:go-on").later().later()
+    assert cell.ha is HaState.OPERATIONAL
+    cell.rt(C.DEAD, exit_code=3).later().comes_up().later()
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    cell.asks(RequestKind.RULE, "operator:go-on").later().later()
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+
+
+def test_a_reading_that_is_missing_clears_nothing() -> None:
+    cell = Script().operational().sees(FactKind.SLAVE_LOST, "slave:a").later().later(1100)
+    cell.core(C.RUNNING).later()
+    assert cell.ha is HaState.DEGRADED
+    assert cell.state.active("slave-lost") is not None
+    cell.facts = replace(cell.facts, measures=())
+    assert cell.later(60_000).state.active("slave-lost") is not None
+
+
+def test_evidence_goes_with_the_action() -> None:
+    cell = Script().operational().sees(FactKind.FOLLOWING_ERROR, "axis:x", 1.5).later().later(120)
+    fields = next(one for one in cell.actions if one.kind is A.SAFE_MODE_ENTER).event_fields()
+    assert fields["rule"] == "following-error"
+    assert (fields["fact"], fields["fact_subject"]) == ("following_error", "axis:x")
+    assert (fields["value"], fields["threshold"]) == (1.5, 1.0)
+
+
+def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:
+    cases = {case.rule: case for case in worst_cases(Script().policy)}
+    assert cases["rt-dead"].detection == 20  # a pass
+    assert cases["rt-silent"].detection == 20 + 200 + 20  # a pass, the time-out, an observation
+    assert cases["working-counter-lost"].stopped == 20 + 5 * 1 + 200  # a pass, 5 cycles, time to confirm
+    memory = cases["core-memory-high"]
+    assert memory.detection == 5000 + 20 + 10_000 + 2000 + 20  # age, pass, window, debounce, pass
+    assert memory.ordered == memory.detection + 60_000
+    assert memory.confirmed == memory.ordered + 20_000

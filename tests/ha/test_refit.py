@@ -1,0 +1,73 @@
+"""A reload under way: all of the new policy takes effect, or nothing, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from script import SHIPPED, Script
+
+from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
+from fieldstack.ha.refit import refit
+from fieldstack.ha.states import HaState
+from fieldstack.ha.vocabulary import ProcessName
+
+
+def changed(change: Callable[[dict[str, Any]], None]) -> FailoverPolicy:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    change({rule["name"]: rule for rule in data["rules"]} | {"all": data["rules"], "data": data})
+    return parse_policy(json.dumps(data))
+
+
+def without(name: str) -> FailoverPolicy:
+    return changed(lambda rules: rules["all"].remove(rules[name]))
+
+
+def adopt(cell: Script, policy: FailoverPolicy) -> None:
+    cell.state = refit(cell.state, cell.policy, policy, "new.json")
+    cell.policy = policy
+
+
+def test_a_rule_that_holds_the_cell_can_not_be_taken_away() -> None:
+    cell = Script().operational().sees(FactKind.FOLLOWING_ERROR, "axis:x", 2.0).later().later(200)
+    assert cell.ha is HaState.SAFE_MODE
+    before = cell.state
+    with pytest.raises(PolicyError, match=r"new.json: .*\n.*rule following-error counts now for axis:x"):
+        adopt(cell, without("following-error"))
+    assert cell.state is before
+
+
+def test_a_rule_that_only_told_something_goes_with_the_old_policy() -> None:
+    cell = Script().operational().sees(FactKind.CHECKPOINT_STALE, "checkpoint", 60.0).later()
+    assert cell.rules() == {"checkpoint-stale"}
+    adopt(cell, without("checkpoint-stale"))
+    assert cell.later().rules() == set()
+
+
+def test_a_degraded_cell_is_whole_again_when_its_rule_has_gone() -> None:
+    cell = Script().operational().sees(FactKind.TEMPERATURE_HIGH, "host", 90.0).later()
+    for _ in range(30):
+        cell.later(500)
+    assert cell.state.limits.override_percent == 50
+    adopt(cell, without("machine-warm"))
+    assert cell.later().state.limits.override_percent == 100
+    assert A.DEGRADE in cell.kinds
+
+
+def test_budgets_go_on_counting() -> None:
+    cell = Script().operational().dies().later(1)
+    used = cell.state.budget(ProcessName.RT)
+    assert len(used.restarts) == 1
+    adopt(cell, without("checkpoint-stale"))
+    assert cell.state.budget(ProcessName.RT) == used
+
+
+def test_a_changed_threshold_counts_from_the_next_decision_on() -> None:
+    cell = Script().operational().bus(wkc=11, bad_row=3).later()
+    assert cell.ha is HaState.OPERATIONAL
+    adopt(cell, changed(lambda rules: rules["working-counter-lost"].update(threshold=2)))
+    assert cell.later().ha is HaState.SAFE_MODE
