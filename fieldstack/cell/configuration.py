@@ -207,13 +207,15 @@ def load(path: Path) -> Cell:
         PolicyError: the policy that it names is not usable.
     """
     from fieldstack.ha.policy import load_policy
+    from fieldstack.ha.policy.fits import require_targets
 
     config = parse(_read(path), str(path))
     _check_cpus(config, path)
     _check_devices(config, path)
     bus = BusConfig.from_file(_beside(path, config.bus))
     policy_file = _beside(path, config.policy)
-    load_policy(policy_file)
+    policy = load_policy(policy_file)
+    require_targets(policy, str(policy_file), cycle_us=bus.cycle_time_us)
     return Cell(file=path, config=config, bus=bus, policy_file=policy_file)
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from script import SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
@@ -13,7 +14,8 @@ from fieldstack.ha.actions import ActionOutcome
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.facts import RequestKind
 from fieldstack.ha.measures import FactKind
-from fieldstack.ha.policy import FailoverPolicy, parse_policy
+from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
+from fieldstack.ha.policy.fits import require_targets
 from fieldstack.ha.policy.timing import worst_cases
 from fieldstack.ha.states import HaState
 
@@ -112,6 +114,12 @@ def test_evidence_goes_with_the_action() -> None:
     assert fields["rule"] == "following-error"
     assert (fields["fact"], fields["fact_subject"]) == ("following_error", "axis:x")
     assert (fields["value"], fields["threshold"]) == (1.5, 1.0)
+
+
+def test_a_slower_cell_is_judged_by_its_own_times() -> None:
+    require_targets(Script().policy, "p.json", cycle_us=4000)
+    with pytest.raises(PolicyError, match=r"working-counter-lost is 270 ms in this cell \(cycle 10000 µs"):
+        require_targets(Script().policy, "p.json", cycle_us=10_000)
 
 
 def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:

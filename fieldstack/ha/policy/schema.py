@@ -38,7 +38,7 @@ Reaction = Literal["stop", "hold"]
 
 
 class Timing(PolicyModel):
-    """What the computed worst cases rest on; a cell that is slower than this refuses the policy."""
+    """What the computed worst cases rest on; a cell that is slower is judged by its own times."""
 
     supervision_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 20
     cycle_us: Annotated[int, Field(ge=50, le=100_000)] = 1000

@@ -1,0 +1,37 @@
+"""Whether a policy still keeps its targets in a cell that is slower than the policy takes for granted."""
+
+from __future__ import annotations
+
+from fieldstack.ha.policy.errors import PolicyError, Problem
+from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.timing import worst_cases
+
+
+def require_targets(
+    policy: FailoverPolicy, file: str, *, cycle_us: int = 0, supervision_interval_ms: int = 0
+) -> None:
+    """0: as the policy says.
+
+    Raises:
+        PolicyError: with these times the worst case of a rule exceeds its target.
+    """
+    timing = policy.timing.model_copy(
+        update={
+            "cycle_us": max(cycle_us, policy.timing.cycle_us),
+            "supervision_interval_ms": max(supervision_interval_ms, policy.timing.supervision_interval_ms),
+        }
+    )
+    slower = policy.model_copy(update={"timing": timing})
+    problems = tuple(
+        Problem(
+            f"rules[{place}].target_ms",
+            str(case.target),
+            f"the worst case of {case.rule} is {case.confirmed:g} ms in this cell "
+            f"(cycle {timing.cycle_us} µs, supervision every {timing.supervision_interval_ms} ms)",
+            "state a longer target, or make the cell quicker",
+        )
+        for place, case in enumerate(worst_cases(slower))
+        if case.exceeds
+    )
+    if problems:
+        raise PolicyError(file, problems)
