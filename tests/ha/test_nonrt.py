@@ -27,7 +27,7 @@ from fieldstack_rt.datastore.layout import HaState as LayoutHaState
 from fieldstack_rt.instance import Instance
 
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
-FAILING = (sys.executable, "-c", "import sys; print('no bus here', file=sys.stderr); sys.exit(3)")
+FAILING = (sys.executable, "-c", "import sys; print('no bus here', file=sys.stderr); sys.exit(1)")
 WAITING = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
