@@ -22,9 +22,11 @@ from fieldstack.cell.snapshot_bus import (
     name_of,
     text_of,
 )
+from fieldstack.health.endpoint import read_endpoint
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, HaState, TripCause
+from fieldstack_rt.datastore.memory import process_alive
 from fieldstack_rt.instance import Instance
 
 
@@ -84,6 +86,14 @@ class CycleView:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthView:
+    """Where the health server answers; `problem`: why it does not. Both empty: none runs."""
+
+    url: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything at one moment. Times are UTC, ISO 8601; positions in the axes' units."""
 
@@ -107,6 +117,7 @@ class Snapshot:
     cycle: CycleView
     motion: MotionView
     axes: tuple[AxisView, ...]
+    health: HealthView = HealthView()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -162,6 +173,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         cycle=_cycle(store, status, plan),
         motion=motion_of(status, permit=store.motion_permit),
         axes=axes_of(status, plan),
+        health=_health(store.instance),
     )
 
 
@@ -210,6 +222,13 @@ def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
         restarts=int(status.rt_restarts),
         restart_budget=int(status.rt_restart_budget),
     )
+
+
+def _health(instance: Instance) -> HealthView:
+    found = read_endpoint(instance)
+    if found is None or not process_alive(found.pid):
+        return HealthView()
+    return HealthView(found.url, found.problem)
 
 
 def _guard(store: DataStore) -> GuardView:

@@ -39,6 +39,10 @@ def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
     if snapshot.note:
         parts.append(Text(snapshot.note, WARN))
     parts.append(_processes(snapshot))
+    if snapshot.health.problem:
+        parts.append(Text(snapshot.health.problem, WARN))
+    elif snapshot.health.url:
+        parts.append(Text(f"health: {snapshot.health.url}/healthz?verbose"))
     if snapshot.estop.latched:
         parts.append(_estop(snapshot))
     if not snapshot.live and snapshot.cycle.cycles:

@@ -87,6 +87,7 @@ class HealthCheckServer:
     def run(self) -> None:
         """Raises OSError: the runtime folder does not take the socket."""
         self._observer.start(FIRST_LOOK_S)
+        endpoint_file(self._instance).unlink(missing_ok=True)  # a killed predecessor's
         local = listen_unix(socket_file(self._instance))
         beat = BeatWriter(beat_file(self._instance))
         probe = SelfProbe(socket_file(self._instance), SELF_PATH, beat)

@@ -103,7 +103,10 @@ class LocalProcessManager:
         self._set_aside(name)
         self._ended.pop(name, None)
         spare = self._spares.get(name)
-        child = (spare and spare.call(lambda pid: self._announce(name, pid))) or self._start_new(name)
+        try:
+            child = (spare and spare.call(lambda pid: self._announce(name, pid))) or self._start_new(name)
+        except OSError as error:  # its pid could not be written down: a full runtime folder
+            raise ProcessStartError(name, self._commands[name], error.strerror or str(error)) from error
         pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid
         identity = identify(child.pid) or Identity(child.pid, 0, "")
         handle = ProcessHandle(name, child.pid, pidfd, adopted=False)

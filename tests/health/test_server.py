@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from serving import Pulse, Served, serving, wait_for
 
+from fieldstack.cell.status import StatusSource
 from fieldstack.health.beat import beat_file, read_beat
 from fieldstack.health.endpoint import socket_file
 from fieldstack.health.self_probe import answers
@@ -107,6 +108,7 @@ def test_a_taken_port_is_told_and_had_when_it_is_free(instance: Instance, pulse:
         with serving(instance, port=port) as served:
             assert f"127.0.0.1 port {port} can not be had" in served.endpoint.problem
             assert "health.port in cell.yaml" in served.endpoint.problem
+            assert str(port) in StatusSource(instance).take().health.problem
             wait_for(lambda: answers(socket_file(instance), "/livez"), "it serves on its own socket")
             wait_for(lambda: (beat := read_beat(beat_file(instance))) and beat.count, "it beats")
             other.close()

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import StartCell
+from hook import webhook
 from running_cell import RunningCell, wait_for
 
+from fieldstack.events.kinds import EventKind
 from fieldstack.health.beat import beat_file, read_beat
 from fieldstack.health.endpoint import read_endpoint
 from fieldstack.health.token import token_file
 from fieldstack_rt.datastore import EstopSource
+from fieldstack_rt.instance import Instance
 
 pytestmark = pytest.mark.system
 BOUND_S = 0.25
@@ -48,7 +54,11 @@ class Health:
         return self._send(urllib.request.Request(self.url + path))
 
     def code(self, path: str) -> int:
-        return self.get(path)[0]
+        """0: nobody answers."""
+        try:
+            return self.get(path)[0]
+        except (urllib.error.URLError, ConnectionError):
+            return 0
 
     def post(self, path: str, token: str | None, **body: Any) -> tuple[int, dict[str, Any]]:
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -83,6 +93,7 @@ def health(start_cell: StartCell) -> Health:
     cell.await_operational()
     found = Health(cell)
     wait_for(lambda: found.code("/readyz") == 200, "the cell is ready")
+    wait_for(lambda: (beat := read_beat(beat_file(cell.instance))) and beat.count, "the server beats")
     return found
 
 
@@ -115,6 +126,78 @@ def test_it_outlives_non_rt_and_is_adopted(health: Health) -> None:
     health.answers_in_time(lambda: health.code("/readyz") == 503 or health.cell.store.nonrt_epoch > 1)
     wait_for(lambda: health.code("/healthz/control") == 200, "another Non-RT process answers")
     assert health.pid == pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_died_or_hangs_is_restarted_alone(health: Health, number: signal.Signals) -> None:
+    cell, pid = health.cell, health.pid
+    before = cell.snapshot()
+    os.kill(pid, number)
+    wait_for(lambda: health.pid not in (0, pid), "another server", 60)
+    wait_for(lambda: health.code("/healthz/control") == 200, "it serves")
+    after = cell.snapshot()
+    assert [after[name]["pid"] for name in ("rt", "core", "nonrt")] == [
+        before[name]["pid"] for name in ("rt", "core", "nonrt")
+    ]
+    assert after["cycle"]["cycles"] > before["cycle"]["cycles"]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        raise AssertionError("the old server is still there")
+
+
+@pytest.fixture
+def small_disk(instance: Instance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The state folder on a real file system of a few MiB (the runtime folder is memory everywhere)."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a file system needs root")
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(folder / "state"))
+    assert instance.state_dir.is_relative_to(folder)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_it_answers_and_alerts_go_out_while_the_disk_is_full(small_disk: Path, start_cell: StartCell) -> None:
+    with webhook() as hook:
+        channel = {"min_severity": "info", "webhook": {"url": hook.url}}
+        cell = start_cell(health={"port": 0}, alerts={"channels": {"ops": channel}})
+        cell.await_operational()
+        health = Health(cell)
+        wait_for(lambda: health.code("/readyz") == 200, "ready")
+        with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:
+            while file.write(b"x" * 4096):
+                pass
+        health.answers_in_time(lambda: health.code("/healthz/disk") == 503)
+        beat = read_beat(beat_file(cell.instance))
+        assert health.code("/readyz") == 200
+        assert not cell.store.estop.state().latched
+        os.kill(cell.pid("rt"), signal.SIGKILL)
+        health.answers_in_time(lambda: health.code("/readyz") == 200)
+        wait_for(lambda: hook.about("fieldstack-rt"), "people are told of RT")
+        wait_for(lambda: read_beat(beat_file(cell.instance)) != beat, "it beats")
+        (small_disk / "ballast").unlink()
+        wait_for(lambda: health.code("/healthz/disk") == 200, "there is room again")
+
+
+def test_people_are_told_of_a_crash_and_of_its_end(start_cell: StartCell) -> None:
+    with webhook() as hook:
+        cell = start_cell(
+            alerts={"channels": {"ops": {"min_severity": "info", "webhook": {"url": hook.url}}}}
+        )
+        cell.await_operational()
+        os.kill(cell.pid("rt"), signal.SIGKILL)
+        wait_for(lambda: len(hook.about("fieldstack-rt")) >= 2, "the alert and its end")
+        first, *_, last = hook.about("fieldstack-rt")
+        assert (first["state"], last["state"]) == ("firing", "resolved")
+        assert first["incident"] == last["incident"]
+        assert first["instance"] == cell.instance.name
+        event = next(one for one in cell.events() if one.sequence == first["event"])
+        assert event.kind is EventKind.ALERT
+        listed = json.loads(cell.command("alerts", "list", "--json").stdout)
+        assert listed["live"]
+        assert listed["channels"]["ops"]["delivered"] >= 2
 
 
 def test_commands_need_the_token_and_reach_non_rt(health: Health) -> None:
