@@ -59,9 +59,11 @@ class MotionView:
 
 @dataclass(frozen=True, slots=True)
 class AxisView:
-    """Position, target, velocity in the axis's unit (a second); torque in percent of the rated one.
+    """Position, target, velocity, following error in the axis's unit (a second); torque in percent of the
+    rated one.
 
-    `state` is what the master does with the axis, `drive_state` the drive's own (CiA 402).
+    `state` is what the master does with the axis and `stop` why it stands, `drive_state` the drive's own
+    (CiA 402).
     """
 
     name: str
@@ -69,8 +71,10 @@ class AxisView:
     position: float
     target: float
     velocity: float
+    following_error: float
     torque_percent: float
     state: str
+    stop: str
     drive_state: str
     statusword: int
     error_code: int
@@ -136,8 +140,10 @@ def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
         position=state.position / scale,
         target=state.target / scale,
         velocity=state.velocity / scale,
+        following_error=state.following_error / scale,
         torque_percent=state.torque / 10,
         state=name_of(AxisMode, state.state),
+        stop=name_of(Stop, state.stop),
         drive_state=cia402.state_of(state.statusword).text,
         statusword=int(state.statusword),
         error_code=int(state.error_code),

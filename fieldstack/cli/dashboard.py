@@ -23,10 +23,13 @@ STOP_TEXT = {
     "NONE": "axes may move",
     "NOT_ENABLED": "axes are not enabled yet",
     "DRY": "no setpoints: controlled stop",
+    "OUT": "left out of the motion until a stream takes it up again",
     "PERMIT": "no motion permit from the Non-RT process",
+    "BLOCKED": "its group is blocked",
     "NONRT_SILENT": "the Non-RT process is silent: controlled stop",
     "NONRT_DEAD": "the Non-RT process is dead: controlled stop",
     "AXIS_FAULT": "an axis is in fault",
+    "SLAVE_LOST": "a slave of its group does not answer",
     "WKC": "working counter lost: a slave does not take part",
     "SHUTDOWN": "the RT process goes down",
     "ESTOP": "EMERGENCY_STOP",
@@ -158,14 +161,16 @@ def _axes(snapshot: Snapshot) -> Table:
     table.add_column("axis", header_style=DIM)
     for column in ("position", "velocity", "torque"):
         table.add_column(column, justify="right", header_style=DIM, min_width=11, no_wrap=True)
-    for column in ("state", "drive", "0x6041", "error"):
-        table.add_column(column, header_style=DIM, no_wrap=column != "error")
+    for column in ("state", "drive", "0x6041", "trouble"):
+        table.add_column(column, header_style=DIM, no_wrap=column != "trouble")
     for axis in snapshot.axes:
-        table.add_row(*_axis(axis))
+        table.add_row(*_axis(axis, snapshot.motion.stop_reason))
     return table
 
 
-def _axis(axis: AxisView) -> tuple[str | Text, ...]:
+def _axis(axis: AxisView, all_stand: str) -> tuple[str | Text, ...]:
+    """`all_stand`: why all axes stand; an axis's own reason is shown where it is another."""
+    own = axis.stop not in (all_stand, "NONE")
     return (
         axis.name,
         f"{axis.position:.3f} {axis.unit}",
@@ -174,8 +179,14 @@ def _axis(axis: AxisView) -> tuple[str | Text, ...]:
         Text(axis.state, AXIS_STYLE.get(axis.state, "")),
         axis.drive_state.lower(),
         f"0x{axis.statusword:04X}",
-        Text(f"0x{axis.error_code:04X} {axis.error}", BAD) if axis.error_code else "",
+        _trouble(axis, own=own),
     )
+
+
+def _trouble(axis: AxisView, *, own: bool) -> Text:
+    if axis.error_code:
+        return Text(f"0x{axis.error_code:04X} {axis.error}", BAD)
+    return Text(STOP_TEXT.get(axis.stop, axis.stop) if own else "", WARN)
 
 
 def local_time(text: str | None) -> str:
