@@ -29,7 +29,7 @@ from fieldstack_rt.instance import Instance
 CORE = "fieldstack-core"
 LIMIT_MB = 128
 LEAK_MIB_S = 0.4
-LONGEST_S = 400.0
+LONGEST_S = 280.0
 POLL_S = 0.5
 _MIB = 2**20
 
