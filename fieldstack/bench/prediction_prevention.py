@@ -29,6 +29,8 @@ from fieldstack_rt.instance import Instance
 CORE = "fieldstack-core"
 LIMIT_MB = 128
 LEAK_MIB_S = 0.4
+MEMORY_HIGH = 0.85
+"""Above it the rule `memory-high` may have been what restarted Core."""
 LONGEST_S = 280.0
 POLL_S = 0.5
 _MIB = 2**20
@@ -56,9 +58,9 @@ class PreventionResult:
 
     @property
     def prevented(self) -> bool:
-        """Told first, then restarted below the limit and at work again, while one RT process cycled on."""
+        """Told first, then restarted well below the limit and at work again, while one RT process cycled on."""
         times = (self.told_s, self.restarted_s, self.moving_again_s)
-        return None not in times and self.used_share < 1 and self.rt_starts == 1
+        return None not in times and self.used_share < MEMORY_HIGH and self.rt_starts == 1
 
     def to_json(self) -> dict[str, Any]:
         found = {**asdict(self), "prevented": self.prevented}
@@ -152,8 +154,8 @@ def _leak(instance: Instance) -> None:
 def _told(instance: Instance, passed: float) -> tuple[float, str] | None:
     """When the forecast came and what it said, as `status` has it."""
     try:
-        told = ask_nonrt(instance, "status").data.get("predictions", {})
-    except OSError:
-        return None
+        told = ask_nonrt(instance, "status").data["status"]["predictions"]
+    except (OSError, KeyError):
+        return None  # it starts, or another part of the cell asks as well
     texts = [one["text"] for one in told.get("forecasts", ()) if one["subject"] == CORE]
     return (passed, texts[0]) if texts else None
