@@ -58,7 +58,7 @@ class PreventionResult:
 
     @property
     def prevented(self) -> bool:
-        """Told first, then restarted well below the limit and at work again, while one RT process cycled on."""
+        """Told first, then restarted well below the limit and at work again; one RT process cycled on."""
         times = (self.told_s, self.restarted_s, self.moving_again_s)
         return None not in times and self.used_share < MEMORY_HIGH and self.rt_starts == 1
 
@@ -99,13 +99,16 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
     _leak(bench.instance)
     told: tuple[float, str] | None = None
     restarted: float | None = None
-    used, shown = first, 0.0
+    used, shown, starts = first, 0.0, epoch
     while (passed := time.monotonic() - began) < LONGEST_S and restarted is None:
         time.sleep(POLL_S)
         if _core_pid(store) != pid:
             restarted = passed
             break
         used = _used(pid) or used
+        if store.rt_epoch != starts:
+            starts = store.rt_epoch
+            say(f"prevention: RT was restarted after {passed:.1f} s, before Core was")
         told = told or _told(bench.instance, passed)
         if passed - shown >= 20:
             shown = passed
