@@ -101,7 +101,7 @@ def _check(before: HaState, after: HaState, actions: tuple[Action, ...], facts: 
 
 
 @given(moments=MOMENTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_timeline_breaks_the_invariants(moments: list[tuple[int, Facts]]) -> None:
     script = Script()
     now, state = script.now, script.state
