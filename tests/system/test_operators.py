@@ -81,9 +81,9 @@ def test_a_spent_budget_waits_for_a_persons_ack_and_remembers_who(cell: RunningC
 
 def test_a_reset_tells_which_drive_stays_in_fault(cell: RunningCell) -> None:
     cell.await_motion()
-    slave = cell.plan.axes[0].slave
+    slave, since = cell.plan.axes[0].slave, cell.last_event()
     cell.segment.drive_fault(slave, DRIVE_FAULT)
-    cell.await_snapshot(lambda s: s["axes"][0]["state"] == "FAULT", "the drive is in fault")
+    cell.await_event(since, EventKind.RT, code="axis_fault")
     cleared = ask(cell.instance, "reset", 10.0, by="Ann", note="looked at it")
     state = cell.snapshot()["axes"][0]["state"]
     assert ("no axis in fault" in cleared.message) == cleared.accepted == (state != "FAULT")
