@@ -18,6 +18,7 @@ import yaml
 from fieldstack.bench.errors import ProgramError
 from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
+from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import CoreState, GuardState, HaState, RtPhase, StreamState
@@ -105,7 +106,8 @@ def await_moving(bench: BenchCell, store: DataStore) -> int:
     until = time.monotonic() + READY_TIMEOUT_S
     while not is_moving(store):
         if time.monotonic() > until:
-            reason = f"not operational with moving axes within {READY_TIMEOUT_S:g} s: {_state(store)}"
+            state = f"{_state(store)}; {_rules(bench)}"
+            reason = f"not operational with moving axes within {READY_TIMEOUT_S:g} s: {state}"
             raise ProgramError("the cell", reason, text_of(bench.log))
         time.sleep(POLL_S)
     return time.monotonic_ns()
@@ -138,6 +140,16 @@ def _state(store: DataStore) -> str:
         f"stream {StreamState(status.stream_state).name}",
     )
     return ", ".join(words)
+
+
+def _rules(bench: BenchCell) -> str:
+    """What keeps the cell from moving, as Non-RT says it."""
+    try:
+        status = ask(bench.instance, "status").data["status"]
+        found = [f"{one['rule']} of {one['subject']}: {one['cause']}" for one in status["rules"]]
+    except (NonRtUnreachableError, KeyError, TypeError) as error:
+        return f"Non-RT does not say which rules count ({error})"
+    return "rules that count: " + ("; ".join(found) or "none")
 
 
 def _attach(bench: BenchCell, process: subprocess.Popen[bytes]) -> DataStore:
