@@ -207,7 +207,7 @@ class IncidentBench:
         ballast = self._full()
         try:
             self._await(lambda: bool(self._disk_failure()), "a full disk is noticed")
-            self._move_on(FULL_S)
+            self._move_on(FULL_S + self._random.uniform(0, 1))  # off the beat of the saver's attempts
         finally:
             healed_ns = time.monotonic_ns()
             ballast.unlink()
