@@ -121,7 +121,7 @@ def _show_normal(normal: NormalResult, console: Console) -> None:
         f"Normal running: {duration(normal.seconds)}, operational {normal.operational_share:.1%} of it, "
         f"{normal.rt_starts} start(s) of RT; {module['series']} series",
         f"  cost: CPU {normal.cpu_share:.2%}, {normal.samples} samples of {normal.sample_us:.0f} µs, "
-        f"longest slice {module['slowest_slice_us']} µs",
+        f"{module['long_slices']} of {module['slices']} slices of 2 ms or more",
         f"  {module['disturbed_intervals']} of {module['intervals']} intervals disturbed by the machine",
     )
     for line in lines:

@@ -75,6 +75,8 @@ class NormalResult:
             "cpu_share": round(self.cpu_share, 5),
             "method_cpu_share": round(self.module["cpu_s"] / max(self.seconds, 1e-9), 5),
             "slowest_slice_us": self.module["slowest_slice_us"],
+            "slices": self.module["slices"],
+            "long_slices": self.module["long_slices"],
             "operational_share": round(self.operational_share, 4),
             "rt_starts": self.rt_starts,
         }

@@ -27,6 +27,7 @@ SAVE_NS = 60_000_000_000
 MEMORY_FILE = "prediction.jsonl"
 MAX_AGE_NS = 30_000_000_000
 """Older findings are not told: the thread has stopped."""
+LONG_SLICE_NS = 2_000_000
 _BREATH_S = 0.0005
 """Between two series the thread sleeps: the supervision pass never waits for more than one of them."""
 
@@ -94,7 +95,9 @@ class PredictionModule:
         self.cpu_ns = 0
         """CPU time of the thread since its start."""
         self.slowest_slice_ns = 0
-        """The longest that it has kept others from running Python, in CPU time."""
+        """The longest that it has kept others from running Python, in CPU time (stolen time counts)."""
+        self.slices = self.long_slices = 0
+        """All, and those of 2 ms and more."""
         self._slice_ns = 0
 
     # ---- life ----
@@ -182,7 +185,10 @@ class PredictionModule:
 
     def _breathe(self, seconds: float = _BREATH_S) -> None:
         """Lets the other threads run: slices of work stay short."""
-        self.slowest_slice_ns = max(self.slowest_slice_ns, time.thread_time_ns() - self._slice_ns)
+        took_ns = time.thread_time_ns() - self._slice_ns
+        self.slowest_slice_ns = max(self.slowest_slice_ns, took_ns)
+        self.slices += 1
+        self.long_slices += took_ns >= LONG_SLICE_NS
         time.sleep(seconds)
         self._slice_ns = time.thread_time_ns()
 
@@ -222,6 +228,8 @@ class PredictionModule:
             "disturbed_intervals": self._telemetry.disturbed if self._telemetry else 0,
             "cpu_s": round(self.cpu_ns / 1e9, 3),
             "slowest_slice_us": self.slowest_slice_ns // 1000,
+            "slices": self.slices,
+            "long_slices": self.long_slices,
             "forecasts": [one.to_json(now_ns) for one in found.forecasts],
             "anomalies": [one.to_json() for one in found.anomalies],
         }
