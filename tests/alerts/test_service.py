@@ -16,9 +16,10 @@ from receivers import Webhook, report, section, wait_for, webhook
 
 from fieldstack.alerts import backoff
 from fieldstack.alerts.alert import Report
-from fieldstack.alerts.service import AlertService, folder_of
+from fieldstack.alerts.service import RECORD, AlertService, folder_of
 from fieldstack.alerts.spool import waiting_on_disk
 from fieldstack.events.kinds import Severity
+from fieldstack.ha.durable import DurableRecord
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +190,12 @@ time.sleep(60)
 """
 
 
+def _kept(folder: Path) -> int:
+    """How many firing incidents are on disk."""
+    data = DurableRecord(folder, RECORD).load().data
+    return len(data["incidents"]) if data else 0
+
+
 def test_what_waits_outlives_a_kill_and_what_was_firing_is_resolved(tmp_path: Path, running: Running) -> None:
     with webhook() as gone:
         port, url = gone.port, gone.url
@@ -199,7 +206,7 @@ def test_what_waits_outlives_a_kill_and_what_was_firing_is_resolved(tmp_path: Pa
         child.stdout.readline()
         spool = folder_of(tmp_path) / "ops"
         wait_for(lambda: waiting_on_disk(spool) == 20, "all are on disk")
-        wait_for(lambda: list(tmp_path.glob("alerts-firing.*")), "what is firing is on disk")
+        wait_for(lambda: _kept(tmp_path) == 20, "what is firing is on disk")
         os.kill(child.pid, signal.SIGKILL)
     finally:
         child.kill()

@@ -19,8 +19,8 @@ MIB = 2**20
 
 
 def test_a_real_leak_of_descriptors_is_told_before_its_limit() -> None:
-    leak = Leak("leak", Expect.FORECAST, "files", "line", 20, 300)
-    (score,) = run_leaks(lambda _text: None, [leak], seconds=17)
+    leak = Leak("leak", Expect.FORECAST, "files", "line", 20, 500)
+    (score,) = run_leaks(lambda _text: None, [leak], seconds=27)
     assert score.reached_s is not None
     assert score.lead_s is not None
     assert score.lead_s > 1
