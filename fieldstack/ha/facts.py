@@ -43,6 +43,13 @@ class ProcessFacts:
     why: str = ""
     exit_code: int | None = None
 
+    @property
+    def down(self) -> bool:
+        """Not at work, and not on its way to a start that Non-RT asked for."""
+        if self.condition is ProcessCondition.STOPPED:
+            return not self.asked
+        return self.condition in (ProcessCondition.DEAD, ProcessCondition.SILENT)
+
 
 @dataclass(frozen=True, slots=True)
 class GuardFacts:

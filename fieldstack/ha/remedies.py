@@ -7,12 +7,11 @@ from dataclasses import replace
 from fieldstack.ha.actions import Action, ActionKind
 from fieldstack.ha.decision_state import Pending, Waiting
 from fieldstack.ha.draft import Draft
-from fieldstack.ha.facts import ProcessCondition, ProcessFacts
+from fieldstack.ha.facts import ProcessFacts
 from fieldstack.ha.restarts import delay_ns, in_window, spent
 from fieldstack.ha.vocabulary import PolicyAction, ProcessName
 
 _ON_BUS = ("slave:", "axis:", "group:")
-_DOWN = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 
 
@@ -23,7 +22,7 @@ def launch_remedy(draft: Draft, waiting: Waiting) -> None:
     process = draft.process(name) if name else None
     if name and process is None:
         return  # not part of this cell
-    if process is not None and process.condition in _DOWN and not process.asked:
+    if process is not None and process.down:
         _schedule(draft, process, waiting)
     elif busy(draft, subject):
         _wait_for_cause(draft, waiting)

@@ -18,7 +18,6 @@ from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.supervise import NAMES, restart_now
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
-_DOWN = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
 _PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_MODULE}
 BY_OPERATOR = "restart"
@@ -127,7 +126,7 @@ def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | N
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
         return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
-    return process.condition in _DOWN and not process.asked
+    return process.down
 
 
 # ---- restarts ----

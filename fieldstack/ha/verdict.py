@@ -13,14 +13,7 @@ from fieldstack.ha.measures import FactKind
 from fieldstack.ha.states import MOVING, Verdict
 from fieldstack.ha.vocabulary import PolicyAction, ProcessName
 
-_DOWN = frozenset(
-    {
-        ProcessCondition.DEAD,
-        ProcessCondition.SILENT,
-        ProcessCondition.STOPPED,
-        ProcessCondition.NEVER_SEEN,
-    }
-)
+_ENDING = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _CORE_FACTS = frozenset(
     {FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT, FactKind.PROCESS_STOPPED}
 )
@@ -50,7 +43,7 @@ def _rt_down(draft: Draft) -> str:
     """RT is down and nothing brings it back, or it was given its time and is not at work."""
     rt, track = draft.facts.rt, draft.state.rt
     coming = track.pending is not None or draft.handled(ProcessName.RT) or _restart_waits(draft)
-    if rt.condition in _DOWN and not rt.asked and not coming:
+    if (rt.down or rt.condition is ProcessCondition.NEVER_SEEN) and not coming:
         cause = _first(one for one in draft.episodes.values() if one.key.subject == ProcessName.RT)
         return cause or f"{rt.name} is {rt.condition}"
     if not track.proven and track.started_ns and track.pending is None and past_grace(draft):
@@ -92,10 +85,7 @@ def _limited(draft: Draft) -> str:
         lost = (one for one in draft.episodes.values() if _is_core_loss(draft, one))
         if cause := _first(lost):
             return cause
-        if (
-            core.condition in _DOWN - {ProcessCondition.NEVER_SEEN}
-            or core.condition is ProcessCondition.STOPPING
-        ):
+        if core.down or core.condition in _ENDING:
             return f"{core.name} is {core.condition}"
     return _first(degrading(draft))
 

@@ -1,7 +1,7 @@
 """Windows of a rule: the mean, or a counter's growth, over the last so many milliseconds. Pure arithmetic.
 
-A window is kept as at most `BUCKETS` samples, so its cost does not grow with the rate of readings; it
-begins up to one bucket earlier or later than it should.
+A window is kept as one sample a bucket, so its cost does not grow with the rate of readings; it begins up
+to one bucket (or one reading, if they are rarer) earlier than it should.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ def judged(row: RuleRow, samples: Samples, now_ns: int, value: float) -> tuple[S
 
 
 def _growth(window_ns: int, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float]:
-    if samples and value < samples[-1][1]:
-        samples = ((now_ns, 0.0),)
+    """After two windows without a reading nobody knows when it grew: it is counted anew."""
+    if samples and (value < samples[-1][1] or now_ns - samples[-1][0] > 2 * window_ns):
+        samples = ((now_ns, 0.0 if value < samples[-1][1] else value),)
     kept = _kept(window_ns, samples, now_ns, value)
     return kept, value - kept[0][1]
 
 
 def _mean(window_ns: int, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float | None]:
     kept = _kept(window_ns, samples, now_ns, value)
-    if now_ns - kept[0][0] < window_ns - window_ns // BUCKETS:
+    if now_ns - kept[0][0] < window_ns:
         return kept, None
     total, count = sum([one for _, one in kept]), len(kept)
     if kept[-1][0] != now_ns:
@@ -43,14 +44,14 @@ def _mean(window_ns: int, samples: Samples, now_ns: int, value: float) -> tuple[
 
 
 def _kept(window_ns: int, samples: Samples, now_ns: int, value: float) -> Samples:
-    """What is inside the window, with one sample a bucket. The newest is never dropped."""
+    """One sample a bucket, from the newest that is as old as the window: readings may be rarer than it."""
     if not samples:
         return ((now_ns, value),)
-    inside = samples
-    if now_ns - samples[0][0] > window_ns:
-        inside = tuple(one for one in samples if now_ns - one[0] <= window_ns)
-    if not inside:
-        return ((now_ns, value),)
+    begin_ns = now_ns - window_ns
+    first = 0
+    while first + 1 < len(samples) and samples[first + 1][0] <= begin_ns:
+        first += 1
+    inside = samples[first:] if first else samples
     if now_ns - inside[-1][0] >= window_ns // BUCKETS:
         return (*inside, (now_ns, value))
     return inside

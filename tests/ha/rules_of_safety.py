@@ -26,6 +26,8 @@ def check(before: DecisionState, facts: Facts, cell: Script) -> None:
     _one_at_a_time(after, actions)
     _emergency_stop_holds(before, after, actions, asked)
     _safe_mode_holds(before, after, actions)
+    if RequestKind.RESET not in asked and after.ha is not HaState.SHUTDOWN:
+        _cleared_as_declared(before, cell)
     if before.ha is HaState.MANUAL_INTERVENTION and after.ha is not before.ha:
         assert asked & PERSONS or any(PolicyAction.SHUTDOWN in one.effects for one in after.episodes)
     spent = any(after.budget(name).spent for name in ProcessName)
@@ -64,6 +66,18 @@ def _safe_mode_holds(before: DecisionState, after: DecisionState, actions: tuple
         assert before.ha in MOVING | {HaState.RECOVERY}
     if any(one.kind is A.SAFE_MODE_EXIT for one in actions):
         assert before.ha is HaState.RECOVERY
+
+
+def _cleared_as_declared(before: DecisionState, cell: Script) -> None:
+    """What stops the axes ends when its cause was gone for as long as its rule says."""
+    kept = {one.key for one in cell.state.episodes}
+    for one in before.episodes:
+        row = cell.policy.table.get(one.key.rule)
+        if one.stops and one.key not in kept:
+            assert row is not None
+            assert one.clear is ClearWhen.GONE
+            assert one.hold is None
+            assert not row.clear_ns or (one.gone_ns and cell.now - one.gone_ns >= row.clear_ns)
 
 
 class Restarts:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import cache
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from rules_of_safety import Restarts, check
-from script import Script
+from script import SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.decide import decide
 from fieldstack.ha.facts import PositionCheck, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.measures import FACTS, FactKind, Over
+from fieldstack.ha.policy import FailoverPolicy, parse_policy
 from fieldstack.ha.states import MOVING
 from fieldstack.ha.vocabulary import ProcessName
 
@@ -35,12 +38,21 @@ WAITS = st.sampled_from([1, 20, 100, 600, 3000, 15_000, 70_000])
 ANSWERED = [A.EMERGENCY_STOP, A.SAFE_MODE_ENTER, A.DEGRADE, A.RESTART_SLAVE, A.RESTART_MODULE, A.SEND_ALERT]
 
 
+@cache
+def few_restarts() -> FailoverPolicy:
+    """The shipped policy with small budgets, so that they are spent within a few steps."""
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    for section in (*data["processes"], *data["budgets"]):
+        section |= {"max_restart_count": 2, "restart_window_sec": 120}
+    return parse_policy(json.dumps(data))
+
+
 class AnyCell(RuleBasedStateMachine):
     """Each rule is something that happens; after each the cell decides."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.cell = Script()
+        self.cell = Script(few_restarts())
         self.restarts = Restarts()
 
     def _decide(self, ms: float = 20) -> None:
@@ -77,6 +89,12 @@ class AnyCell(RuleBasedStateMachine):
                 self.cell.guard(detected_ns=now, fenced_ns=now + 1, confirmed_ns=now + 2)
         self._decide()
 
+    @rule(name=st.sampled_from([ProcessName.RT, ProcessName.CORE]), times=st.integers(1, 5), ms=WAITS)
+    def a_process_fails_whenever_it_is_started(self, name: ProcessName, times: int, ms: int) -> None:
+        for _ in range(times):
+            self.a_process_fails(name=name, to=C.DEAD, code=1)
+            self._decide(ms)
+
     @rule(row=st.sampled_from([1, 5, 500]))
     def the_working_counter_is_low(self, row: int) -> None:
         self.cell.bus(wkc=9, bad_row=row)
@@ -99,6 +117,13 @@ class AnyCell(RuleBasedStateMachine):
         self.cell.sees(*which, self._value(which[0], bad=bad))
         self._decide(1)
         self._decide(ms)
+
+    @rule(ms=st.sampled_from([100, 1500, 4000]))
+    def two_rules_want_the_same_restart(self, ms: int) -> None:
+        for fact in (FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR):
+            self.cell.sees(fact, "slave:a", 1.0)
+        for _ in range(4):
+            self._decide(ms)
 
     @staticmethod
     def _value(fact: FactKind, *, bad: bool) -> float:
