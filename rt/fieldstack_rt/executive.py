@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.errors import BusClosedError, BusError
@@ -60,6 +60,7 @@ class RTExecutive:
         self._load: Load | None = None
         self._wake_read, self._wake_write = socket.socketpair()
         self._cycling = False
+        self._guard_plan: Any = None
 
     # ---- life ----
 
@@ -123,7 +124,7 @@ class RTExecutive:
 
     def _inform_guard(self, context: SoemContext) -> None:
         scheduler, affinity = self.cycle.refused
-        guard_plan.publish(
+        self._guard_plan = guard_plan.publish(
             self.store,
             self.plan,
             context,
@@ -139,6 +140,7 @@ class RTExecutive:
         while True:
             now_ns = time.monotonic_ns()
             self._house.run(now_ns)
+            guard_plan.mend(self.store, self._guard_plan)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle, not by this loop
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")

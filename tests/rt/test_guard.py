@@ -130,6 +130,15 @@ def test_damage_to_lock_and_phase_does_not_switch_the_guard_off(cell: RtCell) ->
 
 
 @pytest.mark.system
+def test_a_damaged_plan_is_written_anew_by_rt(cell: RtCell) -> None:
+    wait_for(lambda: cell.store.guard_plan().epoch == cell.store.rt_epoch, "RT declared its safe outputs")
+    plan = cell.store.raw.guard_plan
+    outputs = int(plan.outputs_size)
+    plan.outputs_size = outputs + 1
+    wait_for(lambda: int(plan.outputs_size) == outputs, "it is as RT declared it")
+
+
+@pytest.mark.system
 def test_stopping_and_continuing_everything_is_not_rts_failure(instance: Instance) -> None:
     """The guard counts observations: a machine that stood still has made none."""
     script = Path(__file__).with_name("group_stop.py")
