@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the tests of tests/systemd/ need beside the set-up: a systemd that boots in a container. As root on Debian or
-# Ubuntu it installs what is missing; elsewhere it names it, and those tests are skipped and say why. Exit 0: always.
+# What tests need beside the set-up: a systemd that boots in a container (tests/systemd/), cyclictest (tests/bench/). As root
+# on Debian or Ubuntu it installs what is missing; elsewhere it names it, and those tests are skipped and say why. Exit 0:
+# always.
 set -u
 
 packages=
@@ -11,13 +12,15 @@ command -v dbus-daemon >/dev/null 2>&1 || packages="$packages dbus"
 command -v unshare >/dev/null 2>&1 || packages="$packages util-linux"
 [ -e /usr/lib/polkit-1/polkitd ] || [ -e /usr/libexec/polkitd ] || packages="$packages polkitd"
 
+command -v cyclictest >/dev/null 2>&1 || packages="$packages rt-tests"
+
 [ -n "$packages" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "tests/systemd will be skipped; they need root and:$packages"
+    echo "tests will be skipped; they need root and:$packages"
     exit 0
 fi
 echo "installing:$packages"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq && apt-get install -y --no-install-recommends $packages >/dev/null ||
-    echo "could not be installed:$packages; tests/systemd will be skipped"
+    echo "could not be installed:$packages; their tests will be skipped"
 exit 0

@@ -56,6 +56,8 @@ def test_the_cell_stops_safely_explains_itself_and_comes_back(cell: RunningCell,
     after = cell.snapshot()
     assert after["rt"]["pid"] not in (None, pid)
     assert not after["estop"]["latched"]
+    earlier = [e.data["attempt"] for e in cell.events(0, EventKind.RECOVERY_STEP) if e.sequence <= since]
+    assert recovered.data["attempt"] == max(earlier, default=0) + 1, "one restart was enough"
     raised = {event.data["source"] for event in cell.events(since, EventKind.ESTOP_RAISED)}
     assert raised == {"guard", "policy"}
     wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the failed process is gone")
