@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     CHECKPOINT_FAILED = "checkpoint.failed"
     CHECKPOINT_BACK = "checkpoint.back"
     RT = "rt"
+    RT_DISTURBED = "rt.disturbed"
     RT_EVENTS_LOST = "rt.events_lost"
     LOG_REPAIRED = "log.repaired"
     LOG_RECOVERED = "log.recovered"
@@ -80,6 +81,7 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     ),
     EventKind.CHECKPOINT_BACK: (Severity.INFO, "checkpoint is on the disk again"),
     EventKind.RT: (Severity.INFO, "RT: {text}"),
+    EventKind.RT_DISTURBED: (Severity.WARNING, "RT, further within {span_ms:.0f} ms: {what}"),
     EventKind.RT_EVENTS_LOST: (Severity.WARNING, "RT's event ring was full: {count} events lost"),
     EventKind.LOG_REPAIRED: (Severity.WARNING, "event log {file}: torn end of {bytes} bytes removed"),
     EventKind.LOG_RECOVERED: (

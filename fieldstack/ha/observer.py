@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
+from fieldstack.ha.disturbances import Disturbances, summary
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt.datastore import DataStore, EstopState, RtEvent
 from fieldstack_rt.datastore.events import describe
@@ -29,14 +30,16 @@ class Observer:
         self._store, self._processes, self._log = store, processes, log
         self._names = names
         self._on_rt_event = on_rt_event
+        self._disturbances = Disturbances()
         self._guard = store.guard_status()
         self._latch = store.estop.state()
         self._refused = self._refusals()
         self._told_ends: dict[str, int] = {}
         self._coming: set[str] = set()
 
-    def look(self) -> None:
-        self._drain()
+    def look(self, now_ns: int) -> None:
+        self._drain(now_ns)
+        self._tell_gathered(self._disturbances.due(now_ns))
         self._guard_events()
         self._latch_events()
         self._starts()
@@ -44,11 +47,16 @@ class Observer:
 
     # ---- RT's rings ----
 
-    def _drain(self) -> None:
+    def finish(self) -> None:
+        """Before the end: nothing that was seen is kept back."""
+        self._tell_gathered(self._disturbances.take())
+
+    def _drain(self, now_ns: int) -> None:
         for ring in (self._store.cycle_events, self._store.host_events):
             for event in ring.drain(DRAIN_LIMIT):
                 self._on_rt_event(event)
-                self._write_down(event)
+                if not self._disturbances.keeps(event, now_ns):
+                    self._write_down(event)
         refused = self._refusals()
         if refused > self._refused:
             self._log.append(EventKind.RT_EVENTS_LOST, count=refused - self._refused)
@@ -56,6 +64,12 @@ class Observer:
 
     def _refusals(self) -> int:
         return self._store.cycle_events.refused + self._store.host_events.refused
+
+    def _tell_gathered(self, events: Sequence[RtEvent]) -> None:
+        if len(events) == 1:
+            self._write_down(events[0])
+        elif events:
+            self._log.append(EventKind.RT_DISTURBED, t_ns=events[-1].t_ns, **summary(events))
 
     def _write_down(self, event: RtEvent) -> None:
         severity, text, fields = describe(event)

@@ -64,7 +64,7 @@ class Supervision:
     def run(self, now_ns: int) -> None:
         parts = self._parts
         parts.ports.processes.tick()
-        parts.observer.look()
+        parts.observer.look(now_ns)
         parts.ports.modules.tick()
         observed = parts.ports.monitor.observe(now_ns)
         self.facts = replace(
@@ -114,8 +114,10 @@ class Supervision:
 
     def finish(self) -> None:
         """A pass on the way down: nothing is decided any more, events and status go on."""
-        self._parts.observer.look()
-        self._publish(time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        self._parts.observer.look(now_ns)
+        self._parts.observer.finish()
+        self._publish(now_ns)
 
     def _tell_change(self, before: DecisionState) -> None:
         after = self.state

@@ -40,7 +40,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--nonrt-timeout-ms", type=int, default=500, help="axes stop after this long without a Non-RT beat"
     )
-    run.add_argument("--wkc-limit", type=int, default=3, help="bad cycles in a row that stop the axes")
     run.add_argument("--wait-s", type=float, default=10.0, help="wait this long for the shared memory")
     run.add_argument(
         "--fault-injection", action="store_true", help="obey injected faults (tests, benchmarks)"
@@ -71,7 +70,6 @@ def _run(arguments: argparse.Namespace) -> None:
         cpu=arguments.cpu,
         priority=arguments.priority,
         nonrt_timeout_ms=arguments.nonrt_timeout_ms,
-        wkc_limit=arguments.wkc_limit,
         fault_injection=arguments.fault_injection,
         load=arguments.load,
         load_slice_ns=arguments.load_slice_ms * 1_000_000,

@@ -100,7 +100,6 @@ def configuration(
     context: SoemContext,
     *,
     nonrt_timeout_ns: int,
-    wkc_limit: int,
     fault_injection: bool,
     socket: int = -1,
 ) -> Any:
@@ -114,7 +113,7 @@ def configuration(
     config.outputs, config.outputs_size = context.outputs_address, context.outputs_size
     config.inputs, config.inputs_size = context.inputs_address, context.inputs_size
     config.cycle_time_ns, config.receive_timeout_us = plan.cycle_time_ns, plan.receive_timeout_us
-    config.expected_wkc, config.wkc_limit = context.expected_wkc, wkc_limit
+    config.expected_wkc, config.wkc_limit = context.expected_wkc, plan.lost_cycles_limit
     config.agent.timeout_ns = nonrt_timeout_ns
     config.fault_injection = int(fault_injection)
     config.socket = socket

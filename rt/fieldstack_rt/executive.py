@@ -42,7 +42,6 @@ class RtOptions:
     cpu: int = 1
     priority: int = 80
     nonrt_timeout_ms: int = 500
-    wkc_limit: int = 3
     fault_injection: bool = False
     load: str = ""
     """For benchmarks: one of `loads.KINDS`; empty: none."""
@@ -81,7 +80,6 @@ class RTExecutive:
                 self.bus,
                 self.cycle,
                 self._degraded(),
-                wkc_limit=self.options.wkc_limit,
             )
             self._bring_up(started_ns)
             realtime.leave_cpu(self.options.cpu)
@@ -104,7 +102,6 @@ class RTExecutive:
             self.plan,
             context,
             nonrt_timeout_ns=options.nonrt_timeout_ms * 1_000_000,
-            wkc_limit=options.wkc_limit,
             fault_injection=options.fault_injection,
             socket=sockets[0] if sockets else -1,
         )

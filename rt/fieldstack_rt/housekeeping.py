@@ -42,11 +42,8 @@ class Housekeeping:
         bus: Bus,
         cycle: CycleThread,
         degraded: Sequence[Degraded],
-        *,
-        wkc_limit: int,
     ) -> None:
         self._store, self._plan, self._bus, self._cycle = store, plan, bus, cycle
-        self._wkc_limit = wkc_limit
         self._setup = "; ".join(str(item) for item in degraded)
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
@@ -113,7 +110,7 @@ class Housekeeping:
 
     def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> None:
         loss, wkc, row = self._loss, int(status.wkc), int(status.bad_wkc_row)
-        bus_lost = loss.essential or losses.unexplained(wkc, row, self._wkc_limit)
+        bus_lost = loss.essential or losses.unexplained(wkc, row)
         lost = losses.all_axes if bus_lost else loss.axes
         self._power.run(status, well=loss.well if whole else 0, lost=lost)
 

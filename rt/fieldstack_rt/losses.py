@@ -57,10 +57,11 @@ class Losses:
         """Mask of the axes on these slaves."""
         return sum(1 << number for number, axis in enumerate(self._plan.axes) if axis.slave in slaves)
 
-    def unexplained(self, wkc: int, bad_row: int, wkc_limit: int) -> bool:
+    def unexplained(self, wkc: int, bad_row: int) -> bool:
         """Whether a low working counter has lasted too long, as the cycle judges it (native/stop.c)."""
-        if bad_row < wkc_limit:
+        limit = self._plan.lost_cycles_limit
+        if bad_row < limit:
             return False
         if not self.full_wkc - self.excusable_wkc <= wkc < self.full_wkc:
             return True
-        return bad_row >= max(wkc_limit, self._plan.loss_diagnosis_ns // self._plan.cycle_time_ns)
+        return bad_row >= max(limit, self._plan.loss_diagnosis_ns // self._plan.cycle_time_ns)

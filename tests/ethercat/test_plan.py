@@ -93,7 +93,7 @@ def test_json_round_trip(name: str) -> None:
 
 
 def test_another_format_is_refused(plan: BusPlan) -> None:
-    text = plan.to_json().replace("fieldstack-bus-plan/2", "fieldstack-bus-plan/9")
+    text = plan.to_json().replace("fieldstack-bus-plan/3", "fieldstack-bus-plan/9")
     with pytest.raises(PlanFormatError, match="bus plan of format 'fieldstack-bus-plan/9'"):
         BusPlan.from_json(text)
 

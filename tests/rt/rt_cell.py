@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fieldstack_ethercat.bus.configuration import BusConfig
@@ -53,8 +53,7 @@ class RtCell:
     def start_rt(self, *options: str) -> subprocess.Popen[str]:
         instance = self.store.instance
         command = [sys.executable, "-m", "fieldstack_rt", "run", "--instance", instance.name]
-        # A host that takes the CPU away for some cycles is not what these tests are about.
-        command += ["--interface", self.segment.interface, "--fault-injection", "--wkc-limit", "50", *options]
+        command += ["--interface", self.segment.interface, "--fault-injection", *options]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.processes.append(process)
         return process
@@ -126,7 +125,9 @@ def rt_cell(
 
     `groups`: YAML of axis groups, to be added to the bus configuration.
     """
-    plan = BusConfig.from_text(CONFIG.read_text(encoding="utf-8") + groups).to_plan()
+    bus = BusConfig.from_text(CONFIG.read_text(encoding="utf-8") + groups)
+    # A host that takes the CPU away for some cycles is not what these tests are about.
+    plan = replace(bus.to_plan(), lost_cycles_limit=50)
     instance.plan_file.write_text(plan.to_json())
     with running_segment() as segment:
         store = DataStore.create(instance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,11 @@ from fieldstack_rt.losses import Loss, Losses, lost_of
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 GROUPS = "\ngroups:\n  - {name: tool, axes: [c], slaves: [dio], essential: false}\n"
-LIMIT = 3
 
 
 @pytest.fixture(scope="module")
 def plan() -> BusPlan:
-    return BusConfig.from_text(CELL + GROUPS).to_plan()
+    return replace(BusConfig.from_text(CELL + GROUPS).to_plan(), lost_cycles_limit=3)
 
 
 @pytest.fixture
@@ -71,4 +71,4 @@ def test_in_a_split_image_nothing_is_excused(plan: BusPlan) -> None:
     ],
 )
 def test_how_long_a_counter_may_be_low(losses: Losses, wkc: int, row: int, unexplained: bool) -> None:
-    assert losses.unexplained(wkc, row, LIMIT) is unexplained
+    assert losses.unexplained(wkc, row) is unexplained

@@ -253,7 +253,11 @@ class RunningCell:
     def tell_story(self) -> None:
         """For the report of a failed test."""
         print("---- the end of the event log ----")
-        told = [event for event in self.events() if event.data.get("code") not in NOISE]
+        told = [
+            event
+            for event in self.events()
+            if event.kind is not EventKind.RT_DISTURBED and event.data.get("code") not in NOISE
+        ]
         for event in told[-TOLD_EVENTS:]:
             print(f"{event.t_ns / 1e9:.6f} {event.severity:8} {event.text}")
         print("---- the end of what `up` printed ----")

@@ -84,7 +84,9 @@ def motion_was_smooth(cell: RunningCell, watch: Watch, *, but: tuple[int, ...] =
 
 def _told_stalls(cell: RunningCell) -> list[int]:
     """When the machine stood still, as the cell saw it."""
-    return [e.t_ns for e in cell.events(kind=CellEvent.RT) if e.data.get("code") in RATHER_LATE]
+    single = [e.t_ns for e in cell.events(kind=CellEvent.RT) if e.data.get("code") in RATHER_LATE]
+    gathered = [one for e in cell.events(kind=CellEvent.RT_DISTURBED) for one in e.data["gathered"]]
+    return sorted([*single, *(one["t_ns"] for one in gathered if one["code"] in RATHER_LATE)])
 
 
 def motors_stopped_along_the_ramp(

@@ -55,6 +55,12 @@ class BusConfig(Section):
         le=1000,
         description="How long axes go on while it is found out which slave of a non-essential group is lost.",
     )
+    lost_cycles_limit: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Cycles in a row with a wrong working counter that stop the axes; fewer are ridden out.",
+    )
 
     _source: str = PrivateAttr(default="")
     _digest: str = PrivateAttr(default="")

@@ -60,6 +60,14 @@ def _watchdog(bus: BusConfig, slave: SlaveConfig, base: KeyPath) -> Iterator[Fin
             f"shorter than {MIN_WATCHDOG_CYCLES} cycles of {bus.cycle_time_us} µs",
             f"At least {-(-shortest_us // 1000)} ms, or one lost frame stops the machine.",
         )
+    elif bus.watchdog_of(slave) * 1000 <= bus.lost_cycles_limit * bus.cycle_time_us:
+        longest = (bus.watchdog_of(slave) * 1000 - 1) // bus.cycle_time_us
+        yield (
+            ("lost_cycles_limit",),
+            bus.lost_cycles_limit,
+            f"as long as the watchdog of slave {slave.name} ({bus.watchdog_of(slave)} ms), or longer",
+            f"At most {longest} cycles: RT stops the axes in order before slaves stop by themselves.",
+        )
 
 
 def _repeated_names(bus: BusConfig) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fieldstack_ethercat.bus.errors import PlanFormatError
 
-FORMAT = "fieldstack-bus-plan/2"
+FORMAT = "fieldstack-bus-plan/3"
 UNMAPPED = -1
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
@@ -197,7 +197,8 @@ class GroupPlan:
 class BusPlan:
     """A whole bus. `digest` is the sha256 of the configuration it was made from, `source` that file's name.
 
-    `interface` is empty if the configuration leaves it to the command line.
+    `interface` is empty if the configuration leaves it to the command line. `lost_cycles_limit`: cycles
+    in a row with a wrong working counter that stop the axes.
     """
 
     source: str
@@ -209,6 +210,7 @@ class BusPlan:
     axes: tuple[AxisPlan, ...]
     groups: tuple[GroupPlan, ...] = ()
     loss_diagnosis_ns: int = 20_000_000
+    lost_cycles_limit: int = 3
 
     @property
     def expected_wkc(self) -> int:

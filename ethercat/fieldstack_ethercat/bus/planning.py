@@ -58,6 +58,7 @@ def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
         axes=tuple(_axis(axis, by_name[axis.slave]) for axis in bus.axes),
         groups=_groups(bus, by_name),
         loss_diagnosis_ns=bus.loss_diagnosis_ms * 1_000_000,
+        lost_cycles_limit=bus.lost_cycles_limit,
     )
 
 

@@ -23,7 +23,7 @@ typedef struct fs_cycle_config {
     uint32_t receive_timeout_us;
     int32_t socket;                /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
     int32_t expected_wkc;
-    uint32_t wkc_limit;            /* bad cycles in a row that stop the axes */
+    uint32_t wkc_limit;            /* the plan's lost_cycles_limit: bad cycles in a row that stop the axes */
     int32_t excusable_wkc;         /* share of the slaves that belong to non-essential groups only */
     uint32_t diagnosis_cycles;     /* so long may a counter that such slaves can explain go unexplained */
     fs_agent_settings agent;       /* defaults of the HA agent; 0: built in */
