@@ -10,6 +10,7 @@ from pathlib import Path
 from fieldstack.cell import cpus
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.core.settings import CoreSettings, EntryPoint
+from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.settings import settings_file as health_settings_file
 from fieldstack_ethercat.bus.plan import BusPlan
@@ -68,9 +69,10 @@ class Launch:
         return self.instance.runtime_dir / "alerts.json"
 
     def write_files(self, settings: NonRtSettings | None = None) -> None:
-        """Writes the bus plan and the Non-RT process's settings for the processes to read."""
+        """Writes bus plan, compiled policy and settings for the processes to read. Raises PolicyError."""
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
+        load_compiled(self.cell.policy_file, self.instance.policy_cache)
         self.core_settings().write(self.instance.core_settings_file)
         (settings or self.settings()).write(self.settings_file)
         self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))

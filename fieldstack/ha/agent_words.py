@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.policy.schema import NS_PER_MS, FailoverPolicy
+from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack.ha.policy.view import Policy
 from fieldstack_rt.datastore import AgentReaction, DataStore
 
 _REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}
 
 
-def write_agent_words(store: DataStore, policy: FailoverPolicy) -> None:
+def write_agent_words(store: DataStore, policy: Policy) -> None:
     """Reactions last: with another reaction the times are those of the same policy."""
     agent = policy.rt_agent
     store.agent_slow_ns = agent.nonrt_slow_ms * NS_PER_MS

@@ -19,8 +19,8 @@ from fieldstack.ha.facts import Facts
 from fieldstack.ha.flights import review_flights, take_outcomes
 from fieldstack.ha.limits import settle_limits
 from fieldstack.ha.orders import review_waiting
-from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.requests import answer_requests
 from fieldstack.ha.states import MOVING, NEXT, HaState, Verdict
 from fieldstack.ha.supervise import NAMES, advance, supervise
@@ -29,7 +29,7 @@ from fieldstack.ha.vocabulary import ClearWhen, PolicyAction
 
 
 def decide(
-    now_ns: int, state: DecisionState, facts: Facts, policy: FailoverPolicy
+    now_ns: int, state: DecisionState, facts: Facts, policy: Policy
 ) -> tuple[DecisionState, tuple[Action, ...]]:
     """The next state and the actions to carry out, worst first.
 

@@ -16,8 +16,8 @@ from fieldstack.ha.decision_state import (
 )
 from fieldstack.ha.facts import Facts, ProcessFacts
 from fieldstack.ha.measures import FactKind, Measure
-from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy
 from fieldstack.ha.policy.table import Order, RuleRow
+from fieldstack.ha.policy.view import Policy, Watching
 from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, ProcessName
 
 _LIFE = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
@@ -29,7 +29,7 @@ class Draft:
     `fresh`: failures of processes that began in this decision; `asked`: what operators ask rules for.
     """
 
-    def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: FailoverPolicy) -> None:
+    def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: Policy) -> None:
         self.now_ns = now_ns
         self.state = state
         self.facts = facts
@@ -53,7 +53,7 @@ class Draft:
 
     # ---- processes ----
 
-    def section(self, name: ProcessName) -> ProcessPolicy:
+    def section(self, name: ProcessName) -> Watching:
         return self.policy.process(name)
 
     def process(self, name: ProcessName) -> ProcessFacts | None:

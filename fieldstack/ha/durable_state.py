@@ -15,7 +15,7 @@ from fieldstack.ha.actions import Evidence
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
 from fieldstack.ha.facts import EstopFacts
 from fieldstack.ha.measures import FactKind
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
@@ -73,9 +73,7 @@ def _rule(one: Episode) -> dict[str, Any]:
     }
 
 
-def restore(
-    record: dict[str, Any] | None, policy: FailoverPolicy, now_ns: int, wall_ns: int
-) -> DecisionState:
+def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns: int) -> DecisionState:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
     A rule that the policy does not have any more still waits for its person. A cell that went down as asked
@@ -127,7 +125,7 @@ def _evidence(kept: list[Any] | None) -> Evidence | None:
     return Evidence(FactKind(fact), str(subject), float(value), threshold, int(window_ms))
 
 
-def _budgets(record: dict[str, Any], policy: FailoverPolicy, shift: int, now_ns: int) -> Iterator[BudgetUse]:
+def _budgets(record: dict[str, Any], policy: Policy, shift: int, now_ns: int) -> Iterator[BudgetUse]:
     for subject, use in record["budgets"].items():
         budget = policy.budget(subject)
         window_ns = budget.window_ns if budget else 0

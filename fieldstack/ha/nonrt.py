@@ -11,7 +11,7 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.loop import Loop
 from fieldstack.ha.nonrt_parts import Parts, open_all
-from fieldstack.ha.policy.schema import NS_PER_MS
+from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.vocabulary import ProcessName

@@ -25,7 +25,7 @@ from fieldstack.ha.module_list import make_modules
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import DeskPorts, OperatorDesk
-from fieldstack.ha.policy.schema import NS_PER_S
+from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
@@ -88,9 +88,9 @@ class Opened:
 def open_all(settings: NonRtSettings) -> Opened:
     """Raises what `NonRt` raises; then nothing was started."""
     started_ns = time.monotonic_ns()
-    force = PolicyInForce(Path(settings.policy_path))
     instance = Instance(settings.instance)
     instance.prepare()
+    force = PolicyInForce(Path(settings.policy_path), instance.policy_cache)
     log = EventLog(
         instance.state_dir,
         settings.event_segment_bytes,

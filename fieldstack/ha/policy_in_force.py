@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,49 +9,51 @@ from pathlib import Path
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.agent_words import write_agent_words
-from fieldstack.ha.policy import PolicyError, load_policy
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.errors import PolicyError
 from fieldstack.ha.readback import Finding
 from fieldstack_rt.datastore import DataStore
 
-Listener = Callable[[FailoverPolicy], None]
-Adopt = Callable[[FailoverPolicy, FailoverPolicy, str], None]
+Listener = Callable[[CompiledPolicy], None]
+Adopt = Callable[[CompiledPolicy, CompiledPolicy, str], None]
 
 
 class PolicyInForce:
-    """Reads the policy at the start. `listeners` are told of each policy that takes its place.
+    """Reads the policy at the start; compiled, from `cache`, if the file is known there. `listeners` are told
+    of each policy that takes its place.
 
     Raises:
         PolicyError: the policy is not usable.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, cache: Path) -> None:
         self.file = file
-        self.policy = load_policy(file)
-        self.digest = _digest(self.policy)
-        """Of the policy's content, comments left out: tells later which policy led to an action."""
+        self.cache = cache
+        self.policy = load_compiled(file, cache)
         self.listeners: list[Listener] = []
         self.adopt: Adopt | None = None
         """Makes the decision that is under way fit, or refuses the policy with a PolicyError."""
+
+    @property
+    def digest(self) -> str:
+        """Of the policy's content, comments left out: tells later which policy led to an action."""
+        return self.policy.digest
 
     def apply(self, store: DataStore, log: EventLog) -> None:
         """RT's agent follows the policy, too: its words go into shared memory."""
         write_agent_words(store, self.policy)
         log.append(
-            EventKind.POLICY_LOADED, file=str(self.file), rules=len(self.policy.rules), sha256=self.digest
+            EventKind.POLICY_LOADED, file=str(self.file), rules=len(self.policy.rows), sha256=self.digest
         )
 
-    def replace(self, file: Path, policy: FailoverPolicy) -> None:
+    def replace(self, file: Path, policy: CompiledPolicy) -> None:
         """PolicyError: it does not fit what is going on; the policy in force is unchanged."""
         if self.adopt is not None:
             self.adopt(self.policy, policy, str(file))
-        self.file, self.policy, self.digest = file, policy, _digest(policy)
+        self.file, self.policy = file, policy
         for listener in self.listeners:
             listener(policy)
-
-
-def _digest(policy: FailoverPolicy) -> str:
-    return hashlib.sha256(policy.model_dump_json(exclude_none=True).encode()).hexdigest()[:16]
 
 
 class Reload:
@@ -61,12 +62,12 @@ class Reload:
     def __init__(self, force: PolicyInForce, store: DataStore, log: EventLog, file: Path | None) -> None:
         self._force, self._store, self._log = force, store, log
         self._file = file or force.file
-        self._found: FailoverPolicy | str | None = None
+        self._found: CompiledPolicy | str | None = None
         threading.Thread(target=self._read, name="policy-reload", daemon=True).start()
 
     def _read(self) -> None:
         try:
-            self._found = load_policy(self._file)
+            self._found = load_compiled(self._file, self._force.cache)
         except (PolicyError, OSError) as error:
             self._found = str(error)
 
@@ -84,4 +85,4 @@ class Reload:
             return Finding(False, f"the policy in force is unchanged: {error}")
         self._force.apply(self._store, self._log)
         same = " (the same as before)" if self._force.digest == before else ""
-        return Finding(True, f"{self._file}: in force, {len(found.rules)} rules{same}")
+        return Finding(True, f"{self._file}: in force, {len(found.rows)} rules{same}")

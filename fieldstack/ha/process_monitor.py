@@ -15,7 +15,7 @@ from fieldstack.ha.facts import (
     ProcessCondition,
     ProcessFacts,
 )
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
@@ -53,7 +53,7 @@ class ProcessMonitor:
         self,
         store: DataStore,
         processes: ProcessManager,
-        policy: FailoverPolicy,
+        policy: Policy,
         detections: Detections,
         *,
         core: bool,
@@ -72,7 +72,7 @@ class ProcessMonitor:
         self.core_status: Any = None
         self._seen: dict[ProcessName, ProcessFacts] = {}
 
-    def follow_policy(self, policy: FailoverPolicy) -> None:
+    def follow_policy(self, policy: Policy) -> None:
         """Watch by another policy from now on; what was observed so far stays."""
         for name, watch in self._watches.items():
             watch.section = policy.process(name)

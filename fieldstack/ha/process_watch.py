@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts
-from fieldstack.ha.policy.schema import NS_PER_MS, ProcessPolicy
+from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack.ha.policy.view import Watching
 from fieldstack.ha.process_history import History
 from fieldstack.process.manager import Ended, ProcessHandle
 
@@ -23,7 +24,7 @@ class Sign:
 class ProcessWatch:
     """Turns signs of life into facts. A stall of the whole machine is one observation, however long."""
 
-    def __init__(self, section: ProcessPolicy, history: History | None = None) -> None:
+    def __init__(self, section: Watching, history: History | None = None) -> None:
         self.name = section.process_name
         self.section = section
         self._history = history if history is not None else History()

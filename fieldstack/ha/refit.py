@@ -7,12 +7,12 @@ from dataclasses import replace
 from fieldstack.ha.decision_state import DecisionState, Episode
 from fieldstack.ha.flights import UNCONFIRMED
 from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.policy.table import RuleRow, matches
+from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.vocabulary import ClearWhen
 
 
-def refit(state: DecisionState, old: FailoverPolicy, new: FailoverPolicy, file: str) -> DecisionState:
+def refit(state: DecisionState, old: Policy, new: Policy, file: str) -> DecisionState:
     """The state that goes on under `new`. What was ordered stays in force until it is cleared; budgets go on
     counting; windows and debounce of rules that have changed begin anew.
 
@@ -33,7 +33,7 @@ def refit(state: DecisionState, old: FailoverPolicy, new: FailoverPolicy, file: 
     )
 
 
-def _orphaned(one: Episode, old: FailoverPolicy, new: FailoverPolicy) -> bool:
+def _orphaned(one: Episode, old: Policy, new: Policy) -> bool:
     if one.key.rule == UNCONFIRMED:
         return False
     row, before = new.table.get(one.key.rule), old.table.get(one.key.rule)
@@ -46,7 +46,7 @@ def _holds(one: Episode) -> bool:
     return one.stops or one.hold is not None or one.clear is not ClearWhen.GONE
 
 
-def _follow(one: Episode, new: FailoverPolicy) -> Episode:
+def _follow(one: Episode, new: Policy) -> Episode:
     """A rule that counts may from now on be cleared in another way, but never more easily than by a person
     if it already waits for one."""
     row: RuleRow | None = new.table.get(one.key.rule)

@@ -77,7 +77,7 @@ def _waiting(one: Waiting, now_ns: int) -> dict[str, Any]:
 def _budgets(supervision: Supervision, now_ns: int) -> dict[str, Any]:
     """Restarts that count now, of how many that are allowed in which window."""
     state, policy = supervision.state, supervision.policy
-    subjects = [section.process_name.value for section in policy.processes]
+    subjects = [str(section.process_name) for section in policy.processes]
     subjects += [use.subject for use in state.budgets if use.subject not in subjects]
     found: dict[str, Any] = {}
     for subject in subjects:

@@ -17,7 +17,7 @@ from fieldstack.ha.failover_manager import FailoverManager, Ports
 from fieldstack.ha.measures import Measure, Probe
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import OperatorDesk
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy_in_force import PolicyInForce
 from fieldstack.ha.refit import refit
 from fieldstack.ha.restarts import in_window
@@ -51,7 +51,7 @@ class Supervision:
         self._log_failure = ""
         parts.force.adopt = self._adopt
 
-    def _adopt(self, old: FailoverPolicy, new: FailoverPolicy, file: str) -> None:
+    def _adopt(self, old: CompiledPolicy, new: CompiledPolicy, file: str) -> None:
         """Go on under another policy. PolicyError: a rule that counts now would be lost; nothing changed."""
         self.state = refit(self.state, old, new, file)
 
@@ -85,13 +85,13 @@ class Supervision:
         self._publish(now_ns)
 
     @property
-    def policy(self) -> FailoverPolicy:
+    def policy(self) -> CompiledPolicy:
         return self._parts.force.policy
 
     def describe_policy(self) -> dict[str, Any]:
         """Which policy is in force, for `status`."""
         force = self._parts.force
-        return {"file": str(force.file), "sha256": force.digest, "rules": len(force.policy.rules)}
+        return {"file": str(force.file), "sha256": force.digest, "rules": len(force.policy.rows)}
 
     def _measures(self, now_ns: int) -> Iterator[Measure]:
         """What all probes know now. A probe that fails is told of once and asked no more."""

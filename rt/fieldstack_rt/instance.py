@@ -106,6 +106,11 @@ class Instance:
         """The validated bus configuration as the RT process reads it."""
         return self.runtime_dir / "bus.json"
 
+    @property
+    def policy_cache(self) -> Path:
+        """The policy as it was compiled last."""
+        return self.runtime_dir / "policy.compiled.json"
+
     def pid_file(self, process: str) -> Path:
         return self.runtime_dir / f"{process}.pid"
 

@@ -1,8 +1,18 @@
-"""The failover policy: which fact leads to which actions, as data."""
+"""The failover policy: which fact leads to which actions, as data.
+
+What needs pydantic is loaded when it is asked for: a restarted Non-RT process, which finds the policy
+compiled, works without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from fieldstack.ha.policy.errors import PolicyError
-from fieldstack.ha.policy.loading import load_policy, parse_policy
-from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, RtAgent, Rule, json_schema
+
+if TYPE_CHECKING:
+    from fieldstack.ha.policy.loading import load_policy, parse_policy
+    from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, RtAgent, Rule, json_schema
 
 __all__ = [
     "FailoverPolicy",
@@ -14,3 +24,11 @@ __all__ = [
     "load_policy",
     "parse_policy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fieldstack.ha.policy import loading, schema
+
+    return getattr(loading if name in ("load_policy", "parse_policy") else schema, name)

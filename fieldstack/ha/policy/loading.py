@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy import source
 from fieldstack.ha.policy.errors import PolicyError, Problem
 from fieldstack.ha.policy.schema import (
     ActionOrder,
@@ -25,7 +26,6 @@ from fieldstack.ha.policy.schema import (
 )
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
-MAX_BYTES = 1024 * 1024
 _MODELS: dict[str, type[BaseModel]] = {
     "timing": Timing,
     "processes": ProcessPolicy,
@@ -52,13 +52,7 @@ def load_policy(path: Path) -> FailoverPolicy:
     Raises:
         PolicyError: the file can not be read, is no JSON, or breaks the schema.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        problem = Problem("", "", f"can not be read ({error.strerror})", "check path and permissions")
-        raise PolicyError(str(path), (problem,)) from error
-    return parse_policy(text, str(path))
+    return parse_policy(source.read(path), str(path))
 
 
 def parse_policy(text: str | bytes, file: str = "policy") -> FailoverPolicy:
@@ -75,8 +69,10 @@ def parse_policy(text: str | bytes, file: str = "policy") -> FailoverPolicy:
 
 
 def _parse(text: str | bytes, file: str) -> Any:
-    if len(text) > MAX_BYTES:
-        raise PolicyError(file, (Problem("", "", f"is larger than {MAX_BYTES} bytes", "is it a policy?"),))
+    if len(text) > source.MAX_BYTES:
+        raise PolicyError(
+            file, (Problem("", "", f"is larger than {source.MAX_BYTES} bytes", "is it a policy?"),)
+        )
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except _DoubleKeyError as error:

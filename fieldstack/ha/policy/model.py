@@ -6,9 +6,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
-
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 
 

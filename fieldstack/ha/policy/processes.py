@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.model import NS_PER_MS, NS_PER_S, Milliseconds, PolicyModel
+from fieldstack.ha.policy.model import Milliseconds, PolicyModel
+from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.vocabulary import ProcessName
 
 

@@ -12,15 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.policy.checks import check_policy
-from fieldstack.ha.policy.model import NS_PER_MS, NS_PER_S, PolicyModel
+from fieldstack.ha.policy.model import PolicyModel
 from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, SubjectBudget
+from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack.ha.policy.table import RuleTable, matches
 from fieldstack.ha.vocabulary import ProcessName
 
 __all__ = [
-    "NS_PER_MS",
-    "NS_PER_S",
     "ActionOrder",
     "Clear",
     "Defer",
@@ -84,7 +83,7 @@ class FailoverPolicy(PolicyModel):
     @cached_property
     def table(self) -> RuleTable:
         """The rules as the decision core works with them."""
-        return RuleTable(self.rules)
+        return RuleTable(row_of(rule) for rule in self.rules)
 
     def process(self, name: ProcessName) -> ProcessPolicy:
         """The section of a process; RT and Core always have one."""

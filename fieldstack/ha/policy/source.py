@@ -1,0 +1,19 @@
+"""The bytes of a policy file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fieldstack.ha.policy.errors import PolicyError, Problem
+
+MAX_BYTES = 1024 * 1024
+
+
+def read(path: Path) -> bytes:
+    """At most MAX_BYTES and one more, which tells that it is too large. Raises PolicyError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        problem = Problem("", "", f"can not be read ({error.strerror})", "check path and permissions")
+        raise PolicyError(str(path), (problem,)) from error
