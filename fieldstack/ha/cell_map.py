@@ -11,12 +11,15 @@ from fieldstack_ethercat.bus.plan import BusPlan
 
 @dataclass(frozen=True, slots=True)
 class CellMap:
-    """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes."""
+    """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
+    `cycle_counts`: how far each axis may move in a cycle.
+    """
 
     slaves: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     following_error_max: tuple[int, ...] = ()
     groups: dict[str, int] = field(default_factory=dict)
+    cycle_counts: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -25,6 +28,7 @@ class CellMap:
             tuple(axis.name for axis in plan.axes),
             tuple(axis.following_error_max_counts for axis in plan.axes),
             {group.name: group.mask for group in plan.groups},
+            tuple(axis.velocity_max_counts_s * plan.cycle_time_ns / 1e9 for axis in plan.axes),
         )
 
     @classmethod

@@ -24,7 +24,7 @@ from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.requests import answer_requests
 from fieldstack.ha.states import MOVING, NEXT, HaState, Verdict
 from fieldstack.ha.supervise import NAMES, advance, supervise
-from fieldstack.ha.verdict import verdict
+from fieldstack.ha.verdict import Why, verdict
 from fieldstack.ha.vocabulary import ClearWhen, PolicyAction
 
 
@@ -57,15 +57,17 @@ def decide(
     return draft.result(), by_severity(draft.actions)
 
 
-def _settle(draft: Draft, found: Verdict, reason: str) -> None:
-    """Go where the table says, with the orders of the way."""
+def _settle(draft: Draft, found: Verdict, why: Why) -> None:
+    """Go where the table says, with the orders of the way. What holds a state is told anew each time."""
     source = draft.state.ha
     target = NEXT[source][found]
-    if target is source:
-        return
+    reason = why.text
     if target is HaState.RECOVERY and found is not Verdict.RT_COMING:
         reason = f"checking before the cell goes on: {reason}"
-    draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns, reason=reason)
+    draft.state = replace(draft.state, reason=reason, held_by=why.by)
+    if target is source:
+        return
+    draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns)
     if target is HaState.SHUTDOWN:
         _go_down(draft)
     elif target in MOVING:

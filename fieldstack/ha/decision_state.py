@@ -152,11 +152,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class DecisionState:
-    """State of the decision core. `accepted_start`: the RT start whose positions a person accepted."""
+    """State of the decision core. `accepted_start`: the RT start whose positions a person accepted.
+
+    `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
+    `since_ns` is the state's.
+    """
 
     ha: HaState = HaState.NEVER
     since_ns: int = 0
     reason: str = "the Non-RT process starts"
+    held_by: tuple[Key, ...] = ()
     episodes: tuple[Episode, ...] = ()
     watches: tuple[Watch, ...] = ()
     waiting: tuple[Waiting, ...] = ()

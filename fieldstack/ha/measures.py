@@ -113,7 +113,10 @@ FACTS: dict[FactKind, FactMeaning] = {
         "ns", Over.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C", 5000
     ),
     FactKind.FOLLOWING_ERROR: FactMeaning(
-        "share", Over.AT_LEAST, "axis:*", "of the axis's following_error_max: 1.0 is the limit"
+        "share",
+        Over.AT_LEAST,
+        "axis:*",
+        "of following_error_max, without what lost cycles explain",
     ),
     FactKind.DRIVE_FAULT: FactMeaning(
         "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"

@@ -23,7 +23,12 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
     return {
         "pid": os.getpid(),
         "t_ns": now_ns,
-        "ha": {"state": state.ha.name, "reason": state.reason, "since_ns": state.since_ns},
+        "ha": {
+            "state": state.ha.name,
+            "reason": state.reason,
+            "held_by": [{"rule": key.rule, "subject": key.subject} for key in state.held_by],
+            "since_ns": state.since_ns,
+        },
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),
         "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from fieldstack.ha.builtin import past_grace
-from fieldstack.ha.decision_state import Episode
+from fieldstack.ha.decision_state import Episode, Key
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import ProcessCondition, unhealthy
 from fieldstack.ha.limits import degrading
@@ -17,38 +18,58 @@ _ENDING = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _CORE_FACTS = frozenset(
     {FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT, FactKind.PROCESS_STOPPED}
 )
+TOLD_BESIDE = 2
+"""Of further rules that hold the cell as much, a reason names so many."""
 
 
-def verdict(draft: Draft) -> tuple[Verdict, str]:
-    """The first row whose reason is not empty."""
-    for one, reason in ROWS:
-        if text := reason(draft):
-            return one, text
-    return Verdict.WELL, "all checks passed"
+class Why(NamedTuple):
+    """Why a verdict holds, for people, and the rules that lead to it now; no text: it does not hold."""
+
+    text: str = ""
+    by: tuple[Key, ...] = ()
 
 
-def _first(episodes: Iterable[Episode]) -> str:
-    return next((one.cause for one in episodes), "")
+def verdict(draft: Draft) -> tuple[Verdict, Why]:
+    """The first row that holds."""
+    for one, row in ROWS:
+        why = row(draft)
+        if why.text:
+            return one, why
+    return Verdict.WELL, Why("all checks passed")
 
 
-def _go_down(draft: Draft) -> str:
-    return _first(one for one in draft.episodes.values() if PolicyAction.SHUTDOWN in one.effects)
+def _because(episodes: Iterable[Episode]) -> Why:
+    """The rule that counts for longest tells its cause, the others are named."""
+    found = list(episodes)
+    if not found:
+        return Why()
+    keys = tuple(one.key for one in found)
+    beside = [f"{rule} of {subject}" for rule, subject in keys[1:]]
+    if len(beside) > TOLD_BESIDE:
+        beside[TOLD_BESIDE:] = [f"{len(beside) - TOLD_BESIDE} more"]
+    also = f" (also: {', '.join(beside)})" if beside else ""
+    return Why(f"{found[0].cause}{also}", keys)
 
 
-def _person(draft: Draft) -> str:
-    return _first(one for one in draft.episodes.values() if one.hold)
+def _go_down(draft: Draft) -> Why:
+    return _because(one for one in draft.episodes.values() if PolicyAction.SHUTDOWN in one.effects)
 
 
-def _rt_down(draft: Draft) -> str:
+def _person(draft: Draft) -> Why:
+    return _because(one for one in draft.episodes.values() if one.hold)
+
+
+def _rt_down(draft: Draft) -> Why:
     """RT is down and nothing brings it back, or it was given its time and is not at work."""
     rt, track = draft.facts.rt, draft.state.rt
     coming = track.pending is not None or draft.handled(ProcessName.RT) or _restart_waits(draft)
     if (rt.down or rt.condition is ProcessCondition.NEVER_SEEN) and not coming:
-        cause = _first(one for one in draft.episodes.values() if one.key.subject == ProcessName.RT)
-        return cause or f"{rt.name} is {rt.condition}"
+        why = _because(one for one in draft.episodes.values() if one.key.subject == ProcessName.RT)
+        return why if why.text else Why(f"{rt.name} is {rt.condition}")
     if not track.proven and track.started_ns and track.pending is None and past_grace(draft):
-        return f"RT is not at work after its start-up grace: {unhealthy(draft.facts) or 'RT is checked'}"
-    return ""
+        what = unhealthy(draft.facts) or "RT is checked"
+        return Why(f"RT is not at work after its start-up grace: {what}")
+    return Why()
 
 
 def _restart_waits(draft: Draft) -> bool:
@@ -59,35 +80,35 @@ def _restart_waits(draft: Draft) -> bool:
     )
 
 
-def _rt_coming(draft: Draft) -> str:
+def _rt_coming(draft: Draft) -> Why:
     track = draft.state.rt
     if track.proven:
-        return ""
-    return track.recovery.cause if track.recovery else unhealthy(draft.facts) or "RT is checked"
+        return Why()
+    if track.recovery is None:
+        return Why(unhealthy(draft.facts) or "RT is checked")
+    key = Key(track.recovery.rule, ProcessName.RT)
+    return Why(track.recovery.cause, (key,) if key in draft.episodes else ())
 
 
-def _stop(draft: Draft) -> str:
+def _stop(draft: Draft) -> Why:
     """What keeps the axes of a running RT process standing."""
-    if cause := _first(one for one in draft.episodes.values() if one.stops):
-        return cause
-    if draft.facts.estop.on_recovery and draft.state.ha in MOVING:
-        return f"EMERGENCY_STOP: {draft.facts.estop.text}"
-    return ""
+    why = _because(one for one in draft.episodes.values() if one.stops)
+    if not why.text and draft.facts.estop.on_recovery and draft.state.ha in MOVING:
+        return Why(f"EMERGENCY_STOP: {draft.facts.estop.text}")
+    return why
 
 
-def _check(draft: Draft) -> str:
-    return "" if draft.state.ha in MOVING else unhealthy(draft.facts)
+def _check(draft: Draft) -> Why:
+    return Why("" if draft.state.ha in MOVING else unhealthy(draft.facts))
 
 
-def _limited(draft: Draft) -> str:
+def _limited(draft: Draft) -> Why:
     core = draft.facts.core
-    if core is not None:
-        lost = (one for one in draft.episodes.values() if _is_core_loss(draft, one))
-        if cause := _first(lost):
-            return cause
-        if core.down or core.condition in _ENDING:
-            return f"{core.name} is {core.condition}"
-    return _first(degrading(draft))
+    lost = [one for one in draft.episodes.values() if core is not None and _is_core_loss(draft, one)]
+    limiting = [*lost, *(one for one in degrading(draft) if one not in lost)]
+    if core is not None and not lost and (core.down or core.condition in _ENDING):
+        return Why(f"{core.name} is {core.condition}", tuple(one.key for one in limiting))
+    return _because(limiting)
 
 
 def _is_core_loss(draft: Draft, one: Episode) -> bool:
@@ -95,7 +116,7 @@ def _is_core_loss(draft: Draft, one: Episode) -> bool:
     return row is not None and row.fact in _CORE_FACTS and one.key.subject == ProcessName.CORE
 
 
-ROWS: tuple[tuple[Verdict, Callable[[Draft], str]], ...] = (
+ROWS: tuple[tuple[Verdict, Callable[[Draft], Why]], ...] = (
     (Verdict.GO_DOWN, _go_down),
     (Verdict.PERSON, _person),
     (Verdict.RT_DOWN, _rt_down),

@@ -11,6 +11,7 @@ from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.actions import Step
 from fieldstack.ha.facts import GuardFacts, PositionCheck, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
+from fieldstack.ha.measures import FactKind
 from fieldstack.ha.states import NEXT, TRANSITIONS, HaState, Verdict
 from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 
@@ -184,9 +185,9 @@ def test_a_reset_with_nothing_latched_resets_faults() -> None:
 
 
 def test_a_lost_working_counter_stops_the_axes_until_it_was_back_for_a_while() -> None:
-    cell = Script().operational().bus(wkc=11, bad_row=4).later(4)
+    cell = Script().operational().bus(wkc=11, bad_row=19).later(4)
     assert cell.ha is HaState.OPERATIONAL
-    cell.bus(bad_row=5).later(1)
+    cell.bus(bad_row=20).later(1)
     assert (cell.ha, cell.kinds) == (HaState.SAFE_MODE, [A.SAFE_MODE_ENTER, A.SEND_ALERT])
     cell.bus(wkc=14, bad_row=0).later(10)
     assert cell.later(150).ha is HaState.SAFE_MODE
@@ -194,6 +195,31 @@ def test_a_lost_working_counter_stops_the_axes_until_it_was_back_for_a_while() -
     assert cell.later(199).ha is HaState.SAFE_MODE
     assert cell.later(1).ha is HaState.RECOVERY
     assert cell.later().ha is HaState.OPERATIONAL
+
+
+def test_the_reason_tells_what_holds_the_cell_now() -> None:
+    """The state stays, and so does its time; no order and no change of state is told for it."""
+    cell = Script().operational().bus(wkc=11, bad_row=20).later()
+    since = cell.state.since_ns
+    assert cell.state.held_by == (("working-counter-lost", "cell"),)
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 1.3).later(20).later(100)
+    assert "working counter 11 of 14" in cell.state.reason
+    assert "also: following-error of axis:x" in cell.state.reason
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 0.0).bus(wkc=14, bad_row=0).later().later(200)
+    assert cell.ha is HaState.SAFE_MODE
+    assert cell.state.reason.startswith("following_error of axis:x: 1.3 share")
+    assert cell.state.held_by == (("following-error", "axis:x"),)
+    assert cell.state.since_ns == since
+    assert cell.kinds == []
+
+
+def test_many_rules_that_hold_a_cell_are_counted() -> None:
+    cell = Script().operational()
+    for axis in "abcde":
+        cell.sees(FactKind.FOLLOWING_ERROR, f"axis:{axis}", 2.0)
+    cell.later().later(100)
+    assert cell.state.reason.endswith("(also: following-error of axis:b, following-error of axis:c, 2 more)")
+    assert len(cell.state.held_by) == 5
 
 
 def test_a_bus_that_comes_up_is_no_lost_working_counter_until_the_grace_is_over() -> None:

@@ -118,7 +118,7 @@ def test_evidence_goes_with_the_action() -> None:
 
 def test_a_slower_cell_is_judged_by_its_own_times() -> None:
     require_targets(Script().policy, "p.json", cycle_us=4000)
-    with pytest.raises(PolicyError, match=r"working-counter-lost is 270 ms in this cell \(cycle 10000 µs"):
+    with pytest.raises(PolicyError, match=r"working-counter-lost is 420 ms in this cell \(cycle 10000 µs"):
         require_targets(Script().policy, "p.json", cycle_us=10_000)
 
 
@@ -126,7 +126,7 @@ def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:
     cases = {case.rule: case for case in worst_cases(Script().policy)}
     assert cases["rt-dead"].detection == 20  # a pass
     assert cases["rt-silent"].detection == 20 + 200 + 20  # a pass, the time-out, an observation
-    assert cases["working-counter-lost"].stopped == 20 + 5 * 1 + 200  # a pass, 5 cycles, time to confirm
+    assert cases["working-counter-lost"].stopped == 20 + 20 * 1 + 200  # a pass, 20 cycles, time to confirm
     memory = cases["core-memory-high"]
     assert memory.detection == 5000 + 20 + 10_000 + 2000 + 20  # age, pass, window, debounce, pass
     assert memory.ordered == memory.detection + 60_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,32 @@ def test_axes_by_share_of_their_limit_and_fault_code(seen: Seen) -> None:
     seen.rt_status.axes[0].state, seen.rt_status.axes[0].error_code = AxisMode.FAULT, 0x8611
     fault = told(Axes(seen, CELL))[FactKind.DRIVE_FAULT, "axis:x"]
     assert (fault.value, "0x8611" in fault.detail) == (0x8611, True)
+
+
+def behind(probe: Axes, now: int = NOW) -> float:
+    return told(probe, now)[FactKind.FOLLOWING_ERROR, "axis:x"].value
+
+
+def test_what_lost_cycles_explain_is_no_following_error_but_a_jam_is(seen: Seen) -> None:
+    """20 cycles without a target: an axis at full speed (10 counts a cycle) is 200 counts behind."""
+    probe, status = Axes(seen, replace(CELL, cycle_counts=(10.0,))), seen.rt_status
+    status.axis_count, status.wkc_errors = 1, 0
+    assert behind(probe) == 0.0
+    status.wkc_errors, status.axes[0].following_error = 20, 200
+    assert behind(probe) == 0.0
+    status.axes[0].following_error = 500
+    assert behind(probe) == 1.5, "more than they explain"
+    assert behind(probe, NOW + 3000 * MS) == 2.5, "they are long past"
+
+
+def test_a_position_that_is_not_known_has_no_following_error(seen: Seen) -> None:
+    """While a slave is away the last error is repeated; of a new RT process the counters begin anew."""
+    seen.rt_status.axis_count, seen.rt_status.axes[0].following_error = 1, 300
+    seen.rt_status.bad_wkc_row, seen.rt_status.wkc_errors = 40, 40
+    probe = Axes(seen, CELL)
+    assert behind(probe) == 0.0
+    seen.rt_status.bad_wkc_row = seen.rt_status.wkc_errors = 0
+    assert behind(probe) == 1.5
 
 
 def test_failed_tasks_are_named_with_why(seen: Seen) -> None:

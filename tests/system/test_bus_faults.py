@@ -64,3 +64,7 @@ def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCel
         lambda s: s["bus"]["wkc"] == s["bus"]["expected_wkc"] and not s["bus"]["diagnosis"], "all is well"
     )
     assert {slave.al_state for slave in cell.segment.truth()} == {AlState.OP}
+    behind = [
+        event for event in cell.events(since, EventKind.ALERT) if event.data["rule"] == "following-error"
+    ]
+    assert not behind, "an axis that was not commanded follows nothing"

@@ -1,8 +1,16 @@
-"""Following error and drive faults of all axes, from the last cycle."""
+"""Following error and drive faults of all axes, from the last cycle.
+
+An axis has a following error while its drive follows and its position is known: it is 0 without power, with
+its slave lost (both RT's doing), and while the working counter is too low: then the last one is repeated.
+A drive that missed targets, because frames were lost or the cycle stood still, is behind by no fault of its
+own: what the lost cycles explain, at the axis's highest speed, does not count until it has caught up.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
@@ -11,6 +19,28 @@ from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import AxisMode
 
 _MAX_AXES = 64
+CATCH_UP_NS = 2_000_000_000
+"""So long lost cycles explain that an axis is behind."""
+
+
+class LostCycles:
+    """Cycles of the last seconds that brought no target to the drives, or no position back."""
+
+    def __init__(self) -> None:
+        self._seen: int | None = None
+        self._sum = 0
+        self._lost: deque[tuple[int, int]] = deque()
+
+    def count(self, now_ns: int, status: Any) -> int:
+        """After this look at RT's counters."""
+        total = int(status.wkc_errors) + int(status.skipped_cycles)
+        if self._seen is not None and total > self._seen:
+            self._lost.append((now_ns, total - self._seen))
+            self._sum += total - self._seen
+        self._seen = total  # less: another RT process
+        while self._lost and now_ns - self._lost[0][0] > CATCH_UP_NS:
+            self._sum -= self._lost.popleft()[1]
+        return self._sum
 
 
 class Axes:
@@ -18,23 +48,31 @@ class Axes:
 
     def __init__(self, view: View, cell: CellMap) -> None:
         self._view = view
-        limits = cell.following_error_max
+        self._lost = LostCycles()
         self._axes = tuple(
-            (cell.axis(number), limits[number] if number < len(limits) else 0) for number in range(_MAX_AXES)
+            (cell.axis(number), _at(cell.following_error_max, number), _at(cell.cycle_counts, number))
+            for number in range(_MAX_AXES)
         )
 
-    def measures(self, _now_ns: int) -> Iterable[Measure]:
+    def measures(self, now_ns: int) -> Iterable[Measure]:
         status = self._view.rt_status
         if status is None:
             return
+        lost, known = self._lost.count(now_ns, status), not int(status.bad_wkc_row)
         for number in range(min(int(status.axis_count), _MAX_AXES)):
-            (subject, limit), axis = self._axes[number], status.axes[number]
+            (subject, limit, cycle_counts), axis = self._axes[number], status.axes[number]
             if limit > 0:
-                error = int(axis.following_error)
-                yield Measure(FactKind.FOLLOWING_ERROR, subject, abs(error) / limit, f"{error} counts")
+                error = int(axis.following_error) if known else 0
+                behind = max(0.0, abs(error) - lost * cycle_counts)
+                detail = f"{error} counts, {lost} lost cycles explain some" if lost else f"{error} counts"
+                yield Measure(FactKind.FOLLOWING_ERROR, subject, behind / limit, detail)
             if axis.state == AxisMode.FAULT:
                 code = int(axis.error_code)
                 text = f"error code 0x{code:04X} {error_text(code)}" if code else "no error code"
                 yield Measure(FactKind.DRIVE_FAULT, subject, float(code or 1), text)
             else:
                 yield Measure(FactKind.DRIVE_FAULT, subject, 0.0)
+
+
+def _at(values: tuple[float, ...], number: int) -> float:
+    return values[number] if number < len(values) else 0.0
