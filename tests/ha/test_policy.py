@@ -20,6 +20,7 @@ from fieldstack.ha.policy import (
     load_policy,
     parse_policy,
 )
+from fieldstack.ha.policy.schema import ActionOrder, Clear, SubjectBudget, Timing
 from fieldstack.ha.vocabulary import ProcessName
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
