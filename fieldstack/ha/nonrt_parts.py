@@ -89,8 +89,8 @@ def open_all(settings: NonRtSettings) -> Opened:
     """Raises what `NonRt` raises; then nothing was started."""
     started_ns = time.monotonic_ns()
     instance = Instance(settings.instance)
-    instance.prepare()
     force = PolicyInForce(Path(settings.policy_path), instance.policy_cache)
+    instance.prepare()
     log = EventLog(
         instance.state_dir,
         settings.event_segment_bytes,
