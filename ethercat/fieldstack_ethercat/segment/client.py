@@ -95,6 +95,18 @@ class SegmentClient:
         """A fault inside a drive, with the error code that object 0x603F will show."""
         return self._order("drive_fault", slave=slave, code=code)
 
+    def clock_drift(self, slave: int, ppm: int) -> int:
+        """Rate error of the oscillator behind a drive's distributed clock, -1000 to 1000 ppm."""
+        return self._order("clock_drift", slave=slave, ppm=ppm)
+
+    def dc_lose(self, slave: int) -> int:
+        """The slave's clock no longer follows the reference clock: it runs away at its oscillator's error."""
+        return self._order("dc_lose", slave=slave)
+
+    def dc_follow(self, slave: int) -> int:
+        """It follows again."""
+        return self._order("dc_follow", slave=slave)
+
     def set_inputs(self, slave: int, bits: int) -> int:
         """Input clamps of a digital terminal, bit 0 the first."""
         return self._order("set_inputs", slave=slave, bits=bits)

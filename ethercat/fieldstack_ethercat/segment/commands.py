@@ -67,6 +67,12 @@ COMMANDS: Mapping[str, Command] = {
     "drive_fault": Command(
         lambda b, slave, code: b.chain.drive_fault(slave, code), (_slave(), Argument("code", 0xFFFF, low=1))
     ),
+    "clock_drift": Command(
+        lambda b, slave, ppm: b.chain.clock_drift(slave, ppm),
+        (_slave(), Argument("ppm", low=-1000, high=1000)),
+    ),
+    "dc_lose": Command(lambda b, slave: b.chain.clock_lose(slave, True), (_slave(),)),
+    "dc_follow": Command(lambda b, slave: b.chain.clock_lose(slave, False), (_slave(),)),
     "set_inputs": Command(
         lambda b, slave, bits: b.chain.set_inputs(slave, bits), (_slave(), Argument("bits", 0xFF))
     ),

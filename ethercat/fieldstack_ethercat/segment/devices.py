@@ -16,20 +16,24 @@ _ITEM = re.compile(r"([a-z]+)(?:\*(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class DeviceType:
-    """A type of device: its identity (SII, object 0x1018), its names, and its number in the native part."""
+    """A type of device: its identity (SII, object 0x1018), its names, and its number in the native part.
+
+    `distributed_clock`: its ESC has one (register 0x0008).
+    """
 
     name: str
     title: str
     product_code: int
     revision: int
     native_kind: int
+    distributed_clock: bool
 
 
 class Device(Enum):
     """All types there are."""
 
-    DRIVE = DeviceType("drive", "Fieldstack virtual servo drive", 0x00000402, 1, 1)
-    DIO = DeviceType("dio", "Fieldstack virtual digital terminal 8/8", 0x00000101, 1, 2)
+    DRIVE = DeviceType("drive", "Fieldstack virtual servo drive", 0x00000402, 1, 1, True)
+    DIO = DeviceType("dio", "Fieldstack virtual digital terminal 8/8", 0x00000101, 1, 2, False)
 
 
 _BY_NAME = {device.value.name: device for device in Device}

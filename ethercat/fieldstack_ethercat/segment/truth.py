@@ -69,6 +69,7 @@ class SlaveTruth:
     `safe`: not in OP, no outputs taken over yet, or outputs equal to its safe image. `outputs` is the output
     image as the device side sees it: zero outside OP. `controlword` is what the drive took over last.
     `position` in counts (unwrapped), `velocity` in counts/s. Stamps are 0 for what never happened.
+    `system_time_ns` is its distributed clock's, at `t_ns`; 0 if it has none.
     """
 
     position_in_chain: int
@@ -92,6 +93,7 @@ class SlaveTruth:
     velocity: float
     safe_since_ns: int
     unsafe_since_ns: int
+    system_time_ns: int
     last_outputs_ns: int
     output_writes: int
     events: int

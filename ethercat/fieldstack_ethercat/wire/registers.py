@@ -44,6 +44,18 @@ class Register(IntEnum):
     SYNC_MANAGER = 0x0800  # 8 each
     DC_RECEIVE_TIME = 0x0900  # 4 a port
     DC_SYSTEM_TIME = 0x0910  # 8
+    DC_UNIT_RECEIVE_TIME = 0x0918  # 8, 0x0900 of the processing unit
+    DC_SYSTEM_TIME_OFFSET = 0x0920  # 8
+    DC_SYSTEM_TIME_DELAY = 0x0928  # 4
+    DC_SYSTEM_TIME_DIFFERENCE = 0x092C  # 4, sign and magnitude
+    DC_SPEED_COUNTER_START = 0x0930  # 2; a write begins the control loop anew
+    DC_SPEED_COUNTER_DIFFERENCE = 0x0932  # 2
+    DC_DIFFERENCE_FILTER = 0x0934  # 1
+    DC_SPEED_COUNTER_FILTER = 0x0935  # 1
+    DC_ACTIVATION = 0x0981  # 1
+    DC_START_TIME = 0x0990  # 8
+    DC_SYNC0_CYCLE = 0x09A0  # 4
+    DC_SYNC1_CYCLE = 0x09A4  # 4
     USER_RAM = 0x0F80  # 128
     PROCESS_DATA_RAM = 0x1000
 
@@ -52,6 +64,17 @@ FMMU_SIZE = 16
 SYNC_MANAGER_SIZE = 8
 WATCHDOG_TICK_NS = 40
 """The watchdog divider counts ticks of 40 ns, plus 2."""
+
+
+FEATURE_DC = 1 << 2
+"""Of register 0x0008: the slave has a distributed clock."""
+
+
+def clock_difference(raw: bytes) -> int:
+    """Register 0x092C in ns: own system time less the reference clock's; bit 31 of it is the sign."""
+    word = int.from_bytes(raw, "little")
+    magnitude = word & 0x7FFFFFFF
+    return -magnitude if word >> 31 else magnitude
 
 
 def fmmu_register(index: int) -> int:

@@ -8,6 +8,7 @@ void esc_raise(esc *slave, unsigned events) {
 
 void esc_power_on(esc *slave, int64_t now_ns) {
     registers_reset(slave);
+    clock_power_on(slave, now_ns);
     memset(slave->outputs, 0, sizeof slave->outputs);
     memset(slave->sms, 0, sizeof slave->sms);
     slave->fmmu_count = 0;
@@ -39,7 +40,7 @@ int esc_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes, int64_
     while (bytes && address < ESC_MEMORY_BYTES) {
         esc_sm *sm = address < ESC_RAM_START ? NULL : sm_at(slave, address);
         const uint32_t part = piece(slave, sm, address, bytes);
-        if (address < ESC_RAM_START) done |= registers_read(slave, address, data, part);
+        if (address < ESC_RAM_START) done |= registers_read(slave, address, data, part, now_ns);
         else if (sm) done |= sm_read(slave, sm, address, data, part, now_ns);
         else {
             memcpy(data, slave->memory + address, part);

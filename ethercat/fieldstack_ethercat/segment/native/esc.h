@@ -26,6 +26,7 @@
 
 enum esc_register {
     REG_TYPE = 0x0000,
+    REG_FEATURES = 0x0008,
     REG_STATION_ADDRESS = 0x0010,
     REG_STATION_ALIAS = 0x0012,
     REG_DL_CONTROL = 0x0100,
@@ -49,10 +50,15 @@ enum esc_register {
     REG_EEPROM_DATA = 0x0508,
     REG_FMMU = 0x0600,
     REG_SM = 0x0800,
+    REG_DC = 0x0900,
+    REG_DC_END = 0x09B0,
     REG_USER_RAM = 0x0F80
 };
 
 enum al_state { AL_INIT = 1, AL_PREOP = 2, AL_BOOT = 3, AL_SAFEOP = 4, AL_OP = 8, AL_MASK = 0x0F, AL_ERROR = 0x10 };
+
+/* Of register 0x0008. */
+enum esc_feature { FEATURE_DC = 1u << 2, FEATURE_DC_64 = 1u << 3 };
 
 /* Events of register 0x0210, seen by the master through its mask 0x0200 in the datagrams' event field. */
 enum esc_event { EVENT_DL_STATUS = 1u << 2, EVENT_AL_STATUS = 1u << 3 };
@@ -130,6 +136,22 @@ typedef struct esc_truth {
     fs_motion_sample samples[ESC_SAMPLES];
 } esc_truth;
 
+/* A slave's own clock: `local_ns` at `since_ns` of CLOCK_MONOTONIC, from there on at its own rate. */
+typedef struct esc_clock {
+    uint8_t present;
+    uint8_t stray; /* fault: it compares, but no longer follows */
+    int64_t forward_ns; /* from the first slave to this one */
+    int64_t return_ns; /* from this slave's way out to the way back; 0: nothing is connected there */
+    int64_t since_ns;
+    int64_t local_ns;
+    double part_ns; /* of the next nanosecond */
+    double drift_ppm; /* of its oscillator */
+    double correction_ppm; /* of the loop */
+    double integral_ppm;
+    double mean_ns; /* filtered difference to the reference */
+    int64_t compared_ns; /* with the reference, last; 0: never */
+} esc_clock;
+
 typedef struct esc {
     fs_segment *segment;
     uint8_t powered;
@@ -147,6 +169,7 @@ typedef struct esc {
     esc_fmmu fmmus[ESC_FMMUS]; /* active ones, in register order */
     esc_map maps[2];
     esc_mailbox mailbox;
+    esc_clock clock;
     esc_device device;
     uint32_t eeprom_bytes;
     uint8_t eeprom[ESC_EEPROM_BYTES];
@@ -176,9 +199,18 @@ int esc_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes,
 void esc_raise(esc *slave, unsigned events);
 
 /* registers.c */
-int registers_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes);
+int registers_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes, int64_t now_ns);
 int registers_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, int64_t now_ns);
 void registers_reset(esc *slave);
+/* Copies what of [address, +bytes) lies in [first, end); nonzero if anything does. */
+int registers_copy(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, uint32_t first, uint32_t end);
+
+/* clock.c: distributed clocks. `now_ns` is when the segment got the frame. */
+void clock_refresh(esc *slave, int64_t now_ns); /* before registers from REG_DC on are read */
+int clock_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, int64_t now_ns);
+void clock_power_on(esc *slave, int64_t now_ns);
+void clock_place(esc *slave, unsigned index, unsigned reach);
+int64_t clock_truth(esc *slave, int64_t now_ns); /* its system time; 0: it has no clock */
 
 /* sync_manager.c */
 void sm_reload(esc *slave);

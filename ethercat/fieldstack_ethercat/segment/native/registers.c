@@ -30,8 +30,7 @@ static int overlaps(uint32_t address, uint32_t bytes, uint32_t first, uint32_t e
     return address < end && address + bytes > first;
 }
 
-/* Copies what of [address, +bytes) lies in [first, end). */
-static int copy_within(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, uint32_t first, uint32_t end) {
+int registers_copy(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, uint32_t first, uint32_t end) {
     if (!overlaps(address, bytes, first, end)) return 0;
     const uint32_t from = address > first ? address : first;
     const uint32_t to = address + bytes < end ? address + bytes : end;
@@ -45,8 +44,8 @@ static int write_sync_managers(esc *slave, uint32_t address, const uint8_t *data
     for (uint32_t index = 0; index < ESC_SMS; index++) {
         const uint32_t base = REG_SM + 8 * index;
         const uint8_t before = slave->memory[base + 6];
-        if (!(before & 1)) done |= copy_within(slave, address, data, bytes, base, base + 5);
-        if (copy_within(slave, address, data, bytes, base + 6, base + 7)) {
+        if (!(before & 1)) done |= registers_copy(slave, address, data, bytes, base, base + 5);
+        if (registers_copy(slave, address, data, bytes, base + 6, base + 7)) {
             done = 1;
             if (index == 1 && ((before ^ slave->memory[base + 6]) & 2)) mailbox_repeat(slave);
         }
@@ -67,13 +66,13 @@ static int write_cleared(esc *slave, uint32_t address, uint32_t bytes) {
 
 /* 0x0500: ownership; 0x0502..0x050F only while the master owns the interface. */
 static int write_eeprom(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes) {
-    int done = copy_within(slave, address, data, bytes, REG_EEPROM_CONFIG, REG_EEPROM_CONFIG + 1);
+    int done = registers_copy(slave, address, data, bytes, REG_EEPROM_CONFIG, REG_EEPROM_CONFIG + 1);
     if (!sii_owned_by_master(slave)) return done;
-    done |= copy_within(slave, address, data, bytes, REG_EEPROM_ADDRESS, REG_EEPROM_DATA + 8);
+    done |= registers_copy(slave, address, data, bytes, REG_EEPROM_ADDRESS, REG_EEPROM_DATA + 8);
     if (overlaps(address, bytes, REG_EEPROM_CONTROL, REG_EEPROM_CONTROL + 2)) {
         uint8_t *control = slave->memory + REG_EEPROM_CONTROL;
         const uint16_t before = get16(control);
-        copy_within(slave, address, data, bytes, REG_EEPROM_CONTROL, REG_EEPROM_CONTROL + 2);
+        registers_copy(slave, address, data, bytes, REG_EEPROM_CONTROL, REG_EEPROM_CONTROL + 2);
         /* The low byte's upper bits and the high byte's error bits are the interface's own. */
         control[0] = (uint8_t)((before & 0x00FE) | (control[0] & 0x01));
         control[1] = (uint8_t)(control[1] & 0x07);
@@ -96,15 +95,17 @@ static void apply(esc *slave, uint32_t address, uint32_t bytes, int64_t now_ns) 
 int registers_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t bytes, int64_t now_ns) {
     int done = 0;
     for (size_t i = 0; i < sizeof writable / sizeof *writable; i++)
-        done |= copy_within(slave, address, data, bytes, writable[i].first, writable[i].end);
+        done |= registers_copy(slave, address, data, bytes, writable[i].first, writable[i].end);
     if (overlaps(address, bytes, REG_RX_ERROR, REG_WATCHDOG_COUNTER + 2)) done |= write_cleared(slave, address, bytes);
     if (overlaps(address, bytes, REG_EEPROM_CONFIG, REG_EEPROM_DATA + 8)) done |= write_eeprom(slave, address, data, bytes);
+    if (overlaps(address, bytes, REG_DC, REG_DC_END)) done |= clock_write(slave, address, data, bytes, now_ns);
     if (overlaps(address, bytes, REG_SM, REG_SM + 8 * ESC_SMS)) done |= write_sync_managers(slave, address, data, bytes);
     if (done) apply(slave, address, bytes, now_ns);
     return done;
 }
 
-int registers_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes) {
+int registers_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes, int64_t now_ns) {
+    if (overlaps(address, bytes, REG_DC, REG_DC_END)) clock_refresh(slave, now_ns);
     memcpy(data, slave->memory + address, bytes);
     if (overlaps(address, bytes, REG_DL_STATUS, REG_DL_STATUS + 2)) slave->memory[REG_EVENT] &= (uint8_t)~EVENT_DL_STATUS;
     if (overlaps(address, bytes, REG_AL_STATUS, REG_AL_STATUS + 2)) slave->memory[REG_EVENT] &= (uint8_t)~EVENT_AL_STATUS;
@@ -120,7 +121,7 @@ void registers_reset(esc *slave) {
     m[0x0005] = ESC_SMS;
     m[0x0006] = (ESC_MEMORY_BYTES - ESC_RAM_START) / 1024;
     m[0x0007] = 0x0F; /* ports 0 and 1 are MII, 2 and 3 do not exist */
-    put16(m + 0x0008, 0x0000); /* no distributed clocks, FMMUs down to bits */
+    put16(m + REG_FEATURES, slave->clock.present ? FEATURE_DC | FEATURE_DC_64 : 0); /* FMMUs down to bits */
     m[REG_PDI_CONTROL] = 0x05; /* SPI: a slave with a processor */
     put16(m + REG_WATCHDOG_DIVIDER, 0x09C2); /* (2498 + 2) * 40 ns = 100 us */
     put16(m + REG_WATCHDOG_PDI, 0x03E8);

@@ -22,7 +22,7 @@ static void fill_device(const esc_device *device, fs_truth *truth) {
 }
 
 static void fill(const fs_segment *segment, unsigned index, fs_truth *truth) {
-    const esc *slave = &segment->slaves[index];
+    esc *slave = &segment->slaves[index];
     const esc_truth *kept = &slave->truth;
     truth->powered = slave->powered;
     truth->reached = index < segment->reach;
@@ -34,6 +34,7 @@ static void fill(const fs_segment *segment, unsigned index, fs_truth *truth) {
     truth->watchdog_expiries = slave->watchdog_expiries;
     truth->safe_since_ns = kept->safe_since_ns;
     truth->unsafe_since_ns = kept->unsafe_since_ns;
+    truth->system_time_ns = clock_truth(slave, truth->t_ns);
     truth->last_outputs_ns = kept->last_outputs_ns;
     truth->output_writes = kept->output_writes;
     truth->events = kept->event_count;

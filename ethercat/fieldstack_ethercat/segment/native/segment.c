@@ -42,6 +42,7 @@ fs_segment *fs_segment_create(unsigned slaves) {
         segment->slaves[i].segment = segment;
         segment->slaves[i].watchdog_default = 1000; /* 100 ms */
         segment->slaves[i].truth.safe = 1;
+        clock_place(&segment->slaves[i], i, 0);
     }
     return segment;
 }

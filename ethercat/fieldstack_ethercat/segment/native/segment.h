@@ -80,6 +80,7 @@ typedef struct fs_truth {
     double velocity;
     int64_t safe_since_ns; /* last change from unsafe to safe; 0: never unsafe yet */
     int64_t unsafe_since_ns; /* last change from safe to unsafe; 0: never */
+    int64_t system_time_ns; /* as its distributed clock has it; 0: it has none */
     int64_t last_outputs_ns; /* last complete write of the output image; 0: never */
     uint64_t output_writes; /* complete writes of the output image */
     uint64_t events; /* sequence of the newest event */
@@ -140,6 +141,8 @@ int fs_segment_set_watchdog_default(fs_segment *segment, unsigned slave, unsigne
 /* The output image that counts as safe; `bytes` 0: the device's default (a drive: operation not enabled by the
  * controlword; else all zero). */
 int fs_segment_set_safe_image(fs_segment *segment, unsigned slave, const uint8_t *image, unsigned bytes);
+/* Whether it has a distributed clock; before power-on. */
+int fs_segment_set_clock(fs_segment *segment, unsigned slave, int present);
 int fs_segment_power(fs_segment *segment, unsigned slave, int on);
 
 /* --- running on a socket: 0, or a negative errno --- */
@@ -180,6 +183,10 @@ int fs_segment_drop_frames(fs_segment *segment, unsigned count);
 int fs_segment_delay_frames(fs_segment *segment, unsigned count, int64_t by_ns);
 int fs_segment_corrupt_frames(fs_segment *segment, unsigned count);
 int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_code);
+/* Rate error of its oscillator, -1000 to 1000 ppm. -ENODEV: it has no distributed clock. */
+int fs_segment_clock_drift(fs_segment *segment, unsigned slave, double ppm);
+/* Its clock no longer follows the reference (0: it does again). -ENODEV likewise. */
+int fs_segment_clock_lose(fs_segment *segment, unsigned slave, int lost);
 int fs_segment_set_inputs(fs_segment *segment, unsigned slave, unsigned bits);
 
 /* --- truth --- */

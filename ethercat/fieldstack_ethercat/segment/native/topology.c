@@ -41,6 +41,7 @@ void topology_reload(fs_segment *segment) {
     segment->reach = reach;
     for (unsigned i = 0; i < segment->count; i++) {
         esc *slave = &segment->slaves[i];
+        clock_place(slave, i, reach);
         if (!slave->powered) continue;
         const int upstream = i == 0 ? segment->faults.cut_after != 0 : joined(segment, i - 1);
         set_dl_status(slave, upstream, joined(segment, i));
