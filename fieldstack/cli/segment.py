@@ -162,6 +162,26 @@ def drive_fault(
     _order(instance, lambda client: client.drive_fault(slave, number))
 
 
+@app.command("dc-lose", epilog=epilog())
+def dc_lose(
+    slave: SlaveArgument,
+    heal: Annotated[bool, typer.Option("--heal", help="It follows again.")] = False,
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Let a drive's distributed clock run away from the reference clock."""
+    _order(instance, lambda client: client.dc_follow(slave) if heal else client.dc_lose(slave))
+
+
+@app.command("clock-drift", epilog=epilog(), context_settings={"ignore_unknown_options": True})
+def clock_drift(
+    slave: SlaveArgument,
+    ppm: Annotated[int, typer.Argument(metavar="PPM", min=-1000, max=1000, help="Parts per million.")],
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Set the rate error of a drive's oscillator. Example: fieldstack segment clock-drift 2 -30"""
+    _order(instance, lambda client: client.clock_drift(slave, ppm))
+
+
 @app.command("set-inputs", epilog=epilog())
 def set_inputs(
     slave: SlaveArgument,

@@ -1,4 +1,4 @@
-"""Distributed clocks of the emulated ESCs (registers 0x0900 to 0x09AF): time stands in these tests but for `advance`."""
+"""Distributed clocks of the emulated ESCs (registers 0x0900 to 0x09AF); time stands but for `advance`."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ def test_a_broadcast_latches_when_the_frame_came_past_and_when_it_came_back(cloc
 def test_nothing_comes_back_to_the_last_slave_before_a_cut(clocks: Clocks) -> None:
     clocks.chain.cut_cable(2)
     clocks.latch()
-    assert clocks.number(0, Register.DC_RECEIVE_TIME + 4, 4) - clocks.number(0, Register.DC_RECEIVE_TIME, 4) == 1000
+    assert (
+        clocks.number(0, Register.DC_RECEIVE_TIME + 4, 4) - clocks.number(0, Register.DC_RECEIVE_TIME, 4)
+        == 1000
+    )
     assert clocks.number(1, Register.DC_RECEIVE_TIME + 4, 4) == 0
 
 

@@ -85,7 +85,12 @@ def test_duplicate_key_is_an_error_with_both_lines() -> None:
         ("slave: drive-2", "slave: dio", "axes[1].slave", "is not a drive"),
         ("watchdog_ms: 100", "watchdog_ms: 2", "watchdog_ms", "shorter than 3 cycles"),
         ("name: dio", "name: dio\n    watchdog_ms: 2", "slaves[4].watchdog_ms", "shorter than 3 cycles"),
-        ("lost_cycles_limit: 20", "lost_cycles_limit: 100", "lost_cycles_limit", "as long as the watchdog of"),
+        (
+            "lost_cycles_limit: 20",
+            "lost_cycles_limit: 100",
+            "lost_cycles_limit",
+            "as long as the watchdog of",
+        ),
         ("watchdog_ms: 100", "receive_timeout_us: 2000", "receive_timeout_us", "longer than the cycle"),
         ("controlword: 0x0002", "control: 0x0002", "slaves[0].safe_outputs.control", "no RxPDO entry"),
         ("controlword: 0x0002", "controlword: 0x10000", "slaves[0].safe_outputs.controlword", "16 bits"),

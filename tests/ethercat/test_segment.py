@@ -9,6 +9,7 @@ import pytest
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlStatusCode
+from fieldstack_ethercat.wire.registers import clock_difference
 
 TIMEOUT_US = 50_000
 EXPECTED_WKC = 15
@@ -43,12 +44,21 @@ def exchange(master: pysoem.Master, cycles: int = 1, period_s: float = 0.001) ->
 
 def to_safe_op(master: pysoem.Master) -> None:
     assert master.config_init() == 5
+    map_image(master)
+
+
+def map_image(master: pysoem.Master) -> None:
     master.config_map()
     assert master.state_check(pysoem.SAFEOP_STATE, TIMEOUT_US) == pysoem.SAFEOP_STATE
 
 
 def to_op(master: pysoem.Master) -> None:
-    to_safe_op(master)
+    assert master.config_init() == 5
+    to_op_mapped(master)
+
+
+def to_op_mapped(master: pysoem.Master) -> None:
+    map_image(master)
     master.state = pysoem.OP_STATE
     master.write_state()
     exchange(master, 3)
@@ -59,7 +69,6 @@ def test_the_chain_is_found_as_it_is(master: pysoem.Master) -> None:
     assert master.config_init() == 5
     assert [(s.man, s.id, s.rev) for s in master.slaves] == [(0xF5D, 0x402, 1)] * 4 + [(0xF5D, 0x101, 1)]
     assert master.slaves[0].name == "Fieldstack virtual servo drive"
-    master.config_dc()  # there are no distributed clocks, and that is no error
     assert master.state_check(pysoem.PREOP_STATE, TIMEOUT_US) == pysoem.PREOP_STATE
 
 
@@ -72,6 +81,26 @@ def test_from_init_to_op(segment: RunningSegment, master: pysoem.Master) -> None
     master.write_state()
     assert exchange(master, 3) == EXPECTED_WKC
     assert {t.al_status for t in segment.client.truth()} == {8}
+
+
+def test_clocks_follow_the_first_drive_as_soem_sets_them_up(
+    segment: RunningSegment, master: pysoem.Master
+) -> None:
+    master.config_init()
+    assert master.config_dc()
+    to_op_mapped(master)
+    for drive in range(4):
+        segment.client.clock_drift(drive, 30 * (-1) ** drive)
+    assert exchange(master, 10) == EXPECTED_WKC, "the clock's datagram does not count"
+    until = time.monotonic() + 10
+    while any(abs(clock_difference(s._fprd(0x092C, 4, 4000))) > 100 for s in master.slaves[:4]):
+        assert time.monotonic() < until
+        exchange(master, 10)
+    truth = segment.client.truth()
+    apart = [t.system_time_ns - t.t_ns - (truth[0].system_time_ns - truth[0].t_ns) for t in truth[:4]]
+    assert max(map(abs, apart)) < 2000
+    assert truth[4].system_time_ns == 0
+    assert abs(master.dc_time - truth[0].system_time_ns) < 10**9
 
 
 @pytest.mark.parametrize(

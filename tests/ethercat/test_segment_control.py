@@ -50,6 +50,9 @@ def test_every_order_is_acknowledged_with_a_stamp(segment: RunningSegment) -> No
         client.corrupt_frames(0),
         client.drive_fault(0, 0x8611),
         client.set_inputs(1, 0xFF),
+        client.clock_drift(0, -25),
+        client.dc_lose(0),
+        client.dc_follow(0),
         client.set_safe_image(1, b"\x01"),
         client.set_safe_image(1, b""),
     ]
@@ -75,6 +78,8 @@ def test_a_cut_heals_by_itself_at_the_end_of_its_block(segment: RunningSegment) 
         (b'{"command": "power_off", "slave": true}\n', "slave is True"),
         (b'{"command": "heal_cable", "now": 1}\n', "takes no now"),
         (b'{"command": "drive_fault", "slave": 1, "code": 5}\n', "ENODEV"),
+        (b'{"command": "dc_lose", "slave": 1}\n', "only drives have a distributed clock"),
+        (b'{"command": "clock_drift", "slave": 0, "ppm": 1001}\n', "from -1000 to 1000"),
         (b'{"command": "set_safe_image", "slave": 1, "image": "0102"}\n', "as long as"),
         (b'{"command": "set_safe_image", "slave": 1, "image": "xy"}\n', "hexadecimal"),
     ],

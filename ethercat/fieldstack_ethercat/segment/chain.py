@@ -180,7 +180,9 @@ class Chain:
 
     def clock_drift(self, slave: int, ppm: float) -> None:
         """Rate error of the oscillator behind a slave's distributed clock, -1000 to 1000 ppm."""
-        check(f"clock drift of slave {slave}", lib.fs_segment_clock_drift(self._segment, slave, ppm), _NO_CLOCK)
+        check(
+            f"clock drift of slave {slave}", lib.fs_segment_clock_drift(self._segment, slave, ppm), _NO_CLOCK
+        )
 
     def clock_lose(self, slave: int, lost: bool) -> None:
         """The slave's clock no longer follows the reference clock, or does again."""
