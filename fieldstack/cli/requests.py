@@ -1,4 +1,4 @@
-"""What people ask of a running cell: reset, ack, restart; each answered with what was read back."""
+"""What people ask of a running cell: reset, ack, restart, request; each answered with what was read back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NoteOption = Annotated[str, typer.Option("--note", help="Why, or what was done a
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
-    for command in (reset, ack, restart):
+    for command in (reset, ack, restart, request):
         app.command(epilog=epilog())(command)
 
 
-def ask_and_tell(instance: str, command: str, timeout_s: float = 10.0, **fields: str) -> None:
+def ask_and_tell(instance: str, command: str, timeout_s: float = 10.0, **fields: str | bool) -> None:
     """Sends a request, prints the answer, ends with its exit code: 0 done, 1 refused or not confirmed."""
     from fieldstack.ha.control_client import ask
 
@@ -83,3 +83,25 @@ def restart(
         fieldstack restart slave:drive-y --note "new cable"
     """
     ask_and_tell(instance, "restart", by=_who(by), note=note, subject=subject)
+
+
+def request(
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word that the policy in force knows.")],
+    note: NoteOption = "",
+    off: Annotated[bool, typer.Option("--off", help="Take back what was asked for.")] = False,
+    by: ByOption = "",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Ask for what a rule of the policy does on request; `slow`, as shipped: a quarter of the speed.
+
+    The rules of the fact operator_request say which words there are and what they lead to; an unknown word is
+    refused (exit code 1) with those that are known. It lasts until --off or a reset; what stops the axes
+    needs the reset.
+
+    Examples:
+
+        fieldstack request slow --note "someone works beside the cell"
+
+        fieldstack request slow --off
+    """
+    ask_and_tell(instance, "request", by=_who(by), note=note, word=word, off=off)

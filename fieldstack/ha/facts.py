@@ -110,6 +110,7 @@ class RequestKind(StrEnum):
     ACK = "ack"
     RESTART = "restart"
     RULE = "rule"
+    RULE_OFF = "rule_off"
     SHUTDOWN = "shutdown"
 
 
@@ -117,8 +118,8 @@ class RequestKind(StrEnum):
 class Request:
     """What an operator asks for; answered in the same decision.
 
-    `subject`: RESTART: a process, `slave:NAME` or `module:NAME`; RULE: `operator:WORD`, which the policy's
-    rules of the fact `operator_request` answer; ACK: the rule or subject that is meant, empty: all.
+    `subject`: RESTART: a process, `slave:NAME` or `module:NAME`; RULE, RULE_OFF: `operator:WORD`, which the
+    policy's rules of the fact `operator_request` answer; ACK: the rule or subject that is meant, empty: all.
     """
 
     id: int

@@ -15,6 +15,7 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.readback import EstopReadback, Finding, ResetReadback
 from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.words import PREFIX
 from fieldstack_rt.datastore import DataStore, EstopSource
 
 _SHORT = {"rt": ProcessName.RT, "core": ProcessName.CORE}
@@ -35,6 +36,7 @@ class _Asked:
     client: int
     by: str
     name: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class OperatorDesk:
         if not word:
             self._refuse(command, "request needs 'word': what a rule of the fact operator_request waits for")
             return
-        self._request(command, RequestKind.RULE, f"operator:{word}")
+        kind = RequestKind.RULE_OFF if command.data.get("off") else RequestKind.RULE
+        self._request(command, kind, f"{PREFIX}{word.removeprefix(PREFIX)}")
 
     def requests(self) -> tuple[Request, ...]:
         """What was asked since the last call."""
@@ -163,6 +166,7 @@ class OperatorDesk:
             severity=Severity.INFO if finding.confirmed else Severity.WARNING,
             request=asked.name,
             by=asked.by,
+            note=asked.note,
             subject=subject,
             accepted=finding.confirmed,
             outcome=finding.text,
@@ -172,4 +176,4 @@ class OperatorDesk:
 
 
 def _asked(command: Command) -> _Asked:
-    return _Asked(command.client, command.text("by") or "an operator", command.name)
+    return _Asked(command.client, command.text("by") or "an operator", command.name, command.text("note"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,12 +10,12 @@ from fieldstack.ha.decision_state import Episode, Key
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.episodes import drop
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts, Request, RequestKind, unhealthy
-from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy.table import Order, default_order
 from fieldstack.ha.remedies import busy, restart_in_order
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.supervise import NAMES, restart_now
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
+from fieldstack.ha.words import say, take_back
 
 _ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
 _PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_MODULE}
@@ -177,19 +176,11 @@ def _restart_process(draft: Draft, request: Request, name: ProcessName) -> None:
 
 
 def _rule(draft: Draft, request: Request) -> None:
-    """A measure of this one decision; the policy's rules of `operator_request` say what it leads to."""
-    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
-    if not rows:
-        known = [
-            row.subject for row in draft.policy.table.rows.values() if row.fact is FactKind.OPERATOR_REQUEST
-        ]
-        near = difflib.get_close_matches(request.subject, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
-        _answer(draft, request, False, f"no rule answers to {request.subject!r}; {hint}")
-        return
-    text = f"asked for by {request.who}"
-    draft.asked.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
-    _answer(draft, request, True, f"rule {', '.join(row.name for row in rows)} takes effect")
+    _answer(draft, request, *say(draft, request))
+
+
+def _rule_off(draft: Draft, request: Request) -> None:
+    _answer(draft, request, *take_back(draft, request))
 
 
 _OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
@@ -197,5 +188,6 @@ _OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
     RequestKind.ACK: _ack,
     RequestKind.RESTART: _restart,
     RequestKind.RULE: _rule,
+    RequestKind.RULE_OFF: _rule_off,
     RequestKind.SHUTDOWN: _shutdown,
 }

@@ -15,6 +15,7 @@ from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_history import History
 from fieldstack.ha.restarts import in_window
 from fieldstack.ha.supervision import Supervision
+from fieldstack.ha.words import known_words
 
 
 def report(supervision: Supervision, history: History, modules: Modules) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "measures": list(_measures(facts)),
         "modules": modules.describe(),
         "history": history.to_dict(),
-        "policy": supervision.describe_policy(),
+        "policy": supervision.describe_policy() | {"words": list(known_words(supervision.policy))},
     }
 
 

@@ -21,6 +21,7 @@ from fieldstack.ha.policy import FailoverPolicy, parse_policy
 from fieldstack.ha.states import MOVING
 from fieldstack.ha.vocabulary import ProcessName
 
+_WORDS = (RequestKind.RULE, RequestKind.RULE_OFF)
 DOWN = (C.DEAD, C.SILENT, C.STOPPED, C.STOPPING)
 PROBED = [
     (FactKind.SLAVE_LOST, "slave:a"),
@@ -150,10 +151,10 @@ class AnyCell(RuleBasedStateMachine):
         self._decide()
 
     @rule(
-        kind=st.sampled_from([RequestKind.RESET, RequestKind.RESET, RequestKind.ACK, RequestKind.RULE]),
+        kind=st.sampled_from([RequestKind.RESET, RequestKind.RESET, RequestKind.ACK, *_WORDS]),
     )
     def a_person_asks(self, kind: RequestKind) -> None:
-        self.cell.asks(kind, subject="operator:slow" if kind is RequestKind.RULE else "")
+        self.cell.asks(kind, subject="operator:slow" if kind in _WORDS else "")
         self._decide()
 
     @rule(subject=st.sampled_from([*ProcessName, "slave:a", "module:health", "nonsense"]))

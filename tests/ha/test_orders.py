@@ -131,3 +131,20 @@ def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:
     assert memory.detection == 5000 + 20 + 10_000 + 2000 + 20  # age, pass, window, debounce, pass
     assert memory.ordered == memory.detection + 60_000
     assert memory.confirmed == memory.ordered + 20_000
+
+
+def test_a_word_that_stops_the_axes_is_not_taken_back_by_a_word() -> None:
+    stop = with_rule(
+        actions=["SAFE_MODE_ENTER"],
+        fact="operator_request",
+        subject="operator:stand",
+        clear={"when": "reset"},
+    )
+    cell = dead_module(stop).asks(RequestKind.RULE_OFF, "operator:stand").later()
+    assert (cell.answer.confirmed, cell.rules()) == (True, set())
+    cell.asks(RequestKind.RULE, "operator:stand").later().later()
+    cell.asks(RequestKind.RULE_OFF, "operator:stand").later()
+    assert (cell.answer.confirmed, cell.ha) == (False, HaState.SAFE_MODE)
+    assert "fieldstack reset" in cell.answer.cause
+    cell.asks(RequestKind.RULE_OFF, "operator:none").later()
+    assert cell.answer.cause == "no rule answers to 'none'; the policy in force knows: slow, stand"

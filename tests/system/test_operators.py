@@ -87,3 +87,33 @@ def test_a_reset_tells_which_drive_stays_in_fault(cell: RunningCell) -> None:
     cleared = ask(cell.instance, "reset", 10.0, by="Ann", note="looked at it")
     state = cell.snapshot()["axes"][0]["state"]
     assert ("no axis in fault" in cleared.message) == cleared.accepted == (state != "FAULT")
+
+
+def override(cell: RunningCell, percent: int) -> bool:
+    """Asked of Core, and in effect there."""
+    return cell.store.speed_override == cell.store.core_status().speed_override == percent * 10
+
+
+def test_a_cell_is_slow_while_a_person_wants_it(cell: RunningCell) -> None:
+    unknown = cell.command("request", "slwo", "--by", "Ann")
+    assert unknown.returncode == 1
+    assert "the policy in force knows: slow" in unknown.stderr
+    since = cell.last_event()
+    asked = cell.command("request", "slow", "--by", "Ann", "--note", "people inside")
+    assert asked.returncode == 0, asked.stderr
+    wait_for(lambda: override(cell, 25), "the cell is slow")
+    told = cell.await_event(since, EventKind.OPERATOR_REQUEST, request="request")
+    assert (told.data["by"], told.data["note"], told.data["subject"]) == (
+        "Ann", "people inside", "operator:slow",
+    )  # fmt: skip
+    ha = nonrt_status(cell)["ha"]
+    assert {"rule": "slow-asked-for", "subject": "operator:slow"} in ha["held_by"]
+    cell.await_snapshot(
+        lambda s: "asked for by Ann (people inside)" in s["ha"]["reason"], "who asked is seen"
+    )
+    assert ask(cell.instance, "request", by="Ann", word="slow", off=True).accepted
+    wait_for(lambda: override(cell, 100), "the cell has its speed back")
+    assert ask(cell.instance, "request", by="Bob", word="slow").accepted
+    wait_for(lambda: override(cell, 25), "the cell is slow again")
+    cell.reset()
+    wait_for(lambda: override(cell, 100), "a reset ends it, too")
