@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldstack.core.phase import Phase
 from fieldstack.core.runner import Mark
-from fieldstack.core.task import Phase, Task
+from fieldstack.core.task import Task
 
 VERSION = 1
 MAX_AHEAD = 6

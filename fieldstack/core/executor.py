@@ -14,13 +14,14 @@ from fieldstack.core.declaration import OnCrash
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.motion import Limits
 from fieldstack.core.pace import FULL, Pace, rate_limit
+from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.program import CallAction, InputAction
 from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
 from fieldstack.core.runner import Job, Over, Runner, Stage
 from fieldstack.core.scheduler import schedule
 from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.table import TaskTable
-from fieldstack.core.task import FINAL, NS_PER_MS, Phase, Task
+from fieldstack.core.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
 from fieldstack_rt.datastore.layout import CoreState
 

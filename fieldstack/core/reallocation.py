@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from fieldstack.core.declaration import OnResourceLost
 from fieldstack.core.executor import TaskExecutor
+from fieldstack.core.phase import Phase
 from fieldstack.core.table import TaskError
-from fieldstack.core.task import Phase, Task, Wish
+from fieldstack.core.task import Task, Wish
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ import threading
 from dataclasses import replace
 from queue import SimpleQueue
 
+from fieldstack.core.phase import FINAL
 from fieldstack.core.table import TaskTable
-from fieldstack.core.task import FINAL, Task
+from fieldstack.core.task import Task
 from fieldstack.core.task_store import KEPT_ENDS, StoredTask, TaskStore
 
 RETRY_S = 1.0

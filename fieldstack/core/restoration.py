@@ -13,9 +13,10 @@ from fieldstack.core.checkpoint import Saved, SavedTask
 from fieldstack.core.compilation import CompiledTask, compile_task
 from fieldstack.core.declaration import Mode, OnCrash, TaskDeclaration
 from fieldstack.core.machine import Machine
+from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.program import CallAction
 from fieldstack.core.table import TaskTable
-from fieldstack.core.task import FINAL, NS_PER_MS, Phase, Task, Wish
+from fieldstack.core.task import NS_PER_MS, Task, Wish
 from fieldstack.core.task_store import CallRecord, StoredTask
 from fieldstack_ethercat.bus.errors import ConfigurationError
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fieldstack.core.compilation import CompiledTask
 from fieldstack.core.declaration import Edge, Mode, OnResourceLost
 from fieldstack.core.machine import Signal
+from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.scheduler import Claim
-from fieldstack.core.task import FINAL, Phase, Task, Wish
+from fieldstack.core.task import Task, Wish
 
 MAX_LIVE = 48
 ENTRY_BYTES = 190

@@ -8,31 +8,12 @@ from typing import Any
 
 from fieldstack.core.compilation import CompiledTask
 from fieldstack.core.declaration import Mode, TaskDeclaration
+from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.program import Action, MoveAction, OutputAction, Outputs, describe
 from fieldstack.core.runner import Cursor, Runner
 from fieldstack.core.task_store import StoredTask
 
 NS_PER_MS = 1_000_000
-
-
-class Phase(StrEnum):
-    """Where a task is. RUNNING is not kept: it is what a READY task with a runner is called."""
-
-    WAITING = "waiting"
-    """For its period or its trigger."""
-    READY = "ready"
-    """It could go on, and waits for its axis group or for the machine."""
-    RUNNING = "running"
-    PAUSED = "paused"
-    """By a person."""
-    ASKING = "asking"
-    """It needs a person's word, after a crash or where going on is not safe."""
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
 
 
 class Wish(StrEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from pathlib import Path
 
 from fieldstack.events.segments import (
@@ -60,7 +59,7 @@ class SegmentWriter:
         """A number that this folder's log has for its life; kept in the lock file."""
         known = os.pread(self._lock, 16, 0)
         if len(known) != 16:
-            known = secrets.token_hex(8).encode()
+            known = os.urandom(8).hex().encode()
             os.pwrite(self._lock, known, 0)
         try:
             return int(known, 16)

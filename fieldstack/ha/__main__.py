@@ -1,8 +1,12 @@
-"""`python -m fieldstack.ha --settings FILE`: the Non-RT process."""
+"""`python -m fieldstack.ha --settings FILE`: the Non-RT process.
+
+Lean: while it starts, nobody supervises. What is loaded before the first beat is what supervision needs.
+"""
 
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -15,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of NonRtSettings")
     parser.add_argument("--leave-running", action="store_true", help="on SIGTERM end alone: RT goes on")
     arguments = parser.parse_args(argv)
+    gc.disable()  # until all is loaded: there is next to no garbage in it
     import faulthandler
     from dataclasses import replace
 

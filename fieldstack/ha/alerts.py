@@ -2,66 +2,101 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fieldstack.alerts.alert import Report
-from fieldstack.alerts.service import AlertService
-from fieldstack.alerts.settings import AlertsSection, load
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack_rt.instance import Instance
 
+if TYPE_CHECKING:
+    from fieldstack.alerts.service import AlertService
+
 STILL_NS = 5_000_000_000
 """A dispatcher makes four rounds a second; without one for this long it hangs."""
+EARLY_LIMIT = 1000
+END_S = 2.0
+_STARTING = "it is being started"
+
+Active = frozenset[tuple[str, str]]
 
 
 class Alerts:
     """`send` and `settle` never block and never raise: they only fill the service's inbox.
 
-    It is also the module `alerts` of Non-RT: threads that can be restarted alone.
+    It is also the module `alerts` of Non-RT: threads that can be restarted alone. `make` may take its time:
+    it runs in a thread; what was sent before is handed over then, in order.
     """
 
     name = "alerts"
 
-    def __init__(self, service: AlertService) -> None:
-        self.service = service
+    def __init__(self, make: Callable[[], AlertService]) -> None:
+        self.service: AlertService | None = None
         self.starts = 0
+        self._make = make
+        self._maker: threading.Thread | None = None
+        self._refused = _STARTING
+        self._early: deque[Event | Active] = deque(maxlen=EARLY_LIMIT)
+        self._handover = threading.Lock()
         self._beat = self._beat_ns = 0
 
     def send(self, event: Event) -> None:
         """Tell people of an event of kind `ha.alert`: rule, the fact's subject and cause make the report."""
-        data = event.data
-        self.service.raise_(
-            Report(
-                rule=str(data.get("rule") or event.kind),
-                subject=str(data.get("fact_subject") or data.get("subject") or "cell"),
-                text=str(data.get("cause") or event.text),
-                severity=event.severity,
-                event=event.sequence,
-            )
-        )
+        self._tell(event)
 
-    def settle(self, active: frozenset[tuple[str, str]]) -> None:
+    def settle(self, active: Active) -> None:
         """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
-        self.service.settle(active)
+        if self.service is None and self._early and self._early[-1] == active:
+            return
+        self._tell(active)
+
+    def _tell(self, item: Event | Active) -> None:
+        with self._handover:
+            if self.service is None:
+                self._early.append(item)
+            else:
+                _put(self.service, item)
 
     # ---- as a module ----
 
     def start(self) -> None:
         self.starts += 1
-        self._beat, self._beat_ns = self.service.beat, time.monotonic_ns()
-        if self.starts > 1:
+        if self.service is not None:
+            self._watch(self.service)
             self.service.restart()
-        else:
-            self.service.start()
+        elif self._maker is None or not self._maker.is_alive():
+            self._refused = _STARTING
+            self._maker = threading.Thread(target=self._begin, name="start-alerts", daemon=True)
+            self._maker.start()
+
+    def _begin(self) -> None:
+        try:
+            service = self._make()
+            service.start()
+        except Exception as error:
+            self._refused = f"could not be started: {error!r}"
+            return
+        self._watch(service)
+        with self._handover:
+            while self._early:
+                _put(service, self._early.popleft())
+            self.service = service
+
+    def _watch(self, service: AlertService) -> None:
+        self._beat, self._beat_ns = service.beat, time.monotonic_ns()
 
     def trouble(self) -> str:
-        now_ns = time.monotonic_ns()
-        if self.service.beat != self._beat:
-            self._beat, self._beat_ns = self.service.beat, now_ns
-        if not self.service.alive:
+        service, now_ns = self.service, time.monotonic_ns()
+        if service is None:
+            return self._refused
+        if service.beat != self._beat:
+            self._beat, self._beat_ns = service.beat, now_ns
+        if not service.alive:
             return "its thread has ended"
         still_ns = now_ns - self._beat_ns
         return f"no round for {still_ns / 1e9:.1f} s" if still_ns > STILL_NS else ""
@@ -69,18 +104,56 @@ class Alerts:
     def tick(self) -> None:
         """Nothing to do in a pass."""
 
+    def status(self) -> dict[str, Any]:
+        """For `status`."""
+        if self.service is not None:
+            return self.service.status()
+        return {"beat": 0, "overflow": 0, "problem": self._refused, "firing": [], "channels": {}}
+
     def close(self) -> None:
-        self.service.close()
+        """What was sent so early that nobody has taken it yet is put on disk, too."""
+        if self._maker is not None:
+            self._maker.join(END_S)
+        if self.service is None and any(isinstance(one, Event) for one in self._early):
+            self._begin()
+        if self.service is not None:
+            self.service.close()
+
+
+def _put(service: AlertService, item: Event | Active) -> None:
+    if isinstance(item, frozenset):
+        service.settle(item)
+        return
+    from fieldstack.alerts.alert import Report  # loaded with the service
+
+    data = item.data
+    service.raise_(
+        Report(
+            rule=str(data.get("rule") or item.kind),
+            subject=str(data.get("fact_subject") or data.get("subject") or "cell"),
+            text=str(data.get("cause") or item.text),
+            severity=item.severity,
+            event=item.sequence,
+        )
+    )
 
 
 def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
     """The port, not started yet. A file that can not be used costs the channels, not the cell:
     alerts then go to the journal, and the log says why."""
-    section = AlertsSection()
-    if file:
-        try:
-            section = load(Path(file))
-        except (OSError, ValueError) as error:
-            why = f"alerts go to the journal alone: {file} can not be used ({error})"
-            log.append(EventKind.SUPERVISION, what=why)
-    return Alerts(AlertService(section, instance.name, instance.state_dir))
+
+    def make() -> AlertService:
+        """Settings and channels load much that no supervision needs: not on the way to the first beat."""
+        from fieldstack.alerts.service import AlertService
+        from fieldstack.alerts.settings import AlertsSection, load
+
+        section = AlertsSection()
+        if file:
+            try:
+                section = load(Path(file))
+            except (OSError, ValueError) as error:
+                why = f"alerts go to the journal alone: {file} can not be used ({error})"
+                log.append(EventKind.SUPERVISION, what=why)
+        return AlertService(section, instance.name, instance.state_dir)
+
+    return Alerts(make)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldstack.cell.record import read_record
-from fieldstack.ha.measures import Probe
+from fieldstack.ha.measures import Measure, Probe
 from fieldstack.ha.modules import Module, ProcessModule, ThreadModule, ThreadPart
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.beat import START_GRACE_NS, TIMEOUT_NS, beat_file, read_beat
-from fieldstack.prediction.module import PredictionModule
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
+
+if TYPE_CHECKING:
+    from fieldstack.prediction.module import PredictionModule
 
 BEAT_TIMEOUT_NS = 5_000_000_000
 """A thread that should make progress each second, and has made none for this long, hangs."""
@@ -55,33 +57,66 @@ class PredictionPart:
         self._prediction.stop()
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleSet:
-    """The modules, the probes that belong to them, and what has to be stopped with them."""
+class Foresight:
+    """Sampler and prediction, made in the module's thread: nothing that supervises waits for them.
 
-    modules: tuple[Module, ...]
-    probes: tuple[Probe, ...]
-    sampler: ResourceSampler
-    prediction: PredictionModule
+    A probe, too: what both tell, once they are there.
+    """
+
+    def __init__(self, settings: NonRtSettings, instance: Instance, store: DataStore) -> None:
+        self._settings, self._instance, self._store = settings, instance, store
+        self._sampler: ResourceSampler | None = None
+        self._prediction: PredictionModule | None = None
+        self._probes: tuple[Probe, ...] = ()
+
+    def begin(self) -> ThreadPart:
+        """Again after a restart: sampler and what was learned stay."""
+        from fieldstack.prediction.module import PredictionModule  # its method takes long to load
+
+        if self._sampler is None:
+            self._sampler = self._make_sampler()
+        if self._prediction is None:
+            self._prediction = PredictionModule(
+                self._store,
+                self._instance.plan_file,
+                self._sampler,
+                hardware=lambda: _virtual_segment(self._instance),
+            )
+            self._probes = (ResourceProbe(self._sampler), self._prediction.probe())
+        return PredictionPart(self._sampler, self._prediction)
+
+    def _make_sampler(self) -> ResourceSampler:
+        store, limits = self._store, self._settings.memory_limits_mb()
+        sampler = ResourceSampler(lambda: cell_pids(store), self._instance.state_dir, limits)
+        sampler.start()
+        return sampler
+
+    def measures(self, now_ns: int) -> Iterator[Measure]:
+        for probe in self._probes:
+            yield from probe.measures(now_ns)
 
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status`."""
-        return {"predictions": self.prediction.describe(now_ns)}
+        return {"predictions": self._prediction.describe(now_ns) if self._prediction else {}}
+
+    def close(self) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSet:
+    """The modules, and what some of them share."""
+
+    modules: tuple[Module, ...]
+    foresight: Foresight
 
 
 def make_modules(settings: NonRtSettings, instance: Instance, store: DataStore) -> ModuleSet:
-    """Nothing runs yet, but the sampler."""
-    sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, settings.memory_limits_mb())
-    sampler.start()
-    prediction = PredictionModule(
-        store, instance.plan_file, sampler, hardware=lambda: _virtual_segment(instance)
-    )
-
-    def begin() -> ThreadPart:
-        return PredictionPart(sampler, prediction)
-
-    modules = (ThreadModule("prediction", begin), *_health(settings, instance))
-    return ModuleSet(modules, (ResourceProbe(sampler), prediction.probe()), sampler, prediction)
+    """Nothing runs yet."""
+    foresight = Foresight(settings, instance, store)
+    modules = (ThreadModule("prediction", foresight.begin), *_health(settings, instance))
+    return ModuleSet(modules, foresight)
 
 
 def _virtual_segment(instance: Instance) -> tuple[int, ...]:

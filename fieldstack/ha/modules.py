@@ -174,16 +174,22 @@ class Modules:
         self._modules = {f"module:{module.name}": module for module in modules}
         self._looked_ns = 0
         self._last: tuple[Measure, ...] = ()
+        self.started = False
 
     def start(self) -> None:
+        self.started = True
         for module in self._modules.values():
             module.start()
 
     def tick(self) -> None:
+        if not self.started:
+            return
         for module in self._modules.values():
             module.tick()
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
+        if not self.started:
+            return ()
         if not self._last or now_ns - self._looked_ns >= MEASURE_NS:
             self._looked_ns, self._last = now_ns, tuple(self._look())
         return self._last

@@ -20,6 +20,7 @@ from fieldstack_rt.sd_notify import notifier
 
 URGENT_NS = 4 * NS_PER_MS
 SPARE_AFTER_NS = 500 * NS_PER_MS
+MODULES_AFTER_NS = 1000 * NS_PER_MS
 _ORDER_DOWN = (ProcessName.CORE, ProcessName.RT)
 
 
@@ -46,9 +47,6 @@ class NonRt:
     def run(self) -> None:
         """Supervise until asked to go down (SIGTERM, SIGINT, or an operator)."""
         self._loop.catch_signals()
-        self._parts.modules.start()
-        gc.collect()
-        gc.freeze()  # what is there now stays: no need to look through it again and again
         try:
             self._supervise()
             self._go_down()
@@ -78,7 +76,17 @@ class NonRt:
                 self._parts.history.keep(now_ns)
                 self._tell_systemd(now_ns)
                 self._watch_ends()
+                self._start_modules(now_ns)
                 self._keep_spare(now_ns)
+
+    def _start_modules(self, now_ns: int) -> None:
+        """Once the cell moves, or has had its time to: what they load delays nothing of a recovery."""
+        if self._parts.modules.started:
+            return
+        if self._supervision.state.ha in MOVING or now_ns - self._opened.started_ns >= MODULES_AFTER_NS:
+            self._parts.modules.start()
+            gc.freeze()  # what is there now stays: no need to look through it again and again
+            gc.enable()
 
     def _keep_spare(self, now_ns: int) -> None:
         """Once the cell runs well: nothing of a recovery is slowed down by making the next one quick."""

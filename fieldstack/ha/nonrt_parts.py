@@ -211,7 +211,7 @@ class Parts:
             Tasks(view),
             self.checkpoint,
             self.modules,
-            *self._module_set.probes,
+            self._module_set.foresight,
         )
 
     # ---- how this life begins ----
@@ -255,15 +255,15 @@ class Parts:
         return Reload(self._opened.force, self._opened.store, self._opened.log, file)
 
     def _status(self) -> dict[str, Any]:
-        more = {"checkpoint": self.checkpoint.describe(), "alerts": self.alerts.service.status()}
-        more |= self._module_set.describe(time.monotonic_ns())
+        more = {"checkpoint": self.checkpoint.describe(), "alerts": self.alerts.status()}
+        more |= self._module_set.foresight.describe(time.monotonic_ns())
         return report(self.supervision, self.history.history, self.modules) | more
 
     # ---- end ----
 
     def close(self) -> None:
         self.modules.close()
-        self._module_set.sampler.stop()
+        self._module_set.foresight.close()
         self.core.close()
         self.checkpoint.close()
         self.history.close()

@@ -31,6 +31,32 @@ FAILING = (sys.executable, "-c", "import sys; print('no bus here', file=sys.stde
 WAITING = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
+HEAVY = (
+    "pydantic",
+    "yaml",
+    "ruckig",
+    "prometheus_client",
+    "starlette",
+    "uvicorn",
+    "jsonschema",
+    "httpx",
+    "typer",
+)
+FIRST_BEAT = f"""
+import os, sys
+from fieldstack.ha.__main__ import main
+from fieldstack_rt.datastore import DataStore
+
+def beat(_store):
+    os.write(1, ' '.join(sorted(set({HEAVY}) & set(sys.modules))).encode() + b"|")
+    os._exit(0)
+
+DataStore.beat_nonrt = beat
+main(["--settings", sys.argv[1]])
+"""
+"""Ends at what would be the first beat, and tells what of these was loaded until then."""
+
+
 def wait_for(what: Callable[[], object], timeout_s: float = 15.0) -> None:
     until = time.monotonic() + timeout_s
     while not what():
@@ -154,6 +180,24 @@ def test_running_processes_are_adopted_and_outlive_a_kill(cell: Cell) -> None:
     assert ask(cell.instance, "shutdown", by="Ann").accepted
     assert cell.end() == 0
     assert not any(cell.instance.pid_file(name).exists() for name in ("rt", "core"))
+
+
+def test_a_restart_beats_before_anything_heavy_is_loaded(cell: Cell) -> None:
+    """Who starts for the first time validates the policy; who comes back finds it compiled."""
+    file = cell.folder / "settings.json"
+    cell.settings.write(file)
+    cell.instance.prepare()
+    loaded = [
+        subprocess.run(
+            [sys.executable, "-c", FIRST_BEAT, str(file)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert loaded == ["pydantic|", "|"]
 
 
 def test_leave_running_ends_alone(cell: Cell) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fieldstack.core.task import Phase
+from fieldstack.core.phase import Phase
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack_rt._native import ffi
