@@ -127,7 +127,8 @@ class TaskDesk:
         return "", self._inbox.ask(lambda: describe(executor, self._calls))
 
     def _reallocate(self, command: Command) -> Answer:
-        done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group")))
+        keep = command.data.get("keep") is True
+        done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group"), keep=keep))
         more = {"moved": done.moved, "not_moved": done.not_moved}
         if done.stuck:
             raise NotAllMovedError(done.text(), more)

@@ -24,11 +24,15 @@ class Reallocation:
     def text(self) -> str:
         moved = [f"{one['task']}: {one['from']} -> {one['to']} ({one['how']})" for one in self.moved]
         stuck = [f"{one['task']}: not moved: {one['why']}" for one in self.not_moved]
-        return "; ".join(moved + stuck) or "no task was bound to it"
+        return "; ".join(moved + stuck) or "nothing to do: no task was bound to it"
 
 
-def reallocate(executor: TaskExecutor, group: str) -> Reallocation:
+def reallocate(executor: TaskExecutor, group: str, *, keep: bool = False) -> Reallocation:
     """Take a group out of use, until it has been seen out of order and in order again, and move its tasks.
+
+    `keep`: tasks that can not move, or declare that they do not, wait for the group instead of failing; and
+    where nothing moves, or the group is in order again by now, it stays in use. Nothing moves to a group that
+    is out of order as well.
 
     Raises:
         TaskError: there is no such group.
@@ -36,14 +40,26 @@ def reallocate(executor: TaskExecutor, group: str) -> Reallocation:
     groups = executor.machine.groups
     if group not in groups:
         raise TaskError(f"there is no axis group {group!r}; groups here: {', '.join(groups) or 'none'}")
-    executor.lost.setdefault(group, False)
     done = Reallocation()
+    if keep and group in executor.available:
+        return done
+    known = group in executor.lost
+    executor.lost.setdefault(group, False)
     taken = {task.group for task in executor.table.live() if task.group}
     for task in list(executor.table.live()):
-        if task.group == group:
-            _move_bound(executor, task, taken, done)
-        elif not task.group and task.compiled.groups[:1] == (group,):
+        bound = task.group == group
+        if not bound and (task.group or task.compiled.groups[:1] != (group,)):
+            continue
+        if keep and task.declaration.on_resource_lost is OnResourceLost.FAIL:
+            done.not_moved.append({"task": task.id, "why": f"it waits for {group!r}"})
+        elif bound:
+            _move_bound(executor, task, taken, done, only_well=keep)
+        else:
             _move_unbound(executor, task, done)
+    if keep:
+        done.stuck = False
+        if not done.moved and not known:
+            del executor.lost[group]
     return done
 
 
@@ -57,7 +73,9 @@ def give_back(executor: TaskExecutor, group: str) -> str:
     return f"axis group {group!r} is in use again"
 
 
-def _move_bound(executor: TaskExecutor, task: Task, taken: set[str], done: Reallocation) -> None:
+def _move_bound(
+    executor: TaskExecutor, task: Task, taken: set[str], done: Reallocation, *, only_well: bool
+) -> None:
     """A run is under way on the lost group."""
     before, how = task.group, task.declaration.on_resource_lost
     if how is OnResourceLost.FAIL:
@@ -65,7 +83,8 @@ def _move_bound(executor: TaskExecutor, task: Task, taken: set[str], done: Reall
         _fail(task, why)
         done.not_moved.append({"task": task.id, "why": why})
         return
-    chosen = _best(_others(executor, task), executor.available, taken)
+    others = [name for name in _others(executor, task) if not only_well or name in executor.available]
+    chosen = _best(others, executor.available, taken)
     if chosen is None:
         why = f"no other axis group can do the same; it waits for {before!r}"
         done.stuck = True

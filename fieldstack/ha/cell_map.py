@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldstack_ethercat.bus.errors import PlanFormatError
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
 
 
 @dataclass(frozen=True, slots=True)
 class CellMap:
     """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
-    `cycle_counts`: how far each axis may move in a cycle.
+    `cycle_counts`: how far each axis may move in a cycle. `group_of`: `axis:NAME` and `slave:NAME` of groups
+    whose tasks another group may be able to do, with their `group:NAME`.
     """
 
     slaves: tuple[str, ...] = ()
@@ -20,6 +22,7 @@ class CellMap:
     following_error_max: tuple[int, ...] = ()
     groups: dict[str, int] = field(default_factory=dict)
     cycle_counts: tuple[float, ...] = ()
+    group_of: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -29,6 +32,7 @@ class CellMap:
             tuple(axis.following_error_max_counts for axis in plan.axes),
             {group.name: group.mask for group in plan.groups},
             tuple(axis.velocity_max_counts_s * plan.cycle_time_ns / 1e9 for axis in plan.axes),
+            dict(_group_of(plan)),
         )
 
     @classmethod
@@ -56,3 +60,17 @@ class CellMap:
         for name in groups:
             mask |= self.groups[name.removeprefix("group:")]
         return mask
+
+
+def _group_of(plan: BusPlan) -> Iterator[tuple[str, str]]:
+    for group in plan.groups:
+        if any(_alike(group, other) for other in plan.groups if other is not group):
+            for number in group.axes:
+                yield f"axis:{plan.axes[number].name}", f"group:{group.name}"
+            for position in group.slaves:
+                yield f"slave:{plan.slaves[position].name}", f"group:{group.name}"
+
+
+def _alike(one: GroupPlan, other: GroupPlan) -> bool:
+    """Tasks of one may run on the other; whether a task can, Core knows."""
+    return bool(set(one.capabilities) & set(other.capabilities)) or len(one.axes) == len(other.axes)

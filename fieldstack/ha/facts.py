@@ -5,6 +5,7 @@ All times are CLOCK_MONOTONIC nanoseconds; 0 means never.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -140,7 +141,8 @@ class Facts:
 
     `measures`: what the probes saw now (not of kinds in `measures.BUILT_IN`: those are made here of the other
     facts). `outcomes`: what has become of ordered actions since the last decision. `safe_moment`: a restart
-    now would interrupt nothing.
+    now would interrupt nothing. `group_of`: `axis:NAME` and `slave:NAME` with the `group:NAME` that fails
+    with them, of groups that others may stand in for.
     """
 
     rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
@@ -152,6 +154,7 @@ class Facts:
     measures: tuple[Measure, ...] = ()
     outcomes: tuple[ActionOutcome, ...] = ()
     safe_moment: bool = False
+    group_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def unhealthy(facts: Facts) -> str:

@@ -29,10 +29,11 @@ def take_outcomes(draft: Draft) -> None:
 
 
 def _needs_proof(draft: Draft, flight: Flight) -> bool:
-    """A remedy is believed when its cause has gone; the growth of a counter can not go before its window."""
+    """A remedy is believed when its cause has gone; the growth of a counter can not go before its window, and
+    what moves elsewhere mends nothing."""
     row = draft.row(flight.key)
     return (
-        flight.order.action in REMEDIES
+        flight.order.action in REMEDIES - {PolicyAction.REALLOCATE}
         and row is not None
         and row.over is not Over.GROWN
         and _cause_there(draft, flight.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fieldstack.ha.actions import Action, ActionKind
-from fieldstack.ha.decision_state import Pending, Waiting
+from fieldstack.ha.decision_state import Key, Pending, Waiting
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import ProcessFacts
 from fieldstack.ha.restarts import delay_ns, in_window, spent
@@ -18,17 +18,46 @@ _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 def launch_remedy(draft: Draft, waiting: Waiting) -> None:
     """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
     subject = waiting.order.target or waiting.key.subject
+    if waiting.order.action is PolicyAction.REALLOCATE:
+        _reallocate(draft, subject, waiting)
+        return
     name = _PROCESSES.get(subject)
     process = draft.process(name) if name else None
     if name and process is None:
         return  # not part of this cell
     if process is not None and process.down:
         _schedule(draft, process, waiting)
-    elif busy(draft, subject):
+    else:
+        _mend(draft, subject, waiting)
+
+
+def _mend(draft: Draft, subject: str, waiting: Waiting) -> None:
+    if busy(draft, subject):
         _wait_for_cause(draft, waiting)
     elif _affordable(draft, subject, waiting) and not _backs_off(draft, subject, waiting):
         spend(draft, subject)
         _order(draft, subject, waiting)
+
+
+def _reallocate(draft: Draft, subject: str, waiting: Waiting) -> None:
+    """Once a group, however many of its axes and slaves fail; where no other stands in, nothing is to do."""
+    group = subject if subject.startswith("group:") else draft.facts.group_of.get(subject, "")
+    if not group or draft.facts.core is None or _taken_out(draft, group, waiting.key):
+        return
+    if waiting.key in draft.episodes:
+        episode = draft.episodes[waiting.key]
+        draft.episodes[waiting.key] = replace(episode, effects=episode.effects | {PolicyAction.REALLOCATE})
+    _mend(draft, group, waiting)
+
+
+def _taken_out(draft: Draft, group: str, but: Key) -> bool:
+    """Whether another rule or subject that counts has taken the group out of use."""
+    return any(
+        PolicyAction.REALLOCATE in one.effects
+        and draft.facts.group_of.get(one.key.subject, one.key.subject) == group
+        for one in draft.episodes.values()
+        if one.key != but
+    )
 
 
 def busy(draft: Draft, subject: str) -> bool:

@@ -72,6 +72,7 @@ class Supervision:
             requests=parts.desk.requests(),
             measures=tuple(self._measures(now_ns)),
             outcomes=self.manager.outcomes(now_ns),
+            group_of=parts.ports.cell.group_of,
         )
         before = self.state
         self.state, actions = decide(now_ns, before, self.facts, self.policy)

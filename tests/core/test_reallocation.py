@@ -101,3 +101,40 @@ def test_a_group_is_out_of_use_until_it_is_given_back_or_mended(cell: BenchCell)
     assert cell.executor.lost == {}
     with pytest.raises(TaskError, match="no axis group 'middle'"):
         reallocate(cell.executor, "middle")
+
+
+def test_what_does_not_move_waits_if_it_is_to_be_kept(cell: BenchCell) -> None:
+    """As the policy orders it: no task fails, and a group that nothing left stays in use."""
+    cell.submit(declare(WORK, needs={"group": "left"}))
+    cell.until(lambda: cell.at(0) > 60)
+    assert "nothing to do" in reallocate(cell.executor, "left", keep=True).text(), "it is in order"
+    fault(cell, 0)
+    cell.run(3)
+    done = reallocate(cell.executor, "left", keep=True)
+    assert (done.moved, done.stuck, cell.executor.lost) == ([], False, {})
+    assert "waits for 'left'" in done.text()
+    clear(cell)
+    cell.until(cell.ended)
+    assert (cell.task().phase, cell.at(0)) == ("done", 300)
+
+
+def test_a_task_that_moves_leaves_a_group_out_of_use(cell: BenchCell) -> None:
+    cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_resume"))
+    cell.until(lambda: cell.at(0) > 60)
+    fault(cell, 0)
+    cell.run(3)
+    assert reallocate(cell.executor, "left", keep=True).moved
+    assert reallocate(cell.executor, "left", keep=True).text().startswith("nothing to do")
+    assert "left" in cell.executor.lost
+    cell.until(cell.ended)
+    assert cell.at(2) == 300
+
+
+def test_nothing_moves_to_a_group_that_is_out_of_order_as_well(cell: BenchCell) -> None:
+    cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_resume"))
+    cell.until(lambda: cell.at(0) > 60)
+    fault(cell, 0)
+    fault(cell, 2)
+    cell.run(3)
+    assert reallocate(cell.executor, "left", keep=True).moved == []
+    assert (cell.task().group, cell.executor.lost) == ("left", {})

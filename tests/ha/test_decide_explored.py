@@ -32,6 +32,7 @@ KEPT = (
     "emergency",
     "slave-lost",
     "slave-restart",
+    "group-reallocation",
     "restart-budget",
     "positions",
 )

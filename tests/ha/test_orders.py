@@ -79,6 +79,24 @@ def test_an_acknowledgement_is_not_enough_where_a_reset_is_needed() -> None:
     assert cell.ha is HaState.MANUAL_INTERVENTION
 
 
+def test_the_tasks_of_a_group_move_once_however_many_of_its_axes_fail() -> None:
+    cell = Script().operational()
+    cell.facts = replace(cell.facts, group_of=dict.fromkeys(("axis:x", "axis:y"), "group:left"))
+    for axis in ("axis:x", "axis:y", "axis:alone"):
+        cell.sees(FactKind.DRIVE_FAULT, axis, 0x8611)
+    cell.later().later(100)
+    moved = [one for one in cell.actions if one.kind is A.REALLOCATE]
+    assert [(one.subject, one.cause.split(":")[1]) for one in moved] == [("group:left", "x")]
+    assert cell.later().state.flights == (), "it is believed, though the drive stays in fault"
+    assert cell.later(20_000).rules() == {"drive-fault"}
+    cell.sees(FactKind.DRIVE_FAULT, "axis:x", 0).sees(FactKind.DRIVE_FAULT, "axis:y", 0).later().later(600)
+    cell.sees(FactKind.DRIVE_FAULT, "axis:y", 0x8611).later().later(100).later(500)
+    assert [one.subject for one in cell.actions if one.kind is A.REALLOCATE] == ["group:left"], (
+        "after backoff"
+    )
+    assert len(cell.state.budget("group:left").restarts) == 2
+
+
 def test_a_rule_may_shut_the_cell_down() -> None:
     cell = dead_module(with_rule(actions=["SHUTDOWN"])).sees(FactKind.MODULE_DEAD, "module:x").later()
     assert cell.ha is HaState.SHUTDOWN

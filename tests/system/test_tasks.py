@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from running_cell import CONFIG, RunningCell, wait_for
+from cell_tasks import await_end, status, submit, two_groups
+from running_cell import RunningCell, wait_for
 
 from fieldstack.core.client import ask
 
@@ -37,23 +37,6 @@ def note(text):
     with open(os.path.join(os.path.dirname(__file__), "notes"), "a") as file:
         file.write(text + "\\n")
 """
-
-
-def submit(cell: RunningCell, folder: Path, task: dict[str, Any]) -> None:
-    file = folder / f"{task['id']}.yaml"
-    file.write_text(yaml.safe_dump(task), encoding="utf-8")
-    done = cell.command("task", "submit", str(file))
-    assert done.returncode == 0, done.stderr
-
-
-def status(cell: RunningCell, name: str) -> dict[str, Any]:
-    task: dict[str, Any] = ask(cell.instance, "status", id=name).data["task"]
-    return task
-
-
-def await_end(cell: RunningCell, name: str) -> dict[str, Any]:
-    wait_for(lambda: status(cell, name)["state"] in ("done", "failed", "asking"), f"task {name} ends")
-    return status(cell, name)
 
 
 def stands_at(cell: RunningCell, **targets: float) -> bool:
@@ -90,20 +73,6 @@ def test_a_sequence_goes_on_when_core_is_killed_in_its_middle(start_cell: Any, t
     listed = cell.command("task", "list", "--json")
     assert [(t["id"], t["state"]) for t in json.loads(listed.stdout)["tasks"]] == [("sequence", "done")]
     assert cell.command("task", "status", "nothing").returncode == 1
-
-
-def two_groups(folder: Path) -> Path:
-    """The demo bus with two pairs of the same axes, each a group with a gripper."""
-    bus = yaml.safe_load((CONFIG / "ethercat/cell.yaml").read_text(encoding="utf-8"))
-    x, y, *_ = bus["axes"]
-    bus["axes"] = [x, y, {**x, "name": "u", "slave": "drive-3"}, {**y, "name": "v", "slave": "drive-4"}]
-    bus["groups"] = [
-        {"name": "left", "axes": ["x", "y"], "essential": False, "capabilities": ["gripper"]},
-        {"name": "right", "axes": ["u", "v"], "essential": False, "capabilities": ["gripper"]},
-    ]
-    file = folder / "bus.yaml"
-    file.write_text(yaml.safe_dump(bus), encoding="utf-8")
-    return file
 
 
 def test_two_tasks_move_two_groups_at_the_same_time(start_cell: Any, tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ class CoreControl:
         self._thread.start()
 
     def reallocate(self, action: Action) -> Carried:
-        """Tasks bound to the axis group that failed move to another one that can do the same."""
+        """Tasks bound to the axis group that failed move to another one that can do the same; those that can
+        not wait for it."""
         kind, _, group = action.subject.partition(":")
         if kind != "group" or not group:
             return Outcome(False, f"REALLOCATE needs an axis group as its subject, not {action.subject!r}")
-        return self._follow("reallocate", group=group)
+        return self._follow("reallocate", group=group, keep=True)
 
     def _follow(self, command: str, **fields: Any) -> Carried:
         question = _Question(command, fields)

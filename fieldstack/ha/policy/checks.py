@@ -92,6 +92,8 @@ def _check_budgets(policy: FailoverPolicy) -> None:
             subject = order.target or rule.subject
             if order.action not in REMEDIES:
                 continue
+            if order.action is PolicyAction.REALLOCATE and not subject.startswith("group:"):
+                subject = "group:*"  # the group of the axis or slave
             if policy.budget(subject) is None:
                 raise fault(
                     f"rules[{place}].actions",

@@ -124,6 +124,10 @@ class Scenario(_Part):
     every: Annotated[Time, Field(description="time between two decisions")] = 20 * 10**6
     confirm_after: Annotated[Time, Field(description="until an order is confirmed")] = 40 * 10**6
     core: bool = True
+    group_of: Annotated[
+        dict[str, str],
+        Field(description="axis:NAME and slave:NAME with their group:NAME, where others stand in for it"),
+    ] = Field(default_factory=dict)
     timeline: list[Moment]
     expect: Annotated[list[Expectation], Field(min_length=1)]
 

@@ -56,7 +56,8 @@ class PaperCell:
 
     def __init__(self, scenario: Scenario, now_ns: int) -> None:
         self._scenario = scenario
-        self._facts = Facts(core=ProcessFacts(ProcessName.CORE) if scenario.core else None)
+        core = ProcessFacts(ProcessName.CORE) if scenario.core else None
+        self._facts = Facts(core=core, group_of=scenario.group_of)
         self._later: list[_Later] = []
         self._outcomes: list[tuple[int, ActionOutcome]] = []
         self._starts = {ProcessName.RT: "works", ProcessName.CORE: "works"}
