@@ -38,6 +38,7 @@ def error_table() -> ErrorTable:
                 bus.ConfigurationError,
                 bus.PlanFormatError,
                 bus.TopologyMismatchError,
+                bus.DistributedClockError,
                 PolicyError,
                 ScenarioError,
                 SettingsError,

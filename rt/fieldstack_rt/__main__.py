@@ -88,7 +88,13 @@ def _exit_code(error: Exception) -> int:
         ((StoreMissingError,), EXIT_NOT_RUNNING),
         ((bus.InterfaceError, PermissionError), EXIT_PERMISSION),
         (
-            (bus.TopologyMismatchError, bus.MappingMismatchError, bus.PlanFormatError, InstanceNameError),
+            (
+                bus.TopologyMismatchError,
+                bus.MappingMismatchError,
+                bus.DistributedClockError,
+                bus.PlanFormatError,
+                InstanceNameError,
+            ),
             EXIT_CONFIGURATION,
         ),
         ((FileNotFoundError,), EXIT_CONFIGURATION),

@@ -11,8 +11,9 @@ from fieldstack_ethercat.bus.diagnosis import explain
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_rt.axis_power import AxisPower
+from fieldstack_rt.clock_differences import ClockDifferences
 from fieldstack_rt.cycle import CycleThread, excusable_wkc
-from fieldstack_rt.datastore.layout import NO_DC, EventCode
+from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.error_counters import ErrorCounters
 from fieldstack_rt.losses import Loss, Losses, lost_of
@@ -49,6 +50,7 @@ class Housekeeping:
         self._power = AxisPower(store, plan, cycle)
         self._restart = SlaveRestart(store, plan, bus)
         self._errors = ErrorCounters(bus, len(plan.slaves))
+        self._clocks = ClockDifferences(bus)
         self._patience = plan.loss_diagnosis_ns // plan.cycle_time_ns
         self._lost_ns: dict[int, int] = {}
         self._losses: Losses | None = None
@@ -71,9 +73,11 @@ class Housekeeping:
             self._next_ns = now_ns + CALM_PERIOD_NS
             events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
             self._tell_losses(self._losses)
+            self._clocks.tend(self._recovery.states)
             for event in (*events, *self._recovery.act()):
                 self._note(event, now_ns)
             self.tell("; ".join(explain(self._recovery.states)), now_ns)
+        self._clocks.run(now_ns)
         if self._run_restart(now_ns, status, self._losses) or self._errors.run(now_ns):
             self.tell("; ".join(explain(self._recovery.states)), now_ns)
         self._give_power(status, self._losses, whole=whole)
@@ -134,7 +138,7 @@ class Housekeeping:
             slave = record.slaves[state.position]
             slave.al_state, slave.al_status_code = state.status, state.al_status_code
             slave.lost = int(state.position in lost)
-            slave.dc_difference_ns = NO_DC
+            slave.dc_difference_ns = self._clocks.of(state.position)
         for position, errors in enumerate(self._errors.totals):
             record.slaves[position].rx_errors = errors.rx_errors
             record.slaves[position].lost_links = errors.lost_links

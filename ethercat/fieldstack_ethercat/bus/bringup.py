@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ import pysoem
 
 from fieldstack_ethercat.bus import interface as network
 from fieldstack_ethercat.bus import process_image, slave_setup, topology
+from fieldstack_ethercat.bus.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.errors import (
     BusClosedError,
     BusError,
@@ -56,6 +58,7 @@ class Bus:
         self._master: Any = None
         self._view: SoemView | None = None
         self._context: SoemContext | None = None
+        self._clocks: Clocks | None = None
         self._found: tuple[topology.FoundSlave, ...] = ()
         self._setup_error: BusError | None = None
         self._lock = threading.RLock()
@@ -97,7 +100,7 @@ class Bus:
         """Close the interface; harmless if it is closed. The slaves' watchdogs end their state."""
         with self._lock:
             master, self._master = self._master, None
-            self._view = self._context = None
+            self._view = self._context = self._clocks = None
             self._found = ()
             if master is not None:
                 master.close()
@@ -109,7 +112,7 @@ class Bus:
         process may let a thread do it while it imports the rest of itself.
         """
         with self._lock:
-            self._view = self._context = None
+            self._view = self._context = self._clocks = None
             count = self.master.config_init(release_gil=True)
             if not self.master.slaves:
                 if count == SLAVE_COUNT_EXCEEDED:
@@ -128,8 +131,8 @@ class Bus:
         """Take the slaves to SAFE-OP as planned: PDO mapping, start-up SDOs, watchdogs, process image.
 
         TopologyMismatchError before anything is written if other slaves are there than planned;
-        MappingMismatchError, StartupSdoError, RegisterWriteError or StateChangeError if one cannot be set up;
-        SoemLayoutError if pysoem is not as it must be.
+        DistributedClockError, MappingMismatchError, StartupSdoError, RegisterWriteError or StateChangeError
+        if one cannot be set up; SoemLayoutError if pysoem is not as it must be.
         """
         found = self._found or self.find()
         self._found = ()
@@ -140,6 +143,9 @@ class Bus:
             self._setup_error = None
             for slave in self.master.slaves:
                 slave.config_func = self._hook
+            if self.plan.distributed_clocks:
+                self._clocks = Clocks(self, self.master, self._configured_view(), self.plan)
+                self._clocks.set_up()
             self._context = self._map()
             self.wait_for_state(AlState.SAFEOP, timeout_ns)
 
@@ -220,6 +226,19 @@ class Bus:
                 raise self._setup_error
             return SlaveState(position, self.plan.slaves[position].name, raw)
 
+    @property
+    def clock_positions(self) -> tuple[int, ...]:
+        """Slaves whose distributed clocks follow the reference clock, itself among them; empty: none do."""
+        return self._clocks.positions if self._clocks is not None else ()
+
+    def tend_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
+        """Choose the reference clock among the slaves that answer, and align the clocks of those that came
+        back; their positions. `states`: as just read. To be called before such a slave is set up anew."""
+        if self._clocks is None:
+            return ()
+        with self._lock:
+            return self._clocks.tend([state.position for state in states if state.answers])
+
     def read_register(self, position: int, address: int, size: int) -> bytes | None:
         """Registers of one slave by its station address; None if it does not answer."""
         with self._lock:
@@ -251,6 +270,8 @@ class Bus:
         slave_setup.set_up(
             self.master.slaves[position], plan, has_coe=has_coe, complete_access=complete_access
         )
+        if self._clocks is not None:
+            self._clocks.start_sync0(position)
         if has_coe:
             view.give_mapping(position, plan.output_bits, plan.input_bits)
 

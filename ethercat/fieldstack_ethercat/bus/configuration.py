@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from fieldstack_ethercat.bus import configuration_issues, yaml_source
 from fieldstack_ethercat.bus.configuration_axis import AxisConfig
 from fieldstack_ethercat.bus.configuration_checks import CROSS_CHECK, find_conflicts
+from fieldstack_ethercat.bus.configuration_clocks import DistributedClocksConfig
 from fieldstack_ethercat.bus.configuration_group import GroupConfig
 from fieldstack_ethercat.bus.configuration_slave import Section, SlaveConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
@@ -42,6 +43,7 @@ class BusConfig(Section):
         le=6553,
         description="Process data watchdog of the slaves (register 0x0420): at least 3 cycles.",
     )
+    distributed_clocks: DistributedClocksConfig = DistributedClocksConfig()
     slaves: list[SlaveConfig] = Field(min_length=1, max_length=MAX_SLAVES)
     axes: list[AxisConfig] = Field(default=[], max_length=MAX_SLAVES)
     groups: list[GroupConfig] = Field(

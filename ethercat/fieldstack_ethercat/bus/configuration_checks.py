@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fieldstack_ethercat.bus import configuration_axis_checks, configuration_group, image
+from fieldstack_ethercat.bus import (
+    configuration_axis_checks,
+    configuration_clocks,
+    configuration_group,
+    image,
+)
 from fieldstack_ethercat.bus.plan import MAX_PROCESS_IMAGE
 from fieldstack_ethercat.bus.yaml_source import KeyPath
 
@@ -38,6 +43,7 @@ def find_conflicts(bus: BusConfig) -> Iterator[Finding]:
     for at, axis in enumerate(bus.axes):
         yield from configuration_axis_checks.find(axis, slaves, ("axes", at))
     yield from configuration_group.find(bus)
+    yield from configuration_clocks.find(bus)
 
 
 def _timing(bus: BusConfig) -> Iterator[Finding]:

@@ -101,6 +101,17 @@ class StartupSdoConfig(Section):
         return self.value.to_bytes(int(self.type[1:]) // 8, "little", signed=low < 0)
 
 
+class Sync0Config(Section):
+    """SYNC0 pulses of a slave, for devices whose applications run by them (synchronisation mode DC)."""
+
+    cycle_us: int | None = Field(
+        default=None, ge=50, le=1_000_000, description="Time between two pulses; default: the bus cycle."
+    )
+    shift_us: int = Field(
+        default=0, ge=0, le=999_999, description="How long after full cycles of the system time they come."
+    )
+
+
 class SlaveConfig(Section):
     """One slave; its position is its place in the list, 0 being the first on the cable."""
 
@@ -124,6 +135,9 @@ class SlaveConfig(Section):
     )
     watchdog_ms: int | None = Field(
         default=None, ge=1, le=6553, description="Process data watchdog of this slave; default: the bus's."
+    )
+    sync0: Sync0Config | None = Field(
+        default=None, description="SYNC0 pulses of its distributed clock; left out: none."
     )
 
     @property

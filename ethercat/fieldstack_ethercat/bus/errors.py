@@ -187,6 +187,10 @@ class SoemLayoutError(BusError):
         )
 
 
+class DistributedClockError(BusError):
+    """Distributed clocks are configured for slaves that have none."""
+
+
 class BusClosedError(BusError):
     """A call on a bus that is not open, or not in the phase that the call needs."""
 

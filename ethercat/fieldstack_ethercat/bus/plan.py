@@ -70,6 +70,14 @@ class Watchdog:
 
 
 @dataclass(frozen=True, slots=True)
+class Sync0:
+    """SYNC0 pulses (0x0990, 0x09A0): every `cycle_ns` of system time, `shift_ns` after full ones."""
+
+    cycle_ns: int
+    shift_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlavePlan:
     """One slave: who must be at this position (0-based), how it is set up, and what makes it safe.
 
@@ -88,6 +96,7 @@ class SlavePlan:
     stop_category: int
     safe_outputs: bytes
     watchdog: Watchdog
+    sync0: Sync0 | None = None
 
     @property
     def output_bits(self) -> int:
@@ -211,6 +220,7 @@ class BusPlan:
     groups: tuple[GroupPlan, ...] = ()
     loss_diagnosis_ns: int = 20_000_000
     lost_cycles_limit: int = 3
+    distributed_clocks: bool = False
 
     @property
     def expected_wkc(self) -> int:
@@ -274,6 +284,8 @@ def _slave(raw: dict[str, Any]) -> SlavePlan:
         "safe_outputs": bytes.fromhex(raw.pop("safe_outputs")),
         "watchdog": Watchdog(**raw.pop("watchdog")),
     }
+    sync0 = raw.pop("sync0")
+    parts["sync0"] = None if sync0 is None else Sync0(**sync0)
     return SlavePlan(**raw, **parts)
 
 

@@ -23,6 +23,7 @@ from fieldstack_ethercat.bus.plan import (
     PdoEntry,
     SlavePlan,
     StartupSdo,
+    Sync0,
     Watchdog,
 )
 
@@ -43,10 +44,7 @@ QUICK_STOP_CONTROLWORD = 0x0002
 def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
     """The plan of a configuration that has passed all checks."""
     axis_of = {axis.slave: axis for axis in bus.axes}
-    slaves = tuple(
-        _slave(at, slave, axis_of.get(slave.name), bus.watchdog_of(slave))
-        for at, slave in enumerate(bus.slaves)
-    )
+    slaves = tuple(_slave(at, slave, axis_of.get(slave.name), bus) for at, slave in enumerate(bus.slaves))
     by_name = {slave.name: slave for slave in slaves}
     return BusPlan(
         source=source,
@@ -59,6 +57,7 @@ def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
         groups=_groups(bus, by_name),
         loss_diagnosis_ns=bus.loss_diagnosis_ms * 1_000_000,
         lost_cycles_limit=bus.lost_cycles_limit,
+        distributed_clocks=bus.distributed_clocks.enabled,
     )
 
 
@@ -79,7 +78,7 @@ def _groups(bus: BusConfig, slaves: dict[str, SlavePlan]) -> tuple[GroupPlan, ..
     return tuple(made)
 
 
-def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, watchdog_ms: int) -> SlavePlan:
+def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, bus: BusConfig) -> SlavePlan:
     rx, tx = _pdos(slave.pdos.rx), _pdos(slave.pdos.tx)
     return SlavePlan(
         position=position,
@@ -93,8 +92,17 @@ def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, watchdog_
         startup_sdos=_startup_sdos(slave, axis, rx),
         stop_category=slave.effective_stop_category,
         safe_outputs=_safe_outputs(slave, rx),
-        watchdog=Watchdog(divider=WATCHDOG_DIVIDER, process_data=watchdog_ms * WATCHDOG_STEPS_PER_MS),
+        watchdog=Watchdog(
+            divider=WATCHDOG_DIVIDER, process_data=bus.watchdog_of(slave) * WATCHDOG_STEPS_PER_MS
+        ),
+        sync0=_sync0(slave, bus),
     )
+
+
+def _sync0(slave: SlaveConfig, bus: BusConfig) -> Sync0 | None:
+    if slave.sync0 is None:
+        return None
+    return Sync0((slave.sync0.cycle_us or bus.cycle_time_us) * 1000, slave.sync0.shift_us * 1000)
 
 
 def _pdos(pdos: Sequence[PdoConfig]) -> tuple[Pdo, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from ctypes import c_uint16, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,11 +29,13 @@ from fieldstack_ethercat.bus.soem_structs import (
     Group,
     Slave,
 )
+from fieldstack_ethercat.wire.registers import Register
 
 TESTED_VERSIONS = ("1.1.13",)
 IO_MAP_BYTES = 4096
 WORD = ctypes.sizeof(ctypes.c_void_p)
 TEST_PATTERN = 0xA5
+LATCH_TIMEOUT_US = 2000
 
 Structure = TypeVar("Structure", bound=ctypes.Structure)
 
@@ -125,6 +128,19 @@ class SoemView:
     def group(self) -> Group:
         """SOEM's record of the one group that pysoem has."""
         return self._at(Group, self._pointer("grouplist"), "grouplist[0]")
+
+    def latch_receive_times(self) -> bool:
+        """Broadcast a write to register 0x0900: each distributed clock keeps the time at which it saw that
+        frame. False if the frame was lost or met no clock."""
+        prototype = ctypes.CFUNCTYPE(
+            ctypes.c_int, c_void_p, c_uint16, c_uint16, c_uint16, c_void_p, ctypes.c_int
+        )
+        broadcast_write = prototype(self._function("ecx_BWR"))
+        port, nothing = self._pointer("port"), ctypes.c_uint32(0)
+        size = ctypes.sizeof(nothing)
+        address = ctypes.addressof(nothing)
+        counter = int(broadcast_write(port, 0, Register.DC_RECEIVE_TIME, size, address, LATCH_TIMEOUT_US))
+        return counter > 0
 
     def _find_context(self) -> int:
         """The word after the `_master` pointer in a CdefSlave object."""

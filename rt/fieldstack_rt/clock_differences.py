@@ -1,0 +1,53 @@
+"""How far each distributed clock is from the reference clock: register 0x092C, read now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.wire.registers import Register, clock_difference
+from fieldstack_rt.datastore.layout import NO_DC
+
+ROUND_NS = 1_000_000_000
+"""All clocks are read once in this time, or one a housekeeping pass if they are many."""
+
+
+class ClockBus(Protocol):
+    """What of `Bus` is needed here."""
+
+    @property
+    def clock_positions(self) -> tuple[int, ...]: ...
+    def tend_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]: ...
+    def read_register(self, position: int, address: int, size: int) -> bytes | None: ...
+
+
+class ClockDifferences:
+    """Reads one clock a call at most, from the housekeeping thread."""
+
+    def __init__(self, bus: ClockBus) -> None:
+        self._bus = bus
+        self._found: dict[int, int] = {}
+        self._next_ns, self._at = 0, 0
+
+    def tend(self, states: Sequence[SlaveState]) -> None:
+        """After states were read and before anything is done about them: clocks of slaves that came back are
+        aligned, and what was read of a slave that does not answer is void."""
+        self._bus.tend_clocks(states)
+        for state in states:
+            if not state.answers:
+                self._found.pop(state.position, None)
+
+    def run(self, now_ns: int) -> None:
+        positions = self._bus.clock_positions
+        if not positions or now_ns < self._next_ns:
+            return
+        self._next_ns = now_ns + ROUND_NS // len(positions)
+        position, self._at = positions[self._at % len(positions)], self._at + 1
+        raw = self._bus.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, 4)
+        if raw is not None:
+            self._found[position] = clock_difference(raw)
+
+    def of(self, position: int) -> int:
+        """In ns, as last read: own time less the reference's. NO_DC: no clock, or it does not answer."""
+        return self._found.get(position, NO_DC)
