@@ -9,7 +9,7 @@ from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stop, StreamState
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
 AL_ERROR = 0x10
@@ -19,12 +19,17 @@ MAX_AXES = 64
 
 @dataclass(frozen=True, slots=True)
 class SlaveView:
-    """AL state (0x0130) by name, `NONE`: no answer, `UNKNOWN`: RT is down; AL status code 0x0134."""
+    """AL state (0x0130) by name, `NONE`: no answer, `UNKNOWN`: RT is down; AL status code 0x0134.
+
+    `dc_difference_ns`: its distributed clock less the reference clock (0x092C); None: it has none, is not
+    read yet, or RT is down.
+    """
 
     position: int
     name: str
     al_state: str
     al_status_code: int
+    dc_difference_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusVie
             name=_slave_name(plan, at),
             al_state=al_text(bus.slaves[at].al_state) if live else "UNKNOWN",
             al_status_code=bus.slaves[at].al_status_code,
+            dc_difference_ns=_clock(bus.slaves[at].dc_difference_ns) if live else None,
         )
         for at in range(min(bus.slave_count, MAX_SLAVES))
     )
@@ -111,6 +117,10 @@ def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusVie
         diagnosis=text_of(bus.diagnosis),
         setup=text_of(bus.setup),
     )
+
+
+def _clock(difference_ns: int) -> int | None:
+    return None if difference_ns == NO_DC else difference_ns
 
 
 def _slave_name(plan: BusPlan | None, position: int) -> str:

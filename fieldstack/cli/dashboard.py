@@ -132,7 +132,8 @@ def _bus(snapshot: Snapshot) -> Group:
 def _slave(slave: SlaveView) -> Text:
     style = GOOD if slave.al_state == "OP" else BAD
     code = f" (0x{slave.al_status_code:04X})" if slave.al_status_code else ""
-    return Text.assemble(f"{slave.name} ", (slave.al_state + code, style))
+    clock = "" if slave.dc_difference_ns is None else f" {slave.dc_difference_ns:+d} ns"
+    return Text.assemble(f"{slave.name} ", (slave.al_state + code, style), (clock, "dim"))
 
 
 def _cycle(snapshot: Snapshot) -> Group:
