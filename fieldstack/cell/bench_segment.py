@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fieldstack.cell.launch import Cable
+from fieldstack.cell.cable import Cable
 from fieldstack_ethercat.segment.devices import parse_devices
 from fieldstack_ethercat.segment.errors import SegmentStartError
 from fieldstack_ethercat.segment.veth import veth_pair

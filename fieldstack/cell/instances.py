@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldstack.cell.processes import same_process
+from fieldstack.cell.processes import by_systemd, same_process
 from fieldstack.cell.record import held_in, read_record_in
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
@@ -63,7 +63,7 @@ def _look(instance: Instance) -> InstanceView | None:
     if not processes and not up and not _has_memory(instance):
         return None
     state = snapshot.ha.state if snapshot.cell == "up" else "down"
-    orphaned = bool(processes) and not up and not _by_systemd(list(processes.values()))
+    orphaned = bool(processes) and not up and not by_systemd(list(processes.values()))
     note = _note(_down_command(instance, folder), processes, orphaned=orphaned)
     return InstanceView(instance.name, state, up, processes, orphaned, note)
 
@@ -84,17 +84,6 @@ def _runtime_dir(instance: Instance, pids: list[int]) -> Path:
 
 def _has_memory(instance: Instance) -> bool:
     return (SHARED_MEMORY / instance.shm_name.lstrip("/")).exists()
-
-
-def _by_systemd(pids: list[int]) -> bool:
-    """A unit's process has its unit's name in its control group."""
-    for pid in pids:
-        try:
-            if f"/{PREFIX}" in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _down_command(instance: Instance, folder: Path) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack.cell import cpus
+from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.core.settings import CoreSettings, EntryPoint
 from fieldstack.ha.policy.cache import load_compiled
@@ -16,27 +16,8 @@ from fieldstack.health.settings import settings_file as health_settings_file
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.instance import Instance
 
-NAME_ROOM = 10
-"""Characters of an instance's name that fit into an interface's."""
-
 PLAIN_THRESHOLD_CYCLES = 60
 """Least threshold of the guard without real-time priority."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cable:
-    """The two ends of the virtual cable: the master's and the segment's interface."""
-
-    master: str
-    segment: str
-
-    @classmethod
-    def of(cls, instance: Instance) -> Cable:
-        """Names of their own for each instance, within the kernel's 15 characters."""
-        name = instance.name
-        if len(name) > NAME_ROOM:
-            name = name[:4] + hashlib.sha256(name.encode()).hexdigest()[: NAME_ROOM - 4]
-        return cls(f"fs-{name}-m", f"fs-{name}-s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +126,7 @@ class Launch:
         return (sys.executable, "-m", "fieldstack.ha", "--settings", str(self.settings_file))
 
     def segment_command(self, cable: Cable) -> tuple[str, ...]:
-        return (sys.executable, "-m", "fieldstack_ethercat.segment", *self.segment_arguments(cable))
+        return (sys.executable, "-m", SEGMENT_MODULE, *self.segment_arguments(cable))
 
     def segment_arguments(self, cable: Cable) -> tuple[str, ...]:
         segment = self.cell.config.segment

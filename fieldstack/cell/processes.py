@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,3 +52,14 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
     if found is None or not found.alive or found.started_ns > known_since_ns + _TOLERANCE_NS:
         return None
     return found
+
+
+def by_systemd(pids: Iterable[int]) -> bool:
+    """Whether one of them belongs to a unit of ours: it has the unit's name in its control group."""
+    for pid in pids:
+        try:
+            if "/fieldstack-" in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
+                return True
+        except OSError:
+            continue
+    return False

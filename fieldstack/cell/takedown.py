@@ -7,9 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from fieldstack.cell import children
-from fieldstack.cell.processes import same_process
+from fieldstack.cell.cable import Cable, segments_of
+from fieldstack.cell.processes import by_systemd, same_process
 from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
@@ -37,22 +39,38 @@ def take_down(instance: Instance, say: Say) -> bool:
         if same_process(pid, since_ns) is not None:
             found = True
             end_process(name, pid, since_ns, timeout_s, say)
+    found |= _remove_cable(instance, record)
     if record is not None:
-        if record.veth:
-            with contextlib.suppress(Exception):  # an interface of a namespace that is gone
-                delete_veth(record.veth)
         record_file(instance).unlink(missing_ok=True)
         found = True
     _remove_memory(instance, say)
-    _save_events(instance)
+    _save_events(instance, say)
     return found
 
 
-def _save_events(instance: Instance) -> None:
+def _remove_cable(instance: Instance, record: UpRecord | None) -> bool:
+    """True if there was one. A cable whose segment systemd looks after is not ours."""
+    master = record.veth if record is not None else Cable.of(instance).master
+    if not master or not Path("/sys/class/net", master).exists() or any(segments_of(instance)):
+        return False
+    with contextlib.suppress(Exception):  # an interface of a namespace that is gone
+        delete_veth(master)
+    return True
+
+
+def _save_events(instance: Instance, say: Say) -> None:
     """What a killed Non-RT process had not written down yet; a living one writes it itself."""
-    if spool.exists(instance.spool_name):
-        with contextlib.suppress(EventLogBusyError, OSError):
-            EventLog(instance.state_dir, spool=instance.spool_name).close()
+    if not spool.exists(instance.spool_name):
+        return
+    try:
+        written = EventLog(instance.state_dir, spool=instance.spool_name).close()
+    except EventLogBusyError:
+        return
+    except OSError as error:
+        say(f"the last events stay in shared memory until the next start: {error}")
+        return
+    if not written:
+        say(f"the last events stay in shared memory until the next start: {instance.state_dir} takes none")
 
 
 def _remove_memory(instance: Instance, say: Say) -> None:
@@ -77,6 +95,9 @@ def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, i
     listed += [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
     if record is not None:
         listed.append(("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S))
+    else:  # `up` was killed, and its record is gone
+        ours = (pid for pid in segments_of(instance) if not by_systemd([pid]))
+        listed += [("segment", pid, now_ns, SEGMENT_TIMEOUT_S) for pid in ours]
     return listed
 
 

@@ -83,7 +83,7 @@ def cable(
 
     The unit fieldstack-segment@NAME.service does this; `fieldstack up` makes its own.
     """
-    from fieldstack.cell.launch import Cable
+    from fieldstack.cell.cable import Cable
     from fieldstack.cell.prerequisites import complete_path
     from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 

@@ -183,10 +183,11 @@ class StateCheckpoint:
     # ---- telling ----
 
     def measures(self, now_ns: int) -> Iterator[Measure]:
-        """A probe: how old the file is while the cell works."""
-        if now_ns - self._kept_ns < MOVES_NS:
-            age_ns = max(0, now_ns - max(self._saver.saved_ns, self._started_ns))
-            yield Measure(FactKind.CHECKPOINT_STALE, "checkpoint", age_ns / 1e9, self._saver.failure)
+        """A probe: how old the file is while the cell works. What stands has nothing new to be filed: its
+        checkpoint is not stale, however old the file."""
+        moves = now_ns - self._kept_ns < MOVES_NS
+        age_ns = max(0, now_ns - max(self._saver.saved_ns, self._started_ns)) if moves else 0
+        yield Measure(FactKind.CHECKPOINT_STALE, "checkpoint", age_ns / 1e9, self._saver.failure)
 
     def describe(self) -> dict[str, Any]:
         """For `status`: the verdict of the restore, and how the keeping goes."""

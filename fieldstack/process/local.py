@@ -17,7 +17,7 @@ from pathlib import Path
 from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
 from fieldstack.process.log_file import LogFile
 from fieldstack.process.manager import Ended, ProcessHandle, ProcessStartError
-from fieldstack.process.spare import Spare, let_go
+from fieldstack.process.spare import Spare, give_up, let_go
 
 BOUND_EVERY_S = 5.0
 _GATE = ("/bin/sh", "-c", 'read go && exec "$0" "$@" </dev/null')
@@ -58,6 +58,7 @@ class LocalProcessManager:
         log_bytes: int = 1 << 20,
     ) -> None:
         self._commands = dict(commands)
+        self._folder = runtime_dir
         self._pid_files = {name: runtime_dir / f"{name}.pid" for name in commands} | dict(pid_files or {})
         self._logs = {name: LogFile(runtime_dir / f"{name}.log", log_bytes) for name in commands}
         self._live: dict[str, _Watched] = {}
@@ -105,8 +106,8 @@ class LocalProcessManager:
         spare = self._spares.get(name)
         try:
             child = (spare and spare.call(lambda pid: self._announce(name, pid))) or self._start_new(name)
-        except OSError as error:  # its pid could not be written down: a full runtime folder
-            raise ProcessStartError(name, self._commands[name], error.strerror or str(error)) from error
+        except OSError as error:
+            raise ProcessStartError(name, self._commands[name], _why(error, self._folder)) from error
         pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid
         identity = identify(child.pid) or Identity(child.pid, 0, "")
         handle = ProcessHandle(name, child.pid, pidfd, adopted=False)
@@ -126,7 +127,11 @@ class LocalProcessManager:
         if shutil.which(command[0]) is None:
             raise ProcessStartError(name, command, os.strerror(errno.ENOENT))
         child = self._spawn(name, (*_GATE, *command), subprocess.PIPE)
-        self._announce(name, child.pid)
+        try:
+            self._announce(name, child.pid)
+        except OSError:
+            give_up(child)
+            raise
         with contextlib.suppress(OSError):  # it is gone already: its end is seen as any other
             let_go(child)
         return child
@@ -144,7 +149,7 @@ class LocalProcessManager:
                 close_fds=True,
             )
         except OSError as error:
-            raise ProcessStartError(name, command, error.strerror or str(error)) from error
+            raise ProcessStartError(name, command, _why(error, self._folder)) from error
         finally:
             if output >= 0:
                 os.close(output)
@@ -217,6 +222,15 @@ class LocalProcessManager:
 
     def last_words(self, name: str) -> str:
         return self._logs[name].last_words()
+
+
+def _why(error: OSError, folder: Path) -> str:
+    """With the file that could not be made, and what to do where its file system is full."""
+    said = error.strerror or str(error)
+    where = f": {error.filename}" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = f"; make room for pid file and log in {folder} (df, df -i)" if full else ""
+    return f"{said}{where}{remedy}"
 
 
 def ending(status: int | None, words: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
+from fieldstack.process.manager import ProcessStartError
+
 RETRY_S = 5.0
 """A spare that ended without being needed is made again after this time."""
 
@@ -16,6 +18,14 @@ def let_go(child: subprocess.Popen[bytes]) -> None:
     if child.stdin is not None:
         child.stdin.write(b"\n")
         child.stdin.close()
+
+
+def give_up(child: subprocess.Popen[bytes]) -> None:
+    """Ends and reaps a process that still waits on its standard input."""
+    child.kill()
+    if child.stdin is not None:
+        child.stdin.close()
+    child.wait()
 
 
 class Spare:
@@ -37,14 +47,24 @@ class Spare:
             self._drop()
             self._not_before_s = now_s + RETRY_S
         if self._child is None and now_s >= self._not_before_s:
-            self._child = self._spawn(self._command, subprocess.PIPE)
+            try:
+                self._child = self._spawn(self._command, subprocess.PIPE)
+            except (ProcessStartError, OSError):  # a cell works without one
+                self._not_before_s = now_s + RETRY_S
 
     def call(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
-        """The spare, announced by its pid and then told to go; None if there is none that can."""
+        """The spare, announced by its pid and then told to go; None if there is none that can.
+
+        Raises OSError: it could not be announced, and is gone.
+        """
         child, self._child = self._child, None
         if child is None or child.stdin is None:
             return None
-        announce(child.pid)
+        try:
+            announce(child.pid)
+        except OSError:
+            give_up(child)
+            raise
         try:
             let_go(child)
         except OSError:  # it is gone: the caller starts a new one
@@ -54,9 +74,9 @@ class Spare:
 
     def discard(self) -> None:
         """Ends the waiting process."""
-        if self._child is not None:
-            self._child.kill()
-            self._drop()
+        child, self._child = self._child, None
+        if child is not None:
+            give_up(child)
 
     def _drop(self) -> None:
         child, self._child = self._child, None

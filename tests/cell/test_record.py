@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.cell.launch import Cable
+from fieldstack.cell.cable import Cable
 from fieldstack.cell.record import AlreadyRunningError, UpRecord, held, hold, read_record, record_file
 from fieldstack_rt.instance import Instance
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from fieldstack.cell.launch import Cable
+from fieldstack.cell.cable import Cable
 from fieldstack.cell.processes import look_up
+from fieldstack.cell.record import RECORD
 from fieldstack_rt.instance import Instance
 
 pytestmark = pytest.mark.system
@@ -196,6 +197,21 @@ def test_down_ends_what_a_killed_up_left_behind(bench: Bench) -> None:
     after = bench.run("status", "--once")
     assert after.returncode == 5
     assert "DOWN since" in after.stdout
+
+
+def test_down_finds_what_nobody_wrote_down(bench: Bench) -> None:
+    """A killed `up` without its record: segment, cable and the log's memory are found by their names."""
+    up = bench.up()
+    bench.await_motion()
+    up.kill()
+    up.wait()
+    instance = Instance(bench.name)
+    Path(bench.environment["FIELDSTACK_RUNTIME_DIR"], bench.name, RECORD).unlink()
+    down = bench.run("down")
+    assert down.returncode == 0, down.stderr
+    assert "ending segment" in down.stdout
+    assert_nothing_left(bench)
+    assert not Path("/dev/shm", instance.spool_name.lstrip("/")).exists()
 
 
 def test_for_a_time_ends_by_itself(bench: Bench) -> None:

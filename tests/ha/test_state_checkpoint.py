@@ -284,6 +284,17 @@ def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Pa
     checkpoint.close()
 
 
+def test_a_file_is_stale_only_while_the_cell_works(store: DataStore, tmp_path: Path) -> None:
+    """Told as 0 while it stands: what was stale when it stopped is so no longer."""
+    checkpoint = StateCheckpoint(store, tmp_path, S, CheckpointReports(pytest.fail), "p")
+    now_ns = time.monotonic_ns()
+    checkpoint.keep(now_ns, status(store, 1))
+    ages_s = [next(checkpoint.measures(now_ns + after_ns)).value for after_ns in (S - 1, 5 * S)]
+    assert ages_s[0] > 0
+    assert ages_s[1] == 0
+    checkpoint.close()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 def test_a_full_disk_is_told_once_tried_again_and_holds_up_nobody(store: DataStore, tmp_path: Path) -> None:
     folder = tmp_path / "small"

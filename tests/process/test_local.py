@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -160,6 +161,33 @@ def test_damaged_pid_files_mean_no_process(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_named(make: Make) -> None:
     with pytest.raises(ProcessStartError, match="no-such-program"):
         make(rt=("/no-such-program",)).start("rt")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+@pytest.mark.parametrize("have_log", [False, True])
+def test_a_full_runtime_folder_is_told_with_file_and_remedy(tmp_path: Path, *, have_log: bool) -> None:
+    """With room for the log alone the process is there already when its pid can not be written down."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=8", "none", str(tmp_path)], check=True)
+    try:
+        manager = LocalProcessManager({"rt": SLEEPER}, tmp_path)
+        if have_log:
+            (tmp_path / "rt.log").touch()
+        for number in range(8):
+            with contextlib.suppress(OSError):
+                (tmp_path / f"ballast{number}").write_bytes(bytes(4096))
+        wanted = "rt.tmp" if have_log else "rt.log"
+        with pytest.raises(ProcessStartError, match=rf"No space left on device: .*{wanted}; make room for"):
+            manager.start("rt")
+        manager.keep_spare("rt")
+        assert manager.handle("rt") is None
+        for number in range(8):
+            (tmp_path / f"ballast{number}").unlink(missing_ok=True)
+        manager.start("rt")
+        manager.kill("rt")
+        assert ended(manager).text == "killed by SIGKILL"
+        manager.close()
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 def test_a_restart_does_not_wait_for_the_tear_down_and_reaps_it_later(make: Make) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from fieldstack.cell.launch import Cable
+from fieldstack.cell.cable import Cable
 from fieldstack.cell.status import StatusSource
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
