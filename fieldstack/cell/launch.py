@@ -11,6 +11,7 @@ from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.core.settings import CoreSettings, EntryPoint
 from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.times import CellTimes
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.settings import settings_file as health_settings_file
 from fieldstack_ethercat.bus.plan import BusPlan
@@ -53,9 +54,11 @@ class Launch:
         """Writes bus plan, compiled policy and settings for the processes to read. Raises PolicyError."""
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
-        load_compiled(self.cell.policy_file, self.instance.policy_cache)
+        settings = settings or self.settings()
+        times = CellTimes(self.plan.cycle_time_ns // 1000, settings.supervision_interval_ms)
+        load_compiled(self.cell.policy_file, self.instance.policy_cache, times)
         self.core_settings().write(self.instance.core_settings_file)
-        (settings or self.settings()).write(self.settings_file)
+        settings.write(self.settings_file)
         self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
         self.alerts_file.write_text(self.cell.alerts().model_dump_json(indent=2) + "\n", encoding="utf-8")
 

@@ -23,6 +23,7 @@ class CellMap:
     groups: dict[str, int] = field(default_factory=dict)
     cycle_counts: tuple[float, ...] = ()
     group_of: dict[str, str] = field(default_factory=dict)
+    cycle_us: int = 0
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -33,6 +34,7 @@ class CellMap:
             {group.name: group.mask for group in plan.groups},
             tuple(axis.velocity_max_counts_s * plan.cycle_time_ns / 1e9 for axis in plan.axes),
             dict(_group_of(plan)),
+            plan.cycle_time_ns // 1000,
         )
 
     @classmethod

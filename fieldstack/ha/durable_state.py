@@ -13,6 +13,7 @@ from typing import Any
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.actions import Evidence
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
+from fieldstack.ha.durable_v1 import is_version_1, upgraded
 from fieldstack.ha.facts import EstopFacts
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.view import Policy
@@ -83,9 +84,13 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
     fresh = replace(
         fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
     )
-    if record is None or record.get("format") != FORMAT:
+    if record is None:
         return fresh
     try:
+        if is_version_1(record):
+            record = upgraded(record, policy, FORMAT)
+        if record.get("format") != FORMAT:
+            return fresh
         shift = _shift(record, now_ns, wall_ns)
         ended = went_down_by_request(record)
         kept = [one for one in _episodes(record, now_ns) if not (ended and one.clear is ClearWhen.NEVER)]

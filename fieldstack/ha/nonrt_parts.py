@@ -25,6 +25,7 @@ from fieldstack.ha.module_list import make_modules
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.observer import Observer
 from fieldstack.ha.operator import DeskPorts, OperatorDesk
+from fieldstack.ha.policy.times import CellTimes
 from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
 from fieldstack.ha.probes.axes import Axes
@@ -89,7 +90,9 @@ def open_all(settings: NonRtSettings) -> Opened:
     """Raises what `NonRt` raises; then nothing was started."""
     started_ns = time.monotonic_ns()
     instance = Instance(settings.instance)
-    force = PolicyInForce(Path(settings.policy_path), instance.policy_cache)
+    cell = CellMap.load(instance.plan_file)
+    times = CellTimes(cell.cycle_us, settings.supervision_interval_ms)
+    force = PolicyInForce(Path(settings.policy_path), instance.policy_cache, times)
     instance.prepare()
     log = EventLog(
         instance.state_dir,
@@ -111,7 +114,7 @@ def open_all(settings: NonRtSettings) -> Opened:
         Guard(store, config).start(),
         _process_manager(settings, instance),
         ControlServer(instance.control_socket),
-        CellMap.load(instance.plan_file),
+        cell,
         _predecessor(store),
     )
 
@@ -166,7 +169,9 @@ class Parts:
         interval_ns = round(opened.force.policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
         reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.tell_verdict)
         plan = fingerprint_of_file(opened.instance.plan_file)
-        return StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan)
+        made = StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan)
+        opened.force.listeners.append(made.follow_policy)
+        return made
 
     def _make_monitor(self) -> ProcessMonitor:
         opened = self._opened

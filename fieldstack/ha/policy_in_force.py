@@ -12,6 +12,7 @@ from fieldstack.ha.agent_words import write_agent_words
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.errors import PolicyError
+from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
 from fieldstack.ha.readback import Finding
 from fieldstack_rt.datastore import DataStore
 
@@ -27,10 +28,12 @@ class PolicyInForce:
         PolicyError: the policy is not usable.
     """
 
-    def __init__(self, file: Path, cache: Path) -> None:
+    def __init__(self, file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> None:
         self.file = file
         self.cache = cache
-        self.policy = load_compiled(file, cache)
+        self.times = times
+        """Of this cell: a policy whose targets they miss is refused, now and at each reload."""
+        self.policy = load_compiled(file, cache, times)
         self.listeners: list[Listener] = []
         self.adopt: Adopt | None = None
         """Makes the decision that is under way fit, or refuses the policy with a PolicyError."""
@@ -67,7 +70,7 @@ class Reload:
 
     def _read(self) -> None:
         try:
-            self._found = load_compiled(self._file, self._force.cache)
+            self._found = load_compiled(self._file, self._force.cache, self._force.times)
         except (PolicyError, OSError) as error:
             self._found = str(error)
 

@@ -29,6 +29,9 @@ from fieldstack.ha.checkpoint.verdict import meant_for
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.facts import PositionCheck
 from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.policy.units import NS_PER_S
+from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
@@ -71,6 +74,10 @@ class StateCheckpoint:
         self._epochs = meant_for(store)
         self.judgement = judge(self._facts)
         self.restored: Restored | None = None
+
+    def follow_policy(self, policy: Policy) -> None:
+        """File as often as another policy says from now on."""
+        self._interval_ns = round(policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
 
     # ---- restoring ----
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack.events.clock import boot_id
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.durable_state import latched, restore, to_record
@@ -118,6 +119,22 @@ def test_what_never_clears_ends_with_the_cell_and_not_with_its_process() -> None
     assert [one.key.rule for one in restore(kept, POLICY, 101 * S, 1001 * S).episodes] == ["worn-out"]
     down = to_record(replace(state, ha=HaState.SHUTDOWN), EstopFacts(), 100 * S, 1000 * S)
     assert restore(down, POLICY, 101 * S, 1001 * S).episodes == ()
+
+
+def test_what_version_1_kept_is_taken_over() -> None:
+    """Conditions are the rules that judge them today; what clears by itself is judged anew."""
+    old = {
+        "boot": boot_id(), "t_ns": 100 * S, "wall_ns": 1000 * S, "ha": "MANUAL_INTERVENTION", "reason": "",
+        "restarts": {"fieldstack-rt": [90 * S, 95 * S], "fieldstack-core": []},
+        "conditions": {"restart_budget_spent": "five times", "rt_dead": "SIGKILL", "no-such": "?"},
+        "estop_on_reset": 4, "estop_reasons": ["policy: five times"],
+    }  # fmt: skip
+    state = restore(old, POLICY, 101 * S, 1001 * S)
+    assert state.budget(ProcessName.RT) == BudgetUse(ProcessName.RT, (90 * S, 95 * S), "five times")
+    (waits,) = state.episodes
+    assert (waits.key, waits.hold) == (("restart-budget-spent", "fieldstack-rt"), Hold.RESET)
+    assert PolicyAction.EMERGENCY_STOP in waits.effects
+    assert restore(old | {"conditions": None}, POLICY, 5, 5).episodes == ()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fieldstack.ha.policy import PolicyError, load_policy
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.compilation import compile_policy
 from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.times import CellTimes
 from fieldstack.ha.vocabulary import ProcessName
 
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
@@ -101,3 +102,11 @@ def test_cache_of_other_code_is_not_used(policy_file: Path, tmp_path: Path) -> N
 def test_folder_without_room_costs_the_cache_and_nothing_else(policy_file: Path, tmp_path: Path) -> None:
     cache = tmp_path / "no such folder" / "compiled"
     assert load_compiled(policy_file, cache) == compile_policy(load_policy(policy_file))
+
+
+def test_what_is_kept_holds_for_the_cells_own_times_alone(policy_file: Path, tmp_path: Path) -> None:
+    """A slower supervision is judged by its own interval, also when the file is known."""
+    cache = tmp_path / "compiled"
+    load_compiled(policy_file, cache, CellTimes(1000, 20))
+    with pytest.raises(PolicyError, match="supervision every 200 ms"):
+        load_compiled(policy_file, cache, CellTimes(1000, 200))

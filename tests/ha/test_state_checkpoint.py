@@ -18,12 +18,15 @@ from fieldstack.ha.checkpoint.rule import Verdict
 from fieldstack.ha.checkpoint.verdict import verdict_for_core
 from fieldstack.ha.durable import DurableRecord
 from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.policy import load_policy
 from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
+from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
 
 S = 10**9
+POLICY = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 
 
 @pytest.fixture
@@ -99,6 +102,19 @@ def test_a_reboot_is_survived_by_the_file(store: DataStore, tmp_path: Path) -> N
     assert list(record.position[0:3]) == [11, 22, -33]
     assert (int(record.axis_count), int(record.stream), bytes(ffi.buffer(record.task))[:1]) == (3, 7, b"t")
     assert errors == []
+
+
+def test_another_policy_files_as_often_as_it_says(store: DataStore, tmp_path: Path) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    shipped = load_policy(POLICY)
+    rt = shipped.process(ProcessName.RT).model_copy(update={"checkpoint_interval_sec": 0.1})
+    checkpoint.follow_policy(shipped.model_copy(update={"processes": [rt]}))
+    for at, position in ((5.0, 1), (5.2, 2), (5.25, 3)):
+        checkpoint.keep(round(at * S), status(store, position))
+    checkpoint.close()
+    fresh = again(store)
+    make(fresh, tmp_path)[0].restore()
+    assert fresh.checkpoint().position[0] == 2
 
 
 def test_a_torn_file_falls_back_and_says_so(store: DataStore, tmp_path: Path) -> None:

@@ -16,33 +16,39 @@ from typing import Any
 from fieldstack.ha import measures, vocabulary
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.source import read
+from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
 
 FORMAT = 1
 
 
-def load_compiled(file: Path, cache: Path) -> CompiledPolicy:
+def load_compiled(file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> CompiledPolicy:
     """The policy in `file`, taken from `cache` if that was made of it; else the cache is made anew.
 
     Raises:
-        PolicyError: the file can not be read, or is not a valid policy.
+        PolicyError: the file can not be read, is not a valid policy, or misses its targets in a cell with
+            these times.
     """
     text = read(file)
-    key = _key(text)
+    key = _key(text, times)
     found = _cached(cache, key)
     if found is not None:
         return found
     from fieldstack.ha.policy.compilation import compile_policy  # loads pydantic: not for what is cached
+    from fieldstack.ha.policy.fits import require_targets
     from fieldstack.ha.policy.loading import parse_policy
 
-    policy = compile_policy(parse_policy(text, str(file)))
+    parsed = parse_policy(text, str(file))
+    require_targets(parsed, str(file), **times._asdict())
+    policy = compile_policy(parsed)
     with contextlib.suppress(OSError):  # a full folder costs the next start some time, nothing else
         _store(cache, key, policy)
     return policy
 
 
-def _key(text: bytes) -> str:
-    """Content and code: sources count as Python's own cache takes them, by time and size."""
+def _key(text: bytes, times: CellTimes) -> str:
+    """Content, the cell's times, and code: sources count as for Python's own cache, by time and size."""
     code = hashlib.sha256(text)
+    code.update(repr(tuple(times)).encode())
     files = (*Path(__file__).parent.glob("*.py"), Path(measures.__file__), Path(vocabulary.__file__))
     for file in sorted(files):
         status = file.stat()
