@@ -16,6 +16,8 @@ from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.snapshot_bus import AxisView, SlaveView
 
 GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
+SHOWN_CLOCK_US = 5
+"""A distributed clock that is nearer than this to the reference clock is not worth a word."""
 PROCESS_STYLE = {"running": GOOD, "starting": WARN, "stopping": WARN, "stopped": DIM, "absent": DIM}
 HA_STYLE = {"OPERATIONAL": GOOD, "DEGRADED": WARN, "RECOVERY": WARN, "SHUTDOWN": DIM}
 AXIS_STYLE = {"FOLLOWING": GOOD, "HOLDING": "cyan", "RAMPING": WARN, "ENABLING": WARN, "FAULT": BAD}
@@ -132,8 +134,9 @@ def _bus(snapshot: Snapshot) -> Group:
 def _slave(slave: SlaveView) -> Text:
     style = GOOD if slave.al_state == "OP" else BAD
     code = f" (0x{slave.al_status_code:04X})" if slave.al_status_code else ""
-    clock = "" if slave.dc_difference_ns is None else f" {slave.dc_difference_ns:+d} ns"
-    return Text.assemble(f"{slave.name} ", (slave.al_state + code, style), (clock, "dim"))
+    away_us = (slave.dc_difference_ns or 0) / 1000
+    clock = f" clock {away_us:+,.0f} µs" if abs(away_us) >= SHOWN_CLOCK_US else ""
+    return Text.assemble(f"{slave.name} ", (slave.al_state + code, style), (clock, WARN))
 
 
 def _cycle(snapshot: Snapshot) -> Group:

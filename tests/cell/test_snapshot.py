@@ -19,7 +19,7 @@ from fieldstack.cell.status import StatusSource
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, HaState, RtPhase, Stop
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState, HaState, RtPhase, Stop
 from fieldstack_rt.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +102,20 @@ def test_a_running_cell(store: DataStore, plan: BusPlan, process: subprocess.Pop
     axis = shot.axes[0]
     assert (axis.name, axis.unit, axis.position, axis.velocity) == ("x", "mm", 1.2345, -0.05)
     assert (axis.torque_percent, axis.state, axis.drive_state) == (12.5, "FOLLOWING", "Operation enabled")
+
+
+def test_clocks_are_shown_of_slaves_that_have_one(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    write_rt(store, process.pid)
+    bus = store.new("fs_rt_bus")
+    bus.slave_count = 2
+    bus.slaves[0].dc_difference_ns, bus.slaves[1].dc_difference_ns = -751_310, NO_DC
+    store.write_rt_bus(bus)
+    assert [slave.dc_difference_ns for slave in look(store, plan).bus.slaves] == [-751_310, None]
+    process.kill()
+    process.wait()
+    assert [slave.dc_difference_ns for slave in look(store, plan).bus.slaves] == [None, None]
 
 
 def test_a_killed_rt_process_is_dead_since_its_last_beat(
