@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from fieldstack.cell.snapshot_bus import (
     name_of,
     text_of,
 )
+from fieldstack.cell.snapshot_work import CheckpointView, WorkView, checkpoint_of, filed_s, work_of
 from fieldstack.health.endpoint import read_endpoint
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -118,6 +119,8 @@ class Snapshot:
     motion: MotionView
     axes: tuple[AxisView, ...]
     health: HealthView = HealthView()
+    work: WorkView = field(default_factory=WorkView)
+    checkpoint: CheckpointView = field(default_factory=CheckpointView)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -174,6 +177,10 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         motion=motion_of(status, permit=store.motion_permit),
         axes=axes_of(status, plan),
         health=_health(store.instance),
+        work=work_of(read(store.core_status, store, "fs_core_status"), plan, live=core.state in LIVE),
+        checkpoint=checkpoint_of(
+            store, read(store.checkpoint, store, "fs_checkpoint"), clock, _filed(store.instance)
+        ),
     )
 
 
@@ -199,6 +206,7 @@ def down(instance: Instance, clock: Clock, *, since: str | None, note: str) -> S
         cycle=CycleView(0.0, 0, 0, 0, 0, nothing, nothing),
         motion=MotionView(permit=False, stop_reason="NONE", stream=0, stream_state="IDLE"),
         axes=(),
+        checkpoint=CheckpointView(filed=_filed(instance)),
     )
 
 
@@ -222,6 +230,11 @@ def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
         restarts=int(status.rt_restarts),
         restart_budget=int(status.rt_restart_budget),
     )
+
+
+def _filed(instance: Instance) -> str | None:
+    stamp = filed_s(instance)
+    return None if stamp is None else wall_text(stamp)
 
 
 def _health(instance: Instance) -> HealthView:

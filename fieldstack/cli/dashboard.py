@@ -14,12 +14,14 @@ from fieldstack.cell.histogram import Latency
 from fieldstack.cell.liveness import ProcessView
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.snapshot_bus import AxisView, SlaveView
+from fieldstack.cell.snapshot_work import CheckpointView, WorkView
 
 GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
 SHOWN_CLOCK_US = 5
 """A distributed clock that is nearer than this to the reference clock is not worth a word."""
 PROCESS_STYLE = {"running": GOOD, "starting": WARN, "stopping": WARN, "stopped": DIM, "absent": DIM}
 HA_STYLE = {"OPERATIONAL": GOOD, "DEGRADED": WARN, "RECOVERY": WARN, "SHUTDOWN": DIM}
+TASK_STYLE = {"asking": BAD, "failed": BAD, "paused": WARN}
 AXIS_STYLE = {"FOLLOWING": GOOD, "HOLDING": "cyan", "RAMPING": WARN, "ENABLING": WARN, "FAULT": BAD}
 STOP_TEXT = {
     "NONE": "axes may move",
@@ -58,6 +60,10 @@ def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
         parts.append(_cycle(snapshot))
     if snapshot.axes:
         parts.append(_axes(snapshot))
+    if snapshot.work.tasks or snapshot.work.tasks_ended:
+        parts.append(_work(snapshot.work))
+    if snapshot.checkpoint.generation or snapshot.checkpoint.filed:
+        parts.append(_checkpoint(snapshot.checkpoint))
     if events:
         parts.append(Panel(Text("\n".join(events), no_wrap=True, overflow="ellipsis"), title="last events"))
     return Group(*parts)
@@ -191,6 +197,32 @@ def _trouble(axis: AxisView, *, own: bool) -> Text:
     if axis.error_code:
         return Text(f"0x{axis.error_code:04X} {axis.error}", BAD)
     return Text(STOP_TEXT.get(axis.stop, axis.stop) if own else "", WARN)
+
+
+def _work(work: WorkView) -> Text:
+    """One line: each task that has not ended, and the groups that are out of use."""
+    line = Text.assemble(("tasks ", "bold"), f"{work.tasks_running} running, {work.tasks_ended} ended")
+    if not work.live:
+        line.append("  as Core left them", WARN)
+    for task in work.tasks:
+        where = f" on {task.group}" if task.group else ""
+        line.append(f"  {task.id} {task.state}{where}, {task.step} steps", TASK_STYLE.get(task.state, ""))
+    out = [group.name for group in work.groups if group.out_of_use]
+    if out:
+        line.append(f"  out of use: {', '.join(out)}", WARN)
+    if work.speed_percent < 100:
+        line.append(f"  speed {work.speed_percent:g} %", WARN)
+    return line
+
+
+def _checkpoint(kept: CheckpointView) -> Text:
+    line = Text.assemble(("checkpoint ", "bold"), f"{kept.generation} of {kept.axes} axes")
+    line.append(f"  positions of {local_time(kept.written)}, filed {local_time(kept.filed)}")
+    if kept.generation and not kept.valid:
+        line.append("  DAMAGED: its checksum is wrong", BAD)
+    if kept.verdict:
+        line.append(f"  at the start: {kept.verdict} [{kept.rule}]", DIM)
+    return line
 
 
 def local_time(text: str | None) -> str:

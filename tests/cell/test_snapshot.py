@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fieldstack.cell import configuration, snapshot
 from fieldstack.cell.snapshot import Clock, Snapshot
 from fieldstack.cell.status import StatusSource
+from fieldstack.cli.dashboard import render
+from fieldstack.ha.checkpoint.record import fill_ha
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
@@ -229,6 +232,52 @@ def test_the_json_has_what_programs_rely_on(
     assert len(document["axes"]) == 4
     assert "latched" in document["estop"]
     assert document["motion"]["stop_reason"] == Stop.NONE.name
+
+
+def write_core(store: DataStore, pid: int, tasks: dict[str, Any], lost: list[str]) -> None:
+    record = store.new("fs_core_status")
+    record.pid, record.epoch, record.state, record.tasks_running = pid, 1, CoreState.MOVING, 1
+    record.pass_ns, record.speed_override = time.monotonic_ns(), 250
+    text = json.dumps({"v": 1, "lost": lost, "tasks": tasks}).encode()
+    record.task, record.task_size = text, len(text)
+    store.write_core_status(record)
+
+
+def test_tasks_and_groups_are_told_also_when_core_is_down(
+    store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
+) -> None:
+    tasks = {"weld": {"p": "ready", "g": "all", "s": 3, "b": 1}, "old": {"p": "done"}, "bad": 5}
+    write_core(store, process.pid, tasks, ["all"])
+    seen = snapshot.take(store, plan, Clock.read()).work
+    (weld,), (group,) = seen.tasks, seen.groups
+    assert (weld.id, weld.state, weld.group, weld.step) == ("weld", "ready", "all", 3)
+    assert (seen.tasks_running, seen.tasks_ended, seen.speed_percent) == (1, 1, 25)
+    assert (group.axes, group.out_of_use, group.tasks) == (("x", "y", "z", "c"), True, ("weld",))
+    process.kill()
+    process.wait()
+    left = snapshot.take(store, plan, Clock.read()).work
+    assert (left.live, left.tasks_running, [one.id for one in left.tasks]) == (False, 0, ["weld"])
+
+
+def test_the_checkpoint_is_told_with_what_a_restore_came_to(store: DataStore, plan: BusPlan) -> None:
+    record = store.new("fs_checkpoint")
+    record.generation, record.axis_count, record.written_ns = 7, 4, time.monotonic_ns()
+    judged = {"verdict": "go on", "rule": "rt-ran-on", "reason": "the RT process ran on"}
+    assert fill_ha(record, {"restore": judged})
+    store.write_checkpoint(record)
+    (store.instance.state_dir / "checkpoint.1").touch()
+    shot = snapshot.take(store, plan, Clock.read())
+    kept = shot.checkpoint
+    assert (kept.generation, kept.valid, kept.axes, kept.verdict) == (7, True, 4, "go on")
+    assert kept.written
+    assert kept.filed
+    text = Console(width=200)
+    with text.capture() as shown:
+        text.print(render(shot))
+    assert "checkpoint 7 of 4 axes" in shown.get()
+    assert "go on [rt-ran-on]" in shown.get()
+    store.raw.checkpoint.position[0] = 99
+    assert not snapshot.take(store, plan, Clock.read()).checkpoint.valid
 
 
 def test_without_shared_memory_the_cell_is_down(instance: Instance) -> None:

@@ -111,6 +111,12 @@ def _axes(view: MemoryView) -> Iterator[Metric]:
         "fieldstack_axis_velocity", "In the axis's unit a second", labels, ((k, a.velocity) for k, a in pairs)
     )
     yield gauges(
+        "fieldstack_axis_following_error",
+        "Target less position, in the axis's unit; 0 while the drive does not follow",
+        labels,
+        ((k, a.following_error) for k, a in pairs),
+    )
+    yield gauges(
         "fieldstack_axis_torque_ratio",
         "Of the rated torque: 1 is all of it",
         labels,
