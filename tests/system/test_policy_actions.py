@@ -50,6 +50,9 @@ def test_tasks_move_and_slaves_restart_while_the_rest_goes_on(start_cell: Any, t
     assert cell.await_ha("DEGRADED")["ha"]["reason"].startswith("drive_fault of axis:x")
     wait_for(lambda: cell._fast_axes() > 0, "it works on the right")
     assert status(cell, "work")["group"] == "right"
+    work = cell.snapshot()["work"]
+    assert [(one["id"], one["group"]) for one in work["tasks"]] == [("work", "right")]
+    assert [one["name"] for one in work["groups"] if one["out_of_use"]] == ["left"]
     cell.reset()
     cell.await_operational()
 
