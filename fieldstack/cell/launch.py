@@ -136,5 +136,6 @@ class Launch:
         return (
             *("--interface", cable.segment, "--devices", segment.devices),
             *("--socket", str(self.instance.segment_socket)),
+            *("--encoders", str(self.instance.state_dir / "encoders")),
             *("--cpu", str(self.cpus.segment), "--priority", str(segment.priority)),
         )

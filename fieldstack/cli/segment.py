@@ -46,6 +46,10 @@ def run(  # noqa: PLR0917 - typer makes options of them, by name
     watchdog_ms: Annotated[
         float, typer.Option("--watchdog-ms", help="Process data watchdog; 0: off.")
     ] = 100.0,
+    encoders: Annotated[
+        Path | None,
+        typer.Option("--encoders", metavar="FILE", help="Keeps where the motors stand; default: all at 0."),
+    ] = None,
 ) -> None:
     """Answer frames on an interface as a chain of slaves, until Ctrl-C.
 
@@ -71,6 +75,7 @@ def run(  # noqa: PLR0917 - typer makes options of them, by name
         str(priority),
     ]
     arguments += ["--socket", str(socket or chosen.segment_socket), "--watchdog-ms", str(watchdog_ms)]
+    arguments += ["--encoders", str(encoders)] if encoders else []
     raise typer.Exit(run_segment(arguments) and ExitCode.FAILED)
 
 

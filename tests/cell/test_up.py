@@ -124,6 +124,10 @@ def test_it_moves_refuses_a_second_and_ends_in_order(bench: Bench) -> None:
     assert "Traceback" not in output
     assert_nothing_left(bench)
 
+    bench.up()  # the virtual motors stand where they were left: the cell goes on
+    bench.await_motion()
+    assert "restore: go on" in bench.run("events").stdout
+
 
 def test_an_emergency_stop_is_obeyed_latched_and_reset(bench: Bench) -> None:
     bench.up()

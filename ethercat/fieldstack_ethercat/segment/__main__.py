@@ -23,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cpu", type=int, default=0, help="CPU of the frame thread; -1: any")
     parser.add_argument("--priority", type=int, default=85, help="SCHED_FIFO priority; 0: plain scheduling")
     parser.add_argument("--watchdog-ms", type=float, default=100.0, help="process data watchdog; 0: off")
+    parser.add_argument("--encoders", type=Path, help="file that keeps where the motors stand")
     parser.add_argument("--lifeline", action="store_true", help="end also when stdin is closed")
     return parser
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 priority=given.priority,
                 watchdog_ms=given.watchdog_ms,
                 lifeline=given.lifeline,
+                encoders=given.encoders,
             )
         )
     except (SegmentError, OSError) as error:

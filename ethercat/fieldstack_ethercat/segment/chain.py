@@ -61,6 +61,12 @@ class Chain:
         kind = "fs_drive *" if self.devices[slave] is Device.DRIVE else "fs_dio *"
         return ffi.cast(kind, pointer)
 
+    def place_motor(self, slave: int, counts: float) -> None:
+        """Where the motor of a drive stands (counts, unwrapped); before the segment starts."""
+        device = self.device(slave)
+        device.position = counts
+        device.position_actual = (round(counts) + 2**31) % 2**32 - 2**31
+
     def set_eeprom(self, slave: int, image: bytes) -> None:
         """Puts an SII image of up to 4096 bytes into the slave's EEPROM."""
         check("set EEPROM", lib.fs_segment_set_eeprom(self._segment, slave, image, len(image)))

@@ -18,6 +18,7 @@ from fieldstack_ethercat.segment.bench import SegmentBench
 from fieldstack_ethercat.segment.commands import run_command
 from fieldstack_ethercat.segment.control import ControlServer
 from fieldstack_ethercat.segment.devices import Device
+from fieldstack_ethercat.segment.encoders import KEEP_EVERY_S, Encoders
 from fieldstack_ethercat.segment.errors import SegmentError
 
 DEFAULT_STEP_NS = 250_000
@@ -39,6 +40,8 @@ class SegmentOptions:
     step_ns: int = DEFAULT_STEP_NS
     lifeline: bool = False
     """End also when stdin does: whoever holds its other end is gone."""
+    encoders: Path | None = None
+    """File that keeps where the motors stand; None: they start at 0."""
 
 
 def run_segment(options: SegmentOptions) -> None:
@@ -50,6 +53,7 @@ def run_segment(options: SegmentOptions) -> None:
     ifindex = _interface_index(options.interface)
     with selectors.DefaultSelector() as selector, _stop_signals() as stop:
         control = ControlServer(options.socket, selector, lambda request: run_command(bench, request))
+        encoders = _encoders(options, bench)
         try:
             bench.chain.start(ifindex, options.cpu, options.priority, options.step_ns)
             try:
@@ -57,22 +61,37 @@ def run_segment(options: SegmentOptions) -> None:
                 _say_ready(options)
                 if options.lifeline:
                     selector.register(sys.stdin, selectors.EVENT_READ, None)
-                _serve(selector, bench, stop)
+                _serve(selector, bench, stop, encoders)
             finally:
                 bench.chain.stop()
         finally:
             control.close()
+            if encoders is not None:
+                encoders.close()
 
 
-def _serve(selector: selectors.BaseSelector, bench: SegmentBench, stop: socket.socket) -> None:
+def _encoders(options: SegmentOptions, bench: SegmentBench) -> Encoders | None:
+    if options.encoders is None:
+        return None
+    encoders = Encoders(bench.chain, options.encoders)
+    if wrong := encoders.restore():
+        print(f"segment: warning: {options.encoders}: {wrong}", file=sys.stderr, flush=True)
+    return encoders
+
+
+def _serve(
+    selector: selectors.BaseSelector, bench: SegmentBench, stop: socket.socket, encoders: Encoders | None
+) -> None:
     selector.register(bench.chain.mailbox_fd, selectors.EVENT_READ, bench.serve_mailboxes)
     selector.register(stop, selectors.EVENT_READ, None)
     selector.register(bench.chain.failed_fd, selectors.EVENT_READ, None)
     while True:
-        for key, _ in selector.select():
+        for key, _ in selector.select(KEEP_EVERY_S if encoders else None):
             if key.data is None:
                 return
             key.data()
+        if encoders is not None:
+            encoders.keep()
 
 
 def _interface_index(name: str) -> int:
