@@ -22,7 +22,7 @@ class EventTail:
         self._since = last[0].sequence if last else 0
 
     def new(self) -> list[Event]:
-        found = list(self._reader.read(self._since))
+        found = self._reader.more(self._since)
         if found:
             self._since = found[-1].sequence
         return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fieldstack.events.event import DamagedLineError, Event, decode
 from fieldstack.events.segments import first_number, folder_of, segments
 
 POLL_S = 0.1
+TAIL_BYTES = 1024
+"""What an event takes in the log, roughly: how much of its end is read first."""
 
 
 class EventReader:
@@ -36,15 +39,17 @@ class EventReader:
                 return
             time.sleep(POLL_S)
 
+    def more(self, since: int = 0) -> list[Event]:
+        """Events above `since` that were appended after the last call, oldest first; costs what they cost."""
+        return list(self._read_once(since))
+
     def last(self, count: int) -> list[Event]:
         """The newest `count` events, oldest first."""
-        self._consumed.clear()
         found: list[Event] = []
         for segment in reversed(segments(self._folder)):
-            found = list(self._segment(segment, 0)) + found
-            if len(found) >= count:
-                break
-        return found[-count:] if count > 0 else []
+            if len(found) < count:
+                found = self._end_of(segment, count - len(found)) + found
+        return found
 
     def _read_once(self, since: int) -> Iterator[Event]:
         found = segments(self._folder)
@@ -52,6 +57,24 @@ class EventReader:
             following = found[place + 1] if place + 1 < len(found) else None
             if following is None or first_number(following) > since + 1:
                 yield from self._segment(segment, since)
+
+    def _end_of(self, segment: Path, count: int) -> list[Event]:
+        """The last `count` events of a segment; reads little more of it than they take."""
+        room, damaged = count * TAIL_BYTES, self.damaged
+        while True:
+            self.damaged = damaged
+            try:
+                with segment.open("rb") as file:
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(0, size - room))
+                    lines = file.read().split(b"\n")[:-1]  # what follows the last one is still being written
+            except FileNotFoundError:  # pruned meanwhile
+                return []
+            whole = lines if room >= size else lines[1:]
+            found = list(self._decoded(whole))[-count:]
+            if len(found) == count or room >= size:
+                return found
+            room *= 4
 
     def _segment(self, segment: Path, since: int) -> Iterator[Event]:
         begin = self._consumed.get(segment.name, 0)
@@ -64,11 +87,11 @@ class EventReader:
         lines = content.split(b"\n")
         unfinished = lines.pop()  # still being written
         self._consumed[segment.name] = begin + len(content) - len(unfinished)
+        yield from (event for event in self._decoded(lines) if event.sequence > since)
+
+    def _decoded(self, lines: Iterable[bytes]) -> Iterator[Event]:
         for line in lines:
             try:
-                event = decode(line)
+                yield decode(line)
             except DamagedLineError:
                 self.damaged += 1
-                continue
-            if event.sequence > since:
-                yield event

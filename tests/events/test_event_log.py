@@ -194,3 +194,33 @@ def test_the_last_events_are_read_from_the_end(tmp_path: Path) -> None:
         write(tmp_path, 10, segment_bytes=4096)
     assert [event.sequence for event in EventReader(tmp_path).last(3)] == [38, 39, 40]
     assert EventReader(tmp_path / "none").last(3) == []
+    assert EventReader(tmp_path).last(0) == []
+    for count in range(1, 50):
+        assert len(EventReader(tmp_path).last(count)) == min(count, 40)
+
+
+def test_the_last_events_are_read_past_damage_and_long_lines(tmp_path: Path) -> None:
+    log = EventLog(tmp_path, sync=False)
+    for number in range(20):
+        log.append(EventKind.SUPERVISION, what=f"number {number} " + "x" * (3000 if number % 3 == 0 else 1))
+    assert log.close()
+    [segment] = segments(folder_of(tmp_path))
+    lines = segment.read_bytes().split(b"\n")
+    lines[17] = lines[17].replace(b"number", b"NUMBER", 1)
+    segment.write_bytes(b"\n".join(lines))
+    reader = EventReader(tmp_path)
+    assert [event.sequence for event in reader.last(4)] == [16, 17, 19, 20]
+    assert reader.damaged == 1
+
+
+def test_what_came_since_is_read_without_what_was_there(tmp_path: Path) -> None:
+    write(tmp_path, 5)
+    reader = EventReader(tmp_path)
+    assert [event.sequence for event in reader.more()] == [1, 2, 3, 4, 5]
+    for name in segments(folder_of(tmp_path)):  # read again, the old ones would be missing their first line
+        content = name.read_bytes()
+        name.write_bytes(b"#" + content[1:])
+    assert reader.more(5) == []
+    write(tmp_path, 2, segment_bytes=100)
+    assert [event.sequence for event in reader.more(5)] == [6, 7]
+    assert reader.damaged == 0
