@@ -77,11 +77,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(f"up-{os.getpid()}", environment)
     yield bench
     ended = bench.run("down")
+    said = []
     for process in bench.started:
         process.kill()
-        process.communicate()
+        said.append((process.communicate()[0] or "")[-3000:])
     left = end_stragglers(bench)
-    assert ended.returncode in (0, 5), f"`down` failed: {ended.stdout}{ended.stderr}"
+    assert ended.returncode in (0, 5), f"`down` failed: {ended.stdout}{ended.stderr}\n`up` said: {said}"
     assert not left, f"`down` left processes behind: {left}"
 
 
