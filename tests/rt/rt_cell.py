@@ -24,6 +24,21 @@ NONRT_SIDE = Path(__file__).parent / "nonrt_side.py"
 CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"
 
 
+_HOG = """
+import os, sys, time
+os.sched_setaffinity(0, {1})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))
+until = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < until:
+    pass
+"""
+
+
+def take_rts_cpu(seconds: float) -> None:
+    """Nothing at all runs on RT's CPU for so long: something of higher priority has it, like a busy host."""
+    subprocess.run([sys.executable, "-c", _HOG, str(seconds)], check=True)
+
+
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
     """Until the condition holds; AssertionError names what did not come."""
     until = time.monotonic() + timeout_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
 
 OPERATION_ENABLED = 0x27
 STATE_BITS = 0x6F
@@ -92,6 +93,26 @@ def test_a_stream_is_played_to_its_end_at_rest(cell: RtCell) -> None:
     moved = [slave for slave in cell.segment.client.truth() if slave.device != "dio"]
     assert all(slave.statusword & STATE_BITS == OPERATION_ENABLED for slave in moved)
     _motion_was_smooth(cell, began)
+
+
+@pytest.mark.system
+def test_a_stall_leaves_out_the_motion_of_its_time(cell: RtCell) -> None:
+    """Drives carry on while setpoints stay away: a stream that then went on where it was would jump back."""
+    pushing = threading.Thread(target=Sway(cell, 1).push, args=(2.5,))
+    pushing.start()
+    wait_for(lambda: _state(cell) is StreamState.PLAYING, "the stream plays")
+    before = cell.store.rt_status()
+    for _ in range(5):
+        take_rts_cpu(0.012)
+    after = cell.store.rt_status()
+    pushing.join()
+    cycles, skipped, taken = (
+        int(getattr(after, name) - getattr(before, name))
+        for name in ("cycle", "skipped_cycles", "setpoint_tail")
+    )
+    assert (after.stream, StreamState(after.stream_state)) == (1, StreamState.PLAYING)
+    assert skipped >= 5 * 10
+    assert taken == cycles + skipped
 
 
 @pytest.mark.system

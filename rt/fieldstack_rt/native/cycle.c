@@ -55,6 +55,7 @@ static void note_late_wakeup(fs_cycle *cycle, uint64_t now, uint64_t late) {
     cycle->status.late_wakeups++;
     cycle->status.skipped_cycles += skipped;
     cycle->next_ns += skipped * cycle->config.cycle_time_ns; /* go on in phase: no burst of stale cycles */
+    cycle->behind = skipped > UINT32_MAX ? UINT32_MAX : (uint32_t)skipped;
     fs_cycle_tell(cycle, now, FS_EV_LATE_WAKEUP, 0, (int64_t)late, fs_cycle_new_preemptions(cycle), (int64_t)skipped);
 }
 
@@ -103,14 +104,16 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     uint32_t stop = fs_cycle_stop_reason(cycle, now);
     if (stop != cycle->status.stop_reason) fs_cycle_tell(cycle, now, FS_EV_STOP_REASON, 0, stop, cycle->status.stop_reason, 0);
     cycle->status.stop_reason = stop;
-    uint64_t following = fs_cycle_take_setpoint(cycle, now, stop, dt_s);
+    uint32_t behind = cycle->behind; /* drives carried on meanwhile: motion is true to time, or it would jump back */
+    cycle->behind = 0;
+    uint64_t following = fs_cycle_take_setpoint(cycle, now, stop, behind, dt_s);
     cycle->status.axes_playing = following;
     int keep = stop != FS_STOP_ESTOP && (fs_cycle_keeps_power(cycle, stop) || !all_at_rest(cycle, dt_s));
     uint32_t resets = fs_load32(&cycle->store->reset_count);
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
         fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
-                                  keep && cycle->was_enabled >> i & 1, dt_s };
+                                  keep && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind) };
         int32_t error_before = cycle->axes[i].state.following_error;
         fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, (int)(following >> i & 1));
         if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0;

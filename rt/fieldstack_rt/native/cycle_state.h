@@ -33,6 +33,7 @@ struct fs_cycle {
     fs_axis axes[64];
     fs_agent agent;
     uint64_t next_ns;
+    uint32_t behind;                         /* cycles that were skipped since the last one */
     uint64_t was_enabled;                    /* mask of axes */
     uint32_t own_resets[64];
     uint32_t all_enabled, may_move, never_told, wkc_told, damage_told;
@@ -71,8 +72,9 @@ uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop)
 int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop);
 
 /* ---- setpoints.c: the stream from the Main Core ---- */
-/* Takes this cycle's setpoint if there is one and it may be played; the mask of the axes that follow it. */
-uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s);
+/* Takes this cycle's setpoint if there is one and it may be played; the mask of the axes that follow it.
+ * `behind`: cycles that were skipped; `dt_s`: the cycle time. */
+uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s);
 
 /* Setpoints of `last` and before are void. */
 void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last);

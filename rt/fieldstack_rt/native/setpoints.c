@@ -127,7 +127,29 @@ static int drop_held(fs_cycle *cycle, uint64_t now) {
     return 0;
 }
 
-uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, double dt_s) {
+/* Whether nothing but motion is lost if `following` is played in place of `setpoint`. */
+static int may_skip(const fs_setpoint *setpoint, const fs_setpoint *following) {
+    return following && !(setpoint->flags & FS_SETPOINT_LAST) && following->stream == setpoint->stream &&
+           following->axes == setpoint->axes && !memcmp(following->io, setpoint->io, sizeof setpoint->io);
+}
+
+/* Leaves out the setpoints of cycles that were skipped; how many. */
+static uint32_t catch_up(fs_cycle *cycle, uint32_t behind) {
+    enum { MOST_DROPS = 256 };
+    fs_setpoint_ring *ring = &cycle->store->setpoints;
+    uint32_t dropped = 0;
+    while (dropped < behind && dropped < MOST_DROPS) {
+        const fs_setpoint *setpoint = fs_setpoint_peek(ring);
+        if (!setpoint || setpoint->stream != cycle->status.stream ||
+            (setpoint->axes & fs_cycle_axes(cycle)) != cycle->commanded || !may_skip(setpoint, fs_setpoint_second(ring)))
+            break;
+        fs_setpoint_drop(ring);
+        dropped++;
+    }
+    return dropped;
+}
+
+uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
     if (stop != FS_STOP_NONE && stop != FS_STOP_DRY) {
         if (playing) end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
@@ -137,6 +159,7 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, do
     uint64_t free = fs_cycle_axes(cycle) & ~cycle->held;
     if (!playing && (!cycle->may_move || !fs_cycle_standing_all(cycle, free))) return 0;
     if (!playing) cycle->dry = 0; /* standing again: a new stream may begin */
+    uint32_t dropped = playing ? catch_up(cycle, behind) : 0;
     const fs_setpoint *setpoint = next_valid(cycle, now);
     if (playing && (!setpoint || setpoint->stream != cycle->status.stream)) {
         end_stream(cycle, now, FS_STREAM_DRY, FS_EV_STREAM_DRY, 0);
@@ -145,5 +168,5 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, do
     }
     if (!setpoint) return 0;
     if (!playing && (awaits_power(cycle, setpoint) || !begin_stream(cycle, now, setpoint))) return 0;
-    return play(cycle, now, setpoint, dt_s);
+    return play(cycle, now, setpoint, dt_s * (1.0 + dropped));
 }

@@ -230,6 +230,10 @@ const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring) {
     return head == ring->tail ? NULL : &ring->slots[ring->tail % SETPOINT_SLOTS];
 }
 
+const fs_setpoint *fs_setpoint_second(fs_setpoint_ring *ring) {
+    return fs_load64(&ring->head) - ring->tail > 1 ? &ring->slots[(ring->tail + 1) % SETPOINT_SLOTS] : NULL;
+}
+
 void fs_setpoint_drop(fs_setpoint_ring *ring) { fs_set64(&ring->tail, ring->tail + 1); }
 
 /* ---- EMERGENCY_STOP ---- */
