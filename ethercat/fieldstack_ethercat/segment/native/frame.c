@@ -56,7 +56,7 @@ int frame_process(fs_segment *segment, uint8_t *frame, int bytes, int64_t now_ns
 }
 
 void frame_advance(fs_segment *segment, int64_t now_ns) {
-    segment->seen_ns = now_ns;
+    segment->seen_ns = segment->advanced_ns = now_ns;
     for (unsigned i = 0; i < segment->count; i++) {
         esc *slave = &segment->slaves[i];
         if (slave->powered) {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -17,7 +18,7 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-enum { ETHERTYPE = 0x88A4, BATCH = 16, BUCKET_NS = 500, BUCKETS = 128, STALL_NS = 5000000, STACK_BYTES = 256 * 1024 };
+enum { ETHERTYPE = 0x88A4, BATCH = 16, BUCKET_NS = 500, BUCKETS = 128, STALL_NS = 5000000, LONGEST_WAIT_NS = 1000000000, STACK_BYTES = 256 * 1024 };
 enum { REALTIME_FIFO = 1, REALTIME_PINNED = 2, REALTIME_LOCKED = 4 };
 
 static void count_processing(fs_statistics *statistics, int64_t ns) {
@@ -34,14 +35,49 @@ static void answer(fs_segment *segment, const uint8_t *frame, int bytes) {
     chain_unlock(segment);
 }
 
+/* When the wire brought a frame (CLOCK_MONOTONIC), by the kernel's stamp; now where there is none. */
+static int64_t arrival(struct msghdr *message, int64_t now_ns) {
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    if (!control || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) return now_ns;
+    struct timespec stamp, wall;
+    memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    const int64_t age_ns = (int64_t)(wall.tv_sec - stamp.tv_sec) * 1000000000 + (wall.tv_nsec - stamp.tv_nsec);
+    return age_ns > 0 && age_ns < LONGEST_WAIT_NS ? now_ns - age_ns : now_ns;
+}
+
+static ssize_t take_frame(const fs_segment *segment, uint8_t *frame, size_t room, int64_t *arrived_ns) {
+    union {
+        struct cmsghdr alignment;
+        char room[CMSG_SPACE(sizeof(struct timespec))];
+    } control;
+    struct iovec data = {frame, room};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    const ssize_t got = recvmsg(segment->socket, &message, MSG_DONTWAIT);
+    *arrived_ns = fs_now_ns();
+    if (got >= 0) *arrived_ns = arrival(&message, *arrived_ns);
+    return got;
+}
+
+/* Frames that waited while this machine stood still act at the time they came, one after the other, as they do on
+ * slaves: else the newest setpoint would be followed for all of that time. */
+static int64_t go_to(fs_segment *segment, int64_t arrived_ns) {
+    if (arrived_ns <= segment->seen_ns) return segment->seen_ns;
+    if (segment->advanced_ns && arrived_ns - segment->advanced_ns > 2 * segment->step_ns)
+        frame_advance(segment, arrived_ns);
+    return arrived_ns;
+}
+
 /* Takes frames off the wire until none is left, at most a batch. 0, or a negative errno that ends the thread. */
 static int serve_frames(fs_segment *segment, uint8_t *frame, size_t room) {
     for (int i = 0; i < BATCH; i++) {
-        const ssize_t got = recv(segment->socket, frame, room, MSG_DONTWAIT);
+        int64_t arrived_ns;
+        const ssize_t got = take_frame(segment, frame, room, &arrived_ns);
         if (got < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         const int64_t start_ns = fs_now_ns();
         chain_lock(segment);
-        const int bytes = frame_process(segment, frame, (int)got, start_ns);
+        const int bytes = frame_process(segment, frame, (int)got, go_to(segment, arrived_ns));
         count_processing(&segment->statistics, fs_now_ns() - start_ns);
         chain_unlock(segment);
         if (bytes) answer(segment, frame, bytes);
@@ -81,8 +117,8 @@ static int64_t next_wake(fs_segment *segment, int64_t step_due_ns) {
     return frame_due_ns && frame_due_ns < step_due_ns ? frame_due_ns : step_due_ns;
 }
 
-/* Frames come first: what waits on the wire after a stall of this machine was sent in time, and counts before the
- * watchdogs look at the clock. */
+/* Frames come first: what waits on the wire after a stall of this machine was sent in time, and counts at its own time
+ * before the watchdogs look at the clock. */
 static int run(fs_segment *segment) {
     uint8_t frame[2048];
     struct pollfd polled[2] = {{.fd = segment->socket, .events = POLLIN}, {.fd = segment->stop_fd, .events = POLLIN}};
@@ -120,6 +156,7 @@ static int open_wire(const fs_run_options *options) {
     setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
     setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         const int error = errno;
         close(fd);
