@@ -37,6 +37,7 @@ def test_scan_sees_identities_drives_and_mappings(scanned: tuple[ScannedSlave, .
     assert rx_index == 0x1600
     assert rx[0] == 0x60400010
     ((_, inputs),) = scanned[0].tx
+    assert [slave.has_clock for slave in scanned] == [False, True, True, False]
     assert inputs == tuple(0x60000001 | sub << 8 for sub in range(1, 9))
 
 
@@ -44,7 +45,9 @@ def test_written_configuration_brings_the_segment_up(
     segment: RunningSegment, scanned: tuple[ScannedSlave, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "found.yaml"
-    scan_document.write(path, scan_document.document(segment.interface, scanned))
+    text = scan_document.document(segment.interface, scanned)
+    assert "distributed_clocks: {enabled: false} # 2 of 4 slaves have such a clock\n" in text
+    scan_document.write(path, text)
     config = BusConfig.from_file(path)
     assert [axis.slave for axis in config.axes] == ["drive-1", "drive-2"]
     with Bus(config.to_plan()) as bus:

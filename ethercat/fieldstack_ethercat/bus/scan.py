@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldstack_ethercat.bus import pdo_mapping
@@ -46,6 +46,8 @@ class ScannedSlave:
     tx: pdo_mapping.Mapping
     limits: dict[str, int]
     problem: str = ""
+    has_clock: bool = False
+    """Whether it has a distributed clock."""
 
 
 def scan(interface: str) -> tuple[ScannedSlave, ...]:
@@ -57,7 +59,13 @@ def scan(interface: str) -> tuple[ScannedSlave, ...]:
     with Bus(empty) as bus:
         found = bus.find()
         view = SoemView(bus.master)
-        return tuple(_scan_slave(bus.master.slaves[slave.position], slave, view) for slave in found)
+        return tuple(
+            replace(
+                _scan_slave(bus.master.slaves[slave.position], slave, view),
+                has_clock=bool(view.slave(slave.position).has_dc),
+            )
+            for slave in found
+        )
 
 
 def _scan_slave(slave: Any, found: FoundSlave, view: SoemView) -> ScannedSlave:

@@ -59,6 +59,7 @@ def document(interface: str, slaves: Sequence[ScannedSlave]) -> str:
         f"interface: {interface}",
         "cycle_time_us: 1000",
         "watchdog_ms: 100",
+        *_clocks(slaves),
         "",
         "slaves:",
         *(line for slave, name in zip(slaves, names, strict=True) for line in _slave(slave, name)),
@@ -69,6 +70,12 @@ def document(interface: str, slaves: Sequence[ScannedSlave]) -> str:
     text = "\n".join(lines) + "\n"
     BusConfig.from_text(text, "the scan's result")
     return text
+
+
+def _clocks(slaves: Sequence[ScannedSlave]) -> Iterator[str]:
+    having = sum(slave.has_clock for slave in slaves)
+    if having:
+        yield f"distributed_clocks: {{enabled: false}} # {having} of {len(slaves)} slaves have such a clock"
 
 
 def _names(slaves: Sequence[ScannedSlave]) -> list[str]:
