@@ -124,6 +124,16 @@ def test_what_lost_cycles_explain_is_no_following_error_but_a_jam_is(seen: Seen)
     assert behind(probe, NOW + 3000 * MS) == 2.5, "they are long past"
 
 
+def test_single_lost_cycles_explain_no_more_than_one_stall(seen: Seen) -> None:
+    """Ten a second, for a minute: a jam is found as well as without them."""
+    probe, status = Axes(seen, replace(CELL, cycle_counts=(10.0,))), seen.rt_status
+    status.axis_count, status.axes[0].following_error = 1, 300
+    for pass_ in range(600):
+        status.wkc_errors = pass_
+        found = behind(probe, NOW + pass_ * 100 * MS)
+    assert found == 1.4
+
+
 def test_a_position_that_is_not_known_has_no_following_error(seen: Seen) -> None:
     """While a slave is away the last error is repeated; of a new RT process the counters begin anew."""
     seen.rt_status.axis_count, seen.rt_status.axes[0].following_error = 1, 300

@@ -21,26 +21,44 @@ from fieldstack_rt.datastore.layout import AxisMode
 _MAX_AXES = 64
 CATCH_UP_NS = 2_000_000_000
 """So long lost cycles explain that an axis is behind."""
+BURST_NS = 100_000_000
+"""Single lost cycles do not add up: the next target makes good for each. Those of one stall do."""
 
 
 class LostCycles:
-    """Cycles of the last seconds that brought no target to the drives, or no position back."""
+    """Cycles that brought no target to the drives, or no position back: of the last seconds' worst stall."""
 
     def __init__(self) -> None:
         self._seen: int | None = None
-        self._sum = 0
         self._lost: deque[tuple[int, int]] = deque()
+        self._worst = 0
 
     def count(self, now_ns: int, status: Any) -> int:
         """After this look at RT's counters."""
         total = int(status.wkc_errors) + int(status.skipped_cycles)
-        if self._seen is not None and total > self._seen:
-            self._lost.append((now_ns, total - self._seen))
-            self._sum += total - self._seen
-        self._seen = total  # less: another RT process
+        grown = total - self._seen if self._seen is not None else 0
+        self._seen = total
+        old = bool(self._lost) and now_ns - self._lost[0][0] > CATCH_UP_NS
+        if grown > 0:  # less than 0: another RT process
+            self._lost.append((now_ns, grown))
         while self._lost and now_ns - self._lost[0][0] > CATCH_UP_NS:
-            self._sum -= self._lost.popleft()[1]
-        return self._sum
+            self._lost.popleft()
+        if grown > 0 or old:
+            self._worst = _worst_burst(self._lost)
+        return self._worst
+
+
+def _worst_burst(lost: Iterable[tuple[int, int]]) -> int:
+    """The most that were lost within BURST_NS."""
+    worst = inside = 0
+    window: deque[tuple[int, int]] = deque()
+    for at_ns, count in lost:
+        window.append((at_ns, count))
+        inside += count
+        while at_ns - window[0][0] > BURST_NS:
+            inside -= window.popleft()[1]
+        worst = max(worst, inside)
+    return worst
 
 
 class Axes:
