@@ -67,6 +67,8 @@ class Child:
     restart_at_ns: int | None = None
     short_lives: int = 0
     """Ends in a row that came before the program had settled."""
+    pidfd: int = -1
+    """Readable once it has ended; -1: not running."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self, now_ns: int) -> None:
@@ -80,6 +82,7 @@ class Child:
                 start_new_session=True,  # a Ctrl-C is for us: we end the others in order
             )
         self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
         self.started_ns = now_ns
         self.restart_at_ns = None
 
@@ -88,9 +91,16 @@ class Child:
         if self._process is not None:
             self._process.returncode = ended.code  # reaped by us, not by subprocess
         self.pid = 0
+        self.close()
         self.short_lives = 0 if now_ns - self.started_ns > SETTLED_NS else self.short_lives + 1
         step = min(max(self.short_lives - 1, 0), len(BACKOFF_NS) - 1)
         self.restart_at_ns = now_ns + BACKOFF_NS[step]
+
+    def close(self) -> None:
+        """No longer wait for its end."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
     def due(self, now_ns: int) -> bool:
         """It is down and the time to start it again has come."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -75,6 +76,14 @@ class CellRun:
                 self._say(f"{child.name} started again, pid {child.pid}")
                 self._write_record()
 
+    def wait(self, timeout_s: float) -> None:
+        """Until the next `tick` is due: so long at most, or until a child has ended."""
+        ends = select.poll()
+        for child in self._children():
+            if child.pidfd >= 0:
+                ends.register(child.pidfd, select.POLLIN)
+        ends.poll(timeout_s * 1000)
+
     def _children(self) -> Iterator[Child]:
         if self._segment is not None:
             yield self._segment
@@ -138,6 +147,8 @@ class CellRun:
         """Everything ends, in order, whatever state it is in."""
         self._write_record()
         take_down(self._launch.instance, self._say)
+        for child in self._children():
+            child.close()
 
 
 def tail(child: Child) -> str:

@@ -133,7 +133,7 @@ class _Session:
             if time.monotonic() - shown >= REFRESH_S:
                 shown = time.monotonic()
                 self._show(live)
-            time.sleep(TICK_S)
+            cell.wait(TICK_S)
 
     def _show(self, live: Live | None) -> None:
         for event in self._events.new():

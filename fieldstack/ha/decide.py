@@ -64,7 +64,8 @@ def _settle(draft: Draft, found: Verdict, why: Why) -> None:
     reason = why.text
     if target is HaState.RECOVERY and found is not Verdict.RT_COMING:
         reason = f"checking before the cell goes on: {reason}"
-    draft.state = replace(draft.state, reason=reason, held_by=why.by)
+    if (reason, why.by) != (draft.state.reason, draft.state.held_by):
+        draft.state = replace(draft.state, reason=reason, held_by=why.by)
     if target is source:
         return
     draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from fieldstack.cell.record import read_record
@@ -91,9 +92,8 @@ class Foresight:
         sampler.start()
         return sampler
 
-    def measures(self, now_ns: int) -> Iterator[Measure]:
-        for probe in self._probes:
-            yield from probe.measures(now_ns)
+    def measures(self, now_ns: int) -> Iterable[Measure]:
+        return chain.from_iterable([probe.measures(now_ns) for probe in self._probes])
 
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status`."""

@@ -21,6 +21,7 @@ from fieldstack_rt.sd_notify import notifier
 URGENT_NS = 4 * NS_PER_MS
 SPARE_AFTER_NS = 500 * NS_PER_MS
 MODULES_AFTER_NS = 1000 * NS_PER_MS
+LOADED_AFTER_NS = 5000 * NS_PER_MS
 _ORDER_DOWN = (ProcessName.CORE, ProcessName.RT)
 
 
@@ -40,6 +41,7 @@ class NonRt:
         self._store, self._log, self._processes = opened.store, opened.log, opened.processes
         self._loop = Loop(opened.control, opened.guard.fileno())
         self._parts = Parts(opened)
+        self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
 
     # ---- life ----
@@ -82,11 +84,13 @@ class NonRt:
     def _start_modules(self, now_ns: int) -> None:
         """Once the cell moves, or has had its time to: what they load delays nothing of a recovery."""
         if self._parts.modules.started:
+            if not gc.isenabled() and now_ns - self._modules_ns >= LOADED_AFTER_NS:
+                gc.freeze()  # what is there now stays: no need to look through it again and again
+                gc.enable()
             return
         if self._supervision.state.ha in MOVING or now_ns - self._opened.started_ns >= MODULES_AFTER_NS:
             self._parts.modules.start()
-            gc.freeze()  # what is there now stays: no need to look through it again and again
-            gc.enable()
+            self._modules_ns = now_ns
 
     def _keep_spare(self, now_ns: int) -> None:
         """Once the cell runs well: nothing of a recovery is slowed down by making the next one quick."""

@@ -131,14 +131,15 @@ class StateCheckpoint:
 
     # ---- keeping ----
 
-    def keep(self, now_ns: int, status: Any, *, changed: bool = False) -> None:
-        """Take `status` (a safe fs_rt_status) over. `changed`: file it now, not only when it is time."""
+    def keep(self, now_ns: int, status: Any, *, changed: bool = False, core: Any = None) -> None:
+        """Take `status` (a safe fs_rt_status) over. `changed`: file it now, not only when it is time. `core`:
+        the fs_core_status of this moment, if it was read already."""
         record = self._record
         record.written_ns, record.rt_epoch = now_ns, status.epoch
         record.stream, record.axis_count = status.stream, status.axis_count
         for axis in range(min(int(status.axis_count), MAX_AXES)):
             record.position[axis] = status.axes[axis].position
-        task_changed = self._take_task()
+        task_changed = self._take_task(core)
         self._kept_ns = now_ns
         self._write()
         if changed or task_changed or now_ns - self._filed_ns >= self._interval_ns:
@@ -154,15 +155,16 @@ class StateCheckpoint:
         """How far the ledger has come; part of the next pass's record."""
         self._record.ledger_position = position
 
-    def _take_task(self) -> bool:
+    def _take_task(self, core: Any) -> bool:
         try:
-            core = self._store.core_status()
+            core = self._store.core_status() if core is None else core
         except TornRecordError:
             return False
         self._record.core_epoch = core.epoch
-        task = bytes(ffi.buffer(core.task, min(int(core.task_size), TASK_BYTES)))
-        if task == self._task or not task:
+        here = ffi.buffer(core.task, min(int(core.task_size), TASK_BYTES))
+        if here == self._task or not here:
             return False
+        task = bytes(here)
         before, self._task = self._task, task
         fill_task(self._record, task)
         return _coarse(before) != _coarse(task)

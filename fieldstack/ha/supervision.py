@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,7 +69,7 @@ class Supervision:
         self.facts = replace(
             observed,
             requests=parts.desk.requests(),
-            measures=tuple(self._measures(now_ns)),
+            measures=self._measures(now_ns),
             outcomes=self.manager.outcomes(now_ns),
             group_of=parts.ports.cell.group_of,
         )
@@ -94,15 +93,17 @@ class Supervision:
         force = self._parts.force
         return {"file": str(force.file), "sha256": force.digest, "rules": len(force.policy.rows)}
 
-    def _measures(self, now_ns: int) -> Iterator[Measure]:
+    def _measures(self, now_ns: int) -> tuple[Measure, ...]:
         """What all probes know now. A probe that fails is told of once and asked no more."""
+        found: list[Measure] = []
         for probe in self._probes:
             try:
-                yield from probe.measures(now_ns)
+                found += probe.measures(now_ns)
             except Exception as error:
                 self._probes = tuple(one for one in self._probes if one is not probe)
                 what = f"probe {type(probe).__name__} failed and is left out: {error!r}"
                 self._parts.ports.log.append(EventKind.SUPERVISION, severity=Severity.ERROR, what=what)
+        return tuple(found)
 
     def shut_down(self, request: Request) -> None:
         """Decide a shutdown at once, whatever else is going on."""
@@ -142,7 +143,8 @@ class Supervision:
         accepted = self.facts.rt.start_id == self.state.accepted_start
         if status is not None and (agreed or accepted) and not unhealthy(self.facts):
             changed = before.ha is not self.state.ha
-            self._parts.ports.checkpoint.keep(now_ns, status, changed=changed)
+            core = self._parts.ports.monitor.core_status
+            self._parts.ports.checkpoint.keep(now_ns, status, changed=changed, core=core)
 
     def _keep(self, now_ns: int) -> None:
         """What must outlive this process goes to the disk whenever it changes."""

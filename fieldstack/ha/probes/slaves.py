@@ -13,6 +13,8 @@ from fieldstack_rt.datastore.layout import NO_DC
 NS_PER_MS = 1_000_000
 _AL_ERROR = 0x10
 _MAX_SLAVES = 200
+_KINDS = (FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST)
+_YOUNG_MS = min(FACTS[kind].age_ms for kind in _KINDS)
 
 
 class Slaves:
@@ -31,6 +33,8 @@ class Slaves:
         if int(bus.read_ns) != self._read_ns:
             self._read_ns, self._last = int(bus.read_ns), tuple(self._of(bus))
         age_ms = (now_ns - self._read_ns) / NS_PER_MS
+        if age_ms <= _YOUNG_MS:
+            return self._last
         return (one for one in self._last if age_ms <= FACTS[one.fact].age_ms)
 
     def _of(self, bus: Any) -> Iterator[Measure]:

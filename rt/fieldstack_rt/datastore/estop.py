@@ -53,6 +53,9 @@ class EstopState:
         return tuple(source for source in EstopSource if both >> source & 1)
 
 
+_CLEAR = EstopState(0, 0, ())
+
+
 class Estop:
     """The latch in a store's memory. Setting it is one atomic instruction: it can not fail or wait."""
 
@@ -71,6 +74,8 @@ class Estop:
 
     def state(self) -> EstopState:
         word = int(lib.fs_estop_word(self._store))
+        if not word:
+            return _CLEAR
         on_reset, on_recovery = word & 0xFFFFFFFF, word >> 32
         both = on_reset | on_recovery
         notes = tuple(self._note(source) for source in EstopSource if both >> source & 1)

@@ -40,6 +40,7 @@ class DataStore(StoreWords):
         self.adopted = adopted
         self._memory = mapped
         self.raw = ffi.cast("fs_store *", ffi.from_buffer(mapped))
+        self._addresses = {}
         # The parts hold the mapping too: they may outlive this object.
         self.estop = Estop(self.raw, mapped)
         self.cycle_events = EventRing(self.raw.cycle_events, mapped)

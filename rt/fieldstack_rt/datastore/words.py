@@ -12,18 +12,26 @@ class StoreWords:
     """The words of `fs_store` as properties; `raw` is the whole memory as a cffi `fs_store *`."""
 
     raw: Any
+    _addresses: dict[str, Any]
+
+    def _address(self, name: str) -> Any:
+        """Remembered: some words are read many times in a pass."""
+        found = self._addresses.get(name)
+        if found is None:
+            found = self._addresses[name] = ffi.addressof(self.raw, name)
+        return found
 
     def _word64(self, name: str) -> int:
-        return int(lib.fs_load64(ffi.addressof(self.raw, name)))
+        return int(lib.fs_load64(self._address(name)))
 
     def _word32(self, name: str) -> int:
-        return int(lib.fs_load32(ffi.addressof(self.raw, name)))
+        return int(lib.fs_load32(self._address(name)))
 
     def _set64(self, name: str, value: int) -> None:
-        lib.fs_set64(ffi.addressof(self.raw, name), value)
+        lib.fs_set64(self._address(name), value)
 
     def _set32(self, name: str, value: int) -> None:
-        lib.fs_set32(ffi.addressof(self.raw, name), value)
+        lib.fs_set32(self._address(name), value)
 
     # ---- RT ----
 
