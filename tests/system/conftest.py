@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -15,10 +15,9 @@ import pytest
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
-from running_cell import RunningCell, cell_file, running_cell
+from running_cell import RunningCell, StartCell, cell_file, running_cell
 
 _numbers = count()
-StartCell = Callable[..., RunningCell]
 
 
 @pytest.fixture

@@ -316,3 +316,7 @@ def running_cell(
     finally:
         cell.tell_story()
         cell.remove()
+
+
+StartCell = Callable[..., RunningCell]
+"""The fixture `start_cell`: sections of the cell configuration in, a running cell out."""

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import StartCell
 from hook import webhook
-from running_cell import RunningCell, wait_for
+from running_cell import RunningCell, StartCell, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.health.beat import beat_file, read_beat
