@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
+from fieldstack.ha.modules import STARTING
 from fieldstack_rt.instance import Instance
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ STILL_NS = 5_000_000_000
 """A dispatcher makes four rounds a second; without one for this long it hangs."""
 EARLY_LIMIT = 1000
 END_S = 2.0
-_STARTING = "it is being started"
 
 Active = frozenset[tuple[str, str]]
 
@@ -40,7 +40,7 @@ class Alerts:
         self.starts = 0
         self._make = make
         self._maker: threading.Thread | None = None
-        self._refused = _STARTING
+        self._refused = STARTING
         self._early: deque[Event | Active] = deque(maxlen=EARLY_LIMIT)
         self._handover = threading.Lock()
         self._beat = self._beat_ns = 0
@@ -70,7 +70,7 @@ class Alerts:
             self._watch(self.service)
             self.service.restart()
         elif self._maker is None or not self._maker.is_alive():
-            self._refused = _STARTING
+            self._refused = STARTING
             self._maker = threading.Thread(target=self._begin, name="start-alerts", daemon=True)
             self._maker.start()
 

@@ -18,6 +18,9 @@ PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
 MEASURE_NS = 100 * NS_PER_MS
 LOOK_NS = 200 * NS_PER_MS
+GRACE_NS = 10_000 * NS_PER_MS
+"""The first start of a module may take so long before it counts as dead: a busy machine loads it slowly."""
+STARTING = "it is being started"
 SETTLED_NS = 300 * NS_PER_MS
 """A module that has lived for so long after its restart counts as restarted."""
 
@@ -149,7 +152,7 @@ class ThreadModule:
         part = self.part
         if part is not None:
             return part.trouble()
-        return self._refused or "it is being started"
+        return self._refused or STARTING
 
     def tick(self) -> None: ...
 
@@ -172,7 +175,7 @@ class Modules:
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self._modules = {f"module:{module.name}": module for module in modules}
-        self._looked_ns = 0
+        self._looked_ns = self._first_ns = 0
         self._last: tuple[Measure, ...] = ()
         self.started = False
 
@@ -190,14 +193,17 @@ class Modules:
     def measures(self, now_ns: int) -> Iterable[Measure]:
         if not self.started:
             return ()
+        self._first_ns = self._first_ns or now_ns
         if not self._last or now_ns - self._looked_ns >= MEASURE_NS:
-            self._looked_ns, self._last = now_ns, tuple(self._look())
+            self._looked_ns, self._last = now_ns, tuple(self._look(now_ns))
         return self._last
 
-    def _look(self) -> Iterator[Measure]:
+    def _look(self, now_ns: int) -> Iterator[Measure]:
+        early = now_ns - self._first_ns < GRACE_NS
         for subject, module in self._modules.items():
             trouble = module.trouble()
-            yield Measure(FactKind.MODULE_DEAD, subject, float(bool(trouble)), trouble)
+            dead = trouble and not (early and module.starts == 1 and trouble == STARTING)
+            yield Measure(FactKind.MODULE_DEAD, subject, float(bool(dead)), trouble)
 
     def carry(self, action: Action) -> Carried:
         module = self._modules.get(action.subject)

@@ -23,7 +23,7 @@ from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
-from fieldstack.ha.modules import Modules, ProcessModule
+from fieldstack.ha.modules import GRACE_NS, Modules, ProcessModule, ThreadModule
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import RtPhase, Stop
@@ -173,6 +173,25 @@ def test_a_module_process_is_restarted_alone(tmp_path: Path) -> None:
     finally:
         modules.close()
     assert [one.value for one in modules.measures(1000 * MS)] == [1.0]
+
+
+def test_a_module_that_loads_slowly_is_dead_only_after_its_grace() -> None:
+    may_go_on = threading.Event()
+
+    def make() -> Any:
+        assert may_go_on.wait(30)
+        raise ValueError("no such thing")
+
+    modules = Modules((ThreadModule("prediction", make),))
+    assert list(modules.measures(0)) == []
+    modules.start()
+    assert [one.value for one in modules.measures(MS)] == [0.0]
+    assert [one.value for one in modules.measures(MS + GRACE_NS - 1)] == [0.0]
+    assert [one.value for one in modules.measures(MS + GRACE_NS)] == [1.0]
+    may_go_on.set()
+    modules.close()
+    (told,) = modules.measures(2 * GRACE_NS)
+    assert (told.value, "no such thing" in told.detail) == (1.0, True)
 
 
 def test_a_reallocation_is_asked_of_core_and_never_waited_for(tmp_path: Path) -> None:
