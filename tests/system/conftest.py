@@ -50,5 +50,9 @@ def start_cell(instance: Instance, tmp_path: Path) -> Iterator[StartCell]:
 def cell(start_cell: StartCell) -> RunningCell:
     """The demo cell, up and about to move."""
     cell = start_cell()
-    cell.await_operational()
+    try:
+        cell.await_operational()
+    except AssertionError:
+        cell.tell_story()
+        raise
     return cell
