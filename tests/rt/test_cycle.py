@@ -154,6 +154,17 @@ def test_garbage_in_the_ring_does_not_void_the_streams_to_come(cell: RtCell) -> 
 
 
 @pytest.mark.system
+def test_a_damaged_ring_is_mended_while_the_axes_must_stand(cell: RtCell) -> None:
+    cell.store.motion_permit = False
+    _stops_with(cell, Stop.PERMIT)
+    cell.store.raw.setpoints.head = 4455282616021634425
+    wait_for(lambda: cell.store.raw.setpoints.tail == 4455282616021634425, "the ring is empty again")
+    cell.store.motion_permit = True
+    Sway(cell, 1).push(0.2)
+    wait_for(lambda: _state(cell) is StreamState.PLAYING, "the next stream is played")
+
+
+@pytest.mark.system
 def test_an_rt_process_that_ends_before_the_bus_is_up_says_why_and_nothing_else(cell: RtCell) -> None:
     assert cell.stop_rt() == 0
     failed = cell.start_rt("--interface", "no-such-if")

@@ -151,6 +151,7 @@ static uint32_t catch_up(fs_cycle *cycle, uint32_t behind) {
 
 uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
+    fs_setpoint_peek(&cycle->store->setpoints); /* mends a damaged ring also while the axes must stand */
     if (stop != FS_STOP_NONE && stop != FS_STOP_DRY) {
         if (playing) end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
         return 0;
