@@ -106,6 +106,15 @@ def test_wrong_product_missing_and_extra_slaves_stop_before_anything_is_written(
         assert al_states(segment) <= {AlState.INIT, AlState.PREOP}
 
 
+def test_a_wire_that_differs_for_a_moment_is_looked_at_again(segment: RunningSegment) -> None:
+    with Bus(PLAN, segment.interface) as bus:
+        segment.client.cut_cable(2)
+        assert len(bus.find()) == 2
+        segment.client.heal_cable()
+        bus.configure()
+        assert len(bus.read_states()) == len(PLAN.slaves)
+
+
 def test_wrong_revision_and_vendor(segment: RunningSegment) -> None:
     plan = with_slave(with_slave(PLAN, 0, revision=7), 2, vendor=2)
     with Bus(plan, segment.interface) as bus, pytest.raises(TopologyMismatchError) as caught:

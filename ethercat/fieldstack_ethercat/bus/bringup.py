@@ -33,6 +33,8 @@ from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_CO
 from fieldstack_ethercat.bus.states import SlaveState, hint
 from fieldstack_ethercat.wire.al import ERROR, AlState, code_text
 
+SECOND_LOOKS = 2
+"""So often a wire that differs from the plan is looked at again before that is said."""
 LINK_TIMEOUT_NS = 3_000_000_000
 STATE_TIMEOUT_NS = 2_000_000_000
 STATE_POLL_NS = 500_000
@@ -136,9 +138,7 @@ class Bus:
         """
         found = self._found or self.find()
         self._found = ()
-        differences = topology.compare(self.plan.slaves, found)
-        if differences:
-            raise TopologyMismatchError(differences)
+        self._require_planned(found)
         with self._lock:
             self._setup_error = None
             for slave in self.master.slaves:
@@ -148,6 +148,15 @@ class Bus:
                 self._clocks.set_up()
             self._context = self._map()
             self.wait_for_state(AlState.SAFEOP, timeout_ns)
+
+    def _require_planned(self, found: tuple[topology.FoundSlave, ...]) -> None:
+        """A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs."""
+        for _ in range(SECOND_LOOKS):
+            if not topology.compare(self.plan.slaves, found):
+                return
+            found = self.find()
+        if differences := topology.compare(self.plan.slaves, found):
+            raise TopologyMismatchError(differences)
 
     def soem_context(self) -> SoemContext:
         """The addresses for the native cycle. The outputs there are safe until somebody changes them."""
