@@ -7,7 +7,7 @@ from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
-from fieldstack.ha.disturbances import Disturbances, summary
+from fieldstack.ha.event_storms import EventStorms, summary
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt.datastore import DataStore, EstopState, RtEvent
 from fieldstack_rt.datastore.events import describe
@@ -30,7 +30,7 @@ class Observer:
         self._store, self._processes, self._log = store, processes, log
         self._names = names
         self._on_rt_event = on_rt_event
-        self._disturbances = Disturbances()
+        self._storms = EventStorms()
         self._guard = store.guard_status()
         self._latch = store.estop.state()
         self._refused = self._refusals()
@@ -39,7 +39,7 @@ class Observer:
 
     def look(self, now_ns: int) -> None:
         self._drain(now_ns)
-        self._tell_gathered(self._disturbances.due(now_ns))
+        self._tell_gathered(self._storms.due(now_ns))
         self._guard_events()
         self._latch_events()
         self._starts()
@@ -49,13 +49,13 @@ class Observer:
 
     def finish(self) -> None:
         """Before the end: nothing that was seen is kept back."""
-        self._tell_gathered(self._disturbances.take())
+        self._tell_gathered(self._storms.take())
 
     def _drain(self, now_ns: int) -> None:
         for ring in (self._store.cycle_events, self._store.host_events):
             for event in ring.drain(DRAIN_LIMIT):
                 self._on_rt_event(event)
-                if not self._disturbances.keeps(event, now_ns):
+                if not self._storms.keeps(event, now_ns):
                     self._write_down(event)
         refused = self._refusals()
         if refused > self._refused:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldstack.events.kinds import EventKind, Severity, render
-from fieldstack.ha.disturbances import SINGLY, SPAN_NS, Disturbances, summary
+from fieldstack.ha.event_storms import SINGLY, SPAN_NS, EventStorms, summary
 from fieldstack_rt.datastore import RtEvent
 from fieldstack_rt.datastore.layout import EventCode
 
@@ -18,7 +18,7 @@ def event(code: int, t_ns: int = 0, sequence: int = 0) -> RtEvent:
 
 
 def test_a_few_are_told_at_once() -> None:
-    gather = Disturbances()
+    gather = EventStorms()
     for number in range(SINGLY):
         assert not gather.keeps(event(EventCode.FRAME_LOST), number * MS)
         assert not gather.keeps(event(EventCode.WKC_BACK), number * MS)
@@ -26,7 +26,7 @@ def test_a_few_are_told_at_once() -> None:
 
 
 def test_a_storm_is_told_once_a_span() -> None:
-    gather = Disturbances()
+    gather = EventStorms()
     storm = [event(EventCode.FRAME_LOST, number * MS, number) for number in range(200)]
     kept = [one for one in storm if gather.keeps(one, one.t_ns)]
     assert kept == storm[SINGLY:]
@@ -36,7 +36,7 @@ def test_a_storm_is_told_once_a_span() -> None:
 
 
 def test_other_events_are_never_held_back() -> None:
-    gather = Disturbances()
+    gather = EventStorms()
     for number in range(100):
         gather.keeps(event(EventCode.FRAME_LOST), number)
     storms = {EventCode.FRAME_LOST, EventCode.WKC_LOW, EventCode.WKC_BACK, EventCode.LATE_WAKEUP}
@@ -45,7 +45,7 @@ def test_other_events_are_never_held_back() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([3, 4, 5, 6, 7]), st.integers(0, 400 * MS)), max_size=300))
 def test_each_is_told_exactly_once_and_no_later_than_a_span(steps: list[tuple[int, int]]) -> None:
-    gather, now, told, when = Disturbances(), 0, list[int](), dict[int, int]()
+    gather, now, told, when = EventStorms(), 0, list[int](), dict[int, int]()
     for number, (code, gap) in enumerate(steps):
         now += gap
         when[number] = now

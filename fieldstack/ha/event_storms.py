@@ -26,7 +26,7 @@ _NAMES: dict[int, str] = {
 }
 
 
-class Disturbances:
+class EventStorms:
     """Pure: events and times in (CLOCK_MONOTONIC, ns), what is to be told now out."""
 
     def __init__(self) -> None:
