@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import CONFIG, RunningCell, wait_for
+from running_cell import CONFIG, RunningCell, StartCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.control_client import ask
@@ -62,21 +62,24 @@ def test_the_policy_is_replaced_as_a_whole_or_not_at_all(cell: RunningCell, tmp_
     assert nonrt_status(cell)["policy"]["file"] == str(file)
 
 
-def test_a_spent_budget_waits_for_a_persons_ack_and_remembers_who(cell: RunningCell) -> None:
-    cell.await_operational()
+def test_a_rule_may_wait_for_a_persons_ack_and_remembers_who(start_cell: StartCell, tmp_path: Path) -> None:
+    def look_at_core(policy: dict[str, Any]) -> None:
+        asks = {"action": "AWAIT_MANUAL", "until": "ack"}
+        rule = {"name": "look-at-core", "fact": "process_dead", "subject": "fieldstack-core"}
+        policy["rules"].append(rule | {"actions": [asks], "clear": {"when": "gone"}})
+
+    cell = start_cell(policy=policy_file(tmp_path, look_at_core))
+    cell.await_motion()
     since = cell.last_event()
-    allowed = nonrt_status(cell)["budgets"]["fieldstack-core"]["allowed"]
-    for _ in range(allowed + 1):
-        cell.await_snapshot(lambda s: s["core"]["state"] == "running", "Core runs")
-        os.kill(cell.pid("core"), signal.SIGKILL)
-        cell.await_passes(10)
+    os.kill(cell.pid("core"), signal.SIGKILL)
     cell.await_ha("MANUAL_INTERVENTION")
-    nobody = ask(cell.instance, "ack", by="", note="")
-    assert not nobody.accepted
-    cell.command("ack", "--by", "Ann", "--note", "new memory module")
+    assert not ask(cell.instance, "ack", by="", note="").accepted
+    acknowledged = cell.command("ack", "--by", "Ann", "--note", "new memory module")
+    assert acknowledged.returncode == 0, acknowledged.stderr
     told = cell.await_event(since, EventKind.OPERATOR_REQUEST, request="ack")
     assert told.data["by"] == "Ann"
     assert "new memory module" in told.data["outcome"]
+    cell.await_motion()
 
 
 def test_a_reset_tells_which_drive_stays_in_fault(cell: RunningCell) -> None:
