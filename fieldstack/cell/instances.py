@@ -35,15 +35,31 @@ class InstanceView:
 
 def instances(shared: Path = SHARED_MEMORY) -> Iterator[InstanceView]:
     """Every instance that this user can see, by name."""
+    for instance in _named(shared):
+        if (view := _look(instance)) is not None:
+            yield view
+
+
+def cell_on(interface: str, shared: Path = SHARED_MEMORY) -> str | None:
+    """The instance whose RT process has this interface, if any that this user may look at."""
+    for instance in _named(shared):
+        try:
+            snapshot = StatusSource(instance).take()
+        except (StoreError, OSError):
+            continue
+        if snapshot.cell == "up" and snapshot.bus.interface == interface and snapshot.rt.alive:
+            return instance.name
+    return None
+
+
+def _named(shared: Path) -> Iterator[Instance]:
     names = {file.name.removeprefix(PREFIX) for file in shared.glob(f"{PREFIX}*")}
     names |= {file.parent.name for file in Instance().runtime_dir.parent.glob("*/up.json")}
     for name in sorted(names):
         try:
-            instance = Instance(name)
+            yield Instance(name)
         except InstanceNameError:
             continue  # something else, for example the spool of an event log
-        if (view := _look(instance)) is not None:
-            yield view
 
 
 def _look(instance: Instance) -> InstanceView | None:

@@ -77,7 +77,7 @@ def scan(
 
 
 def _refuse_beside_a_cell(interface: str | None) -> None:
-    from fieldstack.cell.running import cell_on
+    from fieldstack.cell.instances import cell_on
 
     if interface is not None and (name := cell_on(interface)) is not None:
         raise UsageError(
