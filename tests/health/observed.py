@@ -67,7 +67,7 @@ def shot(**changes: Any) -> Snapshot:
 
 
 THREAD = CycleThread(99, "SCHED_FIFO", 80, (3,), 40_000, 30_000)
-SETUP = SetupView(THREAD, True, (3,), (3,), "madvise", {3: "performance"}, 2, 0, -1, 1_000_000, 0)
+SETUP = SetupView(THREAD, True, (3,), (3,), "madvise", {3: "performance"}, 2, 0, -1, 1_000_000, 0, 0)
 CLOCK = ClockView(0, 0.0, 0, 0, True, 0.01, 1.8e9)
 DISK = DiskView("state", "/s", 0.2, 1 << 30, 0.1, False)
 

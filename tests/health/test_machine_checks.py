@@ -27,6 +27,7 @@ from fieldstack.health.sources.setup import SetupSource, cpu_list
         ("rt-isolation", replace(SETUP, nohz_full=(1, 2)), "CPU 3 is not in nohz_full"),
         ("rt-kernel", replace(SETUP, kernel_realtime=False), "no PREEMPT_RT"),
         ("rt-kernel", replace(SETUP, rt_runtime_us=950_000), "950000 of 1000000 us"),
+        ("rt-kernel", replace(SETUP, fair_server_us=50_000), "50000 us of each second"),
         ("rt-power", replace(SETUP, governors={3: "powersave"}), "governor powersave"),
         ("rt-power", replace(SETUP, idle_latency_us=300, dma_latency_us=None), "takes 300 us"),
         ("rt-power", replace(SETUP, throttled_ns=NOW - 60 * S), "throttled for heat"),
@@ -91,6 +92,8 @@ def fake_machine(root: Path) -> None:
         "sys/kernel/realtime": "1",
         "proc/sys/kernel/sched_rt_runtime_us": "-1",
         "proc/sys/kernel/sched_rt_period_us": "1000000",
+        "sys/kernel/debug/sched/fair_server/cpu2/runtime": "90000000",
+        "sys/kernel/debug/sched/fair_server/cpu3/runtime": "50000000",
         f"proc/{os.getpid()}/task/{os.getpid()}/status": (
             "VmLck:\t 512 kB\nVmRSS:\t 900 kB\nCpus_allowed_list:\t3\n"
         ),
@@ -112,6 +115,7 @@ def test_the_set_up_is_read_from_proc_and_sys(tmp_path: Path) -> None:
     assert (view.governors, view.idle_latency_us) == ({3: "powersave"}, 30)
     assert (view.transparent_huge_pages, view.rt_runtime_us, view.dma_latency_us) == ("madvise", -1, None)
     assert (view.throttle_count, view.throttled_ns) == (4, 0)
+    assert view.fair_server_us == 50_000
     (tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count").write_text("5\n")
     assert source.look().throttled_ns > 0
 

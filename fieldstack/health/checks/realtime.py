@@ -119,6 +119,11 @@ class KernelCheck(SetupCheck):
                 f"real-time tasks may have {limit} of {value.rt_period_us} us",
                 "sysctl kernel.sched_rt_runtime_us=-1",
             )
+        if value.fair_server_us:
+            verdict.add(
+                f"ordinary tasks may take {value.fair_server_us} us of each second of the cycle's CPU",
+                "write 0 to /sys/kernel/debug/sched/fair_server/cpuN/runtime",
+            )
         return verdict.finding("PREEMPT_RT, without a limit for real-time tasks")
 
 

@@ -48,9 +48,16 @@ class SetupSource:
             dma_latency_us=self._dma_limit(),
             rt_runtime_us=_number(self._proc / "sys/kernel/sched_rt_runtime_us"),
             rt_period_us=_number(self._proc / "sys/kernel/sched_rt_period_us"),
+            fair_server_us=self._fair_server(mine),
             throttle_count=throttles,
             throttled_ns=self._throttled[1],
         )
+
+    def _fair_server(self, cpus: tuple[int, ...]) -> int | None:
+        """Only where debugfs is there and this process may read it."""
+        folder = self._sys / "kernel/debug/sched/fair_server"
+        found = [runtime for cpu in cpus if (runtime := _number(folder / f"cpu{cpu}/runtime")) is not None]
+        return max(found) // 1000 if found else None
 
     def _online(self, cpus: Path) -> tuple[int, ...]:
         return cpu_list(_text(cpus / "online"))

@@ -22,7 +22,7 @@ static const uint64_t IDLE_NS = 1000000;            /* between looks while there
 static const uint64_t SHORTEST_OBSERVATION_NS = 100000;
 static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycle; more is a failure */
 static const uint32_t PLAN_READ_ATTEMPTS = 1000;
-static const uint32_t MOST_EXCUSED = 50;            /* in a row: a CPU that stands longer is a failure too */
+static const uint64_t EXCUSED_NS = 70000000;        /* at a stretch: a CPU that stands longer is a failure too */
 static const int32_t HIGHEST_PRIORITY = 98;
 static const uint64_t LIFE_CLAIM_NS = 200000;       /* a try at nonrt_lock; one a look while a predecessor has it */
 
@@ -219,6 +219,11 @@ static int should_beat(const fs_guard *guard) {
     return phase == FS_RT_CYCLING || phase > FS_RT_STOPPED;
 }
 
+static uint32_t most_excused(const fs_guard *guard) {
+    uint64_t cycle_ns = guard->plan.cycle_time_ns;
+    return cycle_ns ? (uint32_t)(EXCUSED_NS / cycle_ns) : 0;
+}
+
 /* Each call is one observation that lasted a cycle at least, so a stalled guard or machine counts as one. */
 static int silent(fs_guard *guard) {
     uint64_t beat = fs_load64(&guard->store->rt_beat);
@@ -229,7 +234,7 @@ static int silent(fs_guard *guard) {
         guard->status.last_progress_ns = fs_now_ns();
         return 0;
     }
-    if (guard->quiet && !fs_witness_answered(&guard->witness) && guard->excused_row < MOST_EXCUSED) {
+    if (guard->quiet && !fs_witness_answered(&guard->witness) && guard->excused_row < most_excused(guard)) {
         guard->excused_row++; /* nothing at all has run on RT's CPU since the last look */
         guard->status.excused++;
         return 0;
