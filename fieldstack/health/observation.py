@@ -109,7 +109,7 @@ class SetupView:
     rt_runtime_us: int | None
     rt_period_us: int | None
     fair_server_us: int | None
-    """What ordinary tasks may take of each second of the cycle's CPU from real-time ones (since Linux 6.12)."""
+    """What ordinary tasks may take of each second of the cycle's CPU from real-time ones (Linux 6.12 on)."""
     throttle_count: int | None
     throttled_ns: int = 0
     """When `throttle_count` last grew."""
