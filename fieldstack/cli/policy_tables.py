@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from fieldstack.ha.measures import BUILT_IN, FACTS, Over
 from fieldstack.ha.policy import FailoverPolicy
@@ -22,20 +23,17 @@ def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
         caption="stop: stopping actions are confirmed; done: all are, or escalate; end: escalations, too",
         box=None,
         header_style="bold",
+        padding=(0, 1, 0, 0),
     )
-    for name in ("rule", "fact of subject", "actions"):
-        table.add_column(name)
+    table.add_column("rule", overflow="fold")
     for name in ("seen", "stop", "ordered", "done", "end", "target"):
         table.add_column(name, justify="right", no_wrap=True)
     for case in cases:
         rule = policy.rule(case.rule)
         numbers = (case.detection, case.stopped, case.ordered, case.confirmed, case.escalated, case.target)
-        table.add_row(
-            case.rule,
-            f"{rule.fact} of {rule.subject}",
-            ", ".join(order.action for order in rule.actions) or "-",
-            *(duration(number) for number in numbers),
-        )
+        actions = ", ".join(order.action for order in rule.actions) or "-"
+        what = Text(f"\n{rule.fact} of {rule.subject}: {actions}", "dim")
+        table.add_row(Text(case.rule) + what, *(duration(number) for number in numbers))
     return table
 
 
