@@ -168,9 +168,9 @@ def _latency(latency: Latency) -> str:
 
 def _axes(snapshot: Snapshot) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("axis", header_style=DIM)
-    for column in ("position", "velocity", "torque"):
-        table.add_column(column, justify="right", header_style=DIM, min_width=11, no_wrap=True)
+    table.add_column("axis", header_style=DIM, no_wrap=True)
+    for column, width in (("position", 11), ("velocity", 11), ("torque", 8)):
+        table.add_column(column, justify="right", header_style=DIM, min_width=width, no_wrap=True)
     for column in ("state", "drive", "0x6041", "trouble"):
         table.add_column(column, header_style=DIM, no_wrap=column != "trouble")
     for axis in snapshot.axes:

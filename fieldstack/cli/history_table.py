@@ -15,9 +15,10 @@ def history_table(history: dict[str, Any]) -> Table | None:
     processes: dict[str, Any] = history.get("processes", {})
     if not processes:
         return None
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for number, column in enumerate(COLUMNS):
-        table.add_column(column, header_style="dim", justify="right" if number else "left")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column(COLUMNS[0], header_style="dim", no_wrap=True)
+    for column in COLUMNS[1:]:
+        table.add_column(column, header_style="dim", justify="right")
     for name, one in processes.items():
         known, delay, misses = one["detection_ms"], one["delay_ms"], one["misses"]
         failures = ", ".join(f"{count} {kind}" for kind, count in one["detections"].items()) or "none"

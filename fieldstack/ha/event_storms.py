@@ -15,7 +15,7 @@ from fieldstack_rt.datastore.events import describe
 from fieldstack_rt.datastore.layout import EventCode
 
 SPAN_NS = 1_000_000_000
-SINGLY = 5
+SINGLY = 2
 """So many events of a code are told singly within one span."""
 
 _NAMES: dict[int, str] = {
