@@ -10,7 +10,7 @@ from fieldstack.cell.snapshot import Clock, Snapshot, wall_text
 from fieldstack.events.reader import EventReader
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_rt.datastore import DataStore, StoreError, StoreMissingError
+from fieldstack_rt.datastore import DataStore, StoreMissingError
 from fieldstack_rt.instance import Instance
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
@@ -27,7 +27,7 @@ class StatusSource:
         self._plan_stamp: int | None = None
 
     def take(self) -> Snapshot:
-        """The state now. Raises LayoutMismatchError: the cell is of another version."""
+        """The state now. LayoutMismatchError: of another version; StoreForbiddenError: of another user."""
         clock = Clock.read()
         store = self._current()
         self._refresh_plan()
@@ -79,13 +79,3 @@ class StatusSource:
             return snapshot.down(self._instance, clock, since=None, note=note)
         since = wall_text(last[0].wall_ns / 1e9)
         return snapshot.down(self._instance, clock, since=since, note=f"last event: {last[0].text}")
-
-
-def attach(instance: Instance) -> DataStore:
-    """The store of a cell that is up. Raises StoreError."""
-    try:
-        return DataStore.attach(instance)
-    except PermissionError as error:
-        raise StoreError(
-            f"no permission to use the shared memory {instance.shm_name}: run as the cell's user, or as root"
-        ) from error

@@ -129,10 +129,10 @@ def estop(
 
         fieldstack estop --reason "guard door open"
     """
-    from fieldstack.cell.status import attach
     from fieldstack.cli.estop import raise_estop
+    from fieldstack_rt.datastore import DataStore
 
-    outcome = raise_estop(attach(instance_of(instance)), reason)
+    outcome = raise_estop(DataStore.attach(instance_of(instance)), reason)
     typer.echo(outcome.text, err=not outcome.obeyed)
     raise typer.Exit(ExitCode.OK if outcome.obeyed else ExitCode.NOT_RUNNING)
 

@@ -125,9 +125,9 @@ class Spool:
 
 
 def exists(name: str) -> bool:
-    """Whether a spool of that name was left behind."""
+    """Whether a spool of that name was left behind by this user."""
     try:
         posix_ipc.SharedMemory(name).close_fd()
-    except posix_ipc.ExistentialError:
+    except (posix_ipc.ExistentialError, posix_ipc.PermissionsError):
         return False
     return True

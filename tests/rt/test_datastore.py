@@ -20,7 +20,9 @@ from fieldstack_rt.datastore import (
     EventCode,
     LayoutMismatchError,
     StoreBusyError,
+    StoreForbiddenError,
     StoreMissingError,
+    memory,
 )
 from fieldstack_rt.datastore import layout as mirrored
 from fieldstack_rt.datastore.events import describe
@@ -75,6 +77,19 @@ def test_a_damaged_reaction_reads_as_the_default(store: DataStore) -> None:
 def test_it_is_for_owner_and_group_alone(store: DataStore) -> None:
     mode = Path(f"/dev/shm{store.instance.shm_name}").stat().st_mode
     assert mode & 0o777 == 0o660
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_users_is_refused_with_its_owner_named(store: DataStore) -> None:
+    name = store.instance.shm_name
+    os.chmod(f"/dev/shm{name}", 0o600)  # nor is it the group's
+    os.seteuid(65534)
+    try:
+        for use in (memory.attach, memory.create, memory.check_free, memory.unlink):
+            with pytest.raises(StoreForbiddenError, match=r"of user root, .* take another --instance"):
+                use(name)
+    finally:
+        os.seteuid(0)
 
 
 def test_a_restarted_owner_adopts_what_is_there(store: DataStore) -> None:

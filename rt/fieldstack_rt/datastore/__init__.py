@@ -4,6 +4,7 @@ from fieldstack_rt.datastore.errors import (
     LayoutMismatchError,
     StoreBusyError,
     StoreError,
+    StoreForbiddenError,
     StoreMissingError,
     TornRecordError,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "SetpointRing",
     "StoreBusyError",
     "StoreError",
+    "StoreForbiddenError",
     "StoreMissingError",
     "TornRecordError",
 ]

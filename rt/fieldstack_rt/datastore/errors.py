@@ -29,6 +29,19 @@ class StoreUnfinishedError(StoreMissingError):
         )
 
 
+class StoreForbiddenError(StoreError, PermissionError):
+    """The shared memory is another user's. `owner`: that user's name or id, empty if it is not known."""
+
+    def __init__(self, name: str, owner: str) -> None:
+        whose = f"of user {owner}" if owner else "of another user"
+        super().__init__(
+            f"shared memory {name} is {whose}, and this user may not use it: a cell of that name runs, "
+            "or was left behind. Become that user (`sudo`), or a member of that memory's group, "
+            "or take another --instance"
+        )
+        self.name, self.owner = name, owner
+
+
 class LayoutMismatchError(StoreError):
     """The shared memory was made by another version of Fieldstack, or is no Fieldstack memory at all."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import pwd
 from typing import Any
 
 import posix_ipc
@@ -12,6 +13,7 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.errors import (
     LayoutMismatchError,
     StoreBusyError,
+    StoreForbiddenError,
     StoreMissingError,
     StoreUnfinishedError,
 )
@@ -41,6 +43,15 @@ def _open(name: str, *, read_only: bool = False) -> posix_ipc.SharedMemory:
         return posix_ipc.SharedMemory(name, read_only=read_only)
     except posix_ipc.ExistentialError:
         raise StoreMissingError(name) from None
+    except posix_ipc.PermissionsError:
+        raise StoreForbiddenError(name, _owner(name)) from None
+
+
+def _owner(name: str) -> str:
+    try:
+        return pwd.getpwuid(os.stat(f"/dev/shm/{name.lstrip('/')}").st_uid).pw_name  # noqa: S108 - its place
+    except (OSError, KeyError):
+        return ""
 
 
 def _header_of(memory: mmap.mmap) -> Any:
@@ -73,6 +84,7 @@ def attach(name: str, *, read_only: bool = False) -> mmap.mmap:
 
     Raises:
         StoreMissingError: there is none, or it is still being made (StoreUnfinishedError).
+        StoreForbiddenError: it is another user's.
         LayoutMismatchError: it is of another version, or damaged.
     """
     shared = _open(name, read_only=read_only)
@@ -150,3 +162,5 @@ def unlink(name: str) -> None:
         posix_ipc.unlink_shared_memory(name)
     except posix_ipc.ExistentialError:
         return
+    except posix_ipc.PermissionsError:
+        raise StoreForbiddenError(name, _owner(name)) from None
