@@ -7,7 +7,7 @@
 #define TWO_PI 6.283185307179586
 #define STANDSTILL_REV_S 0.05
 #define RAMP_PATIENCE_S 2.0 /* a motor that still turns so long after its ramp is given up on */
-#define EXTRAPOLATED_PERIODS 3.0 /* missed setpoints that are bridged before the drive slows down by itself */
+#define EXTRAPOLATED_PERIODS 20.0 /* missed setpoints that are bridged before the drive slows down by itself */
 #define INTEGRATOR_DEAD_BAND 100.0 /* counts/s; keeps friction and integrator from hunting at standstill */
 
 double servo_abs(double value) { return value < 0.0 ? -value : value; }
