@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from fieldstack.cell.processes import by_systemd, same_process
 from fieldstack.cell.record import held_in, read_record_in
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
-from fieldstack_rt.instance import Instance, InstanceNameError
+from fieldstack_rt.instance import Instance, InstanceNameError, runtime_root
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
@@ -69,7 +69,7 @@ def _look(instance: Instance) -> InstanceView | None:
         return InstanceView(instance.name, "unreadable", 0, {}, orphaned=False, note=str(error))
     views = (("nonrt", snapshot.nonrt), ("rt", snapshot.rt), ("core", snapshot.core))
     processes = {name: view.pid for name, view in views if view.alive and view.pid}
-    folder = _runtime_dir(instance, list(processes.values()))
+    folder = folder_of(instance, list(processes.values()))
     record = read_record_in(folder)
     up = record.pid if record is not None and held_in(folder) else 0
     if record is not None:
@@ -84,17 +84,15 @@ def _look(instance: Instance) -> InstanceView | None:
     return InstanceView(instance.name, state, up, processes, orphaned, note)
 
 
-def _runtime_dir(instance: Instance, pids: list[int]) -> Path:
-    """Where its processes were told to keep their files; else where this process would."""
+def folder_of(instance: Instance, pids: Iterable[int]) -> Path:
+    """Where these processes of it keep their files, by their own environment; else where this one would."""
     for pid in pids:
         try:
-            content = Path(f"/proc/{pid}/environ").read_bytes()
+            content = Path(f"/proc/{pid}/environ").read_text(errors="replace")
         except OSError:
             continue
-        for entry in content.split(b"\0"):
-            name, _, value = entry.partition(b"=")
-            if name == _RUNTIME.encode():
-                return Path(value.decode(errors="replace")) / instance.name
+        pairs = (entry.partition("=") for entry in content.split("\0"))
+        return runtime_root({name: value for name, _, value in pairs}) / instance.name
     return instance.runtime_dir
 
 

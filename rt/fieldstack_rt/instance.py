@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +27,13 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _runtime_root() -> Path:
+def runtime_root(environment: Mapping[str, str] = os.environ) -> Path:
     """FIELDSTACK_RUNTIME_DIR, else /run/fieldstack, else a folder of the user's own."""
-    if chosen := os.environ.get("FIELDSTACK_RUNTIME_DIR"):
+    if chosen := environment.get("FIELDSTACK_RUNTIME_DIR"):
         return Path(chosen)
     if _writable(Path("/run/fieldstack")) or _writable(Path("/run")):
         return Path("/run/fieldstack")
-    if user := os.environ.get("XDG_RUNTIME_DIR"):
+    if user := environment.get("XDG_RUNTIME_DIR"):
         return Path(user) / "fieldstack"
     return Path(f"/tmp/fieldstack-{os.getuid()}/run")  # noqa: S108 - made with mode 0700
 
@@ -77,7 +78,7 @@ class Instance:
     @property
     def runtime_dir(self) -> Path:
         """Sockets, pid files, the validated bus plan: gone after a reboot."""
-        return _runtime_root() / self.name
+        return runtime_root() / self.name
 
     @property
     def state_dir(self) -> Path:
