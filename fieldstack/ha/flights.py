@@ -73,8 +73,10 @@ def _fail(draft: Draft, flight: Flight, why: str) -> None:
         return
     cause = f"{flight.order.action} of {flight.subject} {why}; it was ordered because: {draft.cause(key)}"
     if key not in draft.episodes and any(one.action in EFFECTS for one in flight.order.on_failure):
-        key = Key(UNCONFIRMED, flight.subject)
-        draft.episodes[key] = Episode(key, draft.now_ns, cause, ClearWhen.RESET)
+        key = Key(
+            UNCONFIRMED, flight.subject
+        )  # one that counts already keeps its effects and the person's word
+        draft.episodes.setdefault(key, Episode(key, draft.now_ns, cause, ClearWhen.RESET))
     for order in flight.order.on_failure:
         launch(draft, Waiting(key, order, place=-1), cause)
 

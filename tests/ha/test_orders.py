@@ -11,8 +11,8 @@ from script import SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.actions import ActionOutcome
+from fieldstack.ha.facts import BusFacts, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.facts import RequestKind
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.policy.fits import require_targets
@@ -42,6 +42,25 @@ def test_an_action_after_others_waits_until_they_are_confirmed() -> None:
     told = cell.state.flights[0].id
     cell.facts = replace(cell.facts, outcomes=(ActionOutcome(told, True, "told"),))
     assert cell.later().kinds == [A.RESTART_MODULE]
+
+
+def test_a_second_unconfirmed_stop_does_not_end_the_wait_for_a_person() -> None:
+    """Two rules that are gone again, each with an order that nobody confirms: one entry stands for both."""
+    cell = Script()
+    cell.unanswered |= {A.SAFE_MODE_ENTER, A.EMERGENCY_STOP}
+    cell.rt(C.STARTING).later(1).later(600)
+    assert cell.rules() == {"action-unconfirmed"}
+    cell.rt(C.RUNNING)
+    cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=9, expected_wkc=14, bad_row=900))
+    assert cell.later(600).ha is HaState.MANUAL_INTERVENTION
+    assert "working-counter-lost" in cell.rules()
+    cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=14, expected_wkc=14))
+    cell.later(1)
+    cell.rt(C.NEVER_SEEN)
+    cell.facts = replace(cell.facts, bus=BusFacts())
+    for _ in range(5):
+        assert cell.later(600).ha is HaState.MANUAL_INTERVENTION
+    assert cell.asks(RequestKind.RESET).later().ha is not HaState.MANUAL_INTERVENTION
 
 
 def test_what_comes_after_a_failed_action_is_not_done() -> None:
