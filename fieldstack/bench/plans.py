@@ -8,7 +8,7 @@ from pathlib import Path
 from fieldstack.cell import locations
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
-from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan, SlavePlan
+from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan, GroupPlan, SlavePlan
 from fieldstack_ethercat.segment.devices import VENDOR_ID, Device, parse_devices
 
 
@@ -37,6 +37,7 @@ def plan_for(devices: str, cycle_us: int, file: Path | None = None) -> BusPlan:
         receive_timeout_us=min(base.receive_timeout_us, cycle_us // 2),
         slaves=tuple(slaves),
         axes=tuple(axes),
+        groups=(GroupPlan("all", tuple(range(len(axes))), tuple(range(len(slaves))), True, ()),),
     )
 
 

@@ -17,6 +17,7 @@ def test_thirty_two_drives_have_thirty_two_axes() -> None:
     assert [slave.position for slave in plan.slaves] == list(range(32))
     assert [axis.slave for axis in plan.axes] == list(range(32))
     assert len({slave.name for slave in plan.slaves}) == 32
+    assert [group.axes for group in plan.groups] == [tuple(range(32))]  # RT refuses an axis without a group
     assert BusPlan.from_json(plan.to_json()) == plan
 
 
