@@ -7,6 +7,7 @@ with complete access. What is written is checked against the dictionary and agai
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -174,7 +175,7 @@ def _bits(entries: tuple[MappedEntry, ...]) -> int:
     return sum(bits for _, _, bits in entries)
 
 
-class _ListRules(ObjectRules):
+class _ListRules(ObjectRules, ABC):
     """Entries may be written while subindex 0 is zero; writing their number puts them into use."""
 
     resizable = True
@@ -193,11 +194,11 @@ class _ListRules(ObjectRules):
         elif value:
             self.check_value(int(value))
 
-    def check_value(self, value: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def check_value(self, value: int) -> None: ...
 
-    def check_use(self, values: list[int]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def check_use(self, values: list[int]) -> None: ...
 
 
 class _MappingRules(_ListRules):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from fieldstack.health.observation import MemoryView, Observation, Sample
 from fieldstack.health.result import CheckResult, Finding, failed
 
 
-class SampleCheck:
+class SampleCheck(ABC):
     """`judge` sees a fresh value; `blind` says what not seeing it means."""
 
     name: str
@@ -23,8 +24,9 @@ class SampleCheck:
             finding = self.judge(sample.value, now_ns)
         return CheckResult(self.name, finding, sample.age_s(now_ns))
 
+    @abstractmethod
     def judge(self, value: Any, now_ns: int) -> Finding:
-        raise NotImplementedError
+        """What a fresh value means."""
 
     def blind(self, trouble: str) -> Finding:
         return failed(trouble)
@@ -35,5 +37,5 @@ class MemoryCheck(SampleCheck):
 
     source = "memory"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
-        raise NotImplementedError
+    @abstractmethod
+    def judge(self, value: MemoryView, now_ns: int) -> Finding: ...

@@ -5,6 +5,7 @@ None of these fails: a cell whose machine is not set up runs, only later now and
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from fieldstack.health.checks.base import SampleCheck
@@ -18,8 +19,8 @@ THROTTLE_REMEMBERED_NS = 600 * NS_PER_S
 class SetupCheck(SampleCheck):
     source = "setup"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
-        raise NotImplementedError
+    @abstractmethod
+    def judge(self, value: SetupView, now_ns: int) -> Finding: ...
 
     def blind(self, trouble: str) -> Finding:
         return warned(trouble)
