@@ -7,6 +7,7 @@ clocks behind it follow. That datagram does not count in the working counter.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from fieldstack_ethercat.wire.registers import Register
 MEASUREMENTS = 3
 HALF_RANGE = 1 << 31
 ALL_64_BITS = (1 << 64) - 1
+LOOP = struct.Struct("<IHh")
+"""0x092C to 0x0933: difference, speed counter start and difference. Writing the start resets the others."""
 
 
 class ClockBus(Protocol):
@@ -35,6 +38,8 @@ class Clocks:
         self._bus, self._master, self._view, self._plan = bus, master, view, plan
         self._stale: set[int] = set()
         """Slaves that were away: what their clocks show now is not known."""
+        self._leads_freely = False
+        """Whether the reference's own control loop was seen at rest since it leads."""
         self.positions: tuple[int, ...] = ()
         """Slaves that have a clock, in the order of the cable."""
 
@@ -79,7 +84,7 @@ class Clocks:
         Without this the clocks behind a reference that is gone would follow a time that stands still.
         `answering`: positions of the slaves that answer now. Returns the positions that were aligned.
         """
-        if not self._stale and len(answering) == len(self._plan.slaves):
+        if self._leads_freely and not self._stale and len(answering) == len(self._plan.slaves):
             return ()
         self._stale.update(position for position in self.positions if position not in answering)
         here = [position for position in self.positions if position in answering]
@@ -93,12 +98,31 @@ class Clocks:
         aligned = tuple(p for p in here if p in self._stale and self._align(p, trusted[0]))
         self._stale.difference_update(aligned)
         self._lead(next(position for position in here if position not in self._stale))
+        self._leads_freely = self._leads_freely or self._release(self.reference)
         return aligned
 
     def _lead(self, position: int) -> None:
         """The cycle thread reads this word for each frame; writing it is one store."""
         if position != self.reference:
             self._view.group().dc_next = position + 1
+            self._leads_freely = False
+
+    def _release(self, position: int) -> bool:
+        """Put the leader's control loop to rest; whether it was found so.
+
+        A clock that followed keeps its last correction when it leads. What it followed may have been a time
+        that stood still or, in front of another leader, the time of one cycle before: then that correction is
+        at its limit, and the clocks behind can not keep up. Frames of before may still be on their way, so it
+        is looked at again.
+        """
+        loop = self._bus.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, LOOP.size)
+        if loop is None:
+            return False
+        difference, speed, correction = LOOP.unpack(loop)
+        if difference == 0 and correction == 0:
+            return True
+        self._bus.write_register(position, Register.DC_SPEED_COUNTER_START, speed.to_bytes(2, "little"))
+        return False
 
     def _align(self, position: int, leader: int) -> bool:
         """Offset and delay from one frame that both saw, then the control loop begins anew."""
