@@ -134,15 +134,20 @@ class RtCell:
 
 @contextlib.contextmanager
 def rt_cell(
-    instance: Instance, *, threshold_cycles: int = 5, own_nonrt: bool = False, groups: str = ""
+    instance: Instance,
+    *,
+    threshold_cycles: int = 5,
+    own_nonrt: bool = False,
+    groups: str = "",
+    lost_cycles_limit: int = 50,
 ) -> Iterator[RtCell]:
     """A cell with one RT process, free to move. `own_nonrt`: its Non-RT side is a process, to be killed.
 
     `groups`: YAML of axis groups, to be added to the bus configuration.
     """
     bus = BusConfig.from_text(CONFIG.read_text(encoding="utf-8") + groups)
-    # A host that takes the CPU away for some cycles is not what these tests are about.
-    plan = replace(bus.to_plan(), lost_cycles_limit=50)
+    # A host that takes the CPU away for some cycles is not what most of these tests are about.
+    plan = replace(bus.to_plan(), lost_cycles_limit=lost_cycles_limit)
     instance.plan_file.write_text(plan.to_json())
     with running_segment() as segment:
         store = DataStore.create(instance)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_ethercat.bus.plan import AxisPlan
 from fieldstack_ethercat.testing.motion_trace import check_smooth
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode
@@ -54,6 +55,33 @@ class Sway:
         positions = [round(s + a * away) for s, a in zip(self._start, self._amplitude, strict=True)]
         velocities = [round(a * speed) for a in self._amplitude]
         return self._cell.store.setpoints.push(self._stream, positions, velocities, b"\x05", last=last)
+
+
+class Dash:
+    """All axes speed up together in 0.2 s, nearly to their limits, and go on so for up to 0.4 s."""
+
+    def __init__(self, cell: RtCell, stream: int) -> None:
+        self._cell, self._stream = cell, stream
+        status = cell.store.rt_status()
+        self._start = [int(status.axes[i].target) for i in range(len(cell.plan.axes))]
+        self.speeds = [dash_speed(axis, at) for axis, at in zip(cell.plan.axes, self._start, strict=True)]
+
+    def push(self) -> None:
+        away_s, pace = 0.0, 0.0
+        for _ in range(round(0.6 / DT)):
+            pace = min(1.0, pace + DT / 0.2)
+            away_s += pace * DT
+            positions = [round(s + v * away_s) for s, v in zip(self._start, self.speeds, strict=True)]
+            velocities = [round(v * pace) for v in self.speeds]
+            while not self._cell.store.setpoints.push(self._stream, positions, velocities, b"\x05"):
+                time.sleep(0.01)
+
+
+def dash_speed(axis: AxisPlan, at: int) -> float:
+    """To the side with more room, so fast that the room is enough."""
+    up, down = axis.position_max_counts - at, at - axis.position_min_counts
+    speed = min(0.85 * axis.velocity_max_counts_s, 0.9 * max(up, down) / 0.5)
+    return speed if up > down else -speed
 
 
 def _state(cell: RtCell) -> StreamState:
@@ -113,6 +141,28 @@ def test_a_stall_leaves_out_the_motion_of_its_time(cell: RtCell) -> None:
     assert (after.stream, StreamState(after.stream_state)) == (1, StreamState.PLAYING)
     assert skipped >= 5 * 10
     assert taken == cycles + skipped
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("stall_s", [0.03, 0.06])
+def test_a_stall_beyond_the_limit_stops_the_axes_from_where_they_are(
+    instance: Instance, stall_s: float
+) -> None:
+    """What the drives did meanwhile is not known. A target that goes on to where the stream is by now, or
+    slows down from where it was, would be a jump: a fault (0x8611) until a person resets it."""
+    with rt_cell(instance, lost_cycles_limit=20) as cell:
+        dash = Dash(cell, 1)
+        pushing = threading.Thread(target=dash.push)
+        pushing.start()
+        wait_for(lambda: cell.store.rt_status().axes[0].velocity > 0.9 * dash.speeds[0], "full speed")
+        take_rts_cpu(stall_s)
+        pushing.join()
+        wait_for(lambda: _state(cell) is StreamState.BROKEN, "the stream is broken off")
+        wait_for(lambda: _standing(cell), "all axes stand")
+        assert not {EventCode.AXIS_FAULT, EventCode.STREAM_REFUSED} & {event.code for event in cell.drain()}
+        Sway(cell, 2).push(0.5)
+        wait_for(lambda: cell.store.rt_status().stream == 2, "a new stream is accepted")
+        assert _state(cell) is StreamState.PLAYING
 
 
 @pytest.mark.system

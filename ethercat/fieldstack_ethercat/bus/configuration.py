@@ -61,7 +61,7 @@ class BusConfig(Section):
         default=3,
         ge=1,
         le=1000,
-        description="Cycles in a row with a wrong working counter that stop the axes; fewer are ridden out.",
+        description="Cycles lost, skipped or with a wrong working counter, in a row, that stop the axes.",
     )
 
     _source: str = PrivateAttr(default="")

@@ -136,6 +136,12 @@ _TEXTS: Mapping[int, EventText] = {
         a="stream",
         severity="error",
     ),
+    EventCode.STREAM_GAP: EventText(
+        "setpoint stream {stream} broken off: {cycles} cycles without exchange; the axes stop where they are",
+        a="stream",
+        b="cycles",
+        severity="warning",
+    ),
     EventCode.SLAVE_STATE: EventText(
         "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
         subject="slave",

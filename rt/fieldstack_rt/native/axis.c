@@ -107,6 +107,13 @@ static void ramp_down(fs_axis *axis, const fs_axis_config *config, double dt_s) 
     if (axis->target < config->position_min) axis->target = config->position_min;
 }
 
+void fs_axis_catch(fs_axis *axis, const fs_axis_config *config, double dt_s) {
+    double velocity = config->velocity >= 0 ? axis->state.velocity : axis->velocity, most = config->velocity_max;
+    if (!fs_axis_enabled(axis)) return;
+    axis->velocity = velocity > most ? most : velocity < -most ? -most : velocity;
+    axis->target = axis->state.position + axis->velocity * dt_s; /* the next setpoint is for a cycle later */
+}
+
 /* With the drive not following, its place is the target: enabling never jumps. */
 static void stay_where_it_is(fs_axis *axis) {
     axis->target = axis->state.position;

@@ -38,6 +38,8 @@ void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *in
 /* Takes a setpoint: 0, or -1 when it would jump or leave the limits (nothing is changed then). */
 int fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s);
 int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position);
+/* After a gap: the target goes on from where the motor is, and as fast. */
+void fs_axis_catch(fs_axis *axis, const fs_axis_config *config, double dt_s);
 /* Chooses control word and target; `following`: a setpoint was taken in this cycle. */
 void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following);
 void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *outputs);

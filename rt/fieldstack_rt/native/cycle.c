@@ -50,12 +50,14 @@ long fs_cycle_new_preemptions(fs_cycle *cycle) {
     return cycle->preemptions - before;
 }
 
+static const uint32_t LONGEST_GAP = UINT32_C(1) << 30;
+
 static void note_late_wakeup(fs_cycle *cycle, uint64_t now, uint64_t late) {
     uint64_t skipped = late / cycle->config.cycle_time_ns;
     cycle->status.late_wakeups++;
     cycle->status.skipped_cycles += skipped;
     cycle->next_ns += skipped * cycle->config.cycle_time_ns; /* go on in phase: no burst of stale cycles */
-    cycle->behind = skipped > UINT32_MAX ? UINT32_MAX : (uint32_t)skipped;
+    cycle->behind = skipped > LONGEST_GAP ? LONGEST_GAP : (uint32_t)skipped;
     fs_cycle_tell(cycle, now, FS_EV_LATE_WAKEUP, 0, (int64_t)late, fs_cycle_new_preemptions(cycle), (int64_t)skipped);
 }
 
@@ -95,8 +97,17 @@ static void follow_enabling(fs_cycle *cycle, uint64_t now) {
     cycle->all_enabled = all;
 }
 
+/* Beyond the limit a drive no longer bridges what it misses: it slows down by itself, or faults. */
+static void note_gap(fs_cycle *cycle) {
+    cycle->gap += cycle->behind;
+    if (cycle->gap < cycle->config.wkc_limit) return;
+    for (uint32_t i = 0; i < cycle->config.axis_count; i++)
+        if (!fs_axis_standing(&cycle->axes[i])) cycle->adrift |= 1ull << i;
+}
+
 static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     const fs_cycle_config *config = &cycle->config;
+    note_gap(cycle);
     uint8_t *outputs = (uint8_t *)(uintptr_t)config->outputs;
     double dt_s = (double)config->cycle_time_ns * 1e-9;
     fs_cycle_obey_latch(cycle, now);
@@ -131,6 +142,17 @@ static void take_inputs(fs_cycle *cycle) {
     for (uint32_t i = 0; i < config->axis_count; i++) fs_axis_read(&cycle->axes[i], &config->axes[i], inputs);
     copy_spans(inputs, config->io_inputs, config->io_input_spans, cycle->status.io_inputs,
                sizeof cycle->status.io_inputs, &cycle->status.inputs_size, 0);
+}
+
+/* With the first inputs of all slaves: the targets of axes that are adrift go on from where their motors are. */
+static void end_gap(fs_cycle *cycle) {
+    const fs_cycle_config *config = &cycle->config;
+    double dt_s = (double)config->cycle_time_ns * 1e-9;
+    if (cycle->status.wkc > 0) cycle->gap = 0;
+    if (!cycle->adrift || cycle->gap || cycle->status.wkc < cycle->status.expected_wkc) return;
+    for (uint32_t i = 0; i < config->axis_count; i++)
+        if (cycle->adrift >> i & 1) fs_axis_catch(&cycle->axes[i], &config->axes[i], dt_s);
+    cycle->adrift = 0;
 }
 
 static void publish(fs_cycle *cycle, uint32_t flags) {
@@ -180,6 +202,8 @@ static void one_cycle(fs_cycle *cycle) {
     prepare_outputs(cycle, cycle->next_ns);
     flags |= fs_cycle_exchange(cycle);
     if (cycle->status.wkc >= 0) take_inputs(cycle);
+    if (cycle->gap < LONGEST_GAP) cycle->gap++;
+    end_gap(cycle);
     publish(cycle, flags);
 }
 

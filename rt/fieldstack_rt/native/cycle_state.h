@@ -34,6 +34,8 @@ struct fs_cycle {
     fs_agent agent;
     uint64_t next_ns;
     uint32_t behind;                         /* cycles that were skipped since the last one */
+    uint32_t gap;                            /* cycles since inputs were last taken, skipped ones among them */
+    uint64_t adrift;                         /* axes that moved in a gap beyond the limit: where, is not known */
     uint64_t was_enabled;                    /* mask of axes */
     uint32_t own_resets[64];
     uint32_t all_enabled, may_move, never_told, wkc_told, damage_told;

@@ -156,6 +156,12 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, ui
         if (playing) end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
         return 0;
     }
+    if (playing && cycle->gap >= cycle->config.wkc_limit) {
+        end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
+        fs_cycle_tell(cycle, now, FS_EV_STREAM_GAP, 0, (int64_t)cycle->status.stream, cycle->gap, 0);
+        cycle->dry = 1;
+        return 0;
+    }
     if (playing && !drop_held(cycle, now)) return 0;
     uint64_t free = fs_cycle_axes(cycle) & ~cycle->held;
     if (!playing && (!cycle->may_move || !fs_cycle_standing_all(cycle, free))) return 0;
