@@ -27,6 +27,18 @@ from fieldstack.ha.supervise import NAMES, advance, supervise
 from fieldstack.ha.verdict import Why, verdict
 from fieldstack.ha.vocabulary import ClearWhen, PolicyAction
 
+_BEGINNINGS = frozenset(
+    {
+        ActionKind.READ_CHECKPOINT,
+        ActionKind.REBOOT_PROCESS,
+        ActionKind.START_PROCESS,
+        ActionKind.RESTART_SLAVE,
+        ActionKind.RESTART_MODULE,
+        ActionKind.REALLOCATE,
+    }
+)
+"""Orders that mean nothing in a cell that goes down."""
+
 
 def decide(
     now_ns: int, state: DecisionState, facts: Facts, policy: Policy
@@ -83,6 +95,7 @@ def _go_down(draft: Draft) -> None:
     """The axes are stopped; nothing else is begun, waited for or escalated on the way down."""
     draft.waiting.clear()
     draft.flights.clear()
+    draft.actions = [one for one in draft.actions if one.kind not in _BEGINNINGS]
     if not draft.has(ActionKind.SAFE_MODE_ENTER):
         draft.order(ActionKind.SAFE_MODE_ENTER, "shutdown", draft.state.reason)
 

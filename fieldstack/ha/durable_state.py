@@ -78,7 +78,7 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
     A rule that the policy does not have any more still waits for its person. A cell that went down as asked
-    starts without what only its end could clear.
+    starts without what only its end could clear, and what took it down waits for a person.
     """
     fresh = DecisionState(since_ns=now_ns)
     fresh = replace(
@@ -92,12 +92,20 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
         if record.get("format") != FORMAT:
             return fresh
         shift = _shift(record, now_ns, wall_ns)
-        ended = went_down_by_request(record)
-        kept = [one for one in _episodes(record, now_ns) if not (ended and one.clear is ClearWhen.NEVER)]
+        kept = list(_episodes(record, now_ns))
+        if went_down_by_request(record):
+            kept = [_after_the_end(one) for one in kept if one.clear is not ClearWhen.NEVER]
         budgets = tuple(_budgets(record, policy, shift, now_ns))
         return replace(fresh, episodes=tuple(kept), budgets=budgets)
     except (KeyError, ValueError, TypeError, AttributeError):
         return fresh
+
+
+def _after_the_end(one: Episode) -> Episode:
+    """SHUTDOWN is done. In the next life it would be so in the first pass, where no reset can reach it."""
+    if PolicyAction.SHUTDOWN not in one.effects:
+        return one
+    return replace(one, effects=one.effects - {PolicyAction.SHUTDOWN}, hold=one.hold or Hold.RESET)
 
 
 def _shift(record: dict[str, Any], now_ns: int, wall_ns: int) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fieldstack.ha.decision_state import DecisionState, Episode
-from fieldstack.ha.flights import UNCONFIRMED
 from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.table import RuleRow, matches
+from fieldstack.ha.policy.table import RuleRow
 from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.unruled import unruled
 from fieldstack.ha.vocabulary import ClearWhen
 
 
@@ -19,10 +19,10 @@ def refit(state: DecisionState, old: Policy, new: Policy, file: str) -> Decision
     Raises:
         PolicyError: a rule that counts now, and that holds the cell, is not in `new`: nobody could clear it.
     """
-    problems = [_problem(one) for one in state.episodes if _orphaned(one, old, new) and _holds(one)]
+    problems = [_problem(one) for one in state.episodes if unruled(one, new) and _holds(one)]
     if problems:
         raise PolicyError(file, tuple(problems))
-    episodes = tuple(_follow(one, new) for one in state.episodes if not _orphaned(one, old, new))
+    episodes = tuple(_follow(one, new) for one in state.episodes if not unruled(one, new))
     keys = {one.key for one in episodes}
     same = {name for name, row in new.table.rows.items() if old.table.get(name) == row}
     return replace(
@@ -31,15 +31,6 @@ def refit(state: DecisionState, old: Policy, new: Policy, file: str) -> Decision
         watches=tuple(one for one in state.watches if one.key.rule in same),
         waiting=tuple(one for one in state.waiting if one.key in keys and one.key.rule in same),
     )
-
-
-def _orphaned(one: Episode, old: Policy, new: Policy) -> bool:
-    if one.key.rule == UNCONFIRMED:
-        return False
-    row, before = new.table.get(one.key.rule), old.table.get(one.key.rule)
-    if row is None:
-        return True
-    return not matches(row.subject, one.key.subject) or (before is not None and row.fact is not before.fact)
 
 
 def _holds(one: Episode) -> bool:

@@ -14,6 +14,7 @@ from fieldstack.ha.policy.table import Order, default_order
 from fieldstack.ha.remedies import busy, restart_in_order
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.supervise import NAMES, restart_now
+from fieldstack.ha.unruled import left_behind
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.words import say, take_back
 
@@ -60,10 +61,13 @@ def _reset(draft: Draft, request: Request) -> None:
             draft, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
         )
         return
-    latched = [one for one in draft.episodes.values() if one.clear is ClearWhen.RESET or one.hold]
+    ended = {
+        key for key, one in draft.episodes.items() if one.clear is ClearWhen.RESET or left_behind(draft, one)
+    }
+    latched = [one for key, one in draft.episodes.items() if key in ended or one.hold]
     _clear_latch(draft, request)
     for one in latched:
-        if one.clear is ClearWhen.RESET:
+        if one.key in ended:
             drop(draft, one.key)
         else:
             draft.episodes[one.key] = replace(one, hold=None)

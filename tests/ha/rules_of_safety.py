@@ -15,6 +15,7 @@ from fieldstack.ha.states import MOVING, NEXT, HaState
 from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
 
 LIFE = (A.STOP_PROCESS, A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE)
+BEGINNINGS = {A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE}
 PERSONS = {RequestKind.RESET, RequestKind.ACK, RequestKind.SHUTDOWN}
 
 
@@ -23,6 +24,7 @@ def check(before: DecisionState, facts: Facts, cell: Script) -> None:
     asked = {one.kind for one in facts.requests}
     assert after.ha is before.ha or after.ha in NEXT[before.ha].values()
     assert all(one.kind <= other.kind for one, other in pairwise(actions))
+    assert after.ha is not HaState.SHUTDOWN or not BEGINNINGS & {one.kind for one in actions}
     _one_at_a_time(after, actions)
     _emergency_stop_holds(before, after, actions, asked)
     _safe_mode_holds(before, after, actions)

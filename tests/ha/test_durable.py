@@ -121,6 +121,14 @@ def test_what_never_clears_ends_with_the_cell_and_not_with_its_process() -> None
     assert restore(down, POLICY, 101 * S, 1001 * S).episodes == ()
 
 
+def test_what_took_the_cell_down_waits_for_a_person_and_not_for_the_next_end() -> None:
+    effects = frozenset({PolicyAction.SHUTDOWN})
+    ends = Episode(Key("ends", "datastore"), 1, "torn", ClearWhen.RESET, effects=effects)
+    down = to_record(DecisionState(HaState.SHUTDOWN, episodes=(ends,)), EstopFacts(), 100 * S, 1000 * S)
+    (waits,) = restore(down, POLICY, 101 * S, 1001 * S).episodes
+    assert (waits.effects, waits.hold) == (frozenset(), Hold.RESET)
+
+
 def test_what_version_1_kept_is_taken_over() -> None:
     """Conditions are the rules that judge them today; what clears by itself is judged anew."""
     old = {

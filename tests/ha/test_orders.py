@@ -98,6 +98,19 @@ def test_an_acknowledgement_is_not_enough_where_a_reset_is_needed() -> None:
     assert cell.ha is HaState.MANUAL_INTERVENTION
 
 
+def test_a_reset_ends_a_rule_whose_subject_nobody_tells_of_any_more() -> None:
+    """A slave that was taken out of the cell: its cause can not be seen to go."""
+    actions = ["SAFE_MODE_ENTER", "AWAIT_MANUAL"]
+    policy = with_rule(actions=actions, clear={"when": "gone", "for_ms": 100})
+    cell = dead_module(policy).sees(FactKind.MODULE_DEAD, "module:x").later()
+    assert cell.asks(RequestKind.RESET).later(200).rules() == {"mine"}, "it is still there"
+    cell.facts = replace(cell.facts, measures=())
+    assert cell.later(60_000).ha is HaState.SAFE_MODE
+    cell.asks(RequestKind.RESET).later()
+    assert "reset by Ann (looked at it): mine" in cell.answer.cause
+    assert cell.later().ha is HaState.OPERATIONAL
+
+
 def test_the_tasks_of_a_group_move_once_however_many_of_its_axes_fail() -> None:
     cell = Script().operational()
     cell.facts = replace(cell.facts, group_of=dict.fromkeys(("axis:x", "axis:y"), "group:left"))
