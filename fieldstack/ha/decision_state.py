@@ -94,11 +94,16 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A restart that waits for its time (and, for RT, for the fence and the safe outputs)."""
+    """A restart that waits for its time, for the process to be gone, and for RT's safe outputs.
+
+    `deadline_ns`: when people are told, as of any order that is not confirmed, that it still waits (0: they
+    were); it goes on waiting.
+    """
 
     due_ns: int
     rule: str
     cause: str
+    deadline_ns: int
     counted: bool = True
     order: Order | None = None
     key: Key | None = None

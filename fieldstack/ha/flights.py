@@ -65,21 +65,23 @@ def _proven(draft: Draft, flight: Flight) -> bool:
 
 
 def _fail(draft: Draft, flight: Flight, why: str) -> None:
-    """Go up to what the policy says follows. A remedy that failed while its cause went away did no harm."""
     del draft.flights[flight.id]
-    draft.waiting = [one for one in draft.waiting if not _after(one, flight)]
-    key = flight.key
-    if flight.order.action in REMEDIES and key in draft.episodes and draft.episodes[key].gone_ns:
+    escalate(draft, Waiting(flight.key, flight.order, flight.place), flight.subject, why)
+
+
+def escalate(draft: Draft, failed: Waiting, subject: str, why: str) -> None:
+    """Go up to what the policy says follows. A remedy that failed while its cause went away did no harm."""
+    key, order = failed.key, failed.order
+    draft.waiting = [one for one in draft.waiting if not _after(one, failed)]
+    if order.action in REMEDIES and key in draft.episodes and draft.episodes[key].gone_ns:
         return
-    cause = f"{flight.order.action} of {flight.subject} {why}; it was ordered because: {draft.cause(key)}"
-    if key not in draft.episodes and any(one.action in EFFECTS for one in flight.order.on_failure):
-        key = Key(
-            UNCONFIRMED, flight.subject
-        )  # one that counts already keeps its effects and the person's word
+    cause = f"{order.action} of {subject} {why}; it was ordered because: {draft.cause(key)}"
+    if key not in draft.episodes and any(one.action in EFFECTS for one in order.on_failure):
+        key = Key(UNCONFIRMED, subject)  # one that counts already keeps its effects and the person's word
         draft.episodes.setdefault(key, Episode(key, draft.now_ns, cause, ClearWhen.RESET))
-    for order in flight.order.on_failure:
-        launch(draft, Waiting(key, order, place=-1), cause)
+    for one in order.on_failure:
+        launch(draft, Waiting(key, one, place=-1), cause)
 
 
-def _after(one: Waiting, flight: Flight) -> bool:
-    return one.key == flight.key and one.order.in_turn and one.place > flight.place >= 0
+def _after(one: Waiting, failed: Waiting) -> bool:
+    return one.key == failed.key and one.order.in_turn and one.place > failed.place >= 0

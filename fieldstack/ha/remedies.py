@@ -152,7 +152,15 @@ def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
     budget = draft.section(name)
     wait_ns = 0 if waiting.delayed else delay_ns(draft.state.budget(name).restarts, draft.now_ns, budget)
     key = waiting.key
+    due_ns = draft.now_ns + wait_ns
+    outputs_ns = budget.safe_output_timeout_ns if name is ProcessName.RT else 0
     pending = Pending(
-        draft.now_ns + wait_ns, key.rule, draft.cause(key), order=waiting.order, key=key, place=waiting.place
+        due_ns,
+        key.rule,
+        draft.cause(key),
+        due_ns + outputs_ns + waiting.order.timeout_ns,
+        order=waiting.order,
+        key=key,
+        place=waiting.place,
     )
     draft.set_track(replace(track, pending=pending))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fieldstack.ha.actions import Action, ActionKind
+from fieldstack.ha.builtin import lost_fact
 from fieldstack.ha.decision_state import Episode, Key
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.episodes import drop
@@ -120,7 +121,8 @@ def _is_meant(one: Episode, subject: str) -> bool:
 
 
 def _needs_start(draft: Draft) -> list[ProcessName]:
-    """Processes that are down for good (no restart of theirs is under way): a reset starts them."""
+    """Processes that are down for good (no restart of theirs is under way): a reset starts them. One whose
+    failure is only seen now is left to the rules, which fence it first."""
     return [name for name in NAMES if _waits_for_person(draft, name, draft.process(name))]
 
 
@@ -129,7 +131,8 @@ def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | N
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
         return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
-    return process.down
+    dealt_with = lost_fact(draft, process) is None or process.start_id == draft.state.track(name).failed_start
+    return process.down and dealt_with
 
 
 # ---- restarts ----

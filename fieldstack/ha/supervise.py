@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from fieldstack.ha.actions import Action, ActionKind, Step
 from fieldstack.ha.builtin import lost_fact, lost_text
-from fieldstack.ha.decision_state import Flight, Pending, Recovery, Waiting
+from fieldstack.ha.decision_state import Flight, Key, Pending, Recovery, Waiting
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import PositionCheck, ProcessCondition, ProcessFacts, unhealthy
+from fieldstack.ha.flights import escalate
 from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy.table import default_order
 from fieldstack.ha.recovery_steps import reach, record, step_of
 from fieldstack.ha.remedies import spend
 from fieldstack.ha.restarts import in_window
@@ -102,12 +104,23 @@ def advance(draft: Draft, name: ProcessName) -> None:
     process, track = draft.process(name), draft.state.track(name)
     if process is None or track.pending is None or draft.state.budget(name).spent:
         return
-    if not _fenced(draft, process) or not _outputs_settled(draft, process):
-        return
     pending = track.pending
-    if draft.now_ns < pending.due_ns:
+    ready = _fenced(draft, process) and _outputs_settled(draft, process)
+    if not ready:
+        _tell_overdue(draft, process, pending)
+    elif draft.now_ns >= pending.due_ns:
+        _reboot(draft, process, pending)
+
+
+def _tell_overdue(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
+    """SIGKILL does not end a process that the kernel holds. Once it lets go of it, the restart goes on."""
+    if not pending.deadline_ns or draft.now_ns < pending.deadline_ns:
         return
-    _reboot(draft, process, pending)
+    name = process.name
+    draft.set_track(replace(draft.state.track(name), pending=replace(pending, deadline_ns=0)))
+    order = pending.order or default_order(PolicyAction.REBOOT_PROCESS)
+    failed = Waiting(pending.key or Key(pending.rule, name), order, pending.place)
+    escalate(draft, failed, name, f"can not begin: process {process.pid} does not end, in spite of SIGKILL")
 
 
 def _reboot(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
@@ -190,7 +203,8 @@ def restart_now(draft: Draft, name: ProcessName, cause: str) -> None:
     process = draft.process(name)
     if process is None:
         return
-    pending = Pending(draft.now_ns, "reset", cause, counted=False)
+    timeout_ns = default_order(PolicyAction.REBOOT_PROCESS).timeout_ns
+    pending = Pending(draft.now_ns, "reset", cause, draft.now_ns + timeout_ns, counted=False)
     track = draft.state.track(name)
     draft.set_track(replace(track, pending=pending, failed_start=process.start_id, proven=False))
     advance(draft, name)

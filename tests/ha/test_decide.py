@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from script import MS, Script
 
 from fieldstack.ha.actions import ActionKind as A
@@ -275,6 +276,30 @@ def test_a_silent_core_is_fenced_first() -> None:
     assert A.FENCE_PROCESS in cell.kinds
     assert A.REBOOT_PROCESS not in cell.kinds
     assert A.REBOOT_PROCESS in cell.later().kinds
+
+
+def test_a_process_that_does_not_end_is_told_of_and_started_once_it_has() -> None:
+    """The kernel holds it (state D): no signal ends it."""
+    cell = Script().operational().core(C.SILENT).later().core(C.SILENT, gone=False)
+    assert all(cell.later(5000).kinds == [] for _ in range(5))
+    cell.later(5000)
+    assert cell.kinds == [A.SEND_ALERT]
+    assert f"process {cell.of(ProcessName.CORE).pid} does not end" in cell.actions[0].cause
+    assert all(cell.later(5000).kinds == [] for _ in range(100)), "it is told of once"
+    cell.core(C.SILENT, gone=True).later()
+    assert A.REBOOT_PROCESS in cell.kinds
+    assert cell.core(C.RUNNING).later().ha is HaState.OPERATIONAL
+
+
+@pytest.mark.parametrize("kind", [RequestKind.RESET, RequestKind.ACK])
+def test_a_process_that_fails_while_a_person_asks_is_fenced_and_restarted_all_the_same(
+    kind: RequestKind,
+) -> None:
+    cell = Script().operational().core(C.SILENT).asks(kind).later()
+    assert A.FENCE_PROCESS in cell.kinds
+    assert cell.rules() == {"core-silent"}
+    assert A.REBOOT_PROCESS in cell.later().kinds
+    assert cell.core(C.RUNNING).later().ha is HaState.OPERATIONAL
 
 
 def test_shutdown_is_the_end_of_it() -> None:

@@ -117,6 +117,12 @@ def _rt(condition: C, code: int | None = None) -> Callable[[Script], None]:
     return happen
 
 
+def _core_hangs_at_a_reset(cell: Script) -> None:
+    if cell.of(ProcessName.CORE).condition in (C.STARTING, C.RUNNING):
+        cell.core(C.SILENT)
+    cell.asks(RequestKind.RESET)
+
+
 def _core_dies(cell: Script) -> None:
     if cell.of(ProcessName.CORE).condition in (C.STARTING, C.RUNNING):
         cell.core(C.DEAD)
@@ -130,6 +136,7 @@ ALPHABET: dict[str, Callable[[Script], object]] = {
     "rt silent": _rt(C.SILENT),
     "rt stopped": _rt(C.STOPPED, 0),
     "core dead": _core_dies,
+    "core hangs at a reset": _core_hangs_at_a_reset,
     "wkc low": lambda cell: cell.bus(wkc=9, bad_row=50),
     "slave lost": lambda cell: cell.sees(FactKind.SLAVE_LOST, "slave:a", 1.0),
     "slave back": lambda cell: cell.sees(FactKind.SLAVE_LOST, "slave:a", 0.0),
@@ -190,6 +197,7 @@ LIVES = (
     "time", "up", "bad store", "disk full", "all good", "reset", "new life", "other policy", "start again",
 )  # fmt: skip
 TOGETHER = ("time", "up", "rt dead", "core dead", "slave lost", "slave back", "reset")
+AT_ONCE = ("time", "up", "core dead", "core hangs at a reset", "reset")
 
 
 def _explore(
@@ -226,9 +234,10 @@ def _explore(
     [
         (RT_ALONE, small_policy(), False, {HaState.DEGRADED}, 500),
         (TOGETHER, small_policy(), True, {HaState.SAFE_MODE, HaState.SHUTDOWN}, 500),
+        (AT_ONCE, small_policy(), True, {HaState.SAFE_MODE, HaState.SHUTDOWN}, 50),
         (LIVES, lives_policy(held=True), False, {HaState.DEGRADED}, 100),
     ],
-    ids=["rt", "together", "lives"],
+    ids=["rt", "together", "at once", "lives"],
 )
 def test_from_every_reachable_state_the_cell_can_work_again(
     letters: tuple[str, ...], policy: FailoverPolicy, core: bool, not_reached: set[HaState], at_least: int
