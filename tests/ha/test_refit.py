@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from script import SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.actions import ActionOutcome
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.refit import refit
@@ -56,6 +58,50 @@ def test_a_degraded_cell_is_whole_again_when_its_rule_has_gone() -> None:
     adopt(cell, without("machine-warm"))
     assert cell.later().state.limits.override_percent == 100
     assert A.DEGRADE in cell.kinds
+
+
+def _leaking() -> Script:
+    """A restart of Core waits for a safe moment."""
+    cell = Script().operational().sees(FactKind.MEMORY_HIGH, ProcessName.CORE, 0.95)
+    for _ in range(13):
+        cell.later(1000)
+    assert [one.order.action for one in cell.state.waiting] == ["REBOOT_PROCESS"]
+    return cell
+
+
+def test_what_waits_for_a_safe_moment_goes_on_waiting_under_a_changed_rule() -> None:
+    cell = _leaking()
+    adopt(cell, changed(lambda rules: rules["core-memory-high"]["clear"].update(for_ms=6000)))
+    assert A.STOP_PROCESS not in cell.later(30_000).kinds
+    assert A.STOP_PROCESS in cell.later(30_000).kinds, "after a minute in all"
+
+
+def test_what_waits_waits_as_its_rule_says_now() -> None:
+    cell = _leaking()
+    adopt(cell, changed(lambda rules: rules["core-memory-high"]["defer"].update(at_most_ms=20_000)))
+    assert A.STOP_PROCESS in cell.later(20_000).kinds
+    cell = _leaking()
+    adopt(cell, changed(lambda rules: rules["core-memory-high"].pop("defer")))
+    assert A.STOP_PROCESS in cell.later().kinds
+    cell = _leaking()
+    adopt(cell, changed(lambda rules: rules["core-memory-high"].update(actions=["SEND_ALERT"], defer=None)))
+    assert cell.later(120_000).kinds == []
+
+
+def test_what_comes_after_others_still_does_when_their_places_have_changed() -> None:
+    in_turn = {"action": "RESTART_MODULE", "after": "confirmed", "timeout_ms": 10_000}
+
+    def rule(*actions: Any) -> FailoverPolicy:
+        return changed(lambda rules: rules["module-dead"].update(actions=list(actions)))
+
+    cell = Script(rule("SEND_ALERT", in_turn)).operational()
+    cell.unanswered.add(A.SEND_ALERT)
+    cell.sees(FactKind.MODULE_DEAD, "module:x").later()
+    told = cell.state.flights[-1]
+    adopt(cell, rule({"action": "DEGRADE", "timeout_ms": 60_000}, "SEND_ALERT", in_turn))
+    assert cell.later().kinds == []
+    cell.facts = replace(cell.facts, outcomes=(ActionOutcome(told.id, True, "told"),))
+    assert cell.later().kinds == [A.RESTART_MODULE]
 
 
 def test_budgets_go_on_counting() -> None:
