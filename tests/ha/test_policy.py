@@ -82,6 +82,17 @@ def test_the_published_schema_is_that_of_the_code() -> None:
         ('"override_percent": 50', '"until": "ack"', "it belongs to AWAIT_MANUAL"),
         ('"subject": "module:*",\n      "actions"', '"actions"', "can not act upon '*'"),
         ('"timeout_ms": 20000', '"timeout_ms": 2000', "counts as failed after 2000 ms"),
+        (
+            '["SAFE_MODE_ENTER", "SEND_ALERT"]',
+            '["SEND_ALERT", {"action": "SAFE_MODE_ENTER", "after": "confirmed"}]',
+            "SAFE_MODE_ENTER waits for nothing",
+        ),
+        ('"threshold": 20,', '"threshold": 20, "debounce_ms": 3600000,', "free to move for 3600020 ms"),
+        (
+            '"threshold": 20,',
+            '"threshold": 5000,',
+            "working_counter_low of cell leaves the axes free to move",
+        ),
         ("{", "", "is no JSON"),
     ],
 )
@@ -100,6 +111,8 @@ def test_a_spent_budget_of_a_process_always_waits_for_a_person() -> None:
     data = json.loads(TEXT)
     rule = next(rule for rule in data["rules"] if rule["name"] == "restart-budget-spent")
     rule["actions"].remove("AWAIT_MANUAL")
+    assert "waits for nobody" in faults(json.dumps(data))
+    rule["actions"].append({"action": "AWAIT_MANUAL", "after": "confirmed"})
     assert "waits for nobody" in faults(json.dumps(data))
 
 

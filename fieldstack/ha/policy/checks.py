@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.measures import FACTS, FactKind
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
@@ -29,6 +29,9 @@ MUST_STOP = (
     (FactKind.RESTART_BUDGET_SPENT, RT),
 )
 """Facts in which axes must not move."""
+
+MAX_STOP_DELAY_MS = 2000
+"""A rule for these may wait so long whether the fact lasts."""
 
 MUST_RULE = (
     *MUST_STOP,
@@ -74,15 +77,31 @@ def _check_ruled(policy: FailoverPolicy) -> None:
             'add one for each; to do nothing but record it, write "actions": []',
         )
     for fact, who in MUST_STOP:
-        if not any(STOPPING_ACTIONS & rule.words for rule in _rules_of(policy, fact, who)):
+        stopping = [rule for rule in _rules_of(policy, fact, who) if STOPPING_ACTIONS & rule.words]
+        if not stopping:
             raise fault(
                 "rules",
                 f"{fact} of {who} leaves the axes free to move",
                 "add EMERGENCY_STOP or SAFE_MODE_ENTER to the actions of a rule for it",
             )
+        delay_ms = min(_delay_ms(policy, rule) for rule in stopping)
+        if delay_ms > MAX_STOP_DELAY_MS:
+            raise fault(
+                "rules",
+                f"{fact} of {who} leaves the axes free to move for {round(delay_ms)} ms",
+                f"let debounce_ms (and a threshold in cycles) come to no more than {MAX_STOP_DELAY_MS} ms",
+            )
     for fact, who in MUST_AWAIT:
-        if not any(PolicyAction.AWAIT_MANUAL in rule.words for rule in _rules_of(policy, fact, who)):
+        orders = [order for rule in _rules_of(policy, fact, who) for order in rule.actions]
+        if not any(order.action is PolicyAction.AWAIT_MANUAL and order.after is None for order in orders):
             raise fault("rules", f"{fact} of {who} waits for nobody", "add AWAIT_MANUAL to a rule for it")
+
+
+def _delay_ms(policy: FailoverPolicy, rule: Rule) -> float:
+    """How long the fact has to be seen before the rule takes effect."""
+    in_cycles = FACTS[rule.fact].unit == "cycles" and rule.threshold is not None
+    cycles = rule.threshold if in_cycles and rule.threshold else 0.0
+    return rule.debounce_ms + cycles * policy.timing.cycle_us / 1000
 
 
 def _check_budgets(policy: FailoverPolicy) -> None:

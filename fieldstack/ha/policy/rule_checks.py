@@ -62,6 +62,8 @@ def check_order(order: ActionOrder) -> None:
             raise fault(
                 key, f"means nothing for {order.action}", f"it belongs to {', '.join(sorted(actions))}"
             )
+    if order.after is not None and order.action in STOPPING_ACTIONS:
+        raise fault("after", f"{order.action} waits for nothing", "remove it: axes are stopped at once")
     if _depth(order) > MAX_DEPTH:
         raise fault("on_failure", f"is nested deeper than {MAX_DEPTH} levels", "end with AWAIT_MANUAL")
 
