@@ -23,23 +23,33 @@ def _group() -> None:
 
 @app.command(epilog=epilog())
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (JSON).")], json: JsonOption = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy (JSON).")],
+    bus: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A bus configuration: judge by its cycle time.")
+    ] = None,
+    json: JsonOption = False,
 ) -> None:
     """Read a policy as the Non-RT process would, and show the worst-case times that follow from it.
 
     Every fault is named with key, value and remedy. A rule whose worst case exceeds its target_ms is a fault.
+    The times are those of a cell as the policy's section `timing` takes it for granted; a slower cell judges
+    the policy by its own: --bus shows them.
 
     Example:
 
-        fieldstack policy check config/ha/failover_policy.json
+        fieldstack policy check config/ha/failover_policy.json --bus config/ethercat/cell.yaml
     """
     from dataclasses import asdict
 
     from fieldstack.ha.policy import load_policy
-    from fieldstack.ha.policy.timing import worst_cases
+    from fieldstack.ha.policy.fits import require_targets
+    from fieldstack.ha.policy.timing import in_cell, worst_cases
+    from fieldstack_ethercat.bus.configuration import BusConfig
 
     policy = load_policy(file)
-    cases = worst_cases(policy)
+    cycle_us = BusConfig.from_file(bus).cycle_time_us if bus else 0
+    require_targets(policy, str(file), cycle_us=cycle_us)
+    cases = worst_cases(in_cell(policy, cycle_us=cycle_us))
     if json:
         _print_json({"file": str(file), "valid": True, "worst_cases_ms": [asdict(case) for case in cases]})
         return

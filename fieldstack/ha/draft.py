@@ -94,8 +94,9 @@ class Draft:
         episode = self.episodes.get(key)
         return episode.evidence if episode else None
 
-    def take_off(self, key: Key, order: Order, subject: str, place: int) -> int:
-        """A new flight; an earlier one of the same order of the same rule is forgotten. Its id."""
+    def take_off(self, key: Key, order: Order, subject: str, place: int, deadline_ns: int = 0) -> int:
+        """A new flight; an earlier one of the same order of the same rule is forgotten. Its id. Its time is
+        the order's from now on, unless it was given a deadline before."""
         same = [
             one.id
             for one in self.flights.values()
@@ -106,7 +107,7 @@ class Draft:
         number = self.state.last_id + 1
         self.state = replace(self.state, last_id=number)
         self.flights[number] = Flight(
-            number, key, order, subject, self.now_ns, self.now_ns + order.timeout_ns, place
+            number, key, order, subject, self.now_ns, deadline_ns or self.now_ns + order.timeout_ns, place
         )
         return number
 

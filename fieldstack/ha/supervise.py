@@ -129,7 +129,8 @@ def _reboot(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
         spend(draft, name)
     number = 0
     if pending.order and pending.key:
-        number = draft.take_off(pending.key, pending.order, name, pending.place)
+        deadline_ns = pending.deadline_ns if pending.deadline_ns > draft.now_ns else 0
+        number = draft.take_off(pending.key, pending.order, name, pending.place, deadline_ns)
     track = draft.state.track(name)
     recovery = track.recovery and replace(track.recovery, step=Step.RESTART, at_ns=draft.now_ns)
     attempt = track.recovery.attempt if track.recovery else 0

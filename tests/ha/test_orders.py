@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from script import SHIPPED, Script
+from script import MS, SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.actions import ActionOutcome
 from fieldstack.ha.facts import BusFacts, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.measures import FACTS, FactKind
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.policy.fits import require_targets
 from fieldstack.ha.policy.timing import worst_cases
 from fieldstack.ha.states import HaState
+from fieldstack.ha.windows import BUCKETS, judged
 
 
 def with_rule(**rule: Any) -> FailoverPolicy:
@@ -175,12 +176,28 @@ def test_a_slower_cell_is_judged_by_its_own_times() -> None:
 def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:
     cases = {case.rule: case for case in worst_cases(Script().policy)}
     assert cases["rt-dead"].detection == 20  # a pass
-    assert cases["rt-silent"].detection == 20 + 200 + 20  # a pass, the time-out, an observation
+    assert cases["rt-silent"].detection == 20 + 200 + 20  # a pass, the time-out, a pass
+    assert cases["rt-silent"].confirmed == 240 + 50 + 30_000  # safe outputs, the restart's time-out
     assert cases["working-counter-lost"].stopped == 20 + 20 * 1 + 200  # a pass, 20 cycles, time to confirm
     memory = cases["core-memory-high"]
-    assert memory.detection == 5000 + 20 + 10_000 + 2000 + 20  # age, pass, window, debounce, pass
+    # age, pass, window and what it begins early, debounce, pass
+    assert memory.detection == 5000 + 20 + (10_000 + 625 + 20) + 2000 + 20
     assert memory.ordered == memory.detection + 60_000
     assert memory.confirmed == memory.ordered + 20_000
+
+
+def test_the_worst_case_of_a_mean_holds_when_the_mean_is_kept_longest() -> None:
+    """The last reading before the window is the oldest that it may have, and all after it are just enough."""
+    row = Script().policy.table.rows["memory-high"]
+    bucket = row.window_ns // BUCKETS
+    seen, value, now = (), None, 0
+    for now in (0, 10 * bucket - 1, *range(10 * bucket, 40 * bucket, 20 * MS)):
+        seen, value = judged(row, seen, now, 0.0 if now < 10 * bucket else row.threshold)
+        if value is not None and row.is_over(value):
+            break
+    bound = {case.rule: case for case in worst_cases(Script().policy)}["memory-high"].detection
+    took = (now - 10 * bucket) / MS
+    assert row.window_ns / MS < took <= bound - FACTS[row.fact].age_ms
 
 
 def test_a_word_that_stops_the_axes_is_not_taken_back_by_a_word() -> None:

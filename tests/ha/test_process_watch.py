@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.facts import ProcessFacts
@@ -100,6 +103,32 @@ def test_going_down_must_not_take_for_ever() -> None:
     watched = Watched().began()
     assert watched.later(20, stopping=True).condition is C.STOPPING
     assert watched.later(20_001, stopping=True).condition is C.SILENT
+
+
+@given(
+    interval=st.integers(1, 250),
+    timeout=st.integers(1, 3000),
+    threshold=st.integers(1, 20),
+    supervision=st.integers(1, 200),
+    gaps=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=40),
+)
+@example(interval=20, timeout=200, threshold=5, supervision=200, gaps=[1.0])
+@example(interval=25, timeout=2500, threshold=100, supervision=20, gaps=[1.0])
+def test_silence_is_seen_within_the_computed_worst_case(
+    interval: int, timeout: int, threshold: int, supervision: int, gaps: list[float]
+) -> None:
+    """Passes come at any time, at most the supervision interval apart; the last progress right after one."""
+    times = {"health_check_interval_ms": interval, "health_check_timeout_ms": max(timeout, interval)}
+    section = POLICY.process(ProcessName.RT).model_copy(update=times | {"failure_threshold": threshold})
+    watch = ProcessWatch(section)
+    watch.began(0, 7, 0)
+    watch.look(0, Sign(1, at_work=True), ALIVE, None)
+    now = 0.0
+    for gap in cycle(gaps):
+        now += gap * supervision
+        if watch.look(round(now * MS), Sign(2, at_work=True), ALIVE, None).condition is C.SILENT:
+            break
+    assert now <= supervision + section.silent_ms(supervision)
 
 
 def test_progress_that_came_late_is_kept_as_history() -> None:

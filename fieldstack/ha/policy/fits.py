@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fieldstack.ha.policy.errors import PolicyError, Problem
 from fieldstack.ha.policy.schema import FailoverPolicy
-from fieldstack.ha.policy.timing import worst_cases
+from fieldstack.ha.policy.timing import in_cell, worst_cases
 
 
 def require_targets(
@@ -15,13 +15,8 @@ def require_targets(
     Raises:
         PolicyError: with these times the worst case of a rule exceeds its target.
     """
-    timing = policy.timing.model_copy(
-        update={
-            "cycle_us": max(cycle_us, policy.timing.cycle_us),
-            "supervision_interval_ms": max(supervision_interval_ms, policy.timing.supervision_interval_ms),
-        }
-    )
-    slower = policy.model_copy(update={"timing": timing})
+    slower = in_cell(policy, cycle_us=cycle_us, supervision_interval_ms=supervision_interval_ms)
+    timing = slower.timing
     problems = tuple(
         Problem(
             f"rules[{place}].target_ms",

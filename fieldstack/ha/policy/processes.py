@@ -101,8 +101,11 @@ class ProcessPolicy(RestartBudget):
     def safe_output_timeout_ns(self) -> int:
         return self.safe_output_timeout_ms * NS_PER_MS
 
-    @property
-    def silent_ms(self) -> int:
-        """Worst case from the last progress to the observation that makes the process silent."""
-        observed = self.failure_threshold * self.health_check_interval_ms
-        return max(self.health_check_timeout_ms, observed) + self.health_check_interval_ms
+    def silent_ms(self, supervision_ms: int) -> int:
+        """Worst case from the pass that sees the last progress to the one that makes the process silent.
+
+        A pass is an observation if the last one is at least the interval ago, and passes come at any time, at
+        most `supervision_ms` apart: two observations are less than both together apart.
+        """
+        observed = self.failure_threshold * (self.health_check_interval_ms + supervision_ms)
+        return max(self.health_check_timeout_ms + supervision_ms, observed)

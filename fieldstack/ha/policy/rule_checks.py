@@ -15,6 +15,7 @@ from fieldstack.ha.vocabulary import (
     ClearWhen,
     PolicyAction,
 )
+from fieldstack.ha.windows import BUCKETS
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.rules import ActionOrder, Rule
@@ -177,7 +178,7 @@ def _check_time_outs(rule: Rule) -> None:
     meaning = FACTS[rule.fact]
     if meaning.over is Over.GROWN:
         return
-    needed = rule.window_ms + meaning.age_ms
+    needed = rule.window_ms + rule.window_ms // BUCKETS + meaning.age_ms
     for order in all_orders(rule.actions):
         timeout = order.timeout_ms or DEFAULT_TIMEOUT_MS[order.action]
         if order.action in REMEDIES and timeout < needed:
