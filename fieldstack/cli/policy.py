@@ -42,6 +42,7 @@ def check(
     from dataclasses import asdict
 
     from fieldstack.ha.policy import load_policy
+    from fieldstack.ha.policy.agent_checks import agent_times
     from fieldstack.ha.policy.fits import require_targets
     from fieldstack.ha.policy.timing import in_cell, worst_cases
     from fieldstack_ethercat.bus.configuration import BusConfig
@@ -49,16 +50,19 @@ def check(
     policy = load_policy(file)
     cycle_us = BusConfig.from_file(bus).cycle_time_us if bus else 0
     require_targets(policy, str(file), cycle_us=cycle_us)
-    cases = worst_cases(in_cell(policy, cycle_us=cycle_us))
+    here = in_cell(policy, cycle_us=cycle_us)
+    cases = worst_cases(here)
     if json:
-        _print_json({"file": str(file), "valid": True, "worst_cases_ms": [asdict(case) for case in cases]})
+        agent = [times._asdict() for times in agent_times(here)]
+        found = {"worst_cases_ms": [asdict(case) for case in cases], "rt_agent_ms": agent}
+        _print_json({"file": str(file), "valid": True} | found)
         return
     from rich.console import Console
 
     from fieldstack.cli.policy_tables import worst_case_table
 
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
-    Console().print(worst_case_table(policy, cases))
+    Console().print(worst_case_table(here, cases))
 
 
 @app.command(epilog=epilog())

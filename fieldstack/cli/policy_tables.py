@@ -7,6 +7,7 @@ from rich.text import Text
 
 from fieldstack.ha.measures import BUILT_IN, FACTS, Over
 from fieldstack.ha.policy import FailoverPolicy
+from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.timing import WorstCase
 
 _OVER = {
@@ -20,7 +21,8 @@ _OVER = {
 def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
     table = Table(
         title="Worst cases, from the cause to ...",
-        caption="stop: stopping actions are confirmed; done: all are, or escalate; end: escalations, too",
+        caption="stop: stopping actions are confirmed; done: all are, or escalate; end: escalations, too; "
+        "rt_agent: RT by itself, its stop begins when ordered",
         box=None,
         header_style="bold",
         padding=(0, 1, 0, 0),
@@ -34,6 +36,9 @@ def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
         actions = ", ".join(order.action for order in rule.actions) or "-"
         what = Text(f"\n{rule.fact} of {rule.subject}: {actions}", "dim")
         table.add_row(Text(case.rule) + what, *(duration(number) for number in numbers))
+    for times in agent_times(policy):
+        cells = (duration(times.seen), "-", duration(times.begins), "-", "-", "-")
+        table.add_row(Text("rt_agent") + Text(f"\n{times.what}", "dim"), *cells)
     return table
 
 

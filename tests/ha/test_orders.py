@@ -15,6 +15,7 @@ from fieldstack.ha.facts import BusFacts, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.measures import FACTS, FactKind
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
+from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.fits import require_targets
 from fieldstack.ha.policy.timing import worst_cases
 from fieldstack.ha.states import HaState
@@ -171,6 +172,19 @@ def test_a_slower_cell_is_judged_by_its_own_times() -> None:
     require_targets(Script().policy, "p.json", cycle_us=4000)
     with pytest.raises(PolicyError, match=r"working-counter-lost is 420 ms in this cell \(cycle 10000 µs"):
         require_targets(Script().policy, "p.json", cycle_us=10_000)
+
+
+def test_a_cell_in_which_the_non_rt_process_would_look_silent_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"rt_agent.nonrt_timeout_ms = 500: is shorter than 600 ms"):
+        require_targets(Script().policy, "p.json", supervision_interval_ms=300)
+
+
+def test_the_reactions_of_rt_have_worst_cases_too() -> None:
+    silent, dead = agent_times(Script().policy)
+    assert (silent.begins, dead.begins) == (502, 2)
+    going_on = Script().policy.rt_agent.model_copy(update={"go_on_ms": 1000})
+    silent, dead = agent_times(Script().policy.model_copy(update={"rt_agent": going_on}))
+    assert (silent.begins, dead.begins) == (1503, 1003)
 
 
 def test_worst_cases_are_the_sum_of_what_they_are_made_of() -> None:

@@ -93,12 +93,32 @@ def test_the_published_schema_is_that_of_the_code() -> None:
             '"threshold": 5000,',
             "working_counter_low of cell leaves the axes free to move",
         ),
+        ('"go_on_ms": 0', '"go_on_ms": 60001', "less than or equal to 60000"),
+        ('"nonrt_startup_grace_ms": 10000', '"nonrt_startup_grace_ms": 0', "greater than or equal to 1"),
+        (
+            '"nonrt_timeout_ms": 500',
+            '"nonrt_timeout_ms": 39',
+            "rt_agent.nonrt_timeout_ms = 39: is shorter than 40",
+        ),
+        ('"nonrt_slow_ms": 60', '"nonrt_slow_ms": 19', "every pass would look slow"),
+        ('"nonrt_slow_ms": 60', '"nonrt_slow_ms": 501', "silent comes after slow"),
+        (
+            '"process_name": "fieldstack-core"',
+            '"process_name": "fieldstack-nonrt"',
+            "fieldstack-core has no section",
+        ),
         ("{", "", "is no JSON"),
     ],
 )
 def test_a_fault_is_named(old: str, new: str, expected: str) -> None:
     assert old in TEXT
     assert expected in faults(TEXT.replace(old, new, 1))
+
+
+def test_a_section_that_nobody_reads_is_refused() -> None:
+    data = json.loads(TEXT)
+    data["processes"].append(data["processes"][1] | {"process_name": "fieldstack-nonrt"})
+    assert "fieldstack-nonrt is watched by RT" in faults(json.dumps(data))
 
 
 def test_a_fact_without_its_rule_is_named() -> None:

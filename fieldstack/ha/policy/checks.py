@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fieldstack.ha.measures import FACTS, FactKind
+from fieldstack.ha.policy.agent_checks import agent_faults
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
@@ -52,6 +53,14 @@ def check_policy(policy: FailoverPolicy) -> None:
     for name in REQUIRED_PROCESSES:
         if all(section.process_name is not name for section in policy.processes):
             raise fault("processes", f"{name} has no section", "add one: every process must be watched")
+    if any(section.process_name is ProcessName.NONRT for section in policy.processes):
+        raise fault(
+            "processes",
+            f"{ProcessName.NONRT} is watched by RT, and restarted outside the cell",
+            "use rt_agent",
+        )
+    for found in agent_faults(policy):
+        raise fault(f"rt_agent.{found.key}", found.why, found.remedy)
     _check_ruled(policy)
     _check_budgets(policy)
     _check_targets(policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fieldstack.ha.policy.agent_checks import agent_faults
 from fieldstack.ha.policy.errors import PolicyError, Problem
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.policy.timing import in_cell, worst_cases
@@ -13,16 +14,23 @@ def require_targets(
     """0: as the policy says.
 
     Raises:
-        PolicyError: with these times the worst case of a rule exceeds its target.
+        PolicyError: with these times the worst case of a rule exceeds its target, or a Non-RT process that
+            works well would look slow or silent.
     """
     slower = in_cell(policy, cycle_us=cycle_us, supervision_interval_ms=supervision_interval_ms)
     timing = slower.timing
-    problems = tuple(
+    in_this = (
+        f"in this cell (cycle {timing.cycle_us} µs, supervision every {timing.supervision_interval_ms} ms)"
+    )
+    agent = tuple(
+        Problem(f"rt_agent.{one.key}", str(one.value), f"{one.why} {in_this}", one.remedy)
+        for one in agent_faults(slower)
+    )
+    problems = agent + tuple(
         Problem(
             f"rules[{place}].target_ms",
             str(case.target),
-            f"the worst case of {case.rule} is {case.confirmed:g} ms in this cell "
-            f"(cycle {timing.cycle_us} µs, supervision every {timing.supervision_interval_ms} ms)",
+            f"the worst case of {case.rule} is {case.confirmed:g} ms {in_this}",
             "state a longer target, or make the cell quicker",
         )
         for place, case in enumerate(worst_cases(slower))

@@ -46,19 +46,20 @@ class Timing(PolicyModel):
 class RtAgent(PolicyModel):
     """How the RT process watches the Non-RT process; its reactions need no Python.
 
+    The bounds are RT's own (agent.c): what it does not take it replaces by its defaults.
     stop: controlled stop, then power off (stop category 1). hold: controlled stop, position held under
     power (category 2).
     """
 
-    nonrt_slow_ms: Annotated[int, Field(ge=1, le=600_000, description="an event, nothing else")] = 60
-    nonrt_timeout_ms: Annotated[int, Field(ge=5, le=600_000, description="silent after this long")] = 500
+    nonrt_slow_ms: Annotated[int, Field(ge=1, le=60_000, description="an event, nothing else")] = 60
+    nonrt_timeout_ms: Annotated[int, Field(ge=5, le=60_000, description="silent after this long")] = 500
     nonrt_startup_grace_ms: Annotated[
-        int, Field(ge=0, le=600_000, description="time that a started Non-RT has until its first beat")
+        int, Field(ge=1, le=600_000, description="time that a started Non-RT has until its first beat")
     ] = 10_000
     on_nonrt_silent: Annotated[Reaction, Field(description="alive without progress")] = "stop"
     on_nonrt_dead: Annotated[Reaction, Field(description="its process has ended")] = "hold"
     go_on_ms: Annotated[
-        int, Field(ge=0, le=600_000, description="motion goes on for this long before the reaction")
+        int, Field(ge=0, le=60_000, description="motion goes on for this long before the reaction")
     ] = 0
 
 

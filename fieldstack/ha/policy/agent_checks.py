@@ -1,0 +1,63 @@
+"""How RT watches the Non-RT process: what its times must be, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fieldstack.ha.policy.schema import FailoverPolicy
+
+PASSES = 2
+"""Of supervision, that a healthy Non-RT process may need from one beat to the next: one may come late."""
+
+
+class AgentFault(NamedTuple):
+    """`key` of the section `rt_agent`."""
+
+    key: str
+    value: int
+    why: str
+    remedy: str
+
+
+class AgentTimes(NamedTuple):
+    """Worst case in ms of RT's reaction: `seen` from the failure on, `begins` its controlled stop."""
+
+    what: str
+    seen: float
+    begins: float
+
+
+def agent_faults(policy: FailoverPolicy) -> Iterator[AgentFault]:
+    """Times with which a Non-RT process that works well would look as if it did not."""
+    agent, timing = policy.rt_agent, policy.timing
+    cycle_ms = timing.cycle_us / 1000
+    beat_ms = max(PASSES * timing.supervision_interval_ms, cycle_ms)
+    if agent.nonrt_timeout_ms < beat_ms:
+        why = (
+            f"is shorter than {beat_ms:g} ms ({PASSES} supervision passes, or a cycle), so that a Non-RT "
+            "process that works well would look silent, and the axes would stop"
+        )
+        yield AgentFault("nonrt_timeout_ms", agent.nonrt_timeout_ms, why, "make it at least as long")
+    least_ms = max(timing.supervision_interval_ms, cycle_ms)
+    if agent.nonrt_slow_ms < least_ms:
+        why = f"is shorter than a supervision pass or a cycle ({least_ms:g} ms): every pass would look slow"
+        yield AgentFault("nonrt_slow_ms", agent.nonrt_slow_ms, why, "make it at least as long")
+    if agent.nonrt_timeout_ms < agent.nonrt_slow_ms:
+        why = f"is shorter than nonrt_slow_ms ({agent.nonrt_slow_ms}): silent comes after slow"
+        yield AgentFault("nonrt_timeout_ms", agent.nonrt_timeout_ms, why, "make it at least as long")
+
+
+def agent_times(policy: FailoverPolicy) -> tuple[AgentTimes, AgentTimes]:
+    """RT looks in each cycle: a beat, a death and the end of a time are seen a cycle late at most."""
+    agent, cycle_ms = policy.rt_agent, policy.timing.cycle_us / 1000
+    silent, dead = agent.nonrt_timeout_ms + 2 * cycle_ms, 2 * cycle_ms
+    wait = agent.go_on_ms + cycle_ms if agent.go_on_ms else 0.0
+    return (
+        AgentTimes(f"Non-RT is silent: RT {_DOES[agent.on_nonrt_silent]}", silent, silent + wait),
+        AgentTimes(f"Non-RT is dead: RT {_DOES[agent.on_nonrt_dead]}", dead, dead + wait),
+    )
+
+
+_DOES = {"stop": "stops the axes, then power off", "hold": "stops the axes, which hold their position"}
