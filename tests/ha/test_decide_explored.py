@@ -29,6 +29,7 @@ STEP_MS = 2500
 KEPT = (
     "rt-",
     "core-dead",
+    "core-stopped",
     "working-",
     "emergency",
     "slave-lost",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fieldstack.ha.policy import (
     parse_policy,
 )
 from fieldstack.ha.policy.schema import ActionOrder, Clear, SubjectBudget, Timing
+from fieldstack.ha.policy.subjects import can_meet
 from fieldstack.ha.vocabulary import ProcessName
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
@@ -107,6 +109,21 @@ def test_the_published_schema_is_that_of_the_code() -> None:
             '"process_name": "fieldstack-nonrt"',
             "fieldstack-core has no section",
         ),
+        (
+            '"subject": "axis:*"',
+            '"subject": "axes:*"',
+            "following_error is never told of 'axes:*'; known are: axis:*",
+        ),
+        (
+            '"fact": "drive_fault",\n      "subject": "axis:*"',
+            '"fact": "drive_fault",\n      "subject": "slave:*"',
+            "never told of 'slave:*'",
+        ),
+        (
+            '"fact": "memory_high",\n      "subject": "fieldstack-core"',
+            '"fact": "memory_high",\n      "subject": "fieldstack-cor"',
+            "never told of 'fieldstack-cor'",
+        ),
         ("{", "", "is no JSON"),
     ],
 )
@@ -121,10 +138,28 @@ def test_a_section_that_nobody_reads_is_refused() -> None:
     assert "fieldstack-nonrt is watched by RT" in faults(json.dumps(data))
 
 
-def test_a_fact_without_its_rule_is_named() -> None:
+@pytest.mark.parametrize("fact", ["process_silent", "process_stopped"])
+def test_a_fact_without_its_rule_is_named(fact: str) -> None:
     data = json.loads(TEXT)
-    data["rules"] = [rule for rule in data["rules"] if rule["name"] != "core-silent"]
-    assert "no rule for process_silent of fieldstack-core" in faults(json.dumps(data))
+    subject = "fieldstack-core"
+    data["rules"] = [rule for rule in data["rules"] if (rule["fact"], rule.get("subject")) != (fact, subject)]
+    assert f"no rule for {fact} of {subject}" in faults(json.dumps(data))
+
+
+_PATTERNS = st.text(alphabet="*?ab", max_size=6)
+
+
+@given(one=_PATTERNS, other=_PATTERNS, text=st.text(alphabet="ab", max_size=8))
+def test_patterns_that_a_text_matches_can_meet(one: str, other: str, text: str) -> None:
+    if fnmatchcase(text, one) and fnmatchcase(text, other):
+        assert can_meet(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a*", "b*"), ("*a", "*b"), ("a?", "a"), ("", "a"), ("[ab]", "c")]
+)
+def test_patterns_that_no_text_matches_do_not_meet(one: str, other: str) -> None:
+    assert not can_meet(one, other)
 
 
 def test_a_spent_budget_of_a_process_always_waits_for_a_person() -> None:

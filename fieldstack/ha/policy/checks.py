@@ -38,6 +38,7 @@ MUST_RULE = (
     *MUST_STOP,
     (FactKind.PROCESS_DEAD, CORE),
     (FactKind.PROCESS_SILENT, CORE),
+    (FactKind.PROCESS_STOPPED, CORE),
     (FactKind.RESTART_BUDGET_SPENT, CORE),
 )
 """Facts that a cell can not do without a rule for."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fieldstack.ha.measures import FACTS, FactKind, Over
 from fieldstack.ha.policy.faults import fault
+from fieldstack.ha.policy.subjects import can_mean, told_of
 from fieldstack.ha.vocabulary import (
     DEFAULT_TIMEOUT_MS,
     DEFERRABLE,
@@ -81,6 +82,9 @@ def all_orders(orders: list[ActionOrder]) -> Iterator[ActionOrder]:
 
 
 def check_rule(rule: Rule) -> None:
+    if not can_mean(rule.subject, rule.fact):
+        known = ", ".join(told_of(rule.fact))
+        raise fault("subject", f"{rule.fact} is never told of {rule.subject!r}", f"known are: {known}")
     _check_doubles(rule)
     _check_threshold(rule)
     _check_window(rule)
