@@ -105,7 +105,10 @@ def _ack(draft: Draft, request: Request) -> None:
         draft.episodes[one.key] = replace(one, hold=None)
     started: list[ProcessName] = []
     if mine and not any(one.hold for one in draft.episodes.values()):
-        started = _needs_start(draft)
+        needed = _needs_start(draft)
+        spent = [name for name in needed if draft.state.budget(name).spent]
+        started = [name for name in needed if name not in spent]
+        others += [f"{name}, whose restart budget is spent" for name in spent]
         for name in started:
             restart_now(draft, name, f"acknowledged by {request.who}")
     text = (

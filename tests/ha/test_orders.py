@@ -113,6 +113,20 @@ def test_a_reset_ends_a_rule_whose_subject_nobody_tells_of_any_more() -> None:
     assert cell.later().ha is HaState.OPERATIONAL
 
 
+def test_an_acknowledgement_does_not_promise_what_a_spent_budget_refuses() -> None:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    spent = next(one for one in data["rules"] if one["name"] == "restart-budget-spent")
+    spent["actions"] = ["SEND_ALERT", "EMERGENCY_STOP", {"action": "AWAIT_MANUAL", "until": "ack"}]
+    data["processes"][1]["max_restart_count"] = 0
+    cell = Script(parse_policy(json.dumps(data))).operational().core(C.DEAD).later()
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    cell.asks(RequestKind.ACK).later()
+    assert "starting" not in cell.answer.cause
+    assert "a reset is needed for fieldstack-core, whose restart budget is spent" in cell.answer.cause
+    assert cell.later(60_000).ha is HaState.SAFE_MODE
+    assert A.REBOOT_PROCESS in cell.asks(RequestKind.RESET).later().kinds
+
+
 def test_the_tasks_of_a_group_move_once_however_many_of_its_axes_fail() -> None:
     cell = Script().operational()
     cell.facts = replace(cell.facts, group_of=dict.fromkeys(("axis:x", "axis:y"), "group:left"))
