@@ -32,6 +32,13 @@ def test_playing_is_pure() -> None:
     assert to_dict(play(scenario, POLICY)) == to_dict(play(scenario, POLICY))
 
 
+def test_time_has_to_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("{title: t, about: a, every: 0ms, timeline: [], expect: [{at: 1ms}]}", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="every: Input should be greater than 0"):
+        load_scenario(file)
+
+
 def test_an_expectation_that_is_not_met_says_what_was_there(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     text = (FOLDER / "rt-crash.yaml").read_text(encoding="utf-8")

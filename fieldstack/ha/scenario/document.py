@@ -121,7 +121,7 @@ class Scenario(_Part):
     title: str
     about: str
     begin: Literal["operational", "cold"] = "operational"
-    every: Annotated[Time, Field(description="time between two decisions")] = 20 * 10**6
+    every: Annotated[Time, Field(gt=0, description="time between two decisions")] = 20 * 10**6
     confirm_after: Annotated[Time, Field(description="until an order is confirmed")] = 40 * 10**6
     core: bool = True
     group_of: Annotated[
