@@ -73,6 +73,8 @@ class Reload:
             self._found = load_compiled(self._file, self._force.cache, self._force.times)
         except (PolicyError, OSError) as error:
             self._found = str(error)
+        except Exception as error:  # whatever it is, the operator gets an answer
+            self._found = f"{str(self._file)!r} can not be read: {error!r}"
 
     def look(self, _now_ns: int) -> Finding | None:
         """Called between passes until it gives an answer."""
