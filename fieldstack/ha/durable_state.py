@@ -6,22 +6,20 @@ and the restarts that still count. Its times are monotonic; across boots the wal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.actions import Evidence
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
-from fieldstack.ha.durable_v1 import is_version_1, upgraded
+from fieldstack.ha.durable_reading import FORMAT, Reading
 from fieldstack.ha.facts import EstopFacts
-from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
-FORMAT = 2
 MAX_TEXT = 160
+UNREADABLE = "record-unreadable"
+"""Rule name of the wait for a person when something that was kept could not be read."""
 
 
 def outlives(episode: Episode) -> bool:
@@ -78,27 +76,22 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
     A rule that the policy does not have any more still waits for its person. A cell that went down as asked
-    starts without what only its end could clear, and what took it down waits for a person.
+    starts without what only its end could clear, and what took it down waits for a person. What can not be
+    read (another version wrote it) is left out, and a person has to look: it may have held the cell.
     """
     fresh = DecisionState(since_ns=now_ns)
     fresh = replace(
         fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
     )
-    if record is None:
+    if not record:
         return fresh
-    try:
-        if is_version_1(record):
-            record = upgraded(record, policy, FORMAT)
-        if record.get("format") != FORMAT:
-            return fresh
-        shift = _shift(record, now_ns, wall_ns)
-        kept = list(_episodes(record, now_ns))
-        if went_down_by_request(record):
-            kept = [_after_the_end(one) for one in kept if one.clear is not ClearWhen.NEVER]
-        budgets = tuple(_budgets(record, policy, shift, now_ns))
-        return replace(fresh, episodes=tuple(kept), budgets=budgets)
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return fresh
+    reading = Reading(policy, now_ns, wall_ns)
+    episodes, budgets = reading.of(record)
+    if went_down_by_request(record):
+        episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
+    if reading.lost:
+        episodes.append(_unreadable(reading.lost, now_ns))
+    return replace(fresh, episodes=tuple(episodes), budgets=tuple(budgets))
 
 
 def _after_the_end(one: Episode) -> Episode:
@@ -108,46 +101,11 @@ def _after_the_end(one: Episode) -> Episode:
     return replace(one, effects=one.effects - {PolicyAction.SHUTDOWN}, hold=one.hold or Hold.RESET)
 
 
-def _shift(record: dict[str, Any], now_ns: int, wall_ns: int) -> int:
-    """What to add to the record's monotonic times: across boots, only the wall clock knows."""
-    if record["boot"] == boot_id():
-        return 0
-    age = max(0, wall_ns - int(record["wall_ns"]))
-    return now_ns - age - int(record["t_ns"])
-
-
-def _episodes(record: dict[str, Any], now_ns: int) -> Iterator[Episode]:
-    for one in record["rules"]:
-        yield Episode(
-            Key(str(one["rule"]), str(one["subject"])),
-            now_ns,
-            str(one["cause"]),
-            ClearWhen(one["clear"]),
-            _evidence(one["evidence"]),
-            effects=frozenset(PolicyAction(word) for word in one["effects"]),
-            override_percent=int(one["override_percent"]),
-            groups=tuple(str(group) for group in one["groups"]),
-            hold=Hold(one["hold"]) if one["hold"] else None,
-        )
-
-
-def _evidence(kept: list[Any] | None) -> Evidence | None:
-    if kept is None:
-        return None
-    fact, subject, value, threshold, window_ms = kept
-    return Evidence(FactKind(fact), str(subject), float(value), threshold, int(window_ms))
-
-
-def _budgets(record: dict[str, Any], policy: Policy, shift: int, now_ns: int) -> Iterator[BudgetUse]:
-    for subject, use in record["budgets"].items():
-        budget = policy.budget(subject)
-        window_ns = budget.window_ns if budget else 0
-        # A clock that was set back must not make a restart of the past one of the future.
-        times = [min(int(at) + shift, now_ns) for at in use["restarts"]]
-        kept = tuple(at for at in times if now_ns - at < window_ns)
-        spent = str(use.get("spent", ""))
-        if kept or spent:
-            yield BudgetUse(str(subject), kept, spent)
+def _unreadable(lost: list[str], now_ns: int) -> Episode:
+    cause = f"could not be read of the latches and budgets kept: {'; '.join(lost)}"
+    effects = frozenset({PolicyAction.AWAIT_MANUAL})
+    key = Key(UNREADABLE, "checkpoint")
+    return Episode(key, now_ns, cause[: 2 * MAX_TEXT], ClearWhen.RESET, effects=effects, hold=Hold.RESET)
 
 
 def went_down_by_request(record: dict[str, Any] | None) -> bool:

@@ -202,6 +202,11 @@ class Parts:
         observer = Observer(opened.store, opened.processes, opened.log, opened.names, monitor.note)
         status = StatusWriter(opened.store, opened.started_ns)
         state = durable_state.restore(kept, opened.force.policy, time.monotonic_ns(), time.time_ns())
+        for one in state.episodes:
+            if one.key.rule == durable_state.UNREADABLE:
+                rule, subject = one.key
+                told = opened.log.append(EventKind.ALERT, rule=rule, subject=subject, cause=one.cause)
+                self.alerts.send(told)
         parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status)
         return Supervision(parts, state)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fieldstack.ha.decision_state import Episode
 from fieldstack.ha.draft import Draft
+from fieldstack.ha.durable_state import UNREADABLE
 from fieldstack.ha.flights import UNCONFIRMED
 from fieldstack.ha.measures import BUILT_IN
 from fieldstack.ha.policy.table import matches
@@ -13,7 +14,7 @@ from fieldstack.ha.vocabulary import ClearWhen
 
 def unruled(one: Episode, policy: Policy) -> bool:
     """Whether no rule of the policy judges it: there is none of that name, or of other facts or subjects."""
-    if one.key.rule == UNCONFIRMED:
+    if one.key.rule in (UNCONFIRMED, UNREADABLE):
         return False
     row = policy.table.get(one.key.rule)
     if row is None or not matches(row.subject, one.key.subject):

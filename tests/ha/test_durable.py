@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from script import Script
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
-from fieldstack.ha.durable_state import latched, restore, to_record
-from fieldstack.ha.facts import EstopFacts
+from fieldstack.ha.durable_state import UNREADABLE, latched, restore, to_record
+from fieldstack.ha.facts import EstopFacts, RequestKind
 from fieldstack.ha.policy import load_policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
@@ -142,12 +143,42 @@ def test_what_version_1_kept_is_taken_over() -> None:
     (waits,) = state.episodes
     assert (waits.key, waits.hold) == (("restart-budget-spent", "fieldstack-rt"), Hold.RESET)
     assert PolicyAction.EMERGENCY_STOP in waits.effects
-    assert restore(old | {"conditions": None}, POLICY, 5, 5).episodes == ()
+    (unread,) = restore(old | {"conditions": None}, POLICY, 5, 5).episodes
+    assert unread.key.rule == UNREADABLE
+
+
+@pytest.mark.parametrize("kept", [None, {}])
+def test_no_record_is_a_fresh_start(kept: dict[str, object] | None) -> None:
+    assert restore(kept, POLICY, 5, 5).episodes == ()
+    assert latched(kept) == (0, "")
 
 
 @pytest.mark.parametrize(
-    "kept", [None, {}, {"format": 2}, {"format": 2, "boot": "x", "wall_ns": "y", "rules": []}]
+    "kept", [{"format": 2}, {"format": 3}, {"format": 2, "boot": "x", "wall_ns": "y", "rules": []}]
 )
-def test_a_record_of_another_shape_is_a_fresh_start(kept: dict[str, object] | None) -> None:
-    assert restore(kept, POLICY, 5, 5).episodes == ()
+def test_a_record_of_another_shape_may_have_held_the_cell(kept: dict[str, object]) -> None:
+    (unread,) = restore(kept, POLICY, 5, 5).episodes
+    assert (unread.key.rule, unread.hold) == (UNREADABLE, Hold.RESET)
+    assert "all of it" in unread.cause
     assert latched(kept) == (0, "")
+
+
+def test_one_word_of_another_version_costs_one_entry_and_a_person_is_told() -> None:
+    kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S)
+    (whole,) = kept["rules"]
+    strange = whole | {"rule": "frozen", "effects": ["FREEZE"]}
+    unknown = {"subject": "fieldstack-core", "evidence": ["humidity_high", "host", 0.9, 0.8, 0]}
+    kept |= {"rules": [strange, whole | unknown, whole]}
+    kept["budgets"] |= {"fieldstack-core": {"restarts": ["yesterday"]}}
+    cell = Script()
+    cell.state = restore(kept, POLICY, cell.now, 1001 * S)
+    assert [one.key.rule for one in cell.state.episodes] == ["restart-budget-spent"] * 2 + [UNREADABLE]
+    assert cell.state.budget(ProcessName.RT).spent == "five times"
+    assert (
+        "rule frozen ('FREEZE' is not a valid PolicyAction); the budget of fieldstack-core"
+        in cell.state.episodes[-1].cause
+    )
+    assert cell.later().ha is HaState.MANUAL_INTERVENTION
+    cell.asks(RequestKind.RESET).later()
+    assert cell.rules() == set()
+    assert cell.comes_up().later().ha is HaState.OPERATIONAL

@@ -1,0 +1,101 @@
+"""Reading what `durable_state` has kept, entry by entry: what can not be read is named, the rest is taken."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from fieldstack.events.clock import boot_id
+from fieldstack.ha.actions import Evidence
+from fieldstack.ha.decision_state import BudgetUse, Episode, Key
+from fieldstack.ha.durable_v1 import is_version_1, upgraded
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
+
+FORMAT = 2
+Entry = TypeVar("Entry")
+Found = TypeVar("Found")
+_DAMAGE = (KeyError, ValueError, TypeError, AttributeError)
+
+
+class Reading:
+    """One record read under one policy. `lost`: what could not be, in words."""
+
+    def __init__(self, policy: Policy, now_ns: int, wall_ns: int) -> None:
+        self._policy, self._now_ns, self._wall_ns = policy, now_ns, wall_ns
+        self.lost: list[str] = []
+
+    def of(self, record: dict[str, Any]) -> tuple[list[Episode], list[BudgetUse]]:
+        try:
+            if is_version_1(record):
+                record = upgraded(record, self._policy, FORMAT)
+            if record.get("format") != FORMAT:
+                raise ValueError(f"format {record.get('format')!r}, this version reads {FORMAT}")
+            shift = self._shift(record)
+            rules, budgets = list(record["rules"]), list(record["budgets"].items())
+        except _DAMAGE as error:
+            self.lost.append(f"all of it ({_told(error)})")
+            return [], []
+        episodes = self._each("rule", rules, self._episode)
+        uses = self._each("the budget of", budgets, lambda one: self._budget(one, shift))
+        return episodes, [one for one in uses if one.restarts or one.spent]
+
+    def _each(self, what: str, entries: Iterable[Entry], read: Callable[[Entry], Found]) -> list[Found]:
+        found: list[Found] = []
+        for entry in entries:
+            try:
+                found.append(read(entry))
+            except _DAMAGE as error:
+                self.lost.append(f"{what} {_name(entry)} ({_told(error)})")
+        return found
+
+    def _shift(self, record: dict[str, Any]) -> int:
+        """What to add to the record's monotonic times: across boots, only the wall clock knows."""
+        if record["boot"] == boot_id():
+            return 0
+        age = max(0, self._wall_ns - int(record["wall_ns"]))
+        return self._now_ns - age - int(record["t_ns"])
+
+    def _episode(self, one: dict[str, Any]) -> Episode:
+        return Episode(
+            Key(str(one["rule"]), str(one["subject"])),
+            self._now_ns,
+            str(one["cause"]),
+            ClearWhen(one["clear"]),
+            _evidence(one["evidence"]),
+            effects=frozenset(PolicyAction(word) for word in one["effects"]),
+            override_percent=int(one["override_percent"]),
+            groups=tuple(str(group) for group in one["groups"]),
+            hold=Hold(one["hold"]) if one["hold"] else None,
+        )
+
+    def _budget(self, entry: tuple[str, dict[str, Any]], shift: int) -> BudgetUse:
+        subject, use = entry
+        budget = self._policy.budget(subject)
+        window_ns = budget.window_ns if budget else 0
+        # A clock that was set back must not make a restart of the past one of the future.
+        times = [min(int(at) + shift, self._now_ns) for at in use["restarts"]]
+        kept = tuple(at for at in times if self._now_ns - at < window_ns)
+        return BudgetUse(str(subject), kept, str(use.get("spent", "")))
+
+
+def _evidence(kept: list[Any] | None) -> Evidence | None:
+    """For people only: a rule without it waits as well."""
+    if kept is None:
+        return None
+    with contextlib.suppress(*_DAMAGE):
+        fact, subject, value, threshold, window_ms = kept
+        return Evidence(FactKind(fact), str(subject), float(value), threshold, int(window_ms))
+    return None
+
+
+def _name(entry: object) -> str:
+    if isinstance(entry, tuple):
+        return str(entry[0])
+    return str(entry.get("rule", "?")) if isinstance(entry, dict) else "?"
+
+
+def _told(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
