@@ -10,7 +10,14 @@ from fieldstack.ha.builtin import lost_fact
 from fieldstack.ha.decision_state import Episode, Key
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.episodes import drop
-from fieldstack.ha.facts import ProcessCondition, ProcessFacts, Request, RequestKind, unhealthy
+from fieldstack.ha.facts import (
+    PositionCheck,
+    ProcessCondition,
+    ProcessFacts,
+    Request,
+    RequestKind,
+    unhealthy,
+)
 from fieldstack.ha.policy.table import Order, default_order
 from fieldstack.ha.remedies import busy, restart_in_order
 from fieldstack.ha.states import MOVING, HaState
@@ -72,7 +79,8 @@ def _reset(draft: Draft, request: Request) -> None:
             drop(draft, one.key)
         else:
             draft.episodes[one.key] = replace(one, hold=None)
-    draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
+    if draft.facts.bus.positions is not PositionCheck.PENDING:
+        draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
     _forget_budgets(draft)
     for name in restart:
         restart_now(draft, name, f"reset by {request.who}")

@@ -241,6 +241,18 @@ def test_positions_that_differ_need_a_person() -> None:
     assert cell.ha is HaState.OPERATIONAL
 
 
+def test_a_reset_accepts_no_positions_that_are_not_compared_yet() -> None:
+    """It is taken while RT comes up, because it starts the Main Core."""
+    cell = Script().operational().core(C.STOPPED).dies().later(1).comes_up()
+    cell.bus(positions=PositionCheck.PENDING).asks(RequestKind.RESET).later()
+    assert cell.answer.confirmed
+    cell.comes_up().bus(positions=PositionCheck.DIFFER).later()
+    assert cell.rules() == {"positions-differ"}
+    assert cell.ha is HaState.SAFE_MODE
+    cell.asks(RequestKind.RESET).later().later()
+    assert cell.ha is HaState.OPERATIONAL
+
+
 def test_an_rt_process_stopped_from_outside_is_not_restarted_behind_that_persons_back() -> None:
     cell = Script().operational().rt(C.STOPPED, why="exit status 0").later()
     assert cell.ha is HaState.SAFE_MODE
