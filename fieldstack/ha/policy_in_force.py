@@ -8,12 +8,13 @@ from pathlib import Path
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.agent_words import write_agent_words
+from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.agent_words import not_in_force, write_agent_words
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.errors import PolicyError
 from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
-from fieldstack.ha.readback import Finding
+from fieldstack.ha.readback import OBEY_TIMEOUT_NS, Finding
 from fieldstack_rt.datastore import DataStore
 
 Listener = Callable[[CompiledPolicy], None]
@@ -66,6 +67,7 @@ class Reload:
         self._force, self._store, self._log = force, store, log
         self._file = file or force.file
         self._found: CompiledPolicy | str | None = None
+        self._said, self._until_ns = "", 0
         threading.Thread(target=self._read, name="policy-reload", daemon=True).start()
 
     def _read(self) -> None:
@@ -76,13 +78,15 @@ class Reload:
         except Exception as error:  # whatever it is, the operator gets an answer
             self._found = f"{str(self._file)!r} can not be read: {error!r}"
 
-    def look(self, _now_ns: int) -> Finding | None:
-        """Called between passes until it gives an answer."""
+    def look(self, now_ns: int) -> Finding | None:
+        """Called between passes until it gives an answer: it is in force, and RT shows its part of it."""
         found = self._found
         if found is None:
             return None
         if isinstance(found, str):
             return Finding(False, f"the policy in force is unchanged: {found}")
+        if self._said:
+            return self._read_back(found, now_ns)
         before = self._force.digest
         try:
             self._force.replace(self._file, found)
@@ -90,4 +94,17 @@ class Reload:
             return Finding(False, f"the policy in force is unchanged: {error}")
         self._force.apply(self._store, self._log)
         same = " (the same as before)" if self._force.digest == before else ""
-        return Finding(True, f"{self._file}: in force, {len(found.rows)} rules{same}")
+        self._said = f"{self._file}: in force, {len(found.rows)} rules{same}"
+        self._until_ns = now_ns + OBEY_TIMEOUT_NS
+        return self._read_back(found, now_ns)
+
+    def _read_back(self, policy: CompiledPolicy, now_ns: int) -> Finding | None:
+        status = fresh_status(self._store, now_ns)
+        if status is None:
+            return Finding(True, f"{self._said}; RT does not cycle: it takes rt_agent over when it does")
+        other = not_in_force(status, policy)
+        if not other:
+            return Finding(True, f"{self._said}; RT shows its rt_agent")
+        if now_ns < self._until_ns:
+            return None
+        return Finding(False, f"{self._said}; but RT goes on with its own {', '.join(other)} of rt_agent")

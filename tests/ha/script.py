@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.decide import decide
 from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.durable_state import restore, to_record
 from fieldstack.ha.facts import (
     BusFacts,
     EstopFacts,
@@ -154,6 +156,25 @@ class Script:
         request = Request(self._request, kind, "Ann", "looked at it", subject)
         self.facts = replace(self.facts, requests=(*self.facts.requests, request))
         return self
+
+    def new_life(self) -> Script:
+        """The Non-RT process has crashed: its successor adopts what is alive, and knows what was kept."""
+        kept = json.loads(json.dumps(to_record(self.state, self.facts.estop, self.now, self.now)))
+        self.state = restore(kept, self.policy, self.now, self.now)
+        for name in (ProcessName.RT, ProcessName.CORE):
+            if (name is ProcessName.RT or self.facts.core) and not self._adopted(name):
+                fresh = {name.removeprefix("fieldstack-"): ProcessFacts(name)}
+                self.facts = replace(self.facts, **fresh)  # type: ignore[arg-type]
+        guard = GuardFacts() if self.facts.rt.gone else self.facts.guard
+        self.facts = replace(self.facts, guard=guard, outcomes=())
+        return self
+
+    def _adopted(self, name: ProcessName) -> bool:
+        process = self.of(name)
+        if not process.gone:
+            working = process.condition is ProcessCondition.RUNNING
+            self.process(name, ProcessCondition.RUNNING if working else ProcessCondition.STARTING)
+        return not process.gone
 
     def operational(self) -> Script:
         self.later()

@@ -17,8 +17,7 @@ from rules_of_safety import check
 from script import SHIPPED, Script
 
 from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.durable_state import restore, to_record
-from fieldstack.ha.facts import EstopFacts, Facts, GuardFacts, ProcessFacts, RequestKind
+from fieldstack.ha.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
@@ -73,20 +72,9 @@ def lives_policy(*, held: bool) -> FailoverPolicy:
     return parse_policy(json.dumps(data))
 
 
-def _new_life(cell: Script) -> None:
-    """The Non-RT process has crashed: its successor adopts what is alive, and knows what was kept."""
-    kept = json.loads(json.dumps(to_record(cell.state, cell.facts.estop, cell.now, cell.now)))
-    cell.state = restore(kept, cell.policy, cell.now, cell.now)
-    rt = cell.facts.rt
-    condition = C.RUNNING if rt.condition is C.RUNNING else C.STARTING
-    found = ProcessFacts(ProcessName.RT) if rt.gone else replace(rt, condition=condition)
-    guard = GuardFacts() if rt.gone else cell.facts.guard
-    cell.facts = replace(cell.facts, rt=found, guard=guard, outcomes=())
-
-
 def _other_policy(cell: Script) -> None:
     cell.policy = lives_policy(held=False)
-    _new_life(cell)
+    cell.new_life()
 
 
 def _all_good(cell: Script) -> None:
@@ -96,7 +84,7 @@ def _all_good(cell: Script) -> None:
 def _start_again(cell: Script) -> None:
     """After an orderly end: nothing runs, a person's latch is latched anew, the causes are as they were."""
     if cell.ha is HaState.SHUTDOWN:
-        _new_life(cell)
+        cell.new_life()
         latch = EstopFacts(on_reset=cell.facts.estop.on_reset)
         cell.facts = Facts(estop=latch, measures=cell.facts.measures)
 
@@ -147,7 +135,7 @@ ALPHABET: dict[str, Callable[[Script], object]] = {
     "bad store": lambda cell: cell.sees(FactKind.DATASTORE_INCONSISTENT, "datastore", 1.0),
     "disk full": lambda cell: cell.sees(FactKind.DISK_FULL, "host", 0.99),
     "all good": _all_good,
-    "new life": _new_life,
+    "new life": lambda cell: cell.new_life(),
     "other policy": _other_policy,
     "start again": _start_again,
 }

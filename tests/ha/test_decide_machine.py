@@ -162,6 +162,11 @@ class AnyCell(RuleBasedStateMachine):
         self.cell.asks(RequestKind.RESTART, subject=subject)
         self._decide()
 
+    @rule(ms=WAITS)
+    def the_non_rt_process_is_restarted(self, ms: int) -> None:
+        self.cell.new_life()
+        self._decide(ms)
+
     def teardown(self) -> None:
         """Everything is mended: the cell comes back by itself, or tells that it waits for a person; it comes
         back then."""

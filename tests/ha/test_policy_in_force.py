@@ -1,4 +1,4 @@
-"""A reload: it is answered whatever the file is."""
+"""A reload: it is answered whatever the file is, and RT takes its part of the policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, cast
 import pytest
 from script import SHIPPED
 
+from fieldstack.ha.agent_words import not_in_force, write_agent_words
+from fieldstack.ha.policy import RtAgent, json_schema, load_policy
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
+from fieldstack_rt._native import ffi, lib
 
 
 @pytest.mark.parametrize("name", ["\0", "none.json", "."])
@@ -26,3 +29,19 @@ def test_a_file_that_can_not_be_read_is_a_refusal(tmp_path: Path, name: str) -> 
     assert (finding.confirmed, force.policy) == (False, before)
     assert "the policy in force is unchanged" in finding.text
     assert "can not be read" in finding.text
+
+
+@pytest.mark.parametrize("bound", ["minimum", "maximum"])
+def test_rt_takes_whatever_the_schema_allows_and_shows_it(bound: str) -> None:
+    keys = json_schema()["$defs"]["RtAgent"]["properties"]
+    ends = {name: key[bound] for name, key in keys.items() if bound in key}
+    assert len(ends) == 4
+    policy = load_policy(SHIPPED).model_copy(update={"rt_agent": RtAgent(**ends)})
+    memory, agent, status = ffi.new("fs_store *"), ffi.new("fs_agent *"), ffi.new("fs_rt_status *")
+    lib.fs_agent_begin(agent, memory, ffi.new("fs_agent_settings *"), 1_000_000)
+    write_agent_words(memory, policy)
+    lib.fs_agent_look(agent, memory)
+    status.agent = agent.settings
+    assert (agent.damaged, not_in_force(status, policy)) == (0, [])
+    status.agent.timeout_ns += 1
+    assert not_in_force(status, policy) == ["timeout_ns"]

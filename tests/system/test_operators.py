@@ -58,7 +58,8 @@ def test_the_policy_is_replaced_as_a_whole_or_not_at_all(cell: RunningCell, tmp_
     file.write_text(json.dumps(policy), encoding="utf-8")
     taken = cell.command("policy", "reload", str(file))
     assert taken.returncode == 0, taken.stderr
-    assert cell.store.agent_timeout_ns == 700_000_000
+    assert "RT shows its rt_agent" in taken.stdout
+    assert int(cell.store.rt_status().agent.timeout_ns) == 700_000_000
     assert nonrt_status(cell)["policy"]["file"] == str(file)
 
 

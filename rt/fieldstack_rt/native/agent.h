@@ -10,13 +10,9 @@
 
 #include "layout.h"
 
-/* Taken from the shared words in each cycle; a word of 0 or out of these bounds leaves the default:
- * slow and timeout: a cycle to 60 s; grace: to an hour; go on: to 60 s; reactions: enum fs_agent_reaction. */
-typedef struct fs_agent_settings {
-    uint64_t slow_ns, timeout_ns, grace_ns, go_on_ns;
-    uint32_t on_silent, on_dead;
-} fs_agent_settings;
-
+/* Settings are taken from the shared words in each cycle; a word of 0 or out of these bounds leaves the default:
+ * slow and timeout: a cycle to 60 s; grace: to an hour; go on: to 60 s; reactions: enum fs_agent_reaction.
+ * The policy's schema (fieldstack/ha/policy) stays within them. */
 enum fs_agent_word { FS_WORD_SLOW = 1, FS_WORD_TIMEOUT = 2, FS_WORD_GRACE = 4, FS_WORD_GO_ON = 8,
                      FS_WORD_ON_SILENT = 16, FS_WORD_ON_DEAD = 32 };
 

@@ -46,6 +46,11 @@ typedef struct fs_axis_state {
     uint8_t pad;
 } fs_axis_state;
 
+typedef struct fs_agent_settings {
+    uint64_t slow_ns, timeout_ns, grace_ns, go_on_ns;
+    uint32_t on_silent, on_dead;   /* enum fs_agent_reaction */
+} fs_agent_settings;
+
 typedef struct fs_rt_status {
     uint64_t epoch;            /* +1 at each attach of an RT process */
     uint64_t started_ns;
@@ -73,6 +78,7 @@ typedef struct fs_rt_status {
     uint32_t axis_count;
     uint32_t inputs_size;      /* bytes of `inputs` in use */
     uint32_t outputs_size;     /* bytes of `io_outputs` in use */
+    fs_agent_settings agent;   /* how RT watches the Non-RT process: in force in this cycle */
     uint8_t io_inputs[64];     /* inputs of slaves that are no axes, in slave order */
     uint8_t io_outputs[64];    /* outputs of those, as sent */
     fs_axis_state axes[64];

@@ -34,6 +34,7 @@ static void watch_nonrt(fs_cycle *cycle, uint64_t now) {
     }
     cycle->status.nonrt_view = agent->view;
     cycle->status.nonrt_gap_ns = agent->gap_ns;
+    cycle->status.agent = agent->settings;
 }
 
 static uint64_t faulted_axes(fs_cycle *cycle, uint64_t now) {
