@@ -105,10 +105,9 @@ def advance(draft: Draft, name: ProcessName) -> None:
     if process is None or track.pending is None or draft.state.budget(name).spent:
         return
     pending = track.pending
-    ready = _fenced(draft, process) and _outputs_settled(draft, process)
-    if not ready:
+    if not _fenced(draft, process):
         _tell_overdue(draft, process, pending)
-    elif draft.now_ns >= pending.due_ns:
+    elif _outputs_settled(draft, process) and draft.now_ns >= pending.due_ns:
         _reboot(draft, process, pending)
 
 
