@@ -17,7 +17,7 @@ from fieldstack.bench.preconditions import require_for_bench
 from fieldstack.bench.prediction_leaks import run_leaks
 from fieldstack.bench.prediction_normal import NormalRequest, NormalResult, replay_normal, run_normal
 from fieldstack.bench.prediction_prevention import run_prevention
-from fieldstack.bench.prediction_result import PredictionResult, ReplayResult
+from fieldstack.bench.prediction_result import PredictionResult
 from fieldstack.bench.prediction_scenarios import SCENARIOS, Expect
 from fieldstack.bench.prediction_score import Score, play
 from fieldstack.bench.report import Say
@@ -48,7 +48,7 @@ def run_prediction(request: PredictionRequest, json_file: Path | None, console: 
             leaks=tuple(run_leaks(say)) if request.leaks else (),
             prevention=run_prevention(request.config, Path(name), say) if request.prevention else None,
             normal=run_normal(request.normal, Path(name), say) if request.normal else None,
-            replayed=ReplayResult(*replay_normal(request.replay)) if request.replay else None,
+            replayed=replay_normal(request.replay) if request.replay else None,
         )
     _show(result, console)
     if json_file is not None:
@@ -82,6 +82,7 @@ def _show(result: PredictionResult, console: Console) -> None:
     if result.normal is not None:
         _show_normal(result.normal, console)
     if result.replayed is not None:
+        console.print(f"Recorded run: {result.replayed.charts.text}", highlight=False)
         _show_alarms(result.replayed.alarms, console)
     report.show_checks(console, result.checks())
 
@@ -122,6 +123,7 @@ def _show_normal(normal: NormalResult, console: Console) -> None:
         f"{normal.rt_starts} start(s) of RT; {module['series']} series",
         f"  cost: CPU {normal.cpu_share:.2%}, {normal.samples} samples of {normal.sample_us:.0f} µs, "
         f"{module['long_slices']} of {module['slices']} slices of 2 ms or more",
+        f"  {normal.charts.text}",
         f"  {module['disturbed_intervals']} of {module['intervals']} intervals disturbed by the machine",
     )
     for line in lines:

@@ -30,12 +30,41 @@ MEMORY_LIMIT_MB = dict.fromkeys(("fieldstack-rt", "fieldstack-core", "fieldstack
 PROGRESS_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """What could have been found at all: a chart that never learned its baseline never alarms."""
+
+    ready: int
+    unready: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        missing = f"; never: {', '.join(self.unready)}" if self.unready else ""
+        return f"{self.ready} of {self.ready + len(self.unready)} charts had learned their baseline{missing}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ready": self.ready, "unready": list(self.unready)}
+
+
 @dataclass(slots=True)
 class Alarms:
     """Every finding once: a forecast that comes and goes is told each time that it comes."""
 
     texts: list[dict[str, Any]] = field(default_factory=list)
     _shown: set[tuple[str, str, str]] = field(default_factory=set)
+    _charts: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def charts(self) -> Charts:
+        """Of the whole run: one that was ready once was."""
+        unready = tuple(name for name, ready in self._charts.items() if not ready)
+        return Charts(len(self._charts) - len(unready), unready)
+
+    def chart(self, predictor: Predictor) -> None:
+        """Look which charts there are, and which of them have learned."""
+        for (name, subject, _), ready in predictor.charts().items():
+            what = f"{name} of {subject}"
+            self._charts[what] = ready or self._charts.get(what, False)
 
     def note(self, t_s: float, forecasts: tuple[Forecast, ...], anomalies: tuple[Anomaly, ...]) -> None:
         now = {("forecast", one.resource, one.subject): one.text for one in forecasts}
@@ -53,6 +82,7 @@ class NormalResult:
     asked_s: float
     seconds: float
     alarms: tuple[dict[str, Any], ...]
+    charts: Charts
     module: dict[str, Any]
     samples: int
     sample_us: float
@@ -68,6 +98,7 @@ class NormalResult:
             "false_alarms": len(self.alarms),
             "alarms": list(self.alarms),
             "series": self.module["series"],
+            "charts": self.charts.to_json(),
             "intervals": self.module["intervals"],
             "disturbed_intervals": self.module["disturbed_intervals"],
             "samples": self.samples,
@@ -123,6 +154,7 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
             operational += store.nonrt_status().ha_state == HaState.OPERATIONAL
             costs += sampler.last.cost_ns / 1000 if sampler.last else 0.0
             alarms.note(passed, module.findings.forecasts, module.findings.anomalies)
+            alarms.chart(module.predictor)
             if time.monotonic() - told >= PROGRESS_S:
                 told = time.monotonic()
                 say(f"normal running: {duration(passed)} of {duration(seconds)}, {len(alarms.texts)} alarms")
@@ -136,6 +168,7 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
         asked_s=seconds,
         seconds=passed,
         alarms=tuple(alarms.texts),
+        charts=alarms.charts,
         module=module.describe(time.monotonic_ns()),
         samples=sampler.beat,
         sample_us=costs / max(1, looks),
@@ -150,11 +183,26 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def replay_normal(record: Path) -> tuple[float, tuple[dict[str, Any], ...]]:
-    """Judges a recorded run again with the method as it is now: its seconds, and the alarms."""
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """A recorded run, judged again."""
+
+    seconds: float
+    alarms: tuple[dict[str, Any], ...]
+    charts: Charts
+
+    def to_json(self) -> dict[str, Any]:
+        count = len(self.alarms)
+        found = {"seconds": round(self.seconds, 1), "false_alarms": count, "alarms": list(self.alarms)}
+        return {**found, "charts": self.charts.to_json()}
+
+
+def replay_normal(record: Path) -> ReplayResult:
+    """Judges a recorded run again with the method as it is now."""
     predictor, alarms = Predictor(), Alarms()
     first = last = 0
     for t_ns in replay(record, predictor):
         first, last = first or t_ns, t_ns
         alarms.note((t_ns - first) / 1e9, predictor.forecasts(), predictor.anomalies())
-    return (last - first) / 1e9, tuple(alarms.texts)
+        alarms.chart(predictor)
+    return ReplayResult((last - first) / 1e9, tuple(alarms.texts), alarms.charts)

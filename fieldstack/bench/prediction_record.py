@@ -63,7 +63,7 @@ def read(path: Path) -> Iterator[tuple[int, str, Signal]]:
 
 def replay(path: Path, predictor: Predictor) -> Iterator[int]:
     """Feeds a recorded run to the predictor; yields the time after each signal."""
-    forgot_ns = 0
+    reviewed_ns = 0
     for t_ns, kind, signal in read(path):
         if signal.name not in SPECS:
             continue
@@ -71,7 +71,7 @@ def replay(path: Path, predictor: Predictor) -> Iterator[int]:
             predictor.feed(t_ns, signal)
         elif kind == "interval":
             predictor.feed_interval(t_ns, signal)
-        if t_ns - forgot_ns > INTERVAL_NS:
-            forgot_ns = t_ns
-            predictor.forget_old(t_ns)
+        if t_ns - reviewed_ns > INTERVAL_NS:
+            reviewed_ns = t_ns
+            predictor.review(t_ns)
         yield t_ns

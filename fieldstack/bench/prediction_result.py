@@ -8,25 +8,17 @@ from typing import Any
 
 from fieldstack.bench.checks import Check
 from fieldstack.bench.percentiles import Percentiles
-from fieldstack.bench.prediction_normal import NormalResult
+from fieldstack.bench.prediction_normal import Charts, NormalResult, ReplayResult
 from fieldstack.bench.prediction_prevention import PreventionResult
 from fieldstack.bench.prediction_scenarios import Expect
 from fieldstack.bench.prediction_score import Score
 
 CPU_SHARE_MAX = 0.01
 """Of one CPU, for sampler and method together."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayResult:
-    """A recorded run, judged again."""
-
-    seconds: float
-    alarms: tuple[dict[str, Any], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        count = len(self.alarms)
-        return {"seconds": round(self.seconds, 1), "false_alarms": count, "alarms": list(self.alarms)}
+REST_SHARE_MAX = 0.05
+"""Of the looks at the cell: one that is not operational has nothing that could alarm."""
+LEARNED_AFTER_S = 1800.0
+"""A run so long has to have learned every baseline; shorter ones only say which they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +44,13 @@ class PredictionResult:
             found.append(Check("leaks of the Main Core not prevented", int(not self.prevention.prevented), 0))
         if self.normal is not None:
             found.append(Check("false alarms in normal running", len(self.normal.alarms), 0))
+            found += _could_alarm("normal running", self.normal.seconds, self.normal.charts)
+            rested = round(1 - self.normal.operational_share, 4)
+            found.append(Check("share of the time not operational", rested, REST_SHARE_MAX))
             found.append(Check("CPU share", round(self.normal.cpu_share, 4), CPU_SHARE_MAX))
         if self.replayed is not None:
             found.append(Check("false alarms in the recorded run", len(self.replayed.alarms), 0))
+            found += _could_alarm("the recorded run", self.replayed.seconds, self.replayed.charts)
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +62,13 @@ class PredictionResult:
             "replayed": self.replayed and self.replayed.to_json(),
             "checks": [check.to_json() for check in self.checks()],
         }
+
+
+def _could_alarm(where: str, seconds: float, charts: Charts) -> list[Check]:
+    """No false alarm is worth something only where an alarm could have been."""
+    if seconds < LEARNED_AFTER_S:
+        return []
+    return [Check(f"charts without a baseline in {where}", len(charts.unready), 0)]
 
 
 def _part(scores: Sequence[Score]) -> dict[str, Any]:

@@ -25,9 +25,16 @@ class Expect(StrEnum):
     NOTHING = "nothing"
 
 
+def _always(_t: float) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A series of `name` with its limit. `onset_s`: when the trouble begins; any finding before is false."""
+    """A series of `name` with its limit. `onset_s`: when the trouble begins; any finding before is false.
+
+    `speaks`: whether the series has a value at that time; an axis that rests has none.
+    """
 
     title: str
     name: str
@@ -37,6 +44,7 @@ class Scenario:
     values: Values
     onset_s: float = 0.0
     period_s: float = 1.0
+    speaks: Callable[[float], bool] = _always
 
 
 def _leak(to_limit_s: float, noise: float = 1.0, onset_s: float = 0.0) -> Values:
@@ -102,6 +110,11 @@ def _errors(before: float, after: float, onset_s: float, size: int = 1) -> Value
     return lambda t, r: size * (r.random() < (after if t >= onset_s else before))
 
 
+def _works(work_s: float, rest_s: float) -> Callable[[float], bool]:
+    """In turns, as a machine that is loaded by hand."""
+    return lambda t: t % (work_s + rest_s) < work_s
+
+
 _MEMORY, _FILES, _DISK = Resource.MEMORY, Resource.FILE_DESCRIPTORS, Resource.DISK
 _WARM, _CPU = Resource.TEMPERATURE, Resource.CPU
 _FORECAST, _ANOMALY, _NOTHING = Expect.FORECAST, Expect.ANOMALY, Expect.NOTHING
@@ -165,6 +178,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         *(Metric.FOLLOWING_ERROR, _ANOMALY, 10_000, HOUR, _tail(400, times=3, onset_s=_AFTER), _AFTER, _TEN),
     ),
     Scenario(
+        "following error is three times as large, of an axis that rests 80 s of 2 min",
+        *(Metric.FOLLOWING_ERROR, _ANOMALY, 10_000, HOUR, _tail(400, times=3, onset_s=_AFTER), _AFTER, _TEN),
+        speaks=_works(40, 80),
+    ),
+    Scenario(
+        "following error drifts to five times, of an axis that rests 15 of 20 min",
+        *(Metric.FOLLOWING_ERROR, _ANOMALY, 10_000, 24 * HOUR, _tail(400, 1600 / (20 * HOUR)), 0.0, _TEN),
+        speaks=_works(5 * MIN, 15 * MIN),
+    ),
+    Scenario(
+        "following error drifts to its limit in 6 h, of an axis that rests 5 of 10 min",
+        *(Metric.FOLLOWING_ERROR, _FORECAST, 10_000, 8 * HOUR, _tail(500, 9500 / (6 * HOUR)), 0.0, _TEN),
+        speaks=_works(5 * MIN, 5 * MIN),
+    ),
+    Scenario(
         "CRC errors in half of the intervals",
         *(Metric.RX_ERRORS, _ANOMALY, 0, HOUR, _errors(0, 0.5, _AFTER, 3), _AFTER, _TEN),
     ),
@@ -202,6 +230,17 @@ SCENARIOS: tuple[Scenario, ...] = (
         "following error of varied motion",
         *(Metric.FOLLOWING_ERROR, _NOTHING, 10_000, 24 * HOUR),
         *(lambda t, r: r.uniform(100, 600) * (1 + (t % 1200 > 600)), 0.0, _TEN),
+    ),
+    Scenario(
+        "following error of varied motion, of an axis that rests 8 of 10 min",
+        *(Metric.FOLLOWING_ERROR, _NOTHING, 10_000, 24 * HOUR),
+        *(lambda t, r: r.uniform(100, 600) * (1 + (t % 1200 > 600)), 0.0, _TEN),
+        speaks=_works(2 * MIN, 8 * MIN),
+    ),
+    Scenario(
+        "latency with bursts, of a cell that stands each second hour",
+        *(Metric.WAKE_TAIL, _NOTHING, _PERIOD_NS, 24 * HOUR, _bursts(8e4, 0.05, 20), 0.0, _TEN),
+        speaks=_works(HOUR, HOUR),
     ),
     Scenario(
         "one burst of 5000 CRC errors",

@@ -73,12 +73,14 @@ def play(scenario: Scenario, seed: int) -> Score:
     recent: list[float] = []
     false, reached, t = "", None, 0.0
     while t < scenario.seconds:
-        value = scenario.values(t, generator)
-        recent = [*recent[-4:], value] if scenario.period_s > 1 else [value]
-        if scenario.expect is Expect.FORECAST and median(recent) >= scenario.limit:
-            reached = t
-            break
-        _feed(predictor, scenario, t, value)
+        if scenario.speaks(t):
+            value = scenario.values(t, generator)
+            recent = [*recent[-4:], value] if scenario.period_s > 1 else [value]
+            if scenario.expect is Expect.FORECAST and median(recent) >= scenario.limit:
+                reached = t
+                break
+            _feed(predictor, scenario, t, value)
+        predictor.review(round(t * 1e9))
         for kind, text, eta_s in _findings(predictor):
             rightful = kind is scenario.expect and t >= scenario.onset_s
             if rightful and found is None:

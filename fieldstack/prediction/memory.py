@@ -1,7 +1,8 @@
 """What was learned, kept in a file of the runtime folder, so that a restart of Non-RT does not begin anew.
 
 One JSON line a series, written one after the other: none holds up the supervision pass. Times are
-CLOCK_MONOTONIC, so a file of another boot is of no use, and not used.
+CLOCK_MONOTONIC, so a file of another boot is of no use, and not used. Within a boot its age does not matter:
+a series whose process has ended meanwhile ends with the first word of the next one.
 """
 
 from __future__ import annotations

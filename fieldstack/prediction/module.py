@@ -169,7 +169,7 @@ class PredictionModule:
             if SPECS[signal.name].forecast:
                 self._gauge(now_ns, signal)
             self._interval(now_ns, signal)
-        self.predictor.forget_old(now_ns)
+        self.predictor.review(now_ns)
 
     def _gauge(self, t_ns: int, signal: Signal) -> None:
         self.predictor.feed(t_ns, signal)
@@ -217,13 +217,15 @@ class PredictionModule:
 
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status` and the metrics: forecasts, anomalies, and how the module itself does."""
-        found = self.findings
+        found, charts = self.findings, self.predictor.charts()
         return {
             "running": self.alive,
             "failure": self.failure,
             "age_s": round((now_ns - found.t_ns) / 1e9, 1) if found.t_ns else None,
             "remembered": self.remembered,
             "series": len(self.predictor.series),
+            "charts": len(charts),
+            "charts_ready": sum(charts.values()),
             "intervals": self._telemetry.intervals if self._telemetry else 0,
             "disturbed_intervals": self._telemetry.disturbed if self._telemetry else 0,
             "cpu_s": round(self.cpu_ns / 1e9, 3),

@@ -14,8 +14,10 @@ SETTLE_S = 30.0
 """A start-up is no trend: so much of a life's beginning is left out."""
 HITS = 3
 """A scale must say so with so many medians in a row; as many in a row that do not take it back."""
-FORGET_NS = 60_000_000_000
-"""A series that says nothing for so long has ended."""
+QUIET_NS = 60_000_000_000
+"""Of a series that says nothing for so long, nothing is known now; what was learned of it stays."""
+FORGET_NS = 7 * 24 * 3600 * 1_000_000_000
+"""A series that says nothing for so long has no subject any more."""
 
 Key = tuple[str, str, str]
 
@@ -55,6 +57,21 @@ class Series:
         found = [state.forecast for state in self.states if state.forecast]
         return min(found, key=lambda one: one.eta_high_s - one.eta_low_s, default=None)
 
+    @property
+    def chart(self) -> LevelChart | RateChart | None:
+        return self.level or self.rate
+
+    def hush(self) -> None:
+        """It says nothing: what was forecast is told again with the first median that says so.
+
+        An anomaly lasts through a pause; a resource's has gone with its subject.
+        """
+        for state in self.states:
+            if state.forecast:
+                state.forecast, state.hits = None, HITS - 1
+        if not self.spec.pauses:
+            self.anomaly = None
+
 
 class Predictor:
     """Takes signals one by one (some 10 µs; 0.3 ms when windows are judged), keeps findings up to date."""
@@ -84,9 +101,16 @@ class Predictor:
             series.rate.add(signal.value)
             self._note(series, now_ns, series.rate)
 
-    def forget_old(self, now_ns: int) -> None:
-        """Ends series that say nothing any more."""
+    def review(self, now_ns: int) -> None:
+        """Every ten seconds or so: what is told of series that say nothing, and which of them have ended."""
         self.series = {key: one for key, one in self.series.items() if now_ns - one.last_ns < FORGET_NS}
+        for series in self.series.values():
+            if now_ns - series.last_ns >= QUIET_NS:
+                series.hush()
+
+    def charts(self) -> dict[Key, bool]:
+        """All that are charted: whether the chart has learned its baseline. From any thread."""
+        return {key: chart.ready for key, one in list(self.series.items()) if (chart := one.chart)}
 
     def forecasts(self) -> tuple[Forecast, ...]:
         """All that are confident, soonest first; of several limits of a resource the one that comes first."""
@@ -104,10 +128,16 @@ class Predictor:
     def _series(self, now_ns: int, signal: Signal) -> Series:
         series = self.series.get(signal.key)
         if series is None or series.life != signal.life:
+            if series is not None:
+                self._end(series.life)
             spec = SPECS[signal.name]
             series = self.series[signal.key] = Series(spec, signal.life, now_ns, signal, now_ns)
         series.last, series.last_ns = signal, now_ns
         return series
+
+    def _end(self, life: str) -> None:
+        """A life that is over is over for all of its series, also for those that rest."""
+        self.series = {key: one for key, one in self.series.items() if one.life != life}
 
     def _judge(self, series: Series, number: int, now_ns: int) -> None:
         scale, state, signal = series.ladder.scales[number], series.states[number], series.last

@@ -60,13 +60,17 @@ class LevelSpec:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """What is done with a series. `scale` and `unit`: how its values are written for people."""
+    """What is done with a series. `scale` and `unit`: how its values are written for people.
+
+    `pauses`: it says nothing while the cell or the axis rests; what was found lasts until its life ends.
+    """
 
     unit: str
     scale: float = 1.0
     forecast: bool = False
     level: LevelSpec | None = None
     rate: bool = False
+    pauses: bool = False
 
 
 _DOUBLED = LevelSpec(logarithm=True, floor=0.15, shift=1.0, least_share=0.05)
@@ -80,12 +84,12 @@ SPECS: dict[str, SeriesSpec] = {
     Resource.TEMPERATURE: SeriesSpec(
         "°C", forecast=True, level=LevelSpec(logarithm=False, floor=1.0, shift=20.0)
     ),
-    Metric.WAKE_TAIL: SeriesSpec("µs", 1000.0, forecast=True, level=_DOUBLED),
-    Metric.EXCHANGE_TAIL: SeriesSpec("µs", 1000.0, forecast=True, level=_DOUBLED),
-    Metric.FOLLOWING_ERROR: SeriesSpec("counts", forecast=True, level=_DOUBLED),
-    Metric.WKC_ERRORS: SeriesSpec("", rate=True),
-    Metric.LOST_FRAMES: SeriesSpec("", rate=True),
-    Metric.RX_ERRORS: SeriesSpec("", rate=True),
+    Metric.WAKE_TAIL: SeriesSpec("µs", 1000.0, forecast=True, level=_DOUBLED, pauses=True),
+    Metric.EXCHANGE_TAIL: SeriesSpec("µs", 1000.0, forecast=True, level=_DOUBLED, pauses=True),
+    Metric.FOLLOWING_ERROR: SeriesSpec("counts", forecast=True, level=_DOUBLED, pauses=True),
+    Metric.WKC_ERRORS: SeriesSpec("", rate=True, pauses=True),
+    Metric.LOST_FRAMES: SeriesSpec("", rate=True, pauses=True),
+    Metric.RX_ERRORS: SeriesSpec("", rate=True, pauses=True),
 }
 """Every name, with what is asked of it. The host's CPU is not charted: what else runs there is not ours."""
 

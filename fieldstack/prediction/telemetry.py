@@ -24,7 +24,8 @@ _LEAST_CYCLES = 1000
 class _Counters:
     """What only grows while one RT process lives."""
 
-    epoch: int
+    life: str
+    """Epoch and pid: epochs begin anew with the shared memory."""
     wake: list[int]
     exchange: list[int]
     wkc_errors: int
@@ -64,7 +65,7 @@ class Telemetry:
         following, self._following = self._following, [0] * len(self._following)
         disturbed = self._disturbance.look(self._store.rt_pid, int(self._store.raw.rt_tid))
         now = self._before
-        if before is None or now is None or before.epoch != now.epoch:
+        if before is None or now is None or before.life != now.life:
             return
         if before.operational and now.operational:
             self.intervals += 1
@@ -79,7 +80,7 @@ class Telemetry:
             return None
         count = min(len(self._plan.slaves), int(bus.slave_count))
         return _Counters(
-            epoch=int(status.epoch),
+            life=f"rt {int(status.epoch)}, pid {store.rt_pid}",
             wake=ffi.unpack(store.raw.statistics.wake.bucket, len(store.raw.statistics.wake.bucket)),
             exchange=ffi.unpack(
                 store.raw.statistics.exchange.bucket, len(store.raw.statistics.exchange.bucket)
@@ -93,7 +94,7 @@ class Telemetry:
     def _signals(
         self, before: _Counters, now: _Counters, following: list[int], *, disturbed: bool
     ) -> Iterator[Signal]:
-        life = f"rt {now.epoch}"
+        life = now.life
         for place, (was, found) in enumerate(zip(before.rx_errors, now.rx_errors, strict=False)):
             slave = self._plan.slaves[place].name
             yield Signal(Metric.RX_ERRORS, f"slave:{slave}", found - was, 0, "", life)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from fieldstack.bench.cli import app
 from fieldstack.bench.prediction_leaks import LEAKS, Leak, run_leaks
+from fieldstack.bench.prediction_normal import NormalResult, replay_normal
 from fieldstack.bench.prediction_record import SignalFile
 from fieldstack.bench.prediction_result import PredictionResult
 from fieldstack.bench.prediction_scenarios import Expect
@@ -63,6 +64,28 @@ def test_a_recorded_run_is_judged_again(tmp_path: Path) -> None:
     assert "memory of fieldstack-core reaches its limit in" in done.output
     found = json.loads(result.read_text(encoding="utf-8"))
     assert found["replayed"]["false_alarms"] == 1
+
+
+def test_no_false_alarm_counts_only_where_an_alarm_could_have_been(tmp_path: Path) -> None:
+    """A calm half hour in which one of two charts never came to learn."""
+    file = tmp_path / "run.jsonl"
+    with SignalFile(file) as record:
+        for count in range(190):
+            for axis in ("x", "y") if count < 10 else ("x",):
+                signal = Signal("following error", f"axis:{axis}", 400, 10_000, "", "rt 1")
+                record.write(count * 10 * 10**9, signal, "interval")
+    replayed = replay_normal(file)
+    assert replayed.alarms == ()
+    assert replayed.charts.text.endswith("had learned their baseline; never: following error of axis:y")
+    checks = PredictionResult((), (), None, None, replayed).checks()
+    assert [(one.found, one.held) for one in checks] == [(0, True), (1, False)]
+    module = dict.fromkeys(("series", "intervals", "disturbed_intervals", "slices", "long_slices"), 0)
+    normal = NormalResult(2000, 2000, (), replayed.charts, module, 1, 1.0, 0.0, 0.9, 1)
+    checks = PredictionResult((), (), normal, None, None).checks()
+    assert {one.name for one in checks if not one.held} == {
+        "charts without a baseline in normal running",
+        "share of the time not operational",
+    }
 
 
 def test_a_file_that_is_no_record_is_refused_with_its_line(tmp_path: Path) -> None:

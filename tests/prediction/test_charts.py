@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from fieldstack.ha.probes.readings import Resource
 from fieldstack.prediction.charts import LEARNING, LevelChart, RateChart
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import LevelSpec, Metric, Signal
@@ -125,6 +127,65 @@ def test_the_predictor_tells_an_anomaly_and_since_when() -> None:
     assert found.text == "wake-up latency (p99.9) of cell: 400 µs, baseline 80.0 µs"
     assert LEARNING * 10 < found.since_ns / SECOND < LEARNING * 10 + 100
     assert found.score >= 1
+
+
+def interval(value: float, name: str = Metric.FOLLOWING_ERROR) -> Signal:
+    return Signal(name, "axis:x" if name is Metric.FOLLOWING_ERROR else "cell", value, 10_000, "", "rt 1")
+
+
+def play(predictor: Predictor, counts: range, value: float, name: str = Metric.FOLLOWING_ERROR) -> None:
+    """Ten seconds each."""
+    for count in counts:
+        predictor.feed_interval(count * 10 * SECOND, interval(value, name))
+        predictor.review(count * 10 * SECOND)
+
+
+def rest(predictor: Predictor, counts: range) -> None:
+    for count in counts:
+        predictor.review(count * 10 * SECOND)
+
+
+def test_what_is_usual_is_learned_and_judged_through_pauses() -> None:
+    """An axis that works in batches: 40 s, and rests for 80 s."""
+    predictor = Predictor()
+    for batch in range(16):
+        play(predictor, range(12 * batch, 12 * batch + 4), 400 if batch < 10 else 1200)
+        rest(predictor, range(12 * batch + 4, 12 * batch + 12))
+    (found,) = predictor.anomalies()
+    assert found.baseline == pytest.approx(400)
+
+
+def test_an_alarm_lasts_while_the_cell_waits_for_a_person() -> None:
+    predictor = Predictor()
+    play(predictor, range(LEARNING), 0, Metric.LOST_FRAMES)
+    play(predictor, range(LEARNING, LEARNING + 12), 3, Metric.LOST_FRAMES)
+    (before,) = predictor.anomalies()
+    rest(predictor, range(LEARNING + 12, LEARNING + 400))
+    assert predictor.anomalies() == (before,)
+    play(predictor, range(LEARNING + 400, LEARNING + 440), 3, Metric.LOST_FRAMES)
+    (after,) = predictor.anomalies()
+    assert (after.since_ns, after.baseline) == (before.since_ns, before.baseline)
+
+
+def test_an_alarm_ends_with_its_life_also_where_the_axis_rests() -> None:
+    predictor = Predictor()
+    play(predictor, range(LEARNING), 400)
+    play(predictor, range(LEARNING, LEARNING + 20), 2000)
+    assert predictor.anomalies()
+    signal = Signal(Metric.WAKE_TAIL, "cell", 8e4, 1e6, "the cycle time", "rt 1")
+    predictor.feed_interval((LEARNING + 20) * 10 * SECOND, signal)
+    assert predictor.anomalies()
+    predictor.feed_interval((LEARNING + 21) * 10 * SECOND, replace(signal, life="rt 2"))
+    assert predictor.anomalies() == ()
+
+
+def test_an_alarm_of_a_process_that_has_gone_is_told_no_more() -> None:
+    predictor = Predictor()
+    play(predictor, range(LEARNING), 0.1, Resource.CPU)
+    play(predictor, range(LEARNING, LEARNING + 20), 0.9, Resource.CPU)
+    assert predictor.anomalies()
+    rest(predictor, range(LEARNING + 20, LEARNING + 26))
+    assert predictor.anomalies() == ()
 
 
 def test_another_life_learns_anew() -> None:

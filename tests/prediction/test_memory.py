@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.prediction import memory
-from fieldstack.prediction.predictor import FORGET_NS, Predictor
+from fieldstack.prediction.predictor import FORGET_NS, QUIET_NS, Predictor
 from fieldstack.prediction.signals import Metric, Signal
 
 SECOND = 1_000_000_000
@@ -60,6 +60,17 @@ def kept(folder: Path) -> Path:
     feed(predictor, 0, 300)
     list(memory.save(file, predictor))
     return file
+
+
+def test_the_age_of_what_was_kept_does_not_matter_within_a_boot(tmp_path: Path) -> None:
+    """A killed Non-RT may not have kept anything for a minute, and its successor may take its time."""
+    through, after = Predictor(), Predictor()
+    feed(through, 0, 300)
+    assert memory.load(kept(tmp_path), after, 300 * SECOND + 10 * QUIET_NS) == ""
+    after.review(300 * SECOND + 10 * QUIET_NS)
+    assert set(after.series) == set(through.series)
+    feed(after, 1000, 1200)
+    assert {one.subject for one in after.anomalies()} == {"cell", "slave:a"}
 
 
 def test_what_is_too_old_is_not_used(tmp_path: Path) -> None:

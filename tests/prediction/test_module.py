@@ -118,6 +118,18 @@ def test_another_rt_process_or_a_cell_in_trouble_gives_no_signals(store: DataSto
     assert signals(telemetry) == {}
 
 
+def test_epochs_begin_anew_with_the_shared_memory_and_lives_do_not(store: DataStore, plan: BusPlan) -> None:
+    lives = set[str]()
+    for pid in (7, 8):
+        store.raw.header.rt_pid = pid
+        telemetry = Telemetry(store, plan, Calm())
+        cycles(store)
+        signals(telemetry)
+        cycles(store)
+        lives |= {one.life for one in signals(telemetry).values()}
+    assert len(lives) == 2
+
+
 def test_an_interval_that_the_machine_disturbed_tells_only_of_the_wire(
     store: DataStore, plan: BusPlan
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fieldstack.ha.probes.readings import Resource
 from fieldstack.prediction.findings import Forecast, duration
 from fieldstack.prediction.ladder import RATIO, SCALES, WINDOW, Ladder, Scale, median
-from fieldstack.prediction.predictor import FORGET_NS, Predictor
+from fieldstack.prediction.predictor import FORGET_NS, QUIET_NS, Predictor
 from fieldstack.prediction.signals import Signal
 from fieldstack.prediction.statistics import normal, robust_trend
 from fieldstack.prediction.trend_judge import Refusal, Verdict, judge
@@ -196,10 +196,22 @@ def test_only_the_first_tooth_of_a_large_saw_looks_like_a_leak() -> None:
     assert told == {0}
 
 
-def test_a_series_that_says_nothing_is_forgotten() -> None:
+def test_of_a_series_that_says_nothing_nothing_is_forecast_until_it_speaks_again() -> None:
     predictor = fed(leak(900))
-    predictor.forget_old(899 * SECOND + FORGET_NS)
+    predictor.review(899 * SECOND + QUIET_NS - 1)
+    assert predictor.forecasts()
+    predictor.review(899 * SECOND + QUIET_NS)
     assert predictor.forecasts() == ()
+    for now_ns, signal in leak(1200):
+        if now_ns >= 1100 * SECOND:  # the leak went on; a window that has the gap in it sees a step
+            predictor.feed(now_ns, signal)
+    (found,) = predictor.forecasts()
+    assert found.eta_s == pytest.approx(800, rel=0.05)
+
+
+def test_a_series_that_says_nothing_for_days_is_forgotten() -> None:
+    predictor = fed(leak(900))
+    predictor.review(899 * SECOND + FORGET_NS)
     assert predictor.series == {}
 
 
