@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack.cell.record import read_record
 from fieldstack.ha.measures import Measure, Probe
-from fieldstack.ha.modules import Module, ProcessModule, ThreadModule, ThreadPart
+from fieldstack.ha.modules import STARTING, Module, ProcessModule, ThreadModule, ThreadPart
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.beat import START_GRACE_NS, TIMEOUT_NS, beat_file, read_beat
@@ -22,39 +22,53 @@ if TYPE_CHECKING:
 
 BEAT_TIMEOUT_NS = 5_000_000_000
 """A thread that should make progress each second, and has made none for this long, hangs."""
+SAMPLER_STOP_S = 0.5
+"""A sample takes less than a millisecond; a longer one hangs."""
 
 
 class BeatWatch:
-    """Tells a thread that hangs by its counter of completed rounds."""
+    """Tells a thread that hangs by its counter of completed rounds, which is `beat` at its start.
 
-    def __init__(self) -> None:
-        self._beat = -1
+    It is at work only once it has completed a round: what hangs again at once never counts as restarted.
+    """
+
+    def __init__(self, beat: int) -> None:
+        self._beat, self._moved = beat, False
         self._since_ns = time.monotonic_ns()
 
-    def hangs(self, beat: int) -> str:
-        """How long it has stood still, if that is too long; empty: it is well."""
+    def trouble(self, beat: int) -> str:
+        """How long it has stood still, if that is too long, or that it has not begun; empty: it is well."""
         now_ns = time.monotonic_ns()
         if beat != self._beat:
-            self._beat, self._since_ns = beat, now_ns
+            self._beat, self._since_ns, self._moved = beat, now_ns, True
         still_ns = now_ns - self._since_ns
-        return f"no progress for {still_ns / 1e9:.1f} s" if still_ns >= BEAT_TIMEOUT_NS else ""
+        if still_ns >= BEAT_TIMEOUT_NS:
+            return f"no progress for {still_ns / 1e9:.1f} s"
+        return "" if self._moved else STARTING
 
 
 class PredictionPart:
     """Prediction, and the sampler that it follows. What it has learned outlives its restart."""
 
     def __init__(self, sampler: ResourceSampler, prediction: PredictionModule) -> None:
-        self._prediction, self._watch = prediction, BeatWatch()
-        self._sampler, self._sampled = sampler, BeatWatch()
+        self._prediction, self._watch = prediction, BeatWatch(prediction.beat)
+        self._sampler, self._sampled = sampler, BeatWatch(sampler.beat)
+        sampler.start()
+        prediction.follow(sampler)
         prediction.start()
 
     def trouble(self) -> str:
         if self._prediction.failure or not self._prediction.alive:
             return self._prediction.failure or "its thread has ended"
-        sampled = self._sampled.hangs(self._sampler.beat)
-        return self._watch.hangs(self._prediction.beat) or (sampled and f"the resource sampler: {sampled}")
+        return self._watch.trouble(self._prediction.beat) or self._sampler_trouble()
+
+    def _sampler_trouble(self) -> str:
+        found = self._sampler.failure or self._sampled.trouble(self._sampler.beat)
+        return f"the resource sampler: {found}" if found and found != STARTING else found
 
     def close(self) -> None:
+        """A thread that hangs is left behind, and ends when it wakes."""
+        self._sampler.stop(SAMPLER_STOP_S)
         self._prediction.stop()
 
 
@@ -66,31 +80,31 @@ class Foresight:
 
     def __init__(self, settings: NonRtSettings, instance: Instance, store: DataStore) -> None:
         self._settings, self._instance, self._store = settings, instance, store
-        self._sampler: ResourceSampler | None = None
         self._prediction: PredictionModule | None = None
         self._probes: tuple[Probe, ...] = ()
+        self._begun = 0
 
     def begin(self) -> ThreadPart:
-        """Again after a restart: sampler and what was learned stay."""
+        """Again after a restart: what was learned stays; the sampler is a new one, for the old may hang."""
         from fieldstack.prediction.module import PredictionModule  # its method takes long to load
 
-        if self._sampler is None:
-            self._sampler = self._make_sampler()
+        self._begun += 1
+        mine, sampler = self._begun, self._make_sampler()
+        if mine != self._begun:
+            raise RuntimeError("it hung for so long that it was started again")
         if self._prediction is None:
             self._prediction = PredictionModule(
                 self._store,
                 self._instance.plan_file,
-                self._sampler,
+                sampler,
                 hardware=lambda: _virtual_segment(self._instance),
             )
-            self._probes = (ResourceProbe(self._sampler), self._prediction.probe())
-        return PredictionPart(self._sampler, self._prediction)
+        self._probes = (ResourceProbe(sampler), self._prediction.probe())
+        return PredictionPart(sampler, self._prediction)
 
     def _make_sampler(self) -> ResourceSampler:
         store, limits = self._store, self._settings.memory_limits_mb()
-        sampler = ResourceSampler(lambda: cell_pids(store), self._instance.state_dir, limits)
-        sampler.start()
-        return sampler
+        return ResourceSampler(lambda: cell_pids(store), self._instance.state_dir, limits)
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         return chain.from_iterable([probe.measures(now_ns) for probe in self._probes])
@@ -98,10 +112,6 @@ class Foresight:
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status`."""
         return {"predictions": self._prediction.describe(now_ns) if self._prediction else {}}
-
-    def close(self) -> None:
-        if self._sampler is not None:
-            self._sampler.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
 MEASURE_NS = 100 * NS_PER_MS
 LOOK_NS = 200 * NS_PER_MS
-GRACE_NS = 10_000 * NS_PER_MS
-"""The first start of a module may take so long before it counts as dead: a busy machine loads it slowly."""
+GRACE_NS = 15_000 * NS_PER_MS
+"""The first start of a module may take so long before it counts as dead: a busy machine loads it slowly, and
+it is at work only after its first round."""
 STARTING = "it is being started"
 SETTLED_NS = 300 * NS_PER_MS
 """A module that has lived for so long after its restart counts as restarted."""

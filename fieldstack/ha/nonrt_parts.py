@@ -273,7 +273,6 @@ class Parts:
 
     def close(self) -> None:
         self.modules.close()
-        self._module_set.foresight.close()
         self.core.close()
         self.checkpoint.close()
         self.history.close()

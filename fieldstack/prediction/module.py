@@ -102,6 +102,10 @@ class PredictionModule:
 
     # ---- life ----
 
+    def follow(self, sampler: ResourceSampler) -> None:
+        """Another sampler from now on."""
+        self._sampler = sampler
+
     def start(self) -> None:
         """Also after `stop` or a failure: what was learned is kept."""
         self._stop.set()

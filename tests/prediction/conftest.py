@@ -1,8 +1,35 @@
-"""Makes `script.py` of the decision core's tests importable."""
+"""A shared memory with the demo cell's plan; `script.py` of the decision core's tests is importable."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from fieldstack.cell import configuration, locations
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.instance import Instance
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "ha"))
+
+
+@pytest.fixture
+def plan() -> BusPlan:
+    return configuration.load(locations.find(None)).bus.to_plan()
+
+
+@pytest.fixture
+def bare_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: BusPlan) -> Iterator[DataStore]:
+    """Nobody has written into it."""
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
+    instance = Instance(f"pred-{os.getpid()}")
+    instance.prepare()
+    instance.plan_file.write_text(plan.to_json(), encoding="utf-8")
+    made = DataStore.create(instance)
+    yield made
+    made.unlink()

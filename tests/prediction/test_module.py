@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from fieldstack.bench.prediction_record import SignalFile, read, replay
-from fieldstack.cell import configuration, locations
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.disturbance import Disturbance
@@ -22,7 +20,6 @@ from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState, RtPhase
-from fieldstack_rt.instance import Instance
 
 SECOND = 1_000_000_000
 MIB = 2**20
@@ -30,21 +27,10 @@ CYCLES = 10_000
 
 
 @pytest.fixture
-def plan() -> BusPlan:
-    return configuration.load(locations.find(None)).bus.to_plan()
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: BusPlan) -> Iterator[DataStore]:
-    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
-    instance = Instance(f"pred-{os.getpid()}")
-    instance.prepare()
-    instance.plan_file.write_text(plan.to_json(), encoding="utf-8")
-    made = DataStore.create(instance)
-    operate(made)
-    yield made
-    made.unlink()
+def store(bare_store: DataStore) -> DataStore:
+    """Of a cell that is operational."""
+    operate(bare_store)
+    return bare_store
 
 
 def operate(store: DataStore, state: HaState = HaState.OPERATIONAL) -> None:

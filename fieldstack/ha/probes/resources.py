@@ -41,7 +41,8 @@ def cell_pids(store: DataStore) -> dict[str, int]:
 class ResourceSampler:
     """Takes one sample a period, in a thread of its own, from /proc and /sys; keeps the last one.
 
-    `pids` is called in that thread and tells the processes by name. `beat` counts samples.
+    `pids` is called in that thread and tells the processes by name. `beat` counts samples; `failure`: why the
+    thread has ended by itself.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ResourceSampler:
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
         self.last: Sample | None = None
         self.beat = 0
+        self.failure = ""
 
     def start(self) -> None:
         self._disk.start()
@@ -82,8 +84,11 @@ class ResourceSampler:
         return self.last
 
     def _run(self) -> None:
-        while not self._stop.wait(self._period_s):
-            self.look(time.monotonic_ns())
+        try:
+            while not self._stop.wait(self._period_s):
+                self.look(time.monotonic_ns())
+        except Exception as error:  # supervision sees that and makes a new one
+            self.failure = f"{type(error).__name__}: {error}"
 
 
 class ResourceProbe:
