@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     PROCESS_ADOPTED = "process.adopted"
     PROCESS_ENDED = "process.ended"
     PROCESS_DETECTED = "process.detected"
+    PROCESS_DELAYED = "process.delayed"
     GUARD_TRIPPED = "guard.tripped"
     GUARD_CONFIRMED = "guard.safe_outputs"
     GUARD_RELEASED = "guard.released"
@@ -69,6 +70,7 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
         Severity.WARNING,
         "{process} (pid {pid}) is {condition}: known {took_ms:.3f} ms after its last sign of life ({why})",
     ),
+    EventKind.PROCESS_DELAYED: (Severity.INFO, "went on after misses: {what}"),
     EventKind.GUARD_TRIPPED: (Severity.CRITICAL, "guard tripped: RT is {cause}, first safe frame sent"),
     EventKind.GUARD_CONFIRMED: (Severity.INFO, "guard read back safe outputs (working counter {lwr_wkc})"),
     EventKind.GUARD_RELEASED: (Severity.INFO, "guard handed the bus to a new RT process"),

@@ -64,18 +64,25 @@ class History:
         self.since_wall_ns = since_wall_ns
         self.changes = self.detections = 0
         self._processes: dict[str, ProcessHistory] = {}
+        self._untold: dict[str, ProcessHistory] = {}
 
     def of(self, name: str) -> ProcessHistory:
         return self._processes.setdefault(name, ProcessHistory())
 
     def missed(self, name: str, observations: int, delay_ns: int) -> None:
-        self.of(name).missed(observations, delay_ns)
+        for one in (self.of(name), self._untold.setdefault(name, ProcessHistory())):
+            one.missed(observations, delay_ns)
         self.changes += 1
 
     def detected(self, name: str, condition: str, took_ns: int) -> None:
         self.of(name).detected(condition, took_ns)
         self.changes += 1
         self.detections += 1
+
+    def take_untold(self) -> dict[str, ProcessHistory]:
+        """Misses and delays since this was asked last, by process; empty: there were none."""
+        untold, self._untold = self._untold, {}
+        return untold
 
     def to_dict(self) -> dict[str, Any]:
         processes = {name: one.to_dict() for name, one in sorted(self._processes.items())}

@@ -13,7 +13,7 @@ from fieldstack.events import EventKind, EventReader
 from fieldstack.events.log import EventLog
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import ProcessCondition, ProcessFacts
-from fieldstack.ha.history_keeper import HistoryKeeper, read_history
+from fieldstack.ha.history_keeper import TELL_EVERY_NS, HistoryKeeper, read_history
 from fieldstack.ha.log_histogram import LogHistogram
 from fieldstack.ha.process_history import History
 from fieldstack.ha.vocabulary import ProcessName
@@ -67,6 +67,34 @@ def test_each_non_rt_process_adds_to_the_history(tmp_path: Path) -> None:
     rt = kept["processes"]["fieldstack-rt"]
     assert (rt["misses"]["count"], rt["detections"]) == (3, {"dead": 3})
     assert (rt["detection_ms"]["max"], rt["delay_ms"]["p50"]) == (3.0, 50.0)
+
+
+def test_misses_and_delays_are_events_at_most_one_a_minute(tmp_path: Path) -> None:
+    log = EventLog(tmp_path, sync=False)
+    keeper = HistoryKeeper(tmp_path, log, lambda _why: None)
+    keeper.keep(0)
+    for number in range(9):  # of one storm
+        keeper.history.missed(ProcessName.RT, number + 1, 30 * (number + 1) * MS)
+        keeper.keep(number * MS)
+    keeper.history.missed(ProcessName.CORE, 1, 120 * MS)
+    keeper.keep(TELL_EVERY_NS)
+    keeper.keep(3 * TELL_EVERY_NS)
+    keeper.history.missed(ProcessName.CORE, 2, 220 * MS)
+    keeper.close()  # nothing is kept back
+    log.close()
+    told = [event for event in EventReader(tmp_path).read() if event.kind is EventKind.PROCESS_DELAYED]
+    assert [{name: one["times"] for name, one in event.data["processes"].items()} for event in told] == [
+        {"fieldstack-rt": 1},
+        {"fieldstack-rt": 8, "fieldstack-core": 1},
+        {"fieldstack-core": 1},
+    ]
+    assert told[1].data["processes"]["fieldstack-rt"] == {
+        "times": 8,
+        "misses": 44,
+        "most_misses": 9,
+        "longest_ms": 270,
+    }
+    assert told[2].text == "went on after misses: fieldstack-core 1 times (at most 2 misses, 220 ms)"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from promql import metrics_in
 from serving import Pulse, Served, serving, wait_for
 
 from fieldstack.ha.log_histogram import LogHistogram
+from fieldstack.ha.process_history import History
 from fieldstack.health.metrics import history, told
 from fieldstack.health.metrics.histograms import EDGES_NS, cumulative
 from fieldstack_rt._native import lib
@@ -150,10 +151,21 @@ def test_the_process_history_becomes_histograms() -> None:
     assert (below["0.0002"], below["0.005"], below["0.01"], below["+Inf"]) == (1.0, 2.0, 3.0, 4.0)
     total = next(s.value for s in samples if s.name.endswith("_sum"))
     assert math.isclose(total, 90.0102)
+    assert families["fieldstack_beat_misses"].samples == []
     assert families["fieldstack_detections"].samples[0].labels == {
         "process": "fieldstack-rt",
         "condition": "dead",
     }
+
+
+def test_misses_are_counted_and_not_timed() -> None:
+    kept = History()
+    for observations in (1, 1, 4, 3000):
+        kept.missed("fieldstack-core", observations, 100_000_000 * observations)
+    (family,) = (one for one in history.families(kept.to_dict()) if one.name == "fieldstack_beat_misses")
+    found = {s.labels.get("le", s.name.rsplit("_", 1)[1]): s.value for s in family.samples}
+    assert (found["1"], found["3"], found["5"], found["1000"], found["+Inf"]) == (2, 2, 3, 3, 4)
+    assert (found["sum"], found["count"]) == (3006, 4)
 
 
 @pytest.mark.parametrize(
