@@ -36,14 +36,23 @@ class Charts:
 
     ready: int
     unready: tuple[str, ...]
+    judged_share: float
+    """Of all charts' intervals; the others were for learning."""
 
     @property
     def text(self) -> str:
         missing = f"; never: {', '.join(self.unready)}" if self.unready else ""
-        return f"{self.ready} of {self.ready + len(self.unready)} charts had learned their baseline{missing}"
+        return (
+            f"{self.ready} of {self.ready + len(self.unready)} charts had learned their baseline{missing}; "
+            f"they judged {self.judged_share:.0%} of their intervals"
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return {"ready": self.ready, "unready": list(self.unready)}
+        return {
+            "ready": self.ready,
+            "unready": list(self.unready),
+            "judged_share": round(self.judged_share, 3),
+        }
 
 
 @dataclass(slots=True)
@@ -53,18 +62,20 @@ class Alarms:
     texts: list[dict[str, Any]] = field(default_factory=list)
     _shown: set[tuple[str, str, str]] = field(default_factory=set)
     _charts: dict[str, bool] = field(default_factory=dict)
+    _judged_share: float = 0.0
 
     @property
     def charts(self) -> Charts:
         """Of the whole run: one that was ready once was."""
         unready = tuple(name for name, ready in self._charts.items() if not ready)
-        return Charts(len(self._charts) - len(unready), unready)
+        return Charts(len(self._charts) - len(unready), unready, self._judged_share)
 
     def chart(self, predictor: Predictor) -> None:
         """Look which charts there are, and which of them have learned."""
         for (name, subject, _), ready in predictor.charts().items():
             what = f"{name} of {subject}"
             self._charts[what] = ready or self._charts.get(what, False)
+        self._judged_share = predictor.judged / max(1, predictor.charted)
 
     def note(self, t_s: float, forecasts: tuple[Forecast, ...], anomalies: tuple[Anomaly, ...]) -> None:
         now = {("forecast", one.resource, one.subject): one.text for one in forecasts}

@@ -15,7 +15,7 @@ from fieldstack.bench.prediction_score import Score
 
 CPU_SHARE_MAX = 0.01
 """Of one CPU, for sampler and method together."""
-REST_SHARE_MAX = 0.05
+REST_SHARE_MAX = 0.1
 """Of the looks at the cell: one that is not operational has nothing that could alarm."""
 LEARNED_AFTER_S = 1800.0
 """A run so long has to have learned every baseline; shorter ones only say which they have."""

@@ -79,6 +79,8 @@ class Predictor:
     def __init__(self, settle_s: float = SETTLE_S) -> None:
         self._settle_ns = round(settle_s * 1e9)
         self.series: dict[Key, Series] = {}
+        self.charted = self.judged = 0
+        """Intervals of all charts, and those of them that came when the baseline was learned."""
 
     def feed(self, now_ns: int, signal: Signal) -> None:
         """A gauge's value at `now_ns`: forecasts. Times of one series increase."""
@@ -94,6 +96,9 @@ class Predictor:
     def feed_interval(self, now_ns: int, signal: Signal) -> None:
         """The level, or the errors, of an interval that has just ended: charts."""
         series = self._series(now_ns, signal)
+        if series.chart is not None:
+            self.charted += 1
+            self.judged += series.chart.ready
         if series.level is not None:
             series.level.add(signal.value, signal.limit)
             self._note(series, now_ns, series.level)
