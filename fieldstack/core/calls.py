@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.core.program import CallAction
-from fieldstack.core.runner import Cursor
 from fieldstack.core.settings import EntryPoint
-from fieldstack.core.task import NS_PER_MS
-from fieldstack.core.task_store import TaskStore
+from fieldstack.core.task import NS_PER_MS, Task
+from fieldstack.core.task_store import CallRecord, TaskStore
 
 MAX_RUNNING = 16
 """Threads at once; one that hangs keeps its place until its function returns."""
 
-Key = tuple[str, int, int]
-"""uid of the task, run, step."""
+Key = tuple[str, int, int, int]
+"""uid of the task, attempt, run, step."""
 
 
 class CallError(Exception):
@@ -94,8 +93,8 @@ class CallDesk:
     def _note(self, task_id: str, key: Key, action: CallAction) -> Callable[[bool], None] | None:
         if action.repeatable:
             return None
-        uid, run, step = key
-        return lambda ended: self._store.note_call(task_id, uid, (run, step), ended=ended)
+        uid, attempt, run, step = key
+        return lambda ended: self._store.note_call(task_id, uid, CallRecord((run, step), ended, attempt))
 
     def poll(self, key: Key, now_ns: int) -> CallResult | None:
         """The result of a call, once there is one; it is handed out once."""
@@ -147,9 +146,9 @@ class _Work:
             self.running.result = CallResult(True)
 
 
-def key_of(uid: str, cursor: Cursor) -> Key:
-    """What a call is known by."""
-    return (uid, *cursor)
+def key_of(task: Task) -> Key:
+    """What the call at a task's present step is known by."""
+    return (task.uid, task.attempt, *task.cursor)
 
 
 def _find(function: str) -> Callable[..., object]:

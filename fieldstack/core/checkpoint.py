@@ -37,6 +37,7 @@ class SavedTask:
     due_ns: int = 0
     triggered: bool = False
     missed: int = 0
+    attempt: int = 0
     why: str = ""
     about_call: bool = False
     wish: str = ""
@@ -79,6 +80,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "p": task.phase.value,
         "r": task.run,
         "s": task.step,
+        "n": task.attempt,
         "b": int(task.begun),
         "g": task.group,
         "o": task.outputs,
@@ -129,6 +131,7 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         due_ns=int(raw.get("d", 0)),
         triggered=bool(raw.get("t", 0)),
         missed=int(raw.get("m", 0)),
+        attempt=int(raw.get("n", 0)),
         why=str(raw.get("w", "")),
         about_call=bool(raw.get("c", 0)),
         wish=str(raw.get("x", "")),

@@ -144,7 +144,7 @@ class TaskExecutor:
         for task in self._calls:
             action = task.action
             if isinstance(action, CallAction):
-                self._desk.start(task.id, key_of(task.uid, task.cursor), action, now_ns)
+                self._desk.start(task.id, key_of(task), action, now_ns)
         self._calls.clear()
 
     # ---- groups ----
@@ -236,7 +236,7 @@ class TaskExecutor:
             runner.halt(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
 
     def _await_call(self, now_ns: int, task: Task, runner: Runner) -> None:
-        key = key_of(task.uid, task.cursor)
+        key = key_of(task)
         result = self._desk.poll(key, now_ns)
         if result is None:
             if not self._desk.knows(key) and not self._stopping:

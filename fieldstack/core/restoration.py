@@ -110,16 +110,16 @@ class _Restoration:
         task.triggered, task.outputs = at.triggered, dict(at.outputs)
         task.wish = Wish(at.wish) if at.wish in set(Wish) else Wish.NONE
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
-        task.run, task.step = at.run, at.step
-        if at.step >= task.size or (at.group and at.group not in task.compiled.groups):
-            task.group = ""  # the bus or a built-in task has changed meanwhile
-            task.restart()
+        task.run, task.step, task.attempt = at.run, at.step, at.attempt
         if task.phase in FINAL:
             return
-        if self._same_memory and self._played.tail is not None:
-            self._note_played(task, at, self._played.tail)
-        if self._call_was_begun(task, call):
-            return
+        if at.step >= task.size or (at.group and at.group not in task.compiled.groups):
+            _begin_anew(task, at, call)
+        else:
+            if self._same_memory and self._played.tail is not None:
+                self._note_played(task, at, self._played.tail)
+            if self._call_was_begun(task, call):
+                return
         if task.begun and self._held and task.phase is Phase.READY:
             task.ask(f"safe initial state: {self._held}")
         elif task.begun and not self._saved.orderly and task.phase is Phase.READY:
@@ -144,8 +144,11 @@ class _Restoration:
 
     def _call_was_begun(self, task: Task, call: CallRecord | None) -> bool:
         """A call that was begun says that all before it was complete. True: nobody knows if it ended."""
-        if call is None or call.cursor < task.cursor:
+        if call is None or (call.attempt, call.cursor) < (task.attempt, task.cursor):
             return False
+        if call.attempt > task.attempt:  # the run was begun anew after this checkpoint
+            task.restart()
+            task.attempt = call.attempt
         self.table.advance(task, call.cursor)
         task.begun = True
         if call.ended:
@@ -155,6 +158,17 @@ class _Restoration:
         name = action.name if isinstance(action, CallAction) else "?"
         task.ask(f"call {name!r} was begun when the process died, and may not run twice", about_call=True)
         return True
+
+
+def _begin_anew(task: Task, at: SavedTask, call: CallRecord | None) -> None:
+    """The bus or a built-in task has changed meanwhile: the run under way has no place to go on."""
+    called = call is not None and (call.attempt, call.cursor[0]) >= (at.attempt, at.run)
+    task.group = ""
+    task.restart()
+    task.begun = at.begun
+    if called:
+        what = "going on begins its run anew, with calls that may not run twice"
+        task.ask(f"axis group {at.group!r} is not on this bus any more: {what}")
 
 
 def _after_crash(task: Task) -> None:

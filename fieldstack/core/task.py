@@ -34,6 +34,8 @@ class Task:
     phase: Phase = Phase.READY
     run: int = 0
     step: int = 0
+    attempt: int = 0
+    """How often it began a run anew: what is known of an earlier attempt says nothing of the present one."""
     begun: bool = False
     group: str = ""
     """The axis group it is bound to while a run is under way."""
@@ -143,6 +145,7 @@ class Task:
 
     def restart(self) -> None:
         """From the first step of its run."""
+        self.attempt += 1
         self.step, self.begun = 0, False
         self.outputs.clear()
 

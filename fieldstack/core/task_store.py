@@ -23,10 +23,11 @@ KEPT_ENDS = 50
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """The last call of a task that must not run twice."""
+    """The last call of a task that must not run twice. `attempt`: that of the task which it was made in."""
 
     cursor: Cursor
     ended: bool
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class TaskStore:
             return None
         if raw["uid"] != uid:
             return None
-        return CallRecord((int(raw["run"]), int(raw["step"])), bool(raw["ended"]))
+        return CallRecord((int(raw["run"]), int(raw["step"])), bool(raw["ended"]), int(raw.get("attempt", 0)))
 
     def save(self, task: StoredTask) -> None:
         """Write it and wait until it is on the disk. Raises OSError; then nothing has changed."""
@@ -94,9 +95,10 @@ class TaskStore:
         }
         self._write(self._task_file(str(task.declaration["id"])), content)
 
-    def note_call(self, task_id: str, uid: str, cursor: Cursor, *, ended: bool) -> None:
+    def note_call(self, task_id: str, uid: str, call: CallRecord) -> None:
         """Write down that a call begins, or has ended. Raises OSError; then it is not written."""
-        content = {"uid": uid, "run": cursor[0], "step": cursor[1], "ended": ended}
+        run, step = call.cursor
+        content = {"uid": uid, "attempt": call.attempt, "run": run, "step": step, "ended": call.ended}
         self._write(self._call_file(task_id), content)
 
     def forget(self, task_ids: list[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bench_cell import BenchCell, declare, two_groups
+from bench_cell import BenchCell, declare, module_of, two_groups
 
 from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack.core.table import TaskError
@@ -56,6 +57,27 @@ def test_a_task_moves_to_a_group_that_can_do_the_same(cell: BenchCell, how: str,
     cell.until(cell.ended)
     assert (cell.at(2), cell.at(3)) == (300, 100)
     assert cell.task().phase == "done"
+
+
+def test_a_run_that_begins_anew_makes_its_calls_anew(make_cell: Make) -> None:
+    """What a call of the attempt before came to, late, is no answer to the present one."""
+    lost, seen = threading.Event(), []
+
+    def grip() -> None:
+        seen.append("grip")
+        lost.wait(5)
+
+    cell = make_cell(machine=two_groups(), entries=module_of(grip=grip))
+    steps = "[{move: {to: [30, 10]}}, {call: {name: grip, repeatable: true}}, {move: {to: [0, 0]}}]"
+    cell.submit(declare(steps, needs={"group": "left"}, on_resource_lost="move_restart"))
+    cell.until(lambda: seen)
+    fault(cell, 0)
+    cell.run(3)
+    reallocate(cell.executor, "left")
+    lost.set()
+    cell.until(lambda: cell.calls.busy == 0)
+    cell.until(cell.ended)
+    assert (cell.task().phase, len(seen)) == ("done", 2)
 
 
 def test_the_other_group_plays_on_without_a_gap(cell: BenchCell) -> None:

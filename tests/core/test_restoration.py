@@ -7,14 +7,16 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_cell import BenchCell, declare, module_of
+from bench_cell import BenchCell, declare, module_of, two_groups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fieldstack.core.checkpoint import Saved, decode
+from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
 
@@ -139,6 +141,28 @@ def test_a_call_that_was_interrupted_asks_and_takes_an_answer(make_cell: Make) -
     assert (seen, cell.outputs()[-1]) == (["weigh"], 1)
 
 
+@pytest.mark.parametrize("calls", [True, False])
+def test_a_run_whose_group_is_gone_begins_anew_and_asks_before_it_calls_again(
+    make_cell: Make, calls: bool
+) -> None:
+    seen: list[int] = []
+    cell = make_cell(machine=two_groups(), entries=module_of(weigh=lambda: seen.append(1)))
+    call = "{call: {name: weigh}}" if calls else "{wait: {ms: 20}}"
+    steps = f"[{{move: {{to: [30, 0]}}}}, {call}, {{move: {{to: [90, 0]}}}}]"
+    cell.submit(declare(steps, needs={"capability": "gripper"}, on_crash="go_on"))
+    cell.until(lambda: cell.task().step == 2 and cell.at(0) > 40)
+    groups = {name: group for name, group in cell.machine.groups.items() if name == "right"}
+    cell.machine = replace(cell.machine, groups=groups)
+    cell.crash()
+    assert (cell.task().step, cell.task().phase) == (0, "asking" if calls else "ready")
+    if calls:
+        cell.crash()  # what the call record says of the attempt before counts no more
+        cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert (cell.at(2), len(seen)) == (90, 2 if calls else 0)
+    assert 30 in [position / cell.machine.axes[2].counts_per_unit for position in cell.positions(2)]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_an_error(text: bytes) -> None:
     decode(text)
@@ -172,11 +196,12 @@ ACTIONS = st.sampled_from(
         "{call: {name: again, arguments: {at: %d}, repeatable: true}}",
         "{wait: {ms: 30}}",
         "{set_output: {out-1: true}}",
-        "{move: {to: {c: %d}}}",
+        "{move: {to: [%d, 0]}}",
     ]
 )
 CUTS = st.lists(
-    st.tuples(st.integers(0, 40), st.sampled_from(["pass", "planned", "call", "power", "break"])), max_size=4
+    st.tuples(st.integers(0, 40), st.sampled_from(["pass", "planned", "call", "power", "break", "lose"])),
+    max_size=4,
 )
 _numbers = itertools.count()
 
@@ -195,13 +220,18 @@ def test_nothing_runs_twice_and_nothing_is_left_out(
 
 
 class BenchCellOf(BenchCell):
-    """With calls that write down that they ran; `hang`: they do not come back."""
+    """With calls that write down that they ran, in which attempt; `hang`: they do not come back."""
 
     def __init__(self, store: DataStore, folder: Path) -> None:
-        self.log: list[tuple[str, int]] = []
+        self.log: list[tuple[int, str, int]] = []
         self.hang = False
         self.never = threading.Event()
-        super().__init__(store, folder, entries=module_of(once=self.once, again=self.again))
+        self._entered = threading.Condition()
+        self._inside: set[threading.Thread] = set()
+        self.place = ""
+        """The group that the task ran on last."""
+        entries = module_of(once=self.once, again=self.again)
+        super().__init__(store, folder, machine=two_groups(), entries=entries)
 
     def once(self, at: int) -> None:
         self._ran("once", at)
@@ -212,46 +242,70 @@ class BenchCellOf(BenchCell):
     def _ran(self, name: str, at: int) -> None:
         if self.files.dead:
             return  # a thread of a process that is dead runs nothing
-        self.log.append((name, at))
+        with self._entered:
+            self.log.append((self.task().attempt, name, at))
+            self._inside.add(threading.current_thread())
+            self._entered.notify()
         if self.hang:
             self.never.wait(10)
 
     def kill(self) -> None:
         """The process dies; its threads end without a trace."""
         self.files.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.never.set()
-        for running in list(self.calls._running.values()):
-            if running.thread is not None:
-                running.thread.join(5)
+        for thread in self._threads():
+            thread.join(5)
         self.never.clear()
 
+    def _threads(self) -> list[threading.Thread]:
+        return [running.thread for running in self.calls._running.values() if running.thread is not None]
+
     def settle(self) -> None:
-        """Until every call has come to its end, unless it hangs."""
-        for running in list(self.calls._running.values()):
-            if running.thread is not None and not self.hang:
-                running.thread.join(5)
+        """Until every call has come to its end, or hangs."""
+        runner = self.task().runner
+        if runner is not None and runner.job.group is not None:
+            self.place = runner.job.group.name
+        for thread in self._threads():
+            if not self.hang:
+                thread.join(5)
+            else:
+                with self._entered:
+                    self._entered.wait_for(lambda thread=thread: thread in self._inside, 5)  # type: ignore[misc]
+
+    def lose(self) -> None:
+        """The task's group is lost, and is there again once the task has left it."""
+        if lost := self.task().group:
+            reallocate(self.executor, lost)
+            give_back(self.executor, lost)
+            self._let_go()
 
 
 def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: list[tuple[int, str]]) -> None:
-    numbered = [action % at if "%d" in action else action for at, action in enumerate(actions)]
+    numbered = [action % at if "%d" in action else action for at, action in enumerate(actions, 1)]
     steps = f"[{{repeat: {{times: {times}, steps: [{', '.join(numbered)}]}}}}]"
-    cell.submit(declare(steps, needs=ALL, on_crash="go_on"))
+    moves = "move_resume" if any("once" in action for action in actions) else "move_restart"
+    needs = {"capability": "gripper"}
+    cell.submit(declare(steps, needs=needs, on_crash="go_on", on_resource_lost=moves))
     cell.checkpoint()
     for passes, where in cuts:
-        cell.hang = where == "call"
+        cell.hang = where == "call" or (where == "lose" and moves == "move_restart")
         for _ in range(passes):
             cell.run()
             cell.settle()
         if where == "planned":  # between planning and the checkpoint
             cell.now_ns += 20_000_000
             cell.executor.step(cell.now_ns, cell.facts)
-        if where == "break":  # RT breaks the stream, and Core lives
-            cell.break_stream()
+        if where in ("break", "lose"):  # RT breaks the stream, or a group fails, and Core lives
+            cell.lose() if where == "lose" else cell.break_stream()
             continue
         cell.kill()
         cell.reboot() if where == "power" else cell.crash()
         cell.hang = False
         _answer(cell)
+    cell.hang = False
     for _ in range(3000):
         if cell.ended():
             break
@@ -259,7 +313,7 @@ def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: li
         cell.settle()
         _answer(cell)
     assert cell.task().phase == "done", cell.task().describe()
-    _judge(cell, actions, times)
+    _judge(cell, actions, times, begins_anew=moves == "move_restart")
 
 
 def _answer(cell: BenchCellOf) -> None:
@@ -268,15 +322,24 @@ def _answer(cell: BenchCellOf) -> None:
         cell.executor.table.resume("t", by="Ann", answer="done")
 
 
-def _judge(cell: BenchCellOf, actions: list[str], times: int) -> None:
+def _judge(cell: BenchCellOf, actions: list[str], times: int, *, begins_anew: bool) -> None:
+    """The last attempt is complete, those before it came to some step."""
     expected = [
-        (("once" if "once" in a else "again"), at) for at, a in enumerate(actions) if "call" in a
+        (("once" if "once" in a else "again"), at) for at, a in enumerate(actions, 1) if "call" in a
     ] * times
-    once = [entry for entry in cell.log if entry[0] == "once"]
-    assert once == [entry for entry in expected if entry[0] == "once"]
-    folded = [entry for entry, before in zip(cell.log, [None, *cell.log], strict=False) if entry != before]
-    wanted = [entry for entry, before in zip(expected, [None, *expected], strict=False) if entry != before]
-    assert folded == wanted
-    moves = [at for at, action in enumerate(actions) if "move" in action]
+    last = cell.task().attempt
+    assert begins_anew or last == 0
+    for attempt in range(last + 1):
+        log = [(name, at) for of, name, at in cell.log if of == attempt]
+        once = [entry for entry in log if entry[0] == "once"]
+        assert begins_anew or once == [entry for entry in expected if entry[0] == "once"]
+        folded, wanted = _folded(log), _folded(expected)
+        assert folded == (wanted if attempt == last else wanted[: len(folded)])
+    moves = [at for at, action in enumerate(actions, 1) if "move" in action]
     if moves:
-        assert cell.at(3) == moves[-1]
+        axes = [{"left": 0, "right": 2}[cell.place]] if begins_anew else [0, 2]
+        assert moves[-1] in [cell.at(axis) for axis in axes]
+
+
+def _folded(log: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [entry for entry, before in zip(log, [None, *log], strict=False) if entry != before]
