@@ -34,6 +34,7 @@ from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import CoreState
 
 MOVES_NS = 1_000_000_000
 """A cell whose positions were taken within this time moves, or could: its file is expected to be fresh."""
@@ -142,8 +143,20 @@ class StateCheckpoint:
         task_changed = self._take_task(core)
         self._kept_ns = now_ns
         self._write()
-        if changed or task_changed or now_ns - self._filed_ns >= self._interval_ns:
+        if changed or task_changed or self._due(now_ns):
             self._file_now(now_ns)
+
+    def keep_task(self, now_ns: int, core: Any = None) -> None:
+        """Take over where the tasks stand while no position is safe: also those of a Core that has ended."""
+        before = self._task
+        changed = self._take_task(core)
+        if self._task is not before:
+            self._write()
+            if changed or self._due(now_ns):
+                self._file_now(now_ns)
+
+    def _due(self, now_ns: int) -> bool:
+        return now_ns - self._filed_ns >= self._interval_ns
 
     def keep_ha(self, now_ns: int, ha: dict[str, Any]) -> None:
         """Take budgets and latches over (`durable_state.to_record`), and file them at once."""
@@ -156,6 +169,7 @@ class StateCheckpoint:
         self._record.ledger_position = position
 
     def _take_task(self, core: Any) -> bool:
+        """Whether it has to be filed at once: tasks came, went or changed, or Core came to its end."""
         try:
             core = self._store.core_status() if core is None else core
         except TornRecordError:
@@ -167,7 +181,7 @@ class StateCheckpoint:
         task = bytes(here)
         before, self._task = self._task, task
         fill_task(self._record, task)
-        return _coarse(before) != _coarse(task)
+        return core.state == CoreState.STOPPED or _coarse(before) != _coarse(task)
 
     def _write_extra(self) -> None:
         extra = {"plan": self._plan, "restore": self.judgement.to_dict() | self._epochs, "state": self._ha}

@@ -115,8 +115,9 @@ class Supervision:
         self._keep(now_ns)
 
     def finish(self) -> None:
-        """A pass on the way down: nothing is decided any more, events and status go on."""
+        """A pass on the way down: nothing is decided any more; events, status and tasks are followed."""
         now_ns = time.monotonic_ns()
+        self._parts.ports.checkpoint.keep_task(now_ns)
         self._parts.observer.look(now_ns)
         self._parts.observer.finish()
         self._publish(now_ns)
@@ -141,10 +142,12 @@ class Supervision:
         self._parts.ports.checkpoint.compare(self.facts.bus.positions)
         agreed = self.facts.bus.positions is PositionCheck.AGREE
         accepted = self.facts.rt.start_id == self.state.accepted_start
+        core = self._parts.ports.monitor.core_status
         if status is not None and (agreed or accepted) and not unhealthy(self.facts):
             changed = before.ha is not self.state.ha
-            core = self._parts.ports.monitor.core_status
             self._parts.ports.checkpoint.keep(now_ns, status, changed=changed, core=core)
+        else:
+            self._parts.ports.checkpoint.keep_task(now_ns, core)
 
     def _keep(self, now_ns: int) -> None:
         """What must outlive this process goes to the disk whenever it changes."""

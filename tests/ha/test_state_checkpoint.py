@@ -23,6 +23,7 @@ from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import CoreState
 from fieldstack_rt.instance import Instance
 
 S = 10**9
@@ -44,8 +45,9 @@ def status(store: DataStore, *positions: int) -> Any:
     return record
 
 
-def task(store: DataStore, text: bytes) -> None:
-    record = store.new("fs_core_status")
+def task(store: DataStore, text: bytes, state: CoreState = CoreState.MOVING) -> None:
+    record = store.core_status()
+    record.state = state
     record.task, record.task_size = text, len(text)
     store.write_core_status(record)
 
@@ -282,6 +284,36 @@ def test_what_tasks_declare_is_asked(store: DataStore, tmp_path: Path, second: s
     judgement = make(again(store), tmp_path)[0].restore().judgement
     assert judgement.rule == rule
     assert "one" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("last_word", "rule", "ended"),
+    [("SHUTDOWN", "go-on", 1), ("OPERATIONAL", "all-tasks-ask", 0)],
+    ids=["the cell went down", "it had come up again"],
+)
+def test_an_orderly_end_is_filed_and_asks_nobody(
+    store: DataStore, tmp_path: Path, last_word: str, rule: str, ended: int
+) -> None:
+    """Whatever the axes do meanwhile; and a file that is of a cell at work tells of no end."""
+    TaskStore(tmp_path).save(StoredTask("u", {"id": "one", "on_crash": "ask"}, "me", 1))
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.restore()
+    core_started(store)
+    under_way = {"v": 1, "end": 0, "tasks": {"one": {"u": "u", "p": "ready", "b": 1}}}
+    task(store, json.dumps(under_way).encode())
+    now_ns = time.monotonic_ns()
+    checkpoint.keep(now_ns, status(store, 1))
+    checkpoint.keep_ha(now_ns, {"ha": last_word})
+    task(store, json.dumps(under_way | {"end": 1}).encode(), CoreState.STOPPED)
+    checkpoint.keep_task(now_ns)
+    checkpoint.close()
+    fresh = again(store)
+    assert make(fresh, tmp_path)[0].restore().judgement.rule == rule
+    record = fresh.checkpoint()
+    assert json.loads(ffi.buffer(record.task)[: record.task_size])["end"] == ended
+    told = verdict_for_core(fresh)
+    assert told is not None
+    assert not told.tasks_ask, "each does what it declares"
 
 
 def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Path) -> None:

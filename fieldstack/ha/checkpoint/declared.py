@@ -14,24 +14,42 @@ from typing import Any
 ASK = "ask"
 _UNDER_WAY = "b"
 """Key of a task in the checkpoint that has begun; see fieldstack/core/checkpoint.py."""
+_ORDERLY = "end"
+"""Key of the checkpoint: 1 if the Core came to rest and ended as asked."""
 
 
 def wishes(task: bytes, state_dir: Path) -> tuple[tuple[str, ...], int]:
     """The tasks under way that ask, and how many go on or start again by themselves.
 
-    A task without a file is a built-in one: it goes on.
+    A task without a file is a built-in one: it goes on. After an orderly end of the Core all of them do.
     """
-    declared = dict(_declared(state_dir))
-    under_way = [name for name, one in _tasks(task).items() if isinstance(one, dict) and one.get(_UNDER_WAY)]
+    document = _document(task)
+    declared = {} if document.get(_ORDERLY) else dict(_declared(state_dir))
+    under_way = [
+        name for name, one in _tasks(document).items() if isinstance(one, dict) and one.get(_UNDER_WAY)
+    ]
     asking = tuple(sorted(name for name in under_way if declared.get(name) == ASK))
     return asking, len(under_way) - len(asking)
 
 
-def _tasks(text: bytes) -> dict[str, Any]:
+def as_failed(task: bytes) -> bytes:
+    """The same tasks, of a Core whose orderly end counts no more: something ran after it."""
+    document = _document(task)
+    if not document.get(_ORDERLY):
+        return task
+    return json.dumps(document | {_ORDERLY: 0}, separators=(",", ":")).encode()
+
+
+def _document(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)["tasks"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tasks(document: dict[str, Any]) -> dict[str, Any]:
+    found = document.get("tasks")
     return found if isinstance(found, dict) else {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha import durable_state
-from fieldstack.ha.checkpoint.declared import wishes
+from fieldstack.ha.checkpoint.declared import as_failed, wishes
 from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
 from fieldstack.ha.checkpoint.rule import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
 from fieldstack.ha.checkpoint.verdict import unresolved
@@ -95,10 +95,13 @@ def _in_file(file: DurableRecord, remarks: list[str]) -> Checkpoint | None:
     if loaded.data is None:
         return None
     try:
-        return Checkpoint.from_dict(loaded.data)
+        found = Checkpoint.from_dict(loaded.data)
     except CheckpointFormatError as error:
         remarks.append(f"the file {RECORD}.{loaded.generation % 2} can not be used: {error}")
         return None
+    if durable_state.went_down_by_request(found.ha):
+        return found
+    return replace(found, task=as_failed(found.task))  # the cell had come up again, or Core alone had ended
 
 
 def _old_ha(state_dir: Path) -> dict[str, Any] | None:

@@ -55,7 +55,8 @@ class RestoreFacts:
     `unreadable`: why what is there can not be used (checksum, version). `age_ns`: since the positions were
     taken; None: unknown, as after a change of the wall clock. `positions`: what RT found when it compared.
     `unresolved`: why the restore before came to the safe initial state, if nothing was started since.
-    `asking`: tasks under way that declare to ask; `willing`: those that go on or start again by themselves.
+    `asking`: tasks under way that declare to ask; `willing`: those that go on or start again by themselves,
+    which all do after an orderly end of the Main Core.
     """
 
     source: Source = Source.NONE
@@ -209,6 +210,7 @@ RULES: tuple[Rule, ...] = (
         _INITIAL,
         True,
         lambda f: f"all tasks under way ask before they go on: {', '.join(f.asking)}",
+        tasks_ask=False,
     ),
     Rule("go-on", lambda _: True, _GO_ON, True, _go_on, tasks_ask=False),
 )
