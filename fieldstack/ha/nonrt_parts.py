@@ -169,7 +169,8 @@ class Parts:
         interval_ns = round(opened.force.policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
         reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.tell_verdict)
         plan = fingerprint_of_file(opened.instance.plan_file)
-        made = StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan)
+        core = ProcessName.CORE in opened.names
+        made = StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan, core=core)
         opened.force.listeners.append(made.follow_policy)
         return made
 

@@ -18,6 +18,7 @@ from fieldstack.ha.checkpoint import restoring
 from fieldstack.ha.checkpoint.record import (
     MAX_AXES,
     TASK_BYTES,
+    Checkpoint,
     fill,
     fill_ha,
     fill_task,
@@ -25,8 +26,9 @@ from fieldstack.ha.checkpoint.record import (
 )
 from fieldstack.ha.checkpoint.restoring import Restored
 from fieldstack.ha.checkpoint.rule import Judgement, RestoreFacts, judge
-from fieldstack.ha.checkpoint.verdict import meant_for
+from fieldstack.ha.checkpoint.verdict import NOBODY, meant_for
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
+from fieldstack.ha.durable_state import MAX_TEXT
 from fieldstack.ha.facts import PositionCheck
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy.units import NS_PER_S
@@ -51,7 +53,11 @@ class CheckpointReports:
 
 class StateCheckpoint:
     """Keeps the checkpoint of one cell. `interval_ns` is the time between two files; the shared memory is
-    written in every call of `keep`. Disk work is done in a thread. `plan`: the bus's fingerprint."""
+    written in every call of `keep`. Disk work is done in a thread. `plan`: the bus's fingerprint; `core`:
+    the cell has a Main Core, which obeys the verdict of a restore.
+
+    A verdict that has tasks ask is filed until a Core has obeyed it, and what the positions were taken on
+    stays beside them until others are taken: neither is made young or forgotten by a power-up."""
 
     def __init__(
         self,
@@ -60,11 +66,13 @@ class StateCheckpoint:
         interval_ns: int,
         reports: CheckpointReports,
         plan: str = "",
+        *,
+        core: bool = True,
     ) -> None:
         self._store, self._state_dir = store, state_dir
         self._interval_ns = interval_ns
         self._reports = reports
-        self._plan = plan
+        self._plan, self._core = plan, core
         self._file = DurableRecord(state_dir, restoring.RECORD)
         self._saver = BackgroundSaver(self._file, reports.failed, reports.back)
         self._record = store.new("fs_checkpoint")
@@ -72,7 +80,10 @@ class StateCheckpoint:
         self._started_ns = self._filed_ns = self._kept_ns = 0
         self._task = b""
         self._facts = RestoreFacts()
-        self._epochs = meant_for(store)
+        self._meant = meant_for(store)
+        self._pending = ""
+        self._origin: Checkpoint | None = None
+        """Where the positions are from, until this process keeps some."""
         self.judgement = judge(self._facts)
         self.restored: Restored | None = None
 
@@ -85,13 +96,17 @@ class StateCheckpoint:
     def restore(self) -> Restored:
         """At the start, before RT is: find the newest checkpoint, judge it, and have it in shared memory."""
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
-        self._epochs = meant_for(self._store)
+        self._meant = meant_for(self._store)
         found = restoring.find(self._store, self._file, self._state_dir)
         self._facts = restoring.facts_of(self._store, found, self._plan, self._state_dir, (now_ns, wall_ns))
         result = restoring.restored(found, self._facts)
         self.restored, self.judgement, self._started_ns = result, result.judgement, now_ns
+        if self.judgement.tasks_ask and self._core and self._meant["core_epoch"] != NOBODY:
+            self._pending = (self._facts.unresolved or self.judgement.reason)[:MAX_TEXT]
         if found.checkpoint is not None:
             kept = found.checkpoint
+            if kept.written_ns:
+                self._origin = kept if kept.wall_ns else replace(kept, wall_ns=_wall_ns(kept.written_ns))
             if not result.judgement.use_positions:
                 kept = replace(kept, positions=())
             if self._facts.boot_changed:  # its stamp means nothing in this run of the machine
@@ -115,7 +130,8 @@ class StateCheckpoint:
         if positions is self._facts.positions or positions is PositionCheck.PENDING:
             return
         self._facts = replace(self._facts, positions=positions)
-        before, self.judgement = self.judgement, judge(self._facts)
+        before, judged = self.judgement, judge(self._facts)
+        self.judgement = replace(judged, tasks_ask=judged.tasks_ask or before.tasks_ask)
         if before.verdict is not self.judgement.verdict:
             self._write_extra()
             self._reports.judged(self.judgement)
@@ -141,6 +157,9 @@ class StateCheckpoint:
         for axis in range(min(int(status.axis_count), MAX_AXES)):
             record.position[axis] = status.axes[axis].position
         task_changed = self._take_task(core)
+        if self._origin is not None:
+            self._origin = None
+            self._fill_extra()
         self._kept_ns = now_ns
         self._write()
         if changed or task_changed or self._due(now_ns):
@@ -181,13 +200,22 @@ class StateCheckpoint:
         task = bytes(here)
         before, self._task = self._task, task
         fill_task(self._record, task)
+        if self._pending and core.epoch != self._meant["core_epoch"]:
+            self._pending = ""  # this Core has obeyed: its tasks ask, and that is part of the record now
+            return True
         return core.state == CoreState.STOPPED or _coarse(before) != _coarse(task)
 
     def _write_extra(self) -> None:
-        extra = {"plan": self._plan, "restore": self.judgement.to_dict() | self._epochs, "state": self._ha}
+        self._fill_extra()
+        self._write()
+
+    def _fill_extra(self) -> None:
+        extra: dict[str, Any] = {"plan": self._plan, "restore": self.judgement.to_dict() | self._meant}
+        extra |= {"pending": self._pending, "state": self._ha}
+        if self._origin is not None:
+            extra["origin"] = self._origin.origin(positions=not self._record.axis_count)
         if not fill_ha(self._record, extra):
             fill_ha(self._record, extra | {"state": None})
-        self._write()
 
     def _write(self) -> None:
         self._record.generation += 1
@@ -199,9 +227,11 @@ class StateCheckpoint:
         self._saver.submit(self._to_file())
 
     def _to_file(self) -> dict[str, Any]:
-        wall_ns = time.time_ns() - time.monotonic_ns() + int(self._record.written_ns)
-        kept = from_memory(self._record)
-        return replace(kept, boot=boot_id(), wall_ns=wall_ns, plan=self._plan, ha=self._ha).to_dict()
+        kept = replace(from_memory(self._record), pending=self._pending, ha=self._ha)
+        if self._origin is not None:
+            return kept.taken_from(self._origin).to_dict()
+        wall_ns = _wall_ns(int(self._record.written_ns))
+        return replace(kept, boot=boot_id(), wall_ns=wall_ns, plan=self._plan).to_dict()
 
     # ---- telling ----
 
@@ -224,6 +254,11 @@ class StateCheckpoint:
 
     def close(self) -> None:
         self._saver.close()
+
+
+def _wall_ns(monotonic_ns: int) -> int:
+    """Unix time of a moment of this run of the machine."""
+    return time.time_ns() - time.monotonic_ns() + monotonic_ns
 
 
 def _coarse(task: bytes) -> int:

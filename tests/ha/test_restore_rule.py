@@ -86,4 +86,5 @@ def test_nothing_goes_on_from_what_can_not_be_trusted() -> None:
         if facts.plan is PlanMatch.OTHER and not facts.rt_ran_on:
             assert not judgement.use_positions
         if judgement.tasks_ask:
-            assert judgement.verdict is Verdict.SAFE_INITIAL_STATE
+            assert judgement.verdict is Verdict.SAFE_INITIAL_STATE or facts.unresolved
+        assert judgement.tasks_ask or not facts.unresolved, "until a Core has obeyed"

@@ -23,7 +23,7 @@ from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import CoreState
+from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.instance import Instance
 
 S = 10**9
@@ -266,7 +266,92 @@ def test_a_safe_initial_state_stays_until_something_is_started(store: DataStore,
     assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "unresolved"
     core_started(store)
     assert verdict_for_core(store) is None
+    there, _ = make(store, tmp_path, "another bus")
+    assert there.restore().judgement.rule == "other-bus", "nothing was taken on this one"
+    there.keep(time.monotonic_ns(), status(store, 12))
+    there.close()
+    core_started(store)
     assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "go-on"
+
+
+def worked(store: DataStore, folder: Path, **file: object) -> None:
+    """A cell that has failed, with a task under way that goes on; `file`: its checkpoint says so."""
+    TaskStore(folder).save(StoredTask("u", {"id": "one", "on_crash": "go_on"}, "me", 1))
+    checkpoint, _ = make(store, folder)
+    core_started(store)
+    task(store, json.dumps(under_way("ready", 1)).encode())
+    checkpoint.keep(time.monotonic_ns(), status(store, 11))
+    checkpoint.close()
+    record = DurableRecord(folder, "checkpoint")
+    record.save((record.load().data or {}) | {"ha": {"ha": "OPERATIONAL"}} | file)
+
+
+def under_way(phase: str, revision: int) -> dict[str, Any]:
+    return {"v": 1, "rev": revision, "tasks": {"one": {"u": "u", "p": phase, "b": 1}}}
+
+
+AGES: dict[str, tuple[str, dict[str, object]]] = {
+    "other-bus": ("another bus", {}),
+    "too-old": ("p", {"boot": "before", "wall_ns": time.time_ns() - 13 * 3600 * S}),
+    "age-unknown": ("p", {"boot": "before", "wall_ns": time.time_ns() + 3600 * S}),
+}
+
+
+@pytest.mark.parametrize("rule", AGES)
+def test_what_has_tasks_ask_outlives_power_ups_until_a_core_obeys(
+    store: DataStore, tmp_path: Path, rule: str
+) -> None:
+    """And positions that were not taken again stay as old as they are, and of the bus that they are of."""
+    plan, file = AGES[rule]
+    worked(store, tmp_path, **file)
+    for expected in (rule, "unresolved", "unresolved"):
+        store = again(store)
+        up, _ = make(store, tmp_path, plan)
+        assert up.restore().judgement.rule == expected
+        told = verdict_for_core(store)
+        assert told is not None
+        assert told.tasks_ask
+        up.keep_task(time.monotonic_ns())  # RT never comes to work, and no Core starts
+        up.keep_ha(time.monotonic_ns(), {"ha": "RECOVERY"})
+        up.close()
+    assert make(again(store), tmp_path, "p")[0].restore().judgement.use_positions
+    up, _ = make(store, tmp_path, plan)
+    up.restore()
+    core_started(store)
+    task(store, json.dumps(under_way("asking", 2)).encode())
+    up.keep_task(time.monotonic_ns())
+    up.close()
+    store = again(store)
+    after, _ = make(store, tmp_path, plan)
+    assert after.restore().judgement.rule == rule
+    assert b"asking" in ffi.buffer(store.checkpoint().task)[:]
+    core_started(store)
+    task(store, json.dumps(under_way("ready", 3)).encode())
+    after.keep(time.monotonic_ns(), status(store, 12), changed=True)
+    after.close()
+    assert make(again(store), tmp_path, plan)[0].restore().judgement.rule == "go-on"
+
+
+def test_a_verdict_is_not_lost_where_rt_runs_on_before_a_core_is_there(
+    store: DataStore, tmp_path: Path
+) -> None:
+    """Non-RT died between the starts of RT and of Core."""
+    worked(store, tmp_path, boot="before", wall_ns=1)
+    store = again(store)
+    make(store, tmp_path)[0].restore()
+    store.raw.rt_epoch, store.raw.rt_phase, store.raw.header.rt_pid = 1, RtPhase.CYCLING, os.getpid()
+    adopted = DataStore.create(store.instance)
+    judgement = make(adopted, tmp_path)[0].restore().judgement
+    assert (judgement.rule, judgement.tasks_ask) == ("rt-ran-on", True)
+    store.raw.rt_phase = RtPhase.STOPPED
+    moved, _ = make(store, tmp_path)
+    moved.restore()
+    moved.compare(PositionCheck.DIFFER)
+    moved.keep_ha(5 * S, {})
+    told = verdict_for_core(store)
+    assert told is not None
+    assert (told.rule, told.tasks_ask) == ("positions-differ", True)
+    moved.close()
 
 
 @pytest.mark.parametrize(("second", "rule"), [("ask", "all-tasks-ask"), ("go_on", "go-on")])

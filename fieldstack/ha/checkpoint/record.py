@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldstack_rt._native import ffi
@@ -29,6 +29,9 @@ _NUMBERS = (
 )
 
 
+_ORIGIN = ("written_ns", "boot", "wall_ns", "plan", "positions")
+
+
 class CheckpointFormatError(ValueError):
     """A checkpoint that is whole, but not what this version reads; the text says why."""
 
@@ -38,8 +41,9 @@ class Checkpoint:
     """One checkpoint.
 
     `written_ns` is CLOCK_MONOTONIC of the machine's run `boot`, `wall_ns` the same moment in UTC (Unix
-    time). `positions` in counts, by axis number. `plan`: fingerprint of the bus configuration, empty:
-    unknown. `ha`: what `durable_state.to_record` made; None: not in this copy.
+    time): when the positions were taken. `positions` in counts, by axis number. `plan`: fingerprint of the
+    bus configuration that they are of, empty: unknown. `pending`: why tasks are to ask, as long as no Core
+    has obeyed it. `ha`: what `durable_state.to_record` made; None: not in this copy.
     """
 
     generation: int
@@ -54,6 +58,7 @@ class Checkpoint:
     ledger_position: int = 0
     positions: tuple[int, ...] = ()
     task: bytes = b""
+    pending: str = ""
     ha: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +71,7 @@ class Checkpoint:
             "plan": self.plan,
             "positions": list(self.positions),
             "task": base64.b64encode(self.task).decode(),
+            "pending": self.pending,
             "ha": self.ha,
         }
 
@@ -90,21 +96,35 @@ class Checkpoint:
                 plan=str(data.get("plan", "")),
                 positions=tuple(int(position) for position in data["positions"])[:MAX_AXES],
                 task=base64.b64decode(data["task"])[:TASK_BYTES],
+                pending=str(data.get("pending", "")),
                 ha=ha if isinstance(ha, dict) else None,
             )
         except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise CheckpointFormatError(f"its shape is not that of a checkpoint: {error!r}") from error
 
+    def taken_from(self, origin: Checkpoint) -> Checkpoint:
+        """This with the positions of `origin`, and all that says when and where they were taken."""
+        return replace(self, **{name: getattr(origin, name) for name in _ORIGIN})
+
+    def origin(self, *, positions: bool) -> dict[str, Any]:
+        """For the shared memory: when and where the positions were taken in another run of the machine or on
+        another bus. `positions`: and they themselves, as RT is not to use them."""
+        names = _ORIGIN if positions else _ORIGIN[:-1]
+        return {name: getattr(self, name) for name in names}
+
 
 def from_memory(record: Any) -> Checkpoint:
     """From a whole `fs_checkpoint`."""
     extra = extra_of(record)
-    ha = extra.get("state")
+    ha, origin = extra.get("state"), extra.get("origin") or {}
     numbers: dict[str, Any] = {name: int(getattr(record, name)) for name in _NUMBERS}
+    positions = record.position[0 : min(int(record.axis_count), MAX_AXES)]
     return Checkpoint(
-        **numbers,
-        plan=str(extra.get("plan", "")),
-        positions=tuple(record.position[0 : min(int(record.axis_count), MAX_AXES)]),
+        **(numbers | {"written_ns": int(origin.get("written_ns", record.written_ns))}),
+        boot=str(origin.get("boot", "")),
+        wall_ns=int(origin.get("wall_ns", 0)),
+        plan=str(origin.get("plan", extra.get("plan", ""))),
+        positions=tuple(origin.get("positions", positions)),
         task=bytes(ffi.buffer(record.task))[: min(int(record.task_size), TASK_BYTES)],
         ha=ha if isinstance(ha, dict) else None,
     )

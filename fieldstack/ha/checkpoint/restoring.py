@@ -65,14 +65,14 @@ def find(store: DataStore, file: DurableRecord, state_dir: Path) -> Found:
             best = replace(best, ha=spare.ha)
         elif (old := _old_ha(state_dir)) is not None:
             best, migrated = replace(best, ha=old), True
-    pending = unresolved(store, extra_of(store.checkpoint())) if memory is not None else ""
+    pending = best.pending if source is Source.FILE else unresolved(store, extra_of(store.checkpoint()))
     return Found(best, source, tuple(remarks), unresolved=pending, migrated=migrated)
 
 
 def _newer(memory: Checkpoint | None, filed: Checkpoint | None) -> tuple[Checkpoint, Source]:
     if filed is None or (memory is not None and memory.generation >= filed.generation):
         assert memory is not None  # noqa: S101 - one of both is there
-        return replace(memory, boot=boot_id()), Source.MEMORY
+        return (memory if memory.boot else replace(memory, boot=boot_id())), Source.MEMORY
     return filed, Source.FILE
 
 
@@ -117,7 +117,7 @@ def facts_of(
     """
     now_ns, wall_ns = now
     checkpoint = found.checkpoint or Checkpoint(0)
-    boot_changed = found.source is Source.FILE and checkpoint.boot != boot_id()
+    boot_changed = found.source is not Source.NONE and checkpoint.boot != boot_id()
     sources, why = durable_state.latched(checkpoint.ha)
     latched = why or ("no reason given" if sources else "")
     if found.source is Source.MEMORY:

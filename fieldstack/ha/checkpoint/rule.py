@@ -54,7 +54,7 @@ class RestoreFacts:
 
     `unreadable`: why what is there can not be used (checksum, version). `age_ns`: since the positions were
     taken; None: unknown, as after a change of the wall clock. `positions`: what RT found when it compared.
-    `unresolved`: why the restore before came to the safe initial state, if nothing was started since.
+    `unresolved`: why a restore before had tasks ask, if no Main Core has obeyed that since.
     `asking`: tasks under way that declare to ask; `willing`: those that go on or start again by themselves,
     which all do after an orderly end of the Main Core.
     """
@@ -77,7 +77,8 @@ class RestoreFacts:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`use_positions`: RT compares the axes with the checkpoint before they get power. (Never with one of
-    another bus, whichever rule decides.) `tasks_ask`: tasks under way ask, whatever they declare.
+    another bus, whichever rule decides.) `tasks_ask`: tasks under way ask, whatever they declare, as they do
+    with any rule if the verdict before had them ask and no Core has obeyed it.
     """
 
     name: str
@@ -156,7 +157,7 @@ RULES: tuple[Rule, ...] = (
         lambda f: bool(f.unresolved),
         _INITIAL,
         True,
-        lambda f: f"as at the start before, since which neither RT nor Core ran: {f.unresolved}",
+        lambda f: f"as at the start before, since which no Main Core ran: {f.unresolved}",
     ),
     Rule(
         "unreadable",
@@ -220,6 +221,5 @@ def judge(facts: RestoreFacts) -> Judgement:
     """The first rule that applies; the last one always does."""
     rule = next(rule for rule in RULES if rule.applies(facts))
     same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
-    return Judgement(
-        rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus, rule.tasks_ask
-    )
+    tasks_ask = rule.tasks_ask or bool(facts.unresolved)
+    return Judgement(rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus, tasks_ask)

@@ -14,27 +14,20 @@ NOBODY = -2
 
 
 def meant_for(store: DataStore) -> dict[str, int]:
-    """What lies beside a verdict that is reached now: it is no matter of a Core that is running already."""
-    found = epochs(store)
+    """What lies beside a verdict that is reached now: the last Core's epoch. It is meant for the next Core,
+    and for no later one; it is no matter of a Core that is running already."""
     with contextlib.suppress(TornRecordError):
         if process_alive(int(store.core_status().pid)):
-            found["core_epoch"] = NOBODY
-    return found
+            return {"core_epoch": NOBODY}
+    return {"core_epoch": _core_epoch(store)}
 
 
 def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
-    """Why the restore before came to the safe initial state, if neither RT nor Core was started since."""
+    """Why the restore before had tasks ask, if no Core was started since."""
     found = extra.get("restore")
-    if not isinstance(found, dict) or found.get("verdict") != Verdict.SAFE_INITIAL_STATE:
+    if not isinstance(found, dict) or found.get("core_epoch") != _core_epoch(store):
         return ""
-    same = all(found.get(name) == epoch for name, epoch in epochs(store).items())
-    return str(found.get("reason", "")) if same else ""
-
-
-def epochs(store: DataStore) -> dict[str, int]:
-    """Of the last RT and the last Core. A verdict lies beside those of when it was reached: it is meant for
-    the next Core, and for no later one."""
-    return {"core_epoch": _core_epoch(store), "rt_epoch": store.rt_epoch}
+    return str(extra.get("pending", ""))
 
 
 def verdict_for_core(store: DataStore) -> Judgement | None:
