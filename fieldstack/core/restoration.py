@@ -82,8 +82,8 @@ class _Restoration:
         at = self._saved.tasks.get(task.id)
         if at is not None and at.uid == task.uid:
             self._go_on(task, at, call)
-        else:
-            self._call_was_begun(task, call)  # no checkpoint knows of it: it begins, or asks
+        elif not self._call_was_begun(task, call):  # no checkpoint knows of it: it begins, or asks
+            self._ask_if_unknown(task, file)
         if task.begun or task.phase in (Phase.ASKING, Phase.FAILED):
             self.remarks.append(f"task {task.id}: {_told(task)}")
 
@@ -124,6 +124,11 @@ class _Restoration:
             task.ask(f"safe initial state: {self._held}")
         elif task.begun and not self._saved.orderly and task.phase is Phase.READY:
             _after_crash(task)
+
+    def _ask_if_unknown(self, task: Task, file: StoredTask | None) -> None:
+        """In a safe initial state a task that was handed in may have been anywhere."""
+        if self._held and file is not None and task.phase not in FINAL:
+            task.ask(f"safe initial state: {self._held}; it begins with step {task.step + 1} if it goes on")
 
     def _due_anew(self, task: Task) -> int:
         """The clock began anew: a period from now."""

@@ -82,6 +82,19 @@ class DurableRecord:
             remarks.append(f"generation {generation} is used")
         return Loaded(data, generation, tuple(remarks))
 
+    def set_aside(self) -> list[str]:
+        """Keep what can not be used under other names, which no save overwrites; those names."""
+        kept: list[str] = []
+        for number in (0, 1):
+            slot = self._slot(number)
+            aside = slot.with_name(f"{slot.name}.unusable")
+            with contextlib.suppress(OSError):  # the files themselves stay until something is saved
+                if slot.exists():
+                    aside.unlink(missing_ok=True)
+                    aside.hardlink_to(slot)
+                    kept.append(aside.name)
+        return kept
+
     def remove(self) -> None:
         """Both generations, for good: another record has what they held. Raises OSError."""
         for number in (0, 1):

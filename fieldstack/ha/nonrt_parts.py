@@ -16,7 +16,7 @@ from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.alerts import open_alerts
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
-from fieldstack.ha.checkpoint.rule import Judgement, Verdict
+from fieldstack.ha.checkpoint.rule import UNREADABLE, Judgement, Verdict
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     from fieldstack.process.systemd import SystemdProcessManager
 
     Manager = LocalProcessManager | SystemdProcessManager
+
+
+LATCHES_UNKNOWN = (
+    "the checkpoint can not be read, and what a person had latched is not known: look, then reset"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,19 +235,19 @@ class Parts:
     def _restore(self) -> dict[str, Any] | None:
         """The checkpoint of the life before: what it says of latches, budgets and states."""
         restored, log = self.checkpoint.restore(), self._opened.log
-        self._begin(restored.ha)
+        self._begin(restored.ha, restored.judgement)
         log.append(EventKind.CHECKPOINT_RESTORED, generation=restored.generation, remark=restored.remark)
         self._opened.tell_verdict(restored.judgement)
         return restored.ha
 
-    def _begin(self, kept: dict[str, Any] | None) -> None:
+    def _begin(self, kept: dict[str, Any] | None, judgement: Judgement) -> None:
         """Say how this life begins; what a person latched outlives the shared memory."""
         opened = self._opened
         store, log = opened.store, opened.log
         after_request = durable_state.went_down_by_request(kept)
-        how = (
-            "first start" if kept is None else "after an orderly end" if after_request else "after a failure"
-        )
+        unknown = judgement.rule == UNREADABLE
+        first = "after what can not be read" if unknown else "first start"
+        how = first if kept is None else "after an orderly end" if after_request else "after a failure"
         memory = "shared memory adopted" if store.adopted else "new shared memory"
         log.append(EventKind.NONRT_STARTED, pid=os.getpid(), how=f"{how}; {memory}")
         opened.force.apply(store, log)
@@ -250,6 +255,8 @@ class Parts:
         for source in EstopSource:
             if sources >> source & 1 and not store.adopted:
                 store.estop.raise_(source, f"kept: {reasons}", until=Clear.ON_RESET)
+        if unknown:
+            store.estop.raise_(EstopSource.OTHER, LATCHES_UNKNOWN, until=Clear.ON_RESET)
         for degraded in filter(None, (*opened.guard.degraded, log.degraded)):
             log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
 

@@ -88,6 +88,22 @@ def test_after_a_safe_initial_state_every_task_asks(cell: BenchCell, declared: s
     assert cell.task().phase == "done"
 
 
+def test_a_task_of_which_no_checkpoint_knows_asks_after_a_safe_initial_state(cell: BenchCell) -> None:
+    cell.submit(declare(SEQUENCE, needs=ALL, on_crash="go_on"))
+    cell.until(lambda: cell.task().step == 2)
+    cell.saved, cell.held = Saved(), "there is no usable checkpoint"
+    played = len(cell.played)
+    cell.crash()
+    stood = len(cell.played)
+    cell.run(50)
+    assert (cell.task().phase, cell.task().step, len(cell.played)) == ("asking", 0, stood)
+    assert stood > played, "what was planned was played"
+    assert "begins with step 1" in cell.task().why
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert cell.task().phase == "done"
+
+
 def test_an_orderly_end_asks_nobody(cell: BenchCell) -> None:
     cell.submit(declare(SEQUENCE, needs=ALL, on_crash="ask"))
     cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)

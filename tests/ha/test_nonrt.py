@@ -20,9 +20,10 @@ import pytest
 
 from fieldstack.events import EventKind, EventReader, spool
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
+from fieldstack.ha.durable import DurableRecord
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import HaState
-from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore import DataStore, EstopSource
 from fieldstack_rt.datastore.layout import HaState as LayoutHaState
 from fieldstack_rt.instance import Instance
 
@@ -165,6 +166,22 @@ def test_a_killed_non_rt_process_remembers_budget_and_latch(cell: Cell) -> None:
     wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")  # it fails anew, with a new budget
     text = [event.text for event in EventReader(cell.instance.state_dir).read()]
     assert any("cable is back" in line for line in text)
+
+
+def test_without_a_readable_checkpoint_the_cell_is_stopped_until_a_person_resets_it(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.instance.prepare()
+    DurableRecord(cell.instance.state_dir, "checkpoint").save({"version": 99})
+    cell.start()
+    for _ in range(2):
+        store = DataStore.attach(cell.instance)
+        (note,) = store.estop.state().notes
+        assert (note.source, "can not be read" in note.reason) == (EstopSource.OTHER, True)
+        assert store.estop.state().on_reset
+        wait_for(lambda: cell.ha == "SAFE_MODE")
+        assert cell.end() == 0
+        DataStore.create(cell.instance).unlink()  # as after a reboot
+        cell.start()
 
 
 def test_running_processes_are_adopted_and_outlive_a_kill(cell: Cell) -> None:

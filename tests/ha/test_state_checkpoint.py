@@ -236,6 +236,32 @@ def test_a_newer_versions_checkpoint_is_refused_in_clear_words(store: DataStore,
     assert "of version 3, this program reads up to 2: a newer version wrote it" in judgement.reason
 
 
+@pytest.mark.parametrize("content", ["newer", "damaged"])
+def test_what_can_not_be_read_is_kept_beside_what_is_saved(
+    store: DataStore, tmp_path: Path, content: str
+) -> None:
+    record = DurableRecord(tmp_path, "checkpoint")
+    for _ in range(2):
+        record.save({"version": 3})
+    if content == "damaged":
+        for number in (0, 1):
+            (tmp_path / f"checkpoint.{number}").write_bytes(b"damage %d" % number)
+    before = {name: (tmp_path / name).read_bytes() for name in ("checkpoint.0", "checkpoint.1")}
+    for _ in range(2):
+        checkpoint, _ = make(store, tmp_path)
+        judgement = checkpoint.restore().judgement
+        assert "kept as checkpoint.0.unusable and checkpoint.1.unusable" in judgement.reason
+        checkpoint._saver.close()  # cut off before anything is saved
+        store = again(store)
+    last, _ = make(store, tmp_path)
+    last.restore()
+    for number in range(3):
+        last._file.save({"positions": [number], "task": ""})
+    last.close()
+    assert {name: (tmp_path / f"{name}.unusable").read_bytes() for name in before} == before
+    assert make(again(store), tmp_path)[0].restore().judgement.rule != "unreadable"
+
+
 def test_positions_of_another_bus_are_not_used(store: DataStore, tmp_path: Path) -> None:
     checkpoint, _ = make(store, tmp_path)
     checkpoint.restore()

@@ -51,6 +51,8 @@ def find(store: DataStore, file: DurableRecord, state_dir: Path) -> Found:
     remarks: list[str] = []
     memory = _in_memory(store, remarks)
     filed = _in_file(file, remarks)
+    if filed is None and (kept := file.set_aside()):
+        remarks.append(f"kept as {' and '.join(kept)}")
     if memory is None and filed is None:
         whole = "; ".join(remarks)
         old = _old_ha(state_dir)

@@ -1,7 +1,8 @@
 """The rule of a restore: whether the cell goes on from its checkpoint, or from a safe initial state.
 
 A pure function of what is known; the table `RULES` is read from the top, and the first that applies decides.
-In either case budgets and latches are kept: nothing that restrains the cell is ever dropped.
+In either case budgets and latches are kept. Where they can not be read, EMERGENCY_STOP is latched in their
+place: nothing that restrains the cell is ever dropped.
 """
 
 from __future__ import annotations
@@ -127,6 +128,9 @@ def _go_on(facts: RestoreFacts) -> str:
     return f"it is whole, {_age(facts)} old, {run}; the last life ended {facts.ended}; {positions}{asks}"
 
 
+UNREADABLE = "unreadable"
+"""The rule of a checkpoint of which nothing is known, not even what a person had latched."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "positions-differ",
@@ -160,7 +164,7 @@ RULES: tuple[Rule, ...] = (
         lambda f: f"as at the start before, since which no Main Core ran: {f.unresolved}",
     ),
     Rule(
-        "unreadable",
+        UNREADABLE,
         lambda f: f.source is Source.NONE and bool(f.unreadable),
         _INITIAL,
         False,
@@ -222,4 +226,7 @@ def judge(facts: RestoreFacts) -> Judgement:
     rule = next(rule for rule in RULES if rule.applies(facts))
     same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
     tasks_ask = rule.tasks_ask or bool(facts.unresolved)
-    return Judgement(rule.verdict, rule.name, rule.reason(facts), rule.use_positions and same_bus, tasks_ask)
+    reason = rule.reason(facts)
+    if tasks_ask and not rule.tasks_ask:
+        reason += f"; tasks ask, as at the start before: {facts.unresolved}"
+    return Judgement(rule.verdict, rule.name, reason, rule.use_positions and same_bus, tasks_ask)
