@@ -25,7 +25,7 @@ from fieldstack.core.injection import Injector
 from fieldstack.core.loading import parse
 from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack.core.table import TaskError
-from fieldstack.core.task_store import StoredTask, TaskStore
+from fieldstack.core.task_store import StoredTask, TaskStore, UndecidedError
 from fieldstack_ethercat.bus.errors import ConfigurationError
 
 Answer = tuple[str, dict[str, Any]]
@@ -84,7 +84,7 @@ class TaskDesk:
         except (TaskError, LoopSilentError) as error:
             return False, str(error), {}
         except OSError as error:
-            return False, f"nothing was changed: {error.strerror or error}; free the disk and try again", {}
+            return False, _not_written(error), {}
         return True, message, more
 
     def _submit(self, command: Command) -> Answer:
@@ -141,6 +141,14 @@ class TaskDesk:
         if self._injector is None:
             raise TaskError("faults are not injected here: set `core: {fault_injection: true}` for the cell")
         return self._injector.order(command.data), {}
+
+
+def _not_written(error: OSError) -> str:
+    why = error.strerror or str(error)
+    if isinstance(error, UndecidedError):
+        later = "after a power cut it may be there all the same"
+        return f"not accepted: {why}; {later}: mend the disk, then look at `fieldstack task list`"
+    return f"nothing was changed: {why}; free the disk and try again"
 
 
 def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:

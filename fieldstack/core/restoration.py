@@ -149,6 +149,13 @@ class _Restoration:
 
     def _call_was_begun(self, task: Task, call: CallRecord | None) -> bool:
         """A call that was begun says that all before it was complete. True: nobody knows if it ended."""
+        if call is not None and call.damaged:
+            what = "a call may have been begun, and may not run twice"
+            task.ask(
+                f"its call record can not be read ({call.damaged}): {what}",
+                about_call=isinstance(task.action, CallAction),
+            )
+            return True
         if call is None or (call.attempt, call.cursor) < (task.attempt, task.cursor):
             return False
         if call.attempt > task.attempt:  # the run was begun anew after this checkpoint
@@ -167,7 +174,9 @@ class _Restoration:
 
 def _begin_anew(task: Task, at: SavedTask, call: CallRecord | None) -> None:
     """The bus or a built-in task has changed meanwhile: the run under way has no place to go on."""
-    called = call is not None and (call.attempt, call.cursor[0]) >= (at.attempt, at.run)
+    called = call is not None and (
+        bool(call.damaged) or (call.attempt, call.cursor[0]) >= (at.attempt, at.run)
+    )
     task.group = ""
     task.restart()
     task.begun = at.begun

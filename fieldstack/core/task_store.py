@@ -21,13 +21,19 @@ KEPT_ENDS = 50
 """Ended tasks whose outcome is kept for `status`."""
 
 
+class UndecidedError(OSError):
+    """A write failed and could not be undone for certain: after a power cut the disk may hold either."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """The last call of a task that must not run twice. `attempt`: that of the task which it was made in."""
+    """The last call of a task that must not run twice. `attempt`: that of the task which it was made in;
+    `damaged`: why it can not be read, and nothing else of it is known."""
 
     cursor: Cursor
     ended: bool
     attempt: int = 0
+    damaged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class TaskStore:
 
     def load(self) -> dict[str, StoredTask]:
         """All tasks by id, oldest first; files that are damaged are passed over and told in `remarks`."""
+        for left in self._folder.glob("*.tmp"):
+            _drop(left)  # of a process that was cut off
         found: list[StoredTask] = []
         for file in sorted(self._folder.glob("*.task.json")):
             try:
@@ -78,14 +86,22 @@ class TaskStore:
         """A record that can not be read counts as a call that was begun: it is never taken for none."""
         try:
             raw = json.loads(self._call_file(task_id).read_bytes())
+            if raw["uid"] != uid:
+                return None
+            run, step, attempt = int(raw["run"]), int(raw["step"]), int(raw.get("attempt", 0))
+            return CallRecord((run, step), bool(raw["ended"]), attempt)
         except FileNotFoundError:
             return None
-        if raw["uid"] != uid:
-            return None
-        return CallRecord((int(raw["run"]), int(raw["step"])), bool(raw["ended"]), int(raw.get("attempt", 0)))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            return CallRecord((0, 0), ended=False, damaged=str(error) or type(error).__name__)
 
     def save(self, task: StoredTask) -> None:
-        """Write it and wait until it is on the disk. Raises OSError; then nothing has changed."""
+        """Write it and wait until it is on the disk.
+
+        Raises:
+            UndecidedError: the disk fails; it is not known what a power cut would leave.
+            OSError: nothing has changed.
+        """
         content = {
             "uid": task.uid,
             "declaration": task.declaration,
@@ -106,8 +122,7 @@ class TaskStore:
         with self._lock:
             for task_id in task_ids:
                 for file in (self._task_file(task_id), self._call_file(task_id)):
-                    with contextlib.suppress(OSError):
-                        file.unlink(missing_ok=True)
+                    _drop(file)
 
     def _task_file(self, task_id: str) -> Path:
         return self._folder / f"{task_id}.task.json"
@@ -120,10 +135,47 @@ class TaskStore:
             self._write_now(file, content)
 
     def _write_now(self, file: Path, content: dict[str, Any]) -> None:
-        fresh = file.with_suffix(".tmp")
+        before = _content(file)
+        _replace(file, json.dumps(content).encode())
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            self._put_back(file, before)
+            raise
+
+    def _put_back(self, file: Path, before: bytes | None) -> None:
+        """What was refused must not be found by the next process."""
+        try:
+            if before is None:
+                file.unlink()
+            else:
+                _replace(file, before)
+            sync_folder(self._folder)
+        except OSError as error:
+            raise UndecidedError(error.errno, error.strerror or str(error)) from error
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """All of it or nothing, once the folder is synced. Raises OSError; then nothing is left behind."""
+    fresh = file.with_suffix(".tmp")
+    try:
         with fresh.open("wb") as output:
-            output.write(json.dumps(content).encode())
+            output.write(content)
             output.flush()
             os.fsync(output.fileno())
         fresh.replace(file)
-        sync_folder(self._folder)
+    except OSError:
+        _drop(fresh)  # on a full disk even its room is needed
+        raise
+
+
+def _drop(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)

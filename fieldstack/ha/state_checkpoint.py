@@ -116,14 +116,9 @@ class StateCheckpoint:
             self._ha, self._task = kept.ha, kept.task
         self._write_extra()
         if found.migrated:
-            self._migrate()
+            with contextlib.suppress(OSError):
+                restoring.take_over(self._file, self._state_dir, self._to_file())
         return result
-
-    def _migrate(self) -> None:
-        """Budgets and latches have one place: once they are there, the older version's file goes."""
-        with contextlib.suppress(OSError):
-            self._file.save(self._to_file())
-            DurableRecord(self._state_dir, restoring.OLD_HA_RECORD).remove()
 
     def compare(self, positions: PositionCheck) -> None:
         """What RT found when it compared the axes with the checkpoint: may change the verdict."""

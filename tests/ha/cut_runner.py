@@ -2,7 +2,8 @@
 
 - `kill`: SIGKILL before each system call that a save makes.
 - `random`: SIGKILL at random moments of processes that save without pause.
-- `model`, `model-log`: every state that a power cut may leave, for the checkpoint and for the event log.
+- `model`, `model-log`, `model-tasks`, `model-old`: every state that a power cut may leave, for the
+  checkpoint, the event log, the tasks, and budgets and latches that are taken over from an older version.
 - `ext4`: a power cut of a real ext4 before each system call: the file system is shut down, mounted again.
 """
 
@@ -19,15 +20,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import syscalls
 from crash_states import Disk, put
 
+from fieldstack.core.task_store import CallRecord, StoredTask, TaskStore
 from fieldstack.events import EventKind, EventReader, Severity
 from fieldstack.events.event import Event
 from fieldstack.events.writer import SegmentWriter
+from fieldstack.ha.checkpoint.restoring import OLD_HA_RECORD, RECORD, take_over
 from fieldstack.ha.durable import DurableRecord
 
 SAVES = 4
@@ -152,6 +156,58 @@ def model_record(base: Path) -> dict[str, Any]:
     return model(base, action, check)
 
 
+def model_tasks(base: Path) -> dict[str, Any]:
+    """A task is handed in, its call begins and ends, and it ends itself."""
+    live = base / "live"
+    live.mkdir()
+    task = StoredTask("u", {"id": "t"}, "me", 1)
+
+    def store_of(folder: Path) -> TaskStore:
+        store = TaskStore(base)
+        store._folder = folder
+        return store
+
+    def action(mark: int) -> None:
+        store = store_of(live)
+        for write in (
+            lambda: store.save(task),
+            lambda: store.note_call("t", "u", CallRecord((0, 1), ended=False)),
+            lambda: store.note_call("t", "u", CallRecord((0, 1), ended=True)),
+            lambda: store.save(replace(task, outcome={"state": "done"})),
+        ):
+            write()
+            os.write(mark, b".")
+
+    def check(folder: Path, told: int) -> str:
+        store = store_of(folder)
+        found = store.load().get("t")
+        call = found.call if found else None
+        stage = 0 if found is None else 1 + (call is not None) + (call is not None and call.ended)
+        stage += found is not None and found.outcome is not None
+        whole = not store.remarks and not (call and call.damaged) and stage in (told, told + 1)
+        return "" if whole else f"{found}, {store.remarks} after {told} were told to be written"
+
+    return model(base, action, check)
+
+
+def model_old(base: Path) -> dict[str, Any]:
+    live = base / "live"
+    live.mkdir()
+    for generation in (1, 2):
+        DurableRecord(live, OLD_HA_RECORD).save(payload(generation))
+
+    def action(mark: int) -> None:
+        take_over(DurableRecord(live, RECORD), live, payload(2))
+        os.write(mark, b".")
+
+    def check(folder: Path, told: int) -> str:
+        new, old = (DurableRecord(folder, name).load().data for name in (RECORD, OLD_HA_RECORD))
+        whole = payload(2) in ((new,) if told else (new, old))
+        return "" if whole else f"{sorted(path.name for path in folder.iterdir())} after {told}"
+
+    return model(base, action, check)
+
+
 def line(number: int) -> bytes:
     text = "x" * 60
     return Event(number, 1, 1, "boot", EventKind.SUPERVISION, Severity.INFO, text, {}).encode()
@@ -252,5 +308,13 @@ def run(*command: str) -> None:
 
 if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
-    todo = {"kill": kill, "random": random_kills, "model": model_record, "model-log": model_log, "ext4": ext4}
+    todo = {
+        "kill": kill,
+        "random": random_kills,
+        "model": model_record,
+        "model-log": model_log,
+        "model-tasks": model_tasks,
+        "model-old": model_old,
+        "ext4": ext4,
+    }
     print(json.dumps(todo[what](where)))

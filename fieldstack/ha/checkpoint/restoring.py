@@ -110,6 +110,13 @@ def _old_ha(state_dir: Path) -> dict[str, Any] | None:
     return DurableRecord(state_dir, OLD_HA_RECORD).load().data
 
 
+def take_over(file: DurableRecord, state_dir: Path, data: dict[str, Any]) -> None:
+    """File budgets and latches in their one place; once they are there, the older version's file goes. Raises
+    OSError; then at least one of both has them."""
+    file.save(data)
+    DurableRecord(state_dir, OLD_HA_RECORD).remove()
+
+
 def facts_of(
     store: DataStore, found: Found, plan: str, state_dir: Path, now: tuple[int, int]
 ) -> RestoreFacts:
