@@ -106,7 +106,8 @@ class StateCheckpoint:
         if found.checkpoint is not None:
             kept = found.checkpoint
             if kept.written_ns:
-                self._origin = kept if kept.wall_ns else replace(kept, wall_ns=_wall_ns(kept.written_ns))
+                known = kept.wall_ns or self._facts.boot_changed
+                self._origin = kept if known else replace(kept, wall_ns=_wall_ns(kept.written_ns))
             if not result.judgement.use_positions:
                 kept = replace(kept, positions=())
             if self._facts.boot_changed:  # its stamp means nothing in this run of the machine
