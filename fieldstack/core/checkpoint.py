@@ -41,6 +41,7 @@ class SavedTask:
     why: str = ""
     about_call: bool = False
     wish: str = ""
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "w": task.why[: MAX_WHY if with_ahead else 0],
         "c": int(task.asks_about_call),
         "x": task.wish.value,
+        "y": int(task.anew),
     }
     return {key: value for key, value in values.items() if value not in ("", 0, [], {})}
 
@@ -135,4 +137,5 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         why=str(raw.get("w", "")),
         about_call=bool(raw.get("c", 0)),
         wish=str(raw.get("x", "")),
+        anew=bool(raw.get("y", 0)),
     )

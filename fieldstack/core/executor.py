@@ -215,7 +215,7 @@ class TaskExecutor:
             runner = task.runner
             if runner is None:
                 continue
-            if task.wish:
+            if task.comes_to_rest:
                 runner.halt()
             waiting = runner.waiting
             if isinstance(waiting, InputAction):

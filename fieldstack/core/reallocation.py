@@ -9,7 +9,7 @@ from fieldstack.core.declaration import OnResourceLost
 from fieldstack.core.executor import TaskExecutor
 from fieldstack.core.phase import Phase
 from fieldstack.core.table import TaskError
-from fieldstack.core.task import Task, Wish
+from fieldstack.core.task import Task
 
 
 @dataclass(slots=True)
@@ -93,8 +93,7 @@ def _move_bound(
     task.group = chosen
     taken.add(chosen)
     restarts = how is OnResourceLost.MOVE_RESTART
-    if restarts and not task.wish:
-        task.wish = Wish.RESTART
+    task.anew = task.anew or restarts
     if task.runner is not None:
         task.runner.halt()
     word = "restarted" if restarts else "resumed"

@@ -109,6 +109,7 @@ class _Restoration:
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
         task.triggered, task.outputs = at.triggered, dict(at.outputs)
         task.wish = Wish(at.wish) if at.wish in set(Wish) else Wish.NONE
+        task.anew = at.anew
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
         task.run, task.step, task.attempt = at.run, at.step, at.attempt
         if task.phase in FINAL:
@@ -179,7 +180,6 @@ def _begin_anew(task: Task, at: SavedTask, call: CallRecord | None) -> None:
     )
     task.group = ""
     task.restart()
-    task.begun = at.begun
     if called:
         what = "going on begins its run anew, with calls that may not run twice"
         task.ask(f"axis group {at.group!r} is not on this bus any more: {what}")

@@ -180,7 +180,7 @@ class TaskTable:
         found = []
         for task in self.live():
             runner = task.runner
-            if runner is None and (task.phase is not Phase.READY or task.wish):
+            if runner is None and (task.phase is not Phase.READY or task.comes_to_rest):
                 continue
             if runner is not None and runner.over is not None:
                 continue  # its last setpoints are being played
@@ -203,13 +203,12 @@ def _open_to(task: Task, lost: frozenset[str]) -> tuple[str, ...]:
 
 def _grant(task: Task) -> None:
     """What was wished of a task comes true once it stands."""
+    if task.anew:
+        task.restart()
     if task.wish is Wish.CANCEL:
         task.end(Phase.CANCELLED)
     elif task.wish is Wish.PAUSE:
         task.wish, task.phase, task.why = Wish.NONE, Phase.PAUSED, "by an operator"
-    elif task.wish is Wish.RESTART:
-        task.wish = Wish.NONE
-        task.restart()
 
 
 def _bytes(compiled: CompiledTask) -> int:

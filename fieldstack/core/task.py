@@ -22,7 +22,6 @@ class Wish(StrEnum):
     NONE = ""
     PAUSE = "pause"
     CANCEL = "cancel"
-    RESTART = "restart"
 
 
 @dataclass(slots=True)
@@ -48,6 +47,8 @@ class Task:
     why: str = ""
     asks_about_call: bool = False
     wish: Wish = Wish.NONE
+    anew: bool = False
+    """Its run is to begin anew once its axes are at rest, whatever else is wished of it."""
     missed: int = 0
     """Periods that passed while the run before was still under way."""
     input_since_ns: int = 0
@@ -69,6 +70,11 @@ class Task:
     @property
     def cursor(self) -> Cursor:
         return self.run, self.step
+
+    @property
+    def comes_to_rest(self) -> bool:
+        """Something is to become of it that waits until its axes are at rest."""
+        return self.anew or self.wish is not Wish.NONE
 
     @property
     def shown(self) -> Phase:
@@ -146,12 +152,12 @@ class Task:
     def restart(self) -> None:
         """From the first step of its run."""
         self.attempt += 1
-        self.step, self.begun = 0, False
+        self.step, self.anew = 0, False
         self.outputs.clear()
 
     def end(self, phase: Phase, why: str = "") -> None:
         self.phase, self.why, self.begun, self.wish = phase, why, False, Wish.NONE
-        self.asks_about_call = False
+        self.asks_about_call = self.anew = False
 
     def ask(self, why: str, *, about_call: bool = False) -> None:
         self.phase, self.why, self.asks_about_call = Phase.ASKING, why, about_call
@@ -178,5 +184,5 @@ class Task:
             "doing": "" if final else describe(self.action),
             "begun": self.begun,
             "missed_periods": self.missed,
-            "stopping_for": self.wish.value,
+            "stopping_for": self.wish.value or ("restart" if self.anew else ""),
         }

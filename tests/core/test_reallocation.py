@@ -59,6 +59,25 @@ def test_a_task_moves_to_a_group_that_can_do_the_same(cell: BenchCell, how: str,
     assert cell.task().phase == "done"
 
 
+@pytest.mark.parametrize("first", ["pause", "reallocate"])
+def test_a_task_that_is_paused_while_it_moves_begins_anew_all_the_same(cell: BenchCell, first: str) -> None:
+    table = cell.executor.table
+    declared = {"mode": "TRIGGERED", "trigger": {"operator": True}, "runs": 1}
+    cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_restart", **declared))
+    table.trigger("t")
+    cell.until(lambda: cell.at(0) > 60)
+    todo = [lambda: table.pause("t"), lambda: reallocate(cell.executor, "left")]
+    for do in todo if first == "pause" else reversed(todo):
+        do()
+    cell.until(lambda: cell.task().phase == "paused")
+    cell.crash()
+    table = cell.executor.table
+    table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert 30 in [position / cell.machine.axes[2].counts_per_unit for position in cell.positions(2)]
+    assert (cell.at(2), cell.at(3)) == (300, 100)
+
+
 def test_a_run_that_begins_anew_makes_its_calls_anew(make_cell: Make) -> None:
     """What a call of the attempt before came to, late, is no answer to the present one."""
     lost, seen = threading.Event(), []

@@ -53,7 +53,7 @@ def test_restart_begins_with_the_first_step(cell: BenchCell) -> None:
     cell.submit(declare(SEQUENCE, needs=ALL, on_crash="restart"))
     cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
     cell.crash()
-    assert (cell.task().step, cell.task().begun) == (0, False)
+    assert (cell.task().step, cell.task().attempt) == (0, 1)
     cell.until(cell.ended)
     assert cell.outputs() == [0, 1, 3]
 
