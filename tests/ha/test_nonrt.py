@@ -178,7 +178,6 @@ def test_without_a_readable_checkpoint_the_cell_is_stopped_until_a_person_resets
         (note,) = store.estop.state().notes
         assert (note.source, "can not be read" in note.reason) == (EstopSource.OTHER, True)
         assert store.estop.state().on_reset
-        wait_for(lambda: cell.ha == "SAFE_MODE")
         assert cell.end() == 0
         DataStore.create(cell.instance).unlink()  # as after a reboot
         cell.start()

@@ -78,16 +78,16 @@ def test_a_sequence_goes_on_when_core_is_killed_in_its_middle(start_cell: Any, t
 def test_after_an_orderly_end_and_a_start_a_task_goes_on_and_asks_nobody(
     start_cell: Any, tmp_path: Path
 ) -> None:
-    move = {"move": {"to": {"x": 300}}}
+    move = {"move": {"to": {"x": 60}}}
     task = {"id": "asks", "needs": {"group": "all"}, "on_crash": "ask"}
-    cell = start_cell(core={"program": "none"})
+    cell = start_cell(core={"program": "none", "speed_percent": 100})
     cell.await_operational()
     submit(
-        cell, tmp_path, {**task, "steps": [move, {"move": {"to": {"x": -300}}}, {"move": {"to": {"x": 5}}}]}
+        cell, tmp_path, {**task, "steps": [move, {"move": {"to": {"x": -60}}}, {"move": {"to": {"x": 5}}}]}
     )
     wait_for(lambda: in_step(cell, "asks", 1), "the second move is under way")
     assert cell.end() == 0
-    again = start_cell(core={"program": "none"})
+    again = start_cell(core={"program": "none", "speed_percent": 100})
     again.await_operational()
     assert await_end(again, "asks")["state"] == "done"
     wait_for(lambda: stands_at(again, x=5), "the motor stands where the task said")
