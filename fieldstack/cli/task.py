@@ -102,7 +102,7 @@ def status(
 
 @app.command(epilog=epilog())
 def cancel(task_id: TaskArgument, instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """End a task: its axes come to rest first.
+    """End a task: its axes come to rest first. Of one that has failed: you have seen it, its alert ends.
 
     Example:
 

@@ -47,13 +47,15 @@ class SavedTask:
 @dataclass(frozen=True, slots=True)
 class Saved:
     """`revision` tells which of two is newer; `steps`: completed in all tasks since ever;
-    `orderly`: the process ended at rest by request; `lost`: groups that tasks were moved away from."""
+    `orderly`: the process ended at rest by request; `lost`: groups that tasks were moved away from;
+    `failed`: tasks that failed and nobody has seen to, with why, whether or not they are among `tasks`."""
 
     revision: int = 0
     memory: int = 0
     steps: int = 0
     orderly: bool = False
     lost: tuple[str, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, SavedTask] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ def encode(tasks: Iterable[Task], state: Saved, *, ahead: bool = True) -> bytes:
         "step": state.steps,
         "end": int(state.orderly),
         "lost": list(state.lost),
+        "failed": {name: why[: MAX_WHY if ahead else 0] for name, why in state.failed.items()},
         "tasks": {task.id: _compact(task, ahead) for task in tasks},
     }
     return json.dumps(document, separators=(",", ":")).encode()
@@ -110,6 +113,7 @@ def decode(text: bytes) -> Saved | None:
             steps=max(0, int(raw["step"])),
             orderly=bool(raw["end"]),
             lost=tuple(str(name) for name in raw["lost"]),
+            failed={str(name): str(why) for name, why in raw.get("failed", {}).items()},
             tasks=tasks,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

@@ -200,15 +200,17 @@ class CoreProcess:
     def _encode(self, *, orderly: bool) -> bytes:
         """What is planned ahead is left out where it does not fit: then a step may be done again."""
         self._revision += 1
+        table = self._executor.table
         for ahead in (True, False):
             text = encode(
-                (task for task in self._executor.table.tasks.values() if not task.recorded),
+                (task for task in table.tasks.values() if not task.recorded),
                 Saved(
                     self._revision,
                     self._memory,
-                    self._executor.table.steps,
+                    table.steps,
                     orderly,
                     tuple(self._executor.lost),
+                    table.failures,
                 ),
                 ahead=ahead,
             )

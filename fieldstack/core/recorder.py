@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from queue import SimpleQueue
 
-from fieldstack.core.phase import FINAL
+from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.table import TaskTable
 from fieldstack.core.task import Task
 from fieldstack.core.task_store import KEPT_ENDS, StoredTask, TaskStore
@@ -15,7 +15,7 @@ RETRY_S = 1.0
 
 
 class Recorder:
-    """A task that ended leaves the checkpoint only when its file says how."""
+    """A task that ended leaves the checkpoint only when its file says how; that it failed stays there."""
 
     def __init__(self, table: TaskTable, store: TaskStore) -> None:
         self._table, self._store = table, store
@@ -29,6 +29,8 @@ class Recorder:
         """Once a pass: hand over what has ended."""
         for task in self._table.tasks.values():
             if task.phase in FINAL and not task.recorded and task.uid not in self._under_way:
+                if task.phase is Phase.FAILED:
+                    self._table.note_failure(task)
                 if task.stored is None:
                     task.recorded = True
                     continue

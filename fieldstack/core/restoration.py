@@ -53,6 +53,7 @@ def restore(
         restoration.take(name, file)
     for declaration in built_in:
         restoration.put(declaration, None)
+    restoration.tell_failures()
     return restoration.table, restoration.remarks
 
 
@@ -86,6 +87,13 @@ class _Restoration:
             self._ask_if_unknown(task, file)
         if task.begun or task.phase in (Phase.ASKING, Phase.FAILED):
             self.remarks.append(f"task {task.id}: {_told(task)}")
+
+    def tell_failures(self) -> None:
+        """Of what nobody has seen to people are told on: not of what was submitted again meanwhile."""
+        for name, why in self._saved.failed.items():
+            task = self.table.tasks.get(name)
+            if task is not None and task.phase is Phase.FAILED:
+                self.table.failures[name] = why
 
     def _add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
         why = ""

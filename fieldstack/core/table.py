@@ -15,6 +15,9 @@ from fieldstack.core.task import Task, Wish
 MAX_LIVE = 48
 ENTRY_BYTES = 190
 """What one task takes of the checkpoint at most, without its outputs."""
+MAX_FAILURES = 16
+FAILURE_BYTES = 40
+"""What one failure takes of it at most, without its why."""
 
 
 class TaskError(Exception):
@@ -28,6 +31,8 @@ class TaskTable:
     tasks: dict[str, Task] = field(default_factory=dict)
     steps: int = 0
     """Completed steps of all tasks."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """The last tasks that failed, and why, each until it is submitted again or cancelled: people are told."""
     _queue: int = 0
 
     def live(self) -> Iterator[Task]:
@@ -46,7 +51,15 @@ class TaskTable:
         old = ended[: max(0, len(ended) - keep)]
         for task_id in old:
             del self.tasks[task_id]
+            self.failures.pop(task_id, None)
         return old
+
+    def note_failure(self, task: Task) -> None:
+        """A task has failed: this outlives its place among the live ones."""
+        self.failures.pop(task.id, None)
+        self.failures[task.id] = task.why
+        for oldest in list(self.failures)[:-MAX_FAILURES]:
+            del self.failures[oldest]
 
     # ---- commands ----
 
@@ -60,7 +73,7 @@ class TaskTable:
             )
         live = list(self.live())
         used = sum(_bytes(task.compiled) for task in live) + _bytes(compiled)
-        if len(live) >= MAX_LIVE or used > room - ENTRY_BYTES:
+        if len(live) >= MAX_LIVE or used > room - ENTRY_BYTES - MAX_FAILURES * FAILURE_BYTES:
             raise TaskError(
                 f"{len(live)} tasks are live, and the checkpoint has no room for one more: cancel some"
             )
@@ -74,6 +87,7 @@ class TaskTable:
         if compiled.declaration.mode is Mode.TRIGGERED:
             task.phase = Phase.WAITING
         self.tasks.pop(task.id, None)
+        self.failures.pop(task.id, None)
         self.tasks[task.id] = task
         self.requeue(task)
         return task
@@ -84,6 +98,9 @@ class TaskTable:
         task.queued = self._queue
 
     def cancel(self, task_id: str) -> str:
+        """Of a task that has failed: people have seen that, and are not told of it any longer."""
+        if self.failures.pop(task_id, None) is not None:
+            return f"task {task_id!r} has failed: noted, it is not told of any longer"
         task = self._not_ended(task_id)
         task.wish = Wish.CANCEL
         return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"

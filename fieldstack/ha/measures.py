@@ -153,7 +153,9 @@ FACTS: dict[FactKind, FactMeaning] = {
         60_000,
         fleeting=True,
     ),
-    FactKind.TASK_FAILED: FactMeaning("", Over.TRUE, "task:*", "a task has failed", 1000, fleeting=True),
+    FactKind.TASK_FAILED: FactMeaning(
+        "", Over.TRUE, "task:*", "failed, and not submitted again or cancelled since", 1000, fleeting=True
+    ),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(
         "", Over.TRUE, "*", "one more restart would exceed the budget"
     ),

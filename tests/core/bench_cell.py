@@ -21,6 +21,7 @@ from fieldstack.core.executor import TaskExecutor
 from fieldstack.core.loading import parse
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.protocol import RtFacts, Verdict
+from fieldstack.core.recorder import Recorder
 from fieldstack.core.restoration import Played, Remains, restore
 from fieldstack.core.settings import EntryPoint
 from fieldstack.core.task import Task
@@ -168,6 +169,12 @@ class BenchCell:
         added.stored = stored
         return added
 
+    def record_ends(self) -> None:
+        """The recorder writes down how tasks ended, and is through with it."""
+        recorder = Recorder(self.executor.table, self.files)
+        recorder.look()
+        recorder.close()
+
     def task(self, name: str = "t") -> Task:
         return self.executor.table.tasks[name]
 
@@ -182,8 +189,9 @@ class BenchCell:
     def checkpoint(self, *, orderly: bool = False) -> None:
         self._revision += 1
         executor = self.executor
-        state = Saved(self._revision, 1, executor.table.steps, orderly, tuple(executor.lost))
-        saved = decode(encode(executor.table.tasks.values(), state))
+        table = executor.table
+        state = Saved(self._revision, 1, table.steps, orderly, tuple(executor.lost), table.failures)
+        saved = decode(encode((task for task in table.tasks.values() if not task.recorded), state))
         assert saved is not None
         self.saved = saved
 

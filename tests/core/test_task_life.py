@@ -11,7 +11,7 @@ import pytest
 from bench_cell import MACHINE, MS, BenchCell, declare, module_of
 
 from fieldstack.core.demo import demo_tasks
-from fieldstack.core.table import TaskError
+from fieldstack.core.table import MAX_FAILURES, TaskError
 
 FAR = "[{move: {to: {x: 400}}}, {set_output: {out-1: true}}]"
 ALL = {"group": "all"}
@@ -240,3 +240,34 @@ def test_no_more_tasks_than_the_checkpoint_holds(cell: BenchCell) -> None:
     cell.run(3)
     assert len(cell.executor.table.tasks) + len(refusals) == 50
     assert len(cell.executor.table.tasks) > 30
+
+
+def test_a_failure_is_told_until_somebody_has_seen_to_it(cell: BenchCell) -> None:
+    """Also after the record of its end is on the disk, and by the next process."""
+    late = declare("[{wait_input: {input: in-2, timeout_ms: 100}}]", id="late")
+    cell.submit(late)
+    cell.submit(declare("[{wait: {ms: 20}}]", id="well"))
+    cell.until(lambda: cell.ended("late") and cell.ended("well"))
+    cell.record_ends()
+    assert all(task.recorded for task in cell.executor.table.tasks.values())
+    cell.checkpoint()
+    assert (list(cell.saved.tasks), list(cell.saved.failed)) == ([], ["late"])
+    assert "in-2 was not on" in cell.saved.failed["late"]
+    cell.crash()
+    assert list(cell.executor.table.failures) == ["late"]
+    assert "noted" in cell.executor.table.cancel("late")
+    assert cell.executor.table.failures == {}
+    with pytest.raises(TaskError, match="has ended: failed"):
+        cell.executor.table.cancel("late")
+
+
+def test_a_failure_is_over_with_the_next_submission_and_only_the_last_are_told(cell: BenchCell) -> None:
+    late = "[{wait_input: {input: in-2, timeout_ms: 20}}]"
+    for number in range(MAX_FAILURES + 2):
+        cell.submit(declare(late, id=f"task-{number}"))
+        cell.until(lambda number=number: cell.ended(f"task-{number}"))  # type: ignore[misc]
+        cell.record_ends()
+    failures = cell.executor.table.failures
+    assert list(failures) == [f"task-{number}" for number in range(2, MAX_FAILURES + 2)]
+    cell.submit(declare(late, id="task-5"))
+    assert "task-5" not in failures

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fieldstack.core.checkpoint import Saved, encode
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.axes import Axes
@@ -145,10 +145,17 @@ def test_a_position_that_is_not_known_has_no_following_error(seen: Seen) -> None
 
 
 def test_failed_tasks_are_named_with_why(seen: Seen) -> None:
-    task = json.dumps({"tasks": {"weld": {"p": "failed", "w": "no part"}, "idle": {"p": "done"}}}).encode()
-    seen.core_status.task, seen.core_status.task_size = task, len(task)
-    (found,) = Tasks(seen).measures(NOW)
+    """Also while Core is away: until it says that somebody has seen to it."""
+    probe, core = Tasks(seen), seen.core_status
+    core.task = task = encode((), Saved(failed={"weld": "no part"}))
+    core.task_size = len(task)
+    (found,) = probe.measures(NOW)
     assert (found.subject, found.detail) == ("task:weld", "no part")
+    seen.core_status = None
+    assert list(probe.measures(NOW + 1000 * MS)) == [found]
+    seen.core_status, core.task = core, (task := encode((), Saved()))
+    core.task_size = len(task)
+    assert not list(probe.measures(NOW + 2000 * MS))
 
 
 def inconsistent(probe: StoreHealth, now: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cell_tasks import await_end, status, submit, two_groups
+from hook import webhook
 from running_cell import RunningCell, wait_for
 
 from fieldstack.core.client import ask
@@ -107,6 +108,29 @@ def test_two_tasks_move_two_groups_at_the_same_time(start_cell: Any, tmp_path: P
     assert await_end(cell, "one")["state"] == "done"
     assert await_end(cell, "two")["state"] == "done"
     wait_for(lambda: stands_at(cell, x=-150, y=-20, u=-150, v=-20), "both stand where their task said")
+
+
+def test_people_are_told_of_a_failed_task_until_somebody_has_seen_to_it(
+    start_cell: Any, tmp_path: Path
+) -> None:
+    with webhook() as hook:
+        channel = {"min_severity": "info", "webhook": {"url": hook.url}}
+        cell = start_cell(core={"program": "none"}, alerts={"channels": {"ops": channel}})
+        cell.await_operational()
+        late = {"id": "late", "steps": [{"wait_input": {"input": "in-1", "timeout_ms": 20}}]}
+        submit(cell, tmp_path, late)
+        wait_for(lambda: hook.about("task:late"), "people are told")
+        before = cell.pid("core")
+        os.kill(before, signal.SIGKILL)
+        cell.await_snapshot(
+            lambda s: s["core"]["pid"] not in (None, before) and s["core"]["state"] == "running",
+            "Core is back",
+        )
+        cell.await_passes(25)
+        assert [told["state"] for told in hook.about("task:late")] == ["firing"]
+        assert cell.command("task", "cancel", "late").returncode == 0
+        wait_for(lambda: len(hook.about("task:late")) > 1, "people are told that it is seen to")
+        assert hook.about("task:late")[1]["state"] == "resolved"
 
 
 def test_a_task_moves_to_the_other_group_and_core_comes_back_from_a_deadlock(

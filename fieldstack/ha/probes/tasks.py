@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from fieldstack.core.phase import Phase
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack_rt._native import ffi
 
 LOOK_NS = 200_000_000
-"""A failed task stays failed: looking so seldom is enough."""
+"""Core tells of a failure until somebody has seen to it: looking so seldom is enough."""
 
 
 class Tasks:
-    """TASK_FAILED of each failed task; told for as long as Core lists it as failed."""
+    """TASK_FAILED of each task that Core lists as failed, also while Core is away: it stays failed."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -26,9 +24,7 @@ class Tasks:
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         core = self._view.core_status
-        if core is None:
-            self._last, self._content = (), b""
-        elif now_ns - self._looked_ns >= LOOK_NS:
+        if core is not None and now_ns - self._looked_ns >= LOOK_NS:
             self._looked_ns = now_ns
             content = bytes(ffi.buffer(core.task))[: int(core.task_size)]
             if content != self._content:
@@ -37,12 +33,11 @@ class Tasks:
 
 
 def _failed(content: bytes) -> Iterator[Measure]:
-    if b'"' + Phase.FAILED.value.encode() + b'"' not in content:
+    if b'"failed":{}' in content:
         return
     try:
-        tasks: dict[str, dict[str, Any]] = json.loads(content)["tasks"]
-        for name, task in tasks.items():
-            if task.get("p") == Phase.FAILED:
-                yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(task.get("w", "")))
+        failed: dict[str, str] = json.loads(content).get("failed", {})
+        for name, why in failed.items():
+            yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(why))
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # a record that is not whole is StoreHealth's business
