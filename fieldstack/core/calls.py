@@ -32,6 +32,10 @@ class _Running:
     thread: threading.Thread | None = None
     result: CallResult | None = None
 
+    @property
+    def at_work(self) -> bool:
+        return self.result is None and self.thread is not None and self.thread.is_alive()
+
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
@@ -50,6 +54,7 @@ class CallDesk:
         self._store = store
         self._functions: dict[str, Callable[..., object]] = {}
         self._running: dict[Key, _Running] = {}
+        self._threads: list[_Running] = []
         self.broken: dict[str, str] = {}
         """Configured names that can not be used, and why."""
 
@@ -68,7 +73,12 @@ class CallDesk:
 
     @property
     def busy(self) -> int:
-        """Calls under way."""
+        """Functions at work, also those whose end nobody waits for any more."""
+        return sum(one.at_work for one in self._threads)
+
+    @property
+    def awaited(self) -> int:
+        """Calls whose end is waited for."""
         return sum(one.result is None for one in self._running.values())
 
     def start(self, task_id: str, key: Key, action: CallAction, now_ns: int) -> None:
@@ -83,12 +93,13 @@ class CallDesk:
         if function is None:
             why = self.broken.get(action.name, "it is not configured any more")
             running.result = CallResult(False, f"call {action.name!r} can not be used: {why}", begun=False)
-        elif self.busy > MAX_RUNNING:
+        elif self.busy >= MAX_RUNNING:
             running.result = CallResult(False, f"{MAX_RUNNING} calls are under way already", begun=False)
         else:
             work = _Work(running, function, action, self._note(task_id, key, action))
             running.thread = threading.Thread(target=work.run, name=f"call-{action.name}", daemon=True)
             running.thread.start()
+            self._threads = [*filter(lambda one: one.at_work, self._threads), running]
 
     def _note(self, task_id: str, key: Key, action: CallAction) -> Callable[[bool], None] | None:
         if action.repeatable:

@@ -40,8 +40,7 @@ class SavedTask:
     attempt: int = 0
     why: str = ""
     about_call: bool = False
-    wish: str = ""
-    anew: bool = False
+    wished: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "m": task.missed,
         "w": task.why[: MAX_WHY if with_ahead else 0],
         "c": int(task.asks_about_call),
-        "x": task.wish.value,
-        "y": int(task.anew),
+        "x": task.wished,
     }
     return {key: value for key, value in values.items() if value not in ("", 0, [], {})}
 
@@ -140,6 +138,5 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         attempt=int(raw.get("n", 0)),
         why=str(raw.get("w", "")),
         about_call=bool(raw.get("c", 0)),
-        wish=str(raw.get("x", "")),
-        anew=bool(raw.get("y", 0)),
+        wished=str(raw.get("x", "")),
     )

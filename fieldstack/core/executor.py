@@ -130,7 +130,8 @@ class TaskExecutor:
             self._drop_all()
             self._feed = feed = None
             self._given_up_ns = now_ns if verdict is Verdict.GIVE_UP else None
-        self.table.tick(now_ns, self.machine.inputs, facts.inputs)
+        for task in self.table.tick(now_ns, self.machine.inputs, facts.inputs):
+            self._desk.forget(task.uid)
         self._follow_world(now_ns, facts)
         self._ask_pace(facts)
         if verdict is Verdict.BEGIN and not self._stopping and self._wanted():
@@ -215,7 +216,7 @@ class TaskExecutor:
             runner = task.runner
             if runner is None:
                 continue
-            if task.comes_to_rest:
+            if task.wishes:
                 runner.halt()
             waiting = runner.waiting
             if isinstance(waiting, InputAction):
@@ -233,7 +234,8 @@ class TaskExecutor:
             self._world_came(now_ns, task, runner)
         elif action.timeout_ms and now_ns - task.input_since_ns > action.timeout_ms * NS_PER_MS:
             wanted = "on" if action.value else "off"
-            runner.halt(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
+            task.fail(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
+            runner.halt()
 
     def _await_call(self, now_ns: int, task: Task, runner: Runner) -> None:
         key = key_of(task)
@@ -244,10 +246,11 @@ class TaskExecutor:
         elif result.ok:
             self._world_came(now_ns, task, runner)
         elif result.begun:
-            runner.halt(result.text)
-        else:
+            task.fail(result.text)
             runner.halt()
+        else:
             task.ask(result.text)
+            runner.halt()
 
     def _world_came(self, now_ns: int, task: Task, runner: Runner) -> None:
         """What the world did is done, whatever becomes of the setpoints: counted at once."""

@@ -179,7 +179,7 @@ class CoreProcess:
 
     def _still_at_work(self) -> bool:
         plays = self._store.rt_phase == RtPhase.CYCLING and bool(self._store.motion_permit)
-        return (plays and not self._executor.stopped) or self._calls.busy > 0
+        return (plays and not self._executor.stopped) or self._calls.awaited > 0
 
     def _publish(self, now_ns: int, state: CoreState, *, orderly: bool = False) -> None:
         record, executor = self._record, self._executor

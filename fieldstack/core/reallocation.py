@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from fieldstack.core.declaration import OnResourceLost
 from fieldstack.core.executor import TaskExecutor
-from fieldstack.core.phase import Phase
 from fieldstack.core.table import TaskError
-from fieldstack.core.task import Task
+from fieldstack.core.task import Task, Wish
 
 
 @dataclass(slots=True)
@@ -93,7 +92,8 @@ def _move_bound(
     task.group = chosen
     taken.add(chosen)
     restarts = how is OnResourceLost.MOVE_RESTART
-    task.anew = task.anew or restarts
+    if restarts:
+        task.wishes.add(Wish.RESTART)
     if task.runner is not None:
         task.runner.halt()
     word = "restarted" if restarts else "resumed"
@@ -125,7 +125,6 @@ def _best(names: list[str], available: Collection[str], taken: Collection[str]) 
 
 
 def _fail(task: Task, why: str) -> None:
+    task.fail(why)
     if task.runner is not None:
-        task.runner.halt(why)
-    else:
-        task.end(Phase.FAILED, why)
+        task.runner.halt()

@@ -116,10 +116,11 @@ class _Restoration:
         task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
         task.triggered, task.outputs = at.triggered, dict(at.outputs)
-        task.wish = Wish(at.wish) if at.wish in set(Wish) else Wish.NONE
-        task.anew = at.anew
+        task.wishes = {wish for wish in Wish if wish in at.wished.split()}
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
         task.run, task.step, task.attempt = at.run, at.step, at.attempt
+        if Wish.FAIL in task.wishes:
+            task.end(Phase.FAILED, task.why)
         if task.phase in FINAL:
             return
         if at.step >= task.size or (at.group and at.group not in task.compiled.groups):

@@ -125,11 +125,10 @@ class Runner:
         """The step that waits for the world, once all before it is played and until it is resolved."""
         return None if self._resolved or self.marks else self.external
 
-    def halt(self, failure: str = "") -> None:
+    def halt(self) -> None:
         """Come to rest as quickly as the limits allow, and end there."""
         if self.over is None and not self._halting:
             self._halting = True
-            self.failure = failure
             self.external = None
             self._states = self._come_to_rest()
 

@@ -102,14 +102,14 @@ class TaskTable:
         if self.failures.pop(task_id, None) is not None:
             return f"task {task_id!r} has failed: noted, it is not told of any longer"
         task = self._not_ended(task_id)
-        task.wish = Wish.CANCEL
+        task.wishes.add(Wish.CANCEL)
         return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"
 
     def pause(self, task_id: str) -> str:
         task = self._not_ended(task_id)
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             raise TaskError(f"task {task_id!r} is {task.phase} already")
-        task.wish = Wish.PAUSE
+        task.wishes.add(Wish.PAUSE)
         return f"task {task_id!r}: comes to rest and pauses" if task.runner else "paused"
 
     def resume(self, task_id: str, by: str, answer: str = "") -> str:
@@ -117,14 +117,14 @@ class TaskTable:
         task = self._not_ended(task_id)
         if not by:
             raise TaskError("say who resumes it: --by NAME")
-        if task.phase not in (Phase.PAUSED, Phase.ASKING) and task.wish is not Wish.PAUSE:
+        if task.phase not in (Phase.PAUSED, Phase.ASKING) and Wish.PAUSE not in task.wishes:
             raise TaskError(f"task {task_id!r} is {task.shown}: there is nothing to resume")
         if task.asks_about_call and answer not in ("redo", "done"):
             raise TaskError(
                 f"task {task_id!r}: {task.why}. Look whether the call's work was done, then "
                 "resume with --call done (take it as done) or --call redo (run it again)"
             )
-        task.wish = Wish.NONE
+        task.wishes.discard(Wish.PAUSE)
         about_call, task.asks_about_call, task.why = task.asks_about_call, False, ""
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             task.phase = Phase.READY if task.begun or not self._waits(task) else Phase.WAITING
@@ -148,13 +148,15 @@ class TaskTable:
 
     # ---- time and triggers ----
 
-    def tick(self, now_ns: int, inputs: Mapping[str, Signal], image: bytes) -> None:
-        """Triggers, periods, and wishes of tasks that stand."""
-        for task in list(self.live()):
+    def tick(self, now_ns: int, inputs: Mapping[str, Signal], image: bytes) -> list[Task]:
+        """Triggers, periods, and wishes of tasks that stand; returns those that ended with it."""
+        live = list(self.live())
+        for task in live:
             self._watch_input(task, inputs, image)
             if task.runner is None:
                 _grant(task)
             task.wake(now_ns)
+        return [task for task in live if task.phase in FINAL]
 
     def _watch_input(self, task: Task, inputs: Mapping[str, Signal], image: bytes) -> None:
         trigger = task.declaration.trigger
@@ -197,7 +199,7 @@ class TaskTable:
         found = []
         for task in self.live():
             runner = task.runner
-            if runner is None and (task.phase is not Phase.READY or task.comes_to_rest):
+            if runner is None and (task.phase is not Phase.READY or task.wishes):
                 continue
             if runner is not None and runner.over is not None:
                 continue  # its last setpoints are being played
@@ -220,12 +222,16 @@ def _open_to(task: Task, lost: frozenset[str]) -> tuple[str, ...]:
 
 def _grant(task: Task) -> None:
     """What was wished of a task comes true once it stands."""
-    if task.anew:
-        task.restart()
-    if task.wish is Wish.CANCEL:
+    if Wish.CANCEL in task.wishes:
         task.end(Phase.CANCELLED)
-    elif task.wish is Wish.PAUSE:
-        task.wish, task.phase, task.why = Wish.NONE, Phase.PAUSED, "by an operator"
+    elif Wish.FAIL in task.wishes:
+        task.end(Phase.FAILED, task.why)
+    else:
+        if Wish.RESTART in task.wishes:
+            task.restart()
+        if Wish.PAUSE in task.wishes:
+            task.phase, task.why = Phase.PAUSED, "by an operator"
+    task.wishes.clear()
 
 
 def _bytes(compiled: CompiledTask) -> int:

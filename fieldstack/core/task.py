@@ -17,11 +17,16 @@ NS_PER_MS = 1_000_000
 
 
 class Wish(StrEnum):
-    """What is to become of a task once its axes are at rest."""
+    """What is to become of a task once its axes are at rest; of several, the first one comes true first."""
 
-    NONE = ""
-    PAUSE = "pause"
     CANCEL = "cancel"
+    FAIL = "fail"
+    """It has failed already; `why` says how."""
+    RESTART = "restart"
+    PAUSE = "pause"
+
+
+ENDING = frozenset({Wish.CANCEL, Wish.FAIL})
 
 
 @dataclass(slots=True)
@@ -46,9 +51,7 @@ class Task:
     queued: int = 0
     why: str = ""
     asks_about_call: bool = False
-    wish: Wish = Wish.NONE
-    anew: bool = False
-    """Its run is to begin anew once its axes are at rest, whatever else is wished of it."""
+    wishes: set[Wish] = field(default_factory=set)
     missed: int = 0
     """Periods that passed while the run before was still under way."""
     input_since_ns: int = 0
@@ -70,11 +73,6 @@ class Task:
     @property
     def cursor(self) -> Cursor:
         return self.run, self.step
-
-    @property
-    def comes_to_rest(self) -> bool:
-        """Something is to become of it that waits until its axes are at rest."""
-        return self.anew or self.wish is not Wish.NONE
 
     @property
     def shown(self) -> Phase:
@@ -112,6 +110,16 @@ class Task:
     @property
     def kept_outputs(self) -> Outputs:
         return tuple(self.outputs.items())
+
+    @property
+    def ends(self) -> bool:
+        """It will not go on, whatever comes."""
+        return self.phase in FINAL or bool(self.wishes & ENDING)
+
+    @property
+    def wished(self) -> str:
+        """Its wishes in words, the first to come true first."""
+        return " ".join(wish for wish in Wish if wish in self.wishes)
 
     def run_ended(self, now_ns: int) -> None:
         """After the last step of a run: done, or when the next one begins."""
@@ -152,12 +160,19 @@ class Task:
     def restart(self) -> None:
         """From the first step of its run."""
         self.attempt += 1
-        self.step, self.anew = 0, False
+        self.step = 0
         self.outputs.clear()
 
     def end(self, phase: Phase, why: str = "") -> None:
-        self.phase, self.why, self.begun, self.wish = phase, why, False, Wish.NONE
-        self.asks_about_call = self.anew = False
+        self.phase, self.why, self.begun = phase, why, False
+        self.wishes.clear()
+        self.asks_about_call = False
+
+    def fail(self, why: str) -> None:
+        """It has failed once its axes are at rest: this is kept, however they come to it."""
+        if not self.ends:
+            self.wishes.add(Wish.FAIL)
+            self.why = why
 
     def ask(self, why: str, *, about_call: bool = False) -> None:
         self.phase, self.why, self.asks_about_call = Phase.ASKING, why, about_call
@@ -184,5 +199,5 @@ class Task:
             "doing": "" if final else describe(self.action),
             "begun": self.begun,
             "missed_periods": self.missed,
-            "stopping_for": self.wish.value or ("restart" if self.anew else ""),
+            "stopping_for": self.wished,
         }

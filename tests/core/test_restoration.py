@@ -15,9 +15,11 @@ from bench_cell import BenchCell, declare, module_of, two_groups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fieldstack.core.calls import MAX_RUNNING
 from fieldstack.core.checkpoint import Saved, decode
 from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import Stop
 from fieldstack_rt.instance import Instance
 
 ALL = {"group": "all"}
@@ -204,12 +206,82 @@ def test_a_call_that_ended_does_not_run_again_when_rt_breaks_the_stream(
     assert len(seen) == (2 if mode else 1)
 
 
+BAD, LATE = "{call: {name: bad}}", "{call: {name: late, timeout_ms: 60}}"
+IN_TIME = "{wait_input: {input: in-1, timeout_ms: 60}}"
+
+
+def break_group(cell: BenchCell) -> None:
+    """A drive of the task's group fails for a moment."""
+    well = cell.facts
+    cell.facts = replace(well, stops=(Stop.AXIS_FAULT, *(Stop.NONE,) * 3))
+    cell.run()
+    cell.facts = replace(cell.facts, stops=())
+
+
+@pytest.mark.parametrize("step", [BAD, LATE, IN_TIME])
+@pytest.mark.parametrize("how", [BenchCell.break_stream, break_group, BenchCell.crash])
+def test_what_failed_has_failed_although_it_does_not_come_to_rest(
+    make_cell: Make, step: str, how: Callable[[BenchCell], object]
+) -> None:
+    """What made it fail does not come twice, and is not made undone by what comes after it."""
+    seen, entered, release = [], threading.Event(), threading.Event()
+
+    def bad() -> None:
+        seen.append("bad")
+        raise ValueError("no scale connected")
+
+    def late() -> None:
+        seen.append("late")
+        entered.set()
+        release.wait(10)
+
+    cell = make_cell(machine=two_groups(), entries=module_of(bad=bad, late=late))
+    cell.submit(declare(f"[{step}, {{wait: {{ms: 20}}}}]", needs={"group": "left"}, on_crash="go_on"))
+    cell.until(lambda: cell.task().why)
+    why = cell.task().why
+    assert cell.task().runner, "it comes to rest"
+    assert entered.wait(5 if step == LATE else 0) is (step == LATE)
+    how(cell)
+    cell.input(0, True)
+    release.set()
+    cell.until(cell.ended)
+    assert (cell.task().phase, cell.task().why) == ("failed", why)
+    assert len(seen) == (step != IN_TIME)
+
+
+def test_a_function_that_does_not_return_counts_until_it_does(make_cell: Make) -> None:
+    """Also when its call has failed: the limit of threads holds, and no restart calls the moment safe."""
+    release = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def late() -> None:
+        threads.append(threading.current_thread())
+        release.wait(10)
+
+    cell = make_cell(entries=module_of(late=late))
+    for number in range(MAX_RUNNING):
+        cell.submit(declare("[{call: {name: late, timeout_ms: 20}}]", id=f"task-{number}"))
+    cell.until(lambda: all(cell.ended(f"task-{number}") for number in range(MAX_RUNNING)))
+    assert (cell.calls.busy, cell.calls.awaited, cell.executor.safe_moment) == (MAX_RUNNING, 0, False)
+    cell.submit(declare("[{call: {name: late, timeout_ms: 20}}]", id="more"))
+    cell.until(lambda: cell.task("more").phase == "asking")
+    assert "16 calls are under way already" in cell.task("more").why
+    release.set()
+    for running in cell.calls._threads:
+        assert running.thread is not None
+        running.thread.join(5)
+    assert len(threads) == MAX_RUNNING
+    assert cell.calls.busy == 0
+
+
 # ---- the property ----
 
 ACTIONS = st.sampled_from(
     [
         "{call: {name: once, arguments: {at: %d}}}",
         "{call: {name: again, arguments: {at: %d}, repeatable: true}}",
+        "{call: {name: bad, arguments: {at: %d}}}",
+        "{call: {name: late, arguments: {at: %d}, timeout_ms: 60}}",
         "{wait: {ms: 30}}",
         "{set_output: {out-1: true}}",
         "{move: {to: [%d, 0]}}",
@@ -246,14 +318,22 @@ class BenchCellOf(BenchCell):
         self._inside: set[threading.Thread] = set()
         self.place = ""
         """The group that the task ran on last."""
-        entries = module_of(once=self.once, again=self.again)
-        super().__init__(store, folder, machine=two_groups(), entries=entries)
+        calls = {"once": self.once, "again": self.again, "bad": self.bad, "late": self.late}
+        super().__init__(store, folder, machine=two_groups(), entries=module_of(**calls))
 
     def once(self, at: int) -> None:
         self._ran("once", at)
 
     def again(self, at: int) -> None:
         self._ran("again", at)
+
+    def bad(self, at: int) -> None:
+        self._ran("bad", at)
+        raise ValueError(at)
+
+    def late(self, at: int) -> None:
+        self._ran("late", at)
+        self.never.wait(10)
 
     def _ran(self, name: str, at: int) -> None:
         if self.files.dead:
@@ -272,20 +352,21 @@ class BenchCellOf(BenchCell):
 
     def _let_go(self) -> None:
         self.never.set()
-        for thread in self._threads():
-            thread.join(5)
+        for running in self.calls._threads:
+            if running.thread is not None:
+                running.thread.join(5)
         self.never.clear()
 
     def _threads(self) -> list[threading.Thread]:
         return [running.thread for running in self.calls._running.values() if running.thread is not None]
 
     def settle(self) -> None:
-        """Until every call has come to its end, or hangs."""
+        """Until every call has come to its end, or hangs, or is late."""
         runner = self.task().runner
         if runner is not None and runner.job.group is not None:
             self.place = runner.job.group.name
         for thread in self._threads():
-            if not self.hang:
+            if not self.hang and thread.name != "call-late":
                 thread.join(5)
             else:
                 with self._entered:
@@ -302,7 +383,8 @@ class BenchCellOf(BenchCell):
 def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: list[tuple[int, str]]) -> None:
     numbered = [action % at if "%d" in action else action for at, action in enumerate(actions, 1)]
     steps = f"[{{repeat: {{times: {times}, steps: [{', '.join(numbered)}]}}}}]"
-    moves = "move_resume" if any("once" in action for action in actions) else "move_restart"
+    single = any(name in action for action in actions for name in ("once", "bad", "late"))
+    moves = "move_resume" if single else "move_restart"
     needs = {"capability": "gripper"}
     cell.submit(declare(steps, needs=needs, on_crash="go_on", on_resource_lost=moves))
     cell.checkpoint()
@@ -328,7 +410,7 @@ def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: li
         cell.run()
         cell.settle()
         _answer(cell)
-    assert cell.task().phase == "done", cell.task().describe()
+    cell.kill()
     _judge(cell, actions, times, begins_anew=moves == "move_restart")
 
 
@@ -339,18 +421,20 @@ def _answer(cell: BenchCellOf) -> None:
 
 
 def _judge(cell: BenchCellOf, actions: list[str], times: int, *, begins_anew: bool) -> None:
-    """The last attempt is complete, those before it came to some step."""
-    expected = [
-        (("once" if "once" in a else "again"), at) for at, a in enumerate(actions, 1) if "call" in a
-    ] * times
-    last = cell.task().attempt
+    """The last attempt is complete, or came to the call that failed the task; those before to some step."""
+    called = [(a.split("name: ")[1].split(",")[0], at) for at, a in enumerate(actions, 1) if "call" in a]
+    expected, done, last = called * times, cell.task().phase == "done", cell.task().attempt
     assert begins_anew or last == 0
     for attempt in range(last + 1):
         log = [(name, at) for of, name, at in cell.log if of == attempt]
-        once = [entry for entry in log if entry[0] == "once"]
-        assert begins_anew or once == [entry for entry in expected if entry[0] == "once"]
+        single = [entry for entry in log if entry[0] != "again"]
+        wanted = [entry for entry in expected if entry[0] != "again"]
+        assert begins_anew or single == wanted[: len(wanted) if done else len(single)]
         folded, wanted = _folded(log), _folded(expected)
-        assert folded == (wanted if attempt == last else wanted[: len(folded)])
+        assert folded == wanted[: len(wanted) if done and attempt == last else len(folded)]
+    if not done:
+        assert (cell.task().phase, cell.log[-1][1] in ("bad", "late")) == ("failed", True)
+        return
     moves = [at for at, action in enumerate(actions, 1) if "move" in action]
     if moves:
         axes = [{"left": 0, "right": 2}[cell.place]] if begins_anew else [0, 2]
@@ -358,4 +442,5 @@ def _judge(cell: BenchCellOf, actions: list[str], times: int, *, begins_anew: bo
 
 
 def _folded(log: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Without what follows itself."""
     return [entry for entry, before in zip(log, [None, *log], strict=False) if entry != before]
