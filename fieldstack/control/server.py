@@ -93,7 +93,7 @@ class ControlServer:
         try:
             data = json.loads(line)
             return Command(descriptor, str(data["command"]), dict(data))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.answer(
                 descriptor, ok=False, message=f"not a request ({error!r}): send a JSON object with 'command'"
             )

@@ -182,7 +182,7 @@ class _Compilation:
         if default_ms is None:
             hint = _known("Configured calls", self._calls) + " Name it under core.calls of the cell."
             self._refuse((*path, "name"), call.name, "is not configured", hint)
-        if len(json.dumps(call.arguments, default=str)) > MAX_ARGUMENT_BYTES:
+        if len(json.dumps(call.arguments)) > MAX_ARGUMENT_BYTES:
             hint = "Pass a file's name or a key instead."
             self._refuse((*path, "arguments"), None, f"larger than {MAX_ARGUMENT_BYTES} bytes", hint)
         return CallAction(call.name, call.arguments, call.timeout_ms or default_ms or 1, call.repeatable)

@@ -6,6 +6,7 @@ Each check yields findings: key path, value, what is wrong, what to do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def find_conflicts(task: TaskDeclaration) -> Iterator[Finding]:
         yield ("steps",), None, f"has {len(steps)} steps", f"At most {MAX_STEPS}; use `repeat` or more tasks."
     for path, step in steps:
         yield from _step(path, step)
+        if step.call is not None:
+            yield from _not_plain((*path, "call", "arguments"), step.call.arguments)
     yield from _calls(task, steps)
 
 
@@ -85,6 +88,27 @@ def _step(path: KeyPath, step: Step) -> Iterator[Finding]:
 
 def _one_of(kinds: Sequence[str]) -> str:
     return f"One of: {', '.join(kinds)}; begin a new list item for the next step."
+
+
+def _not_plain(path: KeyPath, value: Any, depth: int = 0) -> Iterator[Finding]:
+    """What is no JSON: it would come back as something else from the task's file."""
+    if depth > MAX_DEPTH:
+        yield path, None, f"nested more than {MAX_DEPTH} deep", "Pass a file's name or a key instead."
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if isinstance(key, str):
+                yield from _not_plain((*path, key), member, depth + 1)
+            else:
+                kind = type(key).__name__
+                yield (*path, str(key)), None, f"a key of type {kind}, not text", "Put it in quotes."
+    elif isinstance(value, list):
+        for at, member in enumerate(value):
+            yield from _not_plain((*path, at), member, depth + 1)
+    elif isinstance(value, float) and not isfinite(value):
+        yield path, value, "JSON has no such number", "Leave it out, or pass it as text."
+    elif value is not None and not isinstance(value, (bool, int, float, str)):
+        kind = type(value).__name__
+        yield path, value, f"a value of type {kind}, which JSON does not have", "Put it in quotes."
 
 
 def _calls(task: TaskDeclaration, steps: Sequence[tuple[KeyPath, Step]]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -79,12 +80,14 @@ class TaskDesk:
         except ConfigurationError as error:
             issues = [issue.text(error.file) for issue in error.issues]
             return False, str(error), {"issues": issues}
-        except NotAllMovedError as error:
-            return False, str(error), error.more
-        except (TaskError, LoopSilentError) as error:
-            return False, str(error), {}
+        except (NotAllMovedError, TaskError, LoopSilentError) as error:
+            return False, str(error), getattr(error, "more", {})
         except OSError as error:
             return False, _not_written(error), {}
+        except Exception as error:  # a fault of ours: it is refused, and the others are answered on
+            traceback.print_exc()
+            what = f"{type(error).__name__}: {error}"
+            return False, f"a fault of Fieldstack ({what}); please report it with the Main Core's log", {}
         return True, message, more
 
     def _submit(self, command: Command) -> Answer:

@@ -1,0 +1,103 @@
+"""The control socket of the Main Core: what it refuses, and that it answers whatever it is asked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench_cell import BenchCell, module_of
+
+from fieldstack.control.client import Answer, request
+from fieldstack.core.desk import DeskThread, TaskDesk
+from fieldstack.core.inbox import Inbox
+
+CALL = "id: t\nsteps: [{call: {name: weigh, arguments: %s}}]\n"
+
+
+class Loop:
+    """The feeding loop of a process: makes passes until it is stopped."""
+
+    def __init__(self, cell: BenchCell, path: Path) -> None:
+        self._wake, self._end = threading.Event(), False
+        self.inbox = Inbox(self._wake)
+        self.desk = TaskDesk(cell.executor, cell.calls, cell.files, self.inbox, room=8192, injector=None)
+        self._path = path
+        self._server = DeskThread(path, self.desk)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end:
+            self._wake.wait(5)
+            self._wake.clear()
+            self.inbox.work()
+
+    def ask(self, command: str, **fields: Any) -> Answer:
+        return request(self._path, command, 10.0, **fields)
+
+    def stop(self) -> None:
+        """No pass is made any more."""
+        self._end = True
+        self._wake.set()
+        self._thread.join(5)
+
+    def close(self) -> None:
+        self.stop()
+        self._server.close()
+
+
+@pytest.fixture
+def cell(make_cell: Callable[..., BenchCell]) -> BenchCell:
+    return make_cell(entries=module_of(weigh=lambda **_: None))
+
+
+@pytest.fixture
+def loop(cell: BenchCell, tmp_path: Path) -> Iterator[Loop]:
+    made = Loop(cell, tmp_path / "core.sock")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "says"),
+    [
+        ("{due: {2026-01-01: x}}", "arguments.due.2026-01-01", "a key of type date"),
+        ("{due: 2026-01-01}", "arguments.due", "a value of type date"),
+        ("{a: [1, {b: !!binary aGk=}]}", "arguments.a[1].b", "a value of type bytes"),
+        ("{a: .nan}", "arguments.a", "no such number"),
+        (f"{{a: {'[' * 20 + ']' * 20}}}", "arguments.a", "nested more than"),
+    ],
+)
+def test_arguments_that_are_no_json_are_refused_with_their_key(
+    loop: Loop, arguments: str, key: str, says: str
+) -> None:
+    answer = loop.ask("submit", text=CALL % arguments, file="t.yaml")
+    assert not answer.accepted
+    (issue,) = answer.data["issues"]
+    assert key in issue
+    assert says in issue
+    assert loop.ask("submit", text=CALL % "{a: [1, 2.5, null, {b: x}]}", file="t.yaml").accepted
+
+
+def test_a_fault_in_a_command_is_a_refusal_and_the_next_one_is_answered(
+    loop: Loop, cell: BenchCell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cell.executor.table, "check_new", lambda *_: {}["nothing"])
+    refused = loop.ask("submit", text=CALL % "{}")
+    assert not refused.accepted
+    assert "KeyError" in refused.message
+    assert "Traceback" in capsys.readouterr().err
+    assert loop.ask("list").accepted
+
+
+def test_what_is_nested_without_end_is_no_request(loop: Loop, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(10)
+        client.connect(str(tmp_path / "core.sock"))
+        client.sendall(b'{"command": ' + b"[" * 50_000 + b"\n")
+        assert b"not a request" in client.recv(4096)
+    assert loop.ask("list").accepted
