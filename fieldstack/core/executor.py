@@ -334,6 +334,7 @@ class TaskExecutor:
             runs=declared.runs,
         )
         task.group = name
+        task.input_since_ns = 0  # what passed while it did not run is no time that it has waited
         task.run_begins(now_ns)
         task.runner = feed.stream.begin(job, task.kept_outputs)
 

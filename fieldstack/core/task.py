@@ -55,6 +55,7 @@ class Task:
     missed: int = 0
     """Periods that passed while the run before was still under way."""
     input_since_ns: int = 0
+    """Since when the present step waits for its input."""
     input_seen: bool | None = None
     runner: Runner | None = None
     stored: StoredTask | None = None

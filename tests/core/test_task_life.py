@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -139,6 +140,28 @@ def test_an_input_is_waited_for_or_missed_in_time(cell: BenchCell) -> None:
     cell.input(0, True)
     cell.until(cell.ended)
     assert cell.outputs()[-1] == 1
+
+
+@pytest.mark.parametrize("how", ["pause", "stop"])
+def test_time_in_which_a_task_did_not_run_is_no_waiting_for_an_input(cell: BenchCell, how: str) -> None:
+    cell.submit(declare("[{wait_input: {input: in-1, timeout_ms: 400}}]"))
+    cell.until(lambda: cell.task().input_since_ns)
+    cell.run(5)
+    if how == "pause":
+        cell.executor.table.pause("t")
+        cell.until(lambda: cell.task().phase == "paused")
+        cell.run(50)
+        cell.executor.table.resume("t", by="Ann")
+    else:
+        cell.break_stream()
+        cell.facts = replace(cell.facts, permit=False)
+        cell.run(50)
+        cell.facts = replace(cell.facts, permit=True)
+    cell.until(lambda: cell.task().runner)
+    cell.run(10)
+    assert not cell.task().why
+    cell.until(cell.ended)
+    assert "within 400 ms" in cell.task().why
 
 
 def test_a_call_runs_beside_the_feeding_once_all_before_it_is_played(make_cell: Make) -> None:
