@@ -107,8 +107,12 @@ class TaskDesk:
         def add() -> None:
             table.add(compiled, stored.uid).stored = stored
 
-        self._inbox.ask(add)
-        return f"task {declaration.id!r} submitted", {"id": declaration.id}
+        done = f"task {declaration.id!r} submitted"
+        try:
+            self._inbox.ask(add, later=True)
+        except LoopSilentError as error:  # its file is there: whoever comes next begins it
+            done += f"; it begins when the Main Core is at work again: {error}"
+        return done, {"id": declaration.id}
 
     def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
         return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})

@@ -16,30 +16,31 @@ class LoopSilentError(Exception):
 
 
 class Inbox:
-    """`wake` is set when there is something to do."""
+    """`wake` is set when there is something to do; whoever asks waits for `timeout_s` at most."""
 
-    def __init__(self, wake: threading.Event) -> None:
-        self._wake = wake
+    def __init__(self, wake: threading.Event, timeout_s: float = 2.0) -> None:
+        self._wake, self._timeout_s = wake, timeout_s
         self._waiting: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self.done = 0
 
-    def ask(self, work: Callable[[], _Result], timeout_s: float = 2.0) -> _Result:
+    def ask(self, work: Callable[[], _Result], *, later: bool = False) -> _Result:
         """Have it done and wait for the result; what it raises is raised here.
 
         Raises:
-            LoopSilentError: nothing came in time. It may still be done later.
+            LoopSilentError: nothing came in time. It is not done any more; `later`: once the loop goes on.
         """
         future: Future[_Result] = Future()
         self._waiting.put((work, future))
         self._wake.set()
         try:
-            return future.result(timeout_s)
+            return future.result(self._timeout_s)
         except TimeoutError:
-            future.cancel()
-            raise LoopSilentError(
-                f"the feeding loop of the Main Core process made no pass within {timeout_s:g} s; "
-                "`fieldstack-rt status` shows whether it is restarted"
-            ) from None
+            if later or future.cancel():
+                raise LoopSilentError(
+                    f"the feeding loop of the Main Core process made no pass within {self._timeout_s:g} s; "
+                    "`fieldstack-rt status` shows whether it is restarted"
+                ) from None
+            return future.result()  # the loop is at it: nothing that is asked of it takes long
 
     def work(self) -> None:
         """Do all that waits; for the feeding loop."""

@@ -14,6 +14,7 @@ from bench_cell import BenchCell, module_of
 from fieldstack.control.client import Answer, request
 from fieldstack.core.desk import DeskThread, TaskDesk
 from fieldstack.core.inbox import Inbox
+from fieldstack.core.task_store import StoredTask
 
 CALL = "id: t\nsteps: [{call: {name: weigh, arguments: %s}}]\n"
 
@@ -23,7 +24,7 @@ class Loop:
 
     def __init__(self, cell: BenchCell, path: Path) -> None:
         self._wake, self._end = threading.Event(), False
-        self.inbox = Inbox(self._wake)
+        self.inbox = Inbox(self._wake, timeout_s=0.3)
         self.desk = TaskDesk(cell.executor, cell.calls, cell.files, self.inbox, room=8192, injector=None)
         self._path = path
         self._server = DeskThread(path, self.desk)
@@ -101,3 +102,34 @@ def test_what_is_nested_without_end_is_no_request(loop: Loop, tmp_path: Path) ->
         client.sendall(b'{"command": ' + b"[" * 50_000 + b"\n")
         assert b"not a request" in client.recv(4096)
     assert loop.ask("list").accepted
+
+
+def test_a_submission_that_the_loop_does_not_take_is_accepted_or_leaves_nothing(
+    loop: Loop, cell: BenchCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never refused and yet begun: once its file is there, it begins when Core is at work again."""
+    save = cell.files.save
+
+    def save_and_stop(task: StoredTask) -> None:
+        save(task)
+        loop.stop()
+
+    monkeypatch.setattr(cell.files, "save", save_and_stop)
+    answer = loop.ask("submit", text="id: t\nsteps: [{wait: {ms: 20}}]\n")
+    assert answer.accepted
+    assert "begins when the Main Core is at work again" in answer.message
+    assert list(cell.files.load()) == ["t"]
+    assert not loop.ask("submit", text="id: u\nsteps: [{wait: {ms: 20}}]\n").accepted
+    assert list(cell.files.load()) == ["t"]
+    loop.inbox.work()
+    assert list(cell.executor.table.tasks) == ["t"]
+    cell.crash()
+    cell.until(cell.ended)
+    assert cell.task().phase == "done"
+
+
+def test_what_came_too_late_is_not_done(loop: Loop, cell: BenchCell) -> None:
+    loop.stop()
+    assert "made no pass within" in loop.ask("reallocate", group="all").message
+    loop.inbox.work()
+    assert cell.executor.lost == {}
