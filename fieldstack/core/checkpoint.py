@@ -36,6 +36,7 @@ class SavedTask:
     ahead: tuple[Mark, ...]
     due_ns: int = 0
     triggered: bool = False
+    run_due: bool = False
     missed: int = 0
     attempt: int = 0
     why: str = ""
@@ -90,6 +91,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "a": [[mark.at, *mark.cursor] for mark in ahead],
         "d": task.due_ns,
         "t": int(task.triggered),
+        "q": int(task.run_due),
         "m": task.missed,
         "w": task.why[: MAX_WHY if with_ahead else 0],
         "c": int(task.asks_about_call),
@@ -134,6 +136,7 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         ahead=tuple(Mark(int(at), (int(r), int(s))) for at, r, s in raw.get("a", [])),
         due_ns=int(raw.get("d", 0)),
         triggered=bool(raw.get("t", 0)),
+        run_due=bool(raw.get("q", 0)),
         missed=int(raw.get("m", 0)),
         attempt=int(raw.get("n", 0)),
         why=str(raw.get("w", "")),

@@ -46,6 +46,8 @@ def reallocate(executor: TaskExecutor, group: str, *, keep: bool = False) -> Rea
     executor.lost.setdefault(group, False)
     taken = {task.group for task in executor.table.live() if task.group}
     for task in list(executor.table.live()):
+        if task.ends:
+            continue
         bound = task.group == group
         if not bound and (task.group or task.compiled.groups[:1] != (group,)):
             continue

@@ -115,7 +115,7 @@ class _Restoration:
         """From where the task stood to what it does now."""
         task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
-        task.triggered, task.outputs = at.triggered, dict(at.outputs)
+        task.triggered, task.run_due, task.outputs = at.triggered, at.run_due, dict(at.outputs)
         task.wishes = {wish for wish in Wish if wish in at.wished.split()}
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
         task.run, task.step, task.attempt = at.run, at.step, at.attempt

@@ -14,7 +14,7 @@ from fieldstack.core.task import Task, Wish
 
 MAX_LIVE = 48
 ENTRY_BYTES = 190
-"""What one task takes of the checkpoint at most, without its outputs."""
+"""What one task takes of the checkpoint at most, without names: its own, its group's, its outputs'."""
 MAX_FAILURES = 16
 FAILURE_BYTES = 40
 """What one failure takes of it at most, without its why."""
@@ -106,7 +106,7 @@ class TaskTable:
         return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"
 
     def pause(self, task_id: str) -> str:
-        task = self._not_ended(task_id)
+        task = self._not_ending(task_id)
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             raise TaskError(f"task {task_id!r} is {task.phase} already")
         task.wishes.add(Wish.PAUSE)
@@ -114,7 +114,7 @@ class TaskTable:
 
     def resume(self, task_id: str, by: str, answer: str = "") -> str:
         """`answer`: `redo` or `done`, for a call of which nobody knows whether it ended."""
-        task = self._not_ended(task_id)
+        task = self._not_ending(task_id)
         if not by:
             raise TaskError("say who resumes it: --by NAME")
         if task.phase not in (Phase.PAUSED, Phase.ASKING) and Wish.PAUSE not in task.wishes:
@@ -127,7 +127,8 @@ class TaskTable:
         task.wishes.discard(Wish.PAUSE)
         about_call, task.asks_about_call, task.why = task.asks_about_call, False, ""
         if task.phase in (Phase.PAUSED, Phase.ASKING):
-            task.phase = Phase.READY if task.begun or not self._waits(task) else Phase.WAITING
+            due = task.begun or task.run_due or not self._waits(task)
+            task.phase = Phase.READY if due else Phase.WAITING
         if about_call and answer == "done":
             self.complete_step(task, 0)
         return f"task {task_id!r} goes on (by {by})"
@@ -144,6 +145,12 @@ class TaskTable:
         task = self.get(task_id)
         if task.phase in FINAL:
             raise TaskError(f"task {task_id!r} has ended: {task.phase}")
+        return task
+
+    def _not_ending(self, task_id: str) -> Task:
+        task = self._not_ended(task_id)
+        if task.ends:
+            raise TaskError(f"task {task_id!r} comes to rest to end ({task.wished}): that is not taken back")
         return task
 
     # ---- time and triggers ----
@@ -229,7 +236,7 @@ def _grant(task: Task) -> None:
     else:
         if Wish.RESTART in task.wishes:
             task.restart()
-        if Wish.PAUSE in task.wishes:
+        if Wish.PAUSE in task.wishes and task.phase is not Phase.ASKING:
             task.phase, task.why = Phase.PAUSED, "by an operator"
     task.wishes.clear()
 
@@ -237,4 +244,5 @@ def _grant(task: Task) -> None:
 def _bytes(compiled: CompiledTask) -> int:
     """Most that a task takes of the checkpoint."""
     names = {name for name, _ in compiled.program.outputs()}
-    return ENTRY_BYTES + len(compiled.declaration.id) + sum(len(name) + 8 for name in names)
+    group = max((len(name) for name in compiled.groups), default=0)
+    return ENTRY_BYTES + len(compiled.declaration.id) + group + sum(len(name) + 8 for name in names)

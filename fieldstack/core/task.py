@@ -48,6 +48,8 @@ class Task:
     due_ns: int = 0
     triggered: bool = False
     """A trigger came that no run has answered yet."""
+    run_due: bool = False
+    """Its time or its trigger came: a run begins once it can, also after a pause."""
     queued: int = 0
     why: str = ""
     asks_about_call: bool = False
@@ -124,7 +126,7 @@ class Task:
 
     def run_ended(self, now_ns: int) -> None:
         """After the last step of a run: done, or when the next one begins."""
-        self.begun = False
+        self.begun = self.run_due = False
         self.group = ""
         declared = self.declaration
         if declared.mode is Mode.ONCE or self.run == declared.runs:
@@ -143,12 +145,13 @@ class Task:
             return
         if declared.mode is Mode.TRIGGERED and self.triggered:
             self.triggered = False
-            self.phase = Phase.READY
+            self.phase, self.run_due = Phase.READY, True
         elif declared.mode is Mode.PERIODIC and now_ns >= self.due_ns:
-            self.phase = Phase.READY
+            self.phase, self.run_due = Phase.READY, True
 
     def run_begins(self, now_ns: int) -> None:
         """The first setpoint of a run is planned: the next run is due a period after this one was."""
+        self.run_due = False
         if self.begun:
             return
         self.begun = True

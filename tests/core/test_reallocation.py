@@ -99,6 +99,15 @@ def test_a_run_that_begins_anew_makes_its_calls_anew(make_cell: Make) -> None:
     assert (cell.task().phase, len(seen)) == ("done", 2)
 
 
+def test_a_task_that_is_cancelled_moves_nowhere(cell: BenchCell) -> None:
+    cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_resume"))
+    cell.until(lambda: cell.at(0) > 60)
+    cell.executor.table.cancel("t")
+    assert reallocate(cell.executor, "left").moved == []
+    cell.until(cell.ended)
+    assert cell.task().phase == "cancelled"
+
+
 def test_the_other_group_plays_on_without_a_gap(cell: BenchCell) -> None:
     cell.submit(declare(BESIDE, id="beside", needs={"group": "right"}))
     cell.submit(declare(WORK, needs={"group": "left"}))

@@ -129,6 +129,66 @@ def test_triggers_by_input_by_another_task_and_by_a_person(cell: BenchCell) -> N
         cell.executor.table.trigger("by-input")
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_run_that_was_triggered_and_waits_for_its_group_outlives_a_pause(
+    cell: BenchCell, crash: bool
+) -> None:
+    cell.submit(declare("[{move: {to: {x: 400}}}, {move: {to: {x: 0}}}]", id="first", needs=ALL))
+    cell.submit(
+        declare(
+            "[{set_output: {out-1: true}}]",
+            mode="TRIGGERED",
+            trigger={"operator": True},
+            on_crash="restart",
+            needs=ALL,
+        )
+    )
+    cell.run(10)
+    cell.executor.table.trigger("t")
+    cell.run()
+    assert cell.task().phase == "ready"
+    cell.executor.table.pause("t")
+    cell.run()
+    assert cell.task().phase == "paused"
+    if crash:
+        cell.crash()
+        cell.executor.table.cancel("first")
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(lambda: cell.task().run == 1)
+    cell.executor.table.pause("t")
+    cell.run()
+    cell.executor.table.resume("t", by="Ann")
+    cell.run(20)
+    assert (cell.task().phase, cell.task().run) == ("waiting", 1), "that was no trigger"
+
+
+def test_a_run_that_is_to_start_again_outlives_a_pause(cell: BenchCell) -> None:
+    steps = "[{wait: {ms: 100}}, {wait_input: {input: in-1}}]"
+    cell.submit(declare(steps, mode="TRIGGERED", trigger={"operator": True}, on_crash="restart"))
+    cell.executor.table.trigger("t")
+    cell.until(lambda: cell.task().step == 1)
+    cell.crash()
+    assert (cell.task().phase, cell.task().step) == ("ready", 0)
+    cell.executor.table.pause("t")
+    cell.run()
+    cell.executor.table.resume("t", by="Ann")
+    cell.input(0, True)
+    cell.until(lambda: cell.task().run == 1)
+
+
+def test_a_cancellation_is_not_taken_back_by_what_comes_after_it(cell: BenchCell) -> None:
+    cell.submit(declare(FAR, needs=ALL))
+    cell.until(lambda: cell.at(0) > 50)
+    table = cell.executor.table
+    table.pause("t")
+    table.cancel("t")
+    for again in (table.pause, lambda name: table.resume(name, by="Ann")):
+        with pytest.raises(TaskError, match="that is not taken back"):
+            again("t")
+    cell.until(cell.ended)
+    assert cell.task().phase == "cancelled"
+
+
 def test_an_input_is_waited_for_or_missed_in_time(cell: BenchCell) -> None:
     cell.submit(declare("[{wait_input: {input: in-1}}, {set_output: {out-1: true}}]"))
     late = "[{wait_input: {input: dio.in-2, timeout_ms: 300}}]"
@@ -288,8 +348,8 @@ def test_a_failure_is_over_with_the_next_submission_and_only_the_last_are_told(c
     late = "[{wait_input: {input: in-2, timeout_ms: 20}}]"
     for number in range(MAX_FAILURES + 2):
         cell.submit(declare(late, id=f"task-{number}"))
-        cell.until(lambda number=number: cell.ended(f"task-{number}"))  # type: ignore[misc]
-        cell.record_ends()
+    cell.until(lambda: all(cell.ended(name) for name in cell.executor.table.tasks))
+    cell.record_ends()
     failures = cell.executor.table.failures
     assert list(failures) == [f"task-{number}" for number in range(2, MAX_FAILURES + 2)]
     cell.submit(declare(late, id="task-5"))
