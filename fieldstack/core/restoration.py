@@ -52,7 +52,8 @@ def restore(
     for name, file in remains.stored.items():
         restoration.take(name, file)
     for declaration in built_in:
-        restoration.put(declaration, None)
+        restoration.add(declaration, None)
+    restoration.place()
     restoration.tell_failures()
     return restoration.table, restoration.remarks
 
@@ -72,21 +73,22 @@ class _Restoration:
         except ValueError as error:
             self.remarks.append(f"task {name}: its declaration is of another version: left out ({error})")
             return
-        self.put(declaration, file)
+        self.add(declaration, file)
 
-    def put(self, declaration: TaskDeclaration, file: StoredTask | None) -> None:
-        """A task, from a file or built in, to where it stands."""
-        task = self._add(declaration, file)
-        if task.phase in FINAL:
-            return
-        call = file.call if file else None
-        at = self._saved.tasks.get(task.id)
-        if at is not None and at.uid == task.uid:
-            self._go_on(task, at, call)
-        elif not self._call_was_begun(task, call):  # no checkpoint knows of it: it begins, or asks
-            self._ask_if_unknown(task, file)
-        if task.begun or task.phase in (Phase.ASKING, Phase.FAILED):
-            self.remarks.append(f"task {task.id}: {_told(task)}")
+    def place(self) -> None:
+        """All tasks to where they stood, and then to what has come true since: that may trigger others."""
+        saved, found = self._saved.tasks, list(self.table.tasks.values())
+        stood = {task.id: at for task in found if (at := saved.get(task.id)) and at.uid == task.uid}
+        for task in found:
+            if task.id in stood and not task.recorded:
+                self._put(task, stood[task.id])
+        for task in found:
+            if task.phase not in FINAL:
+                self._go_on(task, stood.get(task.id))
+            elif task.id in stood:
+                self.table.ran_since(task, stood[task.id].run)
+            if task.begun or task.phase is Phase.ASKING:
+                self.remarks.append(f"task {task.id}: {_told(task)}")
 
     def tell_failures(self) -> None:
         """Of what nobody has seen to people are told on: not of what was submitted again meanwhile."""
@@ -95,7 +97,7 @@ class _Restoration:
             if task is not None and task.phase is Phase.FAILED:
                 self.table.failures[name] = why
 
-    def _add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
+    def add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
         why = ""
         try:
             compiled = compile_task(declaration, self._machine, self._desk.timeouts, f"task {declaration.id}")
@@ -111,8 +113,8 @@ class _Restoration:
             task.end(Phase.FAILED, f"this machine can not run it any more: {why}")
         return task
 
-    def _go_on(self, task: Task, at: SavedTask, call: CallRecord | None) -> None:
-        """From where the task stood to what it does now."""
+    def _put(self, task: Task, at: SavedTask) -> None:
+        """To where the task stood."""
         task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
         task.triggered, task.run_due, task.outputs = at.triggered, at.run_due, dict(at.outputs)
@@ -121,7 +123,13 @@ class _Restoration:
         task.run, task.step, task.attempt = at.run, at.step, at.attempt
         if Wish.FAIL in task.wishes:
             task.end(Phase.FAILED, task.why)
-        if task.phase in FINAL:
+
+    def _go_on(self, task: Task, at: SavedTask | None) -> None:
+        """From where the task stood to what it does now."""
+        call = task.stored.call if task.stored else None
+        if at is None:  # no checkpoint knows of it: it begins, or asks
+            if not self._call_was_begun(task, call):
+                self._ask_if_unknown(task)
             return
         if at.step >= task.size or (at.group and at.group not in task.compiled.groups):
             _begin_anew(task, at, call)
@@ -135,9 +143,9 @@ class _Restoration:
         elif task.begun and not self._saved.orderly and task.phase is Phase.READY:
             _after_crash(task)
 
-    def _ask_if_unknown(self, task: Task, file: StoredTask | None) -> None:
+    def _ask_if_unknown(self, task: Task) -> None:
         """In a safe initial state a task that was handed in may have been anywhere."""
-        if self._held and file is not None and task.phase not in FINAL:
+        if self._held and task.stored is not None and task.phase not in FINAL:
             task.ask(f"safe initial state: {self._held}; it begins with step {task.step + 1} if it goes on")
 
     def _due_anew(self, task: Task) -> int:
@@ -172,6 +180,8 @@ class _Restoration:
             task.restart()
             task.attempt = call.attempt
         self.table.advance(task, call.cursor)
+        if task.phase is Phase.WAITING:  # the run that was triggered then has begun
+            task.phase, task.triggered = Phase.READY, False
         task.begun = True
         if call.ended:
             self.table.complete_step(task, self._now_ns)

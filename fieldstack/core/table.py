@@ -178,10 +178,9 @@ class TaskTable:
         """Steps of a task came true."""
         if cursor[1] >= task.size:
             cursor = (cursor[0] + 1, 0)
-        runs = task.run
+        run = task.run
         self.steps += task.advance(cursor)
-        if task.run > runs:
-            self._fire(task.id)
+        self.ran_since(task, run)
 
     def complete_step(self, task: Task, now_ns: int) -> bool:
         """The present step, a call or an awaited input, has come true. Returns whether the run ended."""
@@ -191,10 +190,11 @@ class TaskTable:
             task.run_ended(now_ns)
         return task.run > run
 
-    def _fire(self, ended: str) -> None:
-        for task in self.live():
+    def ran_since(self, ended: Task, run: int) -> None:
+        """Trigger what runs after a task, if one of its runs has ended since it was at `run`."""
+        for task in self.live() if ended.run > run else ():
             trigger = task.declaration.trigger
-            if trigger is not None and trigger.after == ended:
+            if trigger is not None and trigger.after == ended.id:
                 task.triggered = True
 
     def _waits(self, task: Task) -> bool:

@@ -51,6 +51,44 @@ def test_what_the_cycle_played_after_the_crash_is_not_done_again(cell: BenchCell
     assert cell.outputs() == [0, 1, 0]
 
 
+@pytest.mark.parametrize("known_by", ["ring", "call", "record"])
+def test_an_end_that_a_restart_finds_out_triggers_what_runs_after_it(make_cell: Make, known_by: str) -> None:
+    """From the setpoints that were played, the record of its last call, or that of its end."""
+    cell = make_cell(entries=module_of(note=lambda: None))
+    first = "[{call: {name: note}}]" if known_by == "call" else "[{wait: {ms: 40}}]"
+    cell.submit(declare(first, id="first", on_crash="go_on"))
+    after = {"mode": "TRIGGERED", "trigger": {"after": "first"}, "runs": 1}
+    cell.submit(declare("[{set_output: {out-1: true}}]", id="second", **after))
+    cell.pass_()
+    before = cell.saved
+    if known_by == "call":
+        cell.until(lambda: (record := cell.files.load()["first"].call) and record.ended)
+    if known_by == "record":
+        cell.until(lambda: cell.ended("first"))
+        cell.record_ends()
+    cell.saved = before
+    cell.crash()
+    cell.until(lambda: cell.ended("second"), passes=100)
+    assert (cell.task("first").phase, cell.outputs()[-1]) == ("done", 1)
+
+
+def test_a_run_whose_call_was_begun_answers_its_trigger_once(make_cell: Make) -> None:
+    """Although the checkpoint that is left knows neither of the trigger nor of the run."""
+    seen: list[int] = []
+    cell = make_cell(entries=module_of(note=lambda: seen.append(1)))
+    by_hand = {"mode": "TRIGGERED", "trigger": {"operator": True}, "on_crash": "go_on"}
+    cell.submit(declare("[{call: {name: note}}, {set_output: {out-1: true}}]", **by_hand))
+    cell.run()
+    before = cell.saved
+    cell.executor.table.trigger("t")
+    cell.until(lambda: (record := cell.files.load()["t"].call) and record.ended)
+    cell.saved = before
+    cell.reboot()
+    cell.until(lambda: cell.task().run == 1, passes=100)
+    cell.run(50)
+    assert (seen, cell.outputs()[-1], cell.task().phase) == ([1], 1, "waiting")
+
+
 def test_restart_begins_with_the_first_step(cell: BenchCell) -> None:
     cell.submit(declare(SEQUENCE, needs=ALL, on_crash="restart"))
     cell.until(lambda: cell.task().step == 2 and cell.at(1) > 10)
