@@ -68,8 +68,8 @@ class CallDesk:
 
     @property
     def timeouts(self) -> dict[str, int]:
-        """Default time-outs in ms of the calls that tasks may use."""
-        return {name: self._entries[name].timeout_ms for name in self._functions}
+        """Default time-outs in ms of all configured calls, also of those that are broken."""
+        return {name: entry.timeout_ms for name, entry in self._entries.items()}
 
     @property
     def busy(self) -> int:

@@ -27,16 +27,26 @@ MAX_ARGUMENT_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class CompiledTask:
-    """What runs. `groups`: the names of those it may run on, best first; none: it moves nothing."""
+    """What runs. `groups`: the names of those it may run on, best first; none: it moves nothing.
+
+    `problem`: why this machine can not run it, which could once; then nothing of it runs.
+    """
 
     declaration: TaskDeclaration
     program: Block
     groups: tuple[str, ...]
+    problem: str = ""
 
     @classmethod
-    def impossible(cls, declaration: TaskDeclaration) -> CompiledTask:
-        """Stands for a task that the machine can not run any more."""
-        return cls(declaration, Block((WaitAction(1),)), ())
+    def impossible(cls, declaration: TaskDeclaration, problem: str) -> CompiledTask:
+        """Stands for a task that the machine can not run any more: as many steps, each of them nothing."""
+        return cls(declaration, Block((WaitAction(1),), _size(declaration.steps)), (), problem)
+
+
+def _size(steps: Sequence[Step]) -> int:
+    """Steps in all, with what is repeated."""
+    nested = [(step.repeat.times, step.repeat.steps) if step.repeat else (1, step.sequence) for step in steps]
+    return sum(times * _size(inner) if inner else 1 for times, inner in nested)
 
 
 def compile_task(
@@ -44,20 +54,29 @@ def compile_task(
     machine: Machine,
     call_timeouts: Mapping[str, int],
     file: str,
+    broken: Mapping[str, str] | None = None,
 ) -> CompiledTask:
     """Check a task against the machine; `call_timeouts`: configured calls and their time-outs in ms.
+
+    `broken`: those of them that can not be used at present, and why; then no task that needs them is taken.
 
     Raises:
         ConfigurationError: names everything that this machine can not do.
     """
-    return _Compilation(task, machine, call_timeouts, file).run()
+    return _Compilation(task, machine, call_timeouts, file, broken or {}).run()
 
 
 class _Compilation:
     def __init__(
-        self, task: TaskDeclaration, machine: Machine, call_timeouts: Mapping[str, int], file: str
+        self,
+        task: TaskDeclaration,
+        machine: Machine,
+        call_timeouts: Mapping[str, int],
+        file: str,
+        broken: Mapping[str, str],
     ) -> None:
         self._task, self._machine, self._calls, self._file = task, machine, call_timeouts, file
+        self._broken = broken
         self._issues: list[ConfigurationIssue] = []
         self._groups = self._candidates()
         self._usable = {group.name for group in self._groups}
@@ -182,6 +201,9 @@ class _Compilation:
         if default_ms is None:
             hint = _known("Configured calls", self._calls) + " Name it under core.calls of the cell."
             self._refuse((*path, "name"), call.name, "is not configured", hint)
+        elif call.name in self._broken:
+            hint = "Mend that and restart the Main Core process: it is imported at its start."
+            self._refuse((*path, "name"), call.name, f"can not be used: {self._broken[call.name]}", hint)
         if len(json.dumps(call.arguments)) > MAX_ARGUMENT_BYTES:
             hint = "Pass a file's name or a key instead."
             self._refuse((*path, "arguments"), None, f"larger than {MAX_ARGUMENT_BYTES} bytes", hint)

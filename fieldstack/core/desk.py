@@ -93,7 +93,8 @@ class TaskDesk:
     def _submit(self, command: Command) -> Answer:
         file = command.text("file") or "task"
         declaration = parse(command.text("text"), file)
-        compiled = compile_task(declaration, self._executor.machine, self._calls.timeouts, file)
+        machine, calls = self._executor.machine, self._calls
+        compiled = compile_task(declaration, machine, calls.timeouts, file, calls.broken)
         table = self._executor.table
         self._inbox.ask(lambda: table.check_new(compiled, self._room))
         stored = StoredTask(

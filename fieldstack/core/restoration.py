@@ -98,19 +98,17 @@ class _Restoration:
                 self.table.failures[name] = why
 
     def add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
-        why = ""
         try:
             compiled = compile_task(declaration, self._machine, self._desk.timeouts, f"task {declaration.id}")
         except ConfigurationError as error:
-            compiled, why = CompiledTask.impossible(declaration), str(error)
+            why = "; ".join(f"{issue.key} {issue.value}: {issue.problem}" for issue in error.issues)
+            compiled = CompiledTask.impossible(declaration, why)
         task = self.table.add(compiled, file.uid if file else BUILT_IN)
         task.stored = file
         if file is not None and file.outcome is not None:
             task.recorded = True
             task.end(Phase(file.outcome["state"]), str(file.outcome["why"]))
             task.run = int(file.outcome["run"])
-        elif why:
-            task.end(Phase.FAILED, f"this machine can not run it any more: {why}")
         return task
 
     def _put(self, task: Task, at: SavedTask) -> None:
@@ -126,6 +124,9 @@ class _Restoration:
 
     def _go_on(self, task: Task, at: SavedTask | None) -> None:
         """From where the task stood to what it does now."""
+        if task.compiled.problem:
+            task.ask(f"the machine could not run it after a restart: {task.compiled.problem}")
+            return
         call = task.stored.call if task.stored else None
         if at is None:  # no checkpoint knows of it: it begins, or asks
             if not self._call_was_begun(task, call):

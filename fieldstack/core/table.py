@@ -119,6 +119,9 @@ class TaskTable:
             raise TaskError("say who resumes it: --by NAME")
         if task.phase not in (Phase.PAUSED, Phase.ASKING) and Wish.PAUSE not in task.wishes:
             raise TaskError(f"task {task_id!r} is {task.shown}: there is nothing to resume")
+        if task.compiled.problem:
+            what = "Mend that and restart the Main Core process, or cancel the task"
+            raise TaskError(f"task {task_id!r}: {task.why}. {what}")
         if task.asks_about_call and answer not in ("redo", "done"):
             raise TaskError(
                 f"task {task_id!r}: {task.why}. Look whether the call's work was done, then "

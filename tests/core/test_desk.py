@@ -84,6 +84,13 @@ def test_arguments_that_are_no_json_are_refused_with_their_key(
     assert loop.ask("submit", text=CALL % "{a: [1, 2.5, null, {b: x}]}", file="t.yaml").accepted
 
 
+def test_a_task_whose_call_can_not_be_used_is_refused_with_why(loop: Loop, cell: BenchCell) -> None:
+    cell.calls.broken["weigh"] = "scales:weigh: ModuleNotFoundError: No module named 'scales'"
+    answer = loop.ask("submit", text=CALL % "{}", file="t.yaml")
+    assert not answer.accepted
+    assert "can not be used: scales:weigh: ModuleNotFoundError" in answer.data["issues"][0]
+
+
 def test_a_fault_in_a_command_is_a_refusal_and_the_next_one_is_answered(
     loop: Loop, cell: BenchCell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

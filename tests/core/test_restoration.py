@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from fieldstack.core.calls import MAX_RUNNING
 from fieldstack.core.checkpoint import Saved, decode
 from fieldstack.core.reallocation import give_back, reallocate
+from fieldstack.core.settings import EntryPoint
+from fieldstack.core.table import TaskError
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Stop
 from fieldstack_rt.instance import Instance
@@ -87,6 +89,52 @@ def test_a_run_whose_call_was_begun_answers_its_trigger_once(make_cell: Make) ->
     cell.until(lambda: cell.task().run == 1, passes=100)
     cell.run(50)
     assert (seen, cell.outputs()[-1], cell.task().phase) == ([1], 1, "waiting")
+
+
+def test_a_call_whose_module_can_not_be_imported_makes_its_step_ask(make_cell: Make) -> None:
+    """The task goes on up to it, and beyond it once the module is there again."""
+    seen: list[int] = []
+    entries = module_of(weigh=lambda: seen.append(1))
+    cell = make_cell(entries=entries)
+    cell.submit(
+        declare(
+            "[{move: {to: {x: 100}}}, {call: {name: weigh}}, {wait: {ms: 20}}]", needs=ALL, on_crash="go_on"
+        )
+    )
+    cell.until(lambda: cell.at(0) > 10)
+    cell.entries = {"weigh": EntryPoint("a_module_that_is_away:weigh", 5000)}
+    cell.crash()
+    cell.until(lambda: cell.task().phase == "asking")
+    assert cell.at(0) == 100
+    assert "call 'weigh' can not be used: a_module_that_is_away:weigh: ModuleNotFound" in cell.task().why
+    cell.entries = entries
+    cell.crash()
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert (cell.task().phase, seen) == ("done", [1])
+
+
+def test_a_task_that_the_machine_can_not_run_any_more_asks_and_keeps_its_place(make_cell: Make) -> None:
+    """Also when the checkpoint was written meanwhile: mended, it goes on with the step that it stood at."""
+    cell = make_cell()
+    repeat = "{repeat: {times: 2, steps: [{sequence: [{wait: {ms: 20}}, {set_output: {out-1: true}}]}]}}"
+    cell.submit(declare(f"[{repeat}, {{move: {{to: {{x: 100}}}}}}]", needs=ALL, on_crash="restart"))
+    cell.until(lambda: cell.task().step == 4 and cell.at(0) > 10)
+    whole, cell.machine = cell.machine, two_groups()
+    (remark,) = cell.crash()
+    assert "asking: the machine could not run it after a restart" in remark
+    assert "no such axis group" in cell.task().why
+    cell.run(5)
+    told = cell.task().describe()
+    assert (told["state"], told["step"], told["steps"]) == ("asking", 4, 5)
+    with pytest.raises(TaskError, match="Mend that and restart"):
+        cell.executor.table.resume("t", by="Ann")
+    cell.machine = whole
+    cell.crash()
+    assert (cell.task().phase, cell.task().step) == ("asking", 4)
+    cell.executor.table.resume("t", by="Ann")
+    cell.until(cell.ended)
+    assert (cell.task().phase, cell.at(0)) == ("done", 100)
 
 
 def test_restart_begins_with_the_first_step(cell: BenchCell) -> None:
