@@ -19,7 +19,7 @@ class Recorder:
 
     def __init__(self, table: TaskTable, store: TaskStore) -> None:
         self._table, self._store = table, store
-        self._queue: SimpleQueue[tuple[Task, StoredTask] | list[str] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Task, StoredTask] | list[tuple[str, str]] | None] = SimpleQueue()
         self._under_way: set[str] = set()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-recorder", daemon=True)

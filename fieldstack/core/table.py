@@ -45,11 +45,11 @@ class TaskTable:
         known = ", ".join(self.tasks) or "none"
         raise TaskError(f"there is no task {task_id!r}; tasks here: {known}")
 
-    def forget_old(self, keep: int) -> list[str]:
-        """Drop the oldest of the tasks that ended and are recorded, beyond `keep`; returns their ids."""
-        ended = [task.id for task in self.tasks.values() if task.recorded]
+    def forget_old(self, keep: int) -> list[tuple[str, str]]:
+        """Drop the oldest of the tasks that ended and are recorded, beyond `keep`; returns ids and uids."""
+        ended = [(task.id, task.uid) for task in self.tasks.values() if task.recorded]
         old = ended[: max(0, len(ended) - keep)]
-        for task_id in old:
+        for task_id, _ in old:
             del self.tasks[task_id]
             self.failures.pop(task_id, None)
         return old

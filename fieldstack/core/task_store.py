@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,24 @@ class StoredTask:
     outcome: dict[str, Any] | None = None
     call: CallRecord | None = None
 
+    @property
+    def id(self) -> str:
+        return str(self.declaration["id"])
+
 
 class TaskStore:
-    """The folder `tasks` of an instance's state. All methods may be called from any thread."""
+    """The folder `tasks` of an instance's state. All methods may be called from any thread.
+
+    Files are named by the tasks' ids: what comes late from an earlier submission of an id is not written, and
+    removes nothing.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "tasks"
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._uids: dict[str, str] = {}
+        """Of the last submission of each id."""
         self.remarks: list[str] = []
 
     def load(self) -> dict[str, StoredTask]:
@@ -68,7 +79,9 @@ class TaskStore:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 self.remarks.append(f"{file.name} is not usable ({error}); its task is lost")
         found.sort(key=lambda task: task.number)
-        return {str(task.declaration["id"]): task for task in found}
+        tasks = {task.id: task for task in found}
+        self._uids = {name: task.uid for name, task in tasks.items()}
+        return tasks
 
     def _read(self, file: Path) -> StoredTask:
         raw = json.loads(file.read_bytes())
@@ -98,6 +111,8 @@ class TaskStore:
     def save(self, task: StoredTask) -> None:
         """Write it and wait until it is on the disk.
 
+        With an outcome it does nothing if its id was submitted again meanwhile.
+
         Raises:
             UndecidedError: the disk fails; it is not known what a power cut would leave.
             OSError: nothing has changed.
@@ -109,18 +124,30 @@ class TaskStore:
             "number": task.number,
             "outcome": task.outcome,
         }
-        self._write(self._task_file(str(task.declaration["id"])), content)
+        with self._lock:
+            if task.outcome is None or self._uids.get(task.id) == task.uid:
+                self._write(self._task_file(task.id), content)
+                self._uids[task.id] = task.uid
 
     def note_call(self, task_id: str, uid: str, call: CallRecord) -> None:
-        """Write down that a call begins, or has ended. Raises OSError; then it is not written."""
+        """Write down that a call begins, or has ended. Raises OSError; then it is not written.
+
+        So it is for a task that was forgotten, or submitted again, meanwhile.
+        """
         run, step = call.cursor
         content = {"uid": uid, "attempt": call.attempt, "run": run, "step": step, "ended": call.ended}
-        self._write(self._call_file(task_id), content)
-
-    def forget(self, task_ids: list[str]) -> None:
-        """Remove the files of tasks that ended."""
         with self._lock:
-            for task_id in task_ids:
+            if self._uids.get(task_id) != uid:
+                raise OSError(f"task {task_id!r} is not there any more, or was submitted again")
+            self._write(self._call_file(task_id), content)
+
+    def forget(self, tasks: Iterable[tuple[str, str]]) -> None:
+        """Remove the files of tasks that ended, each by its id and uid."""
+        with self._lock:
+            for task_id, uid in tasks:
+                if self._uids.get(task_id) != uid:
+                    continue
+                del self._uids[task_id]
                 for file in (self._task_file(task_id), self._call_file(task_id)):
                     _drop(file)
 
@@ -131,10 +158,6 @@ class TaskStore:
         return self._folder / f"{task_id}.call.json"
 
     def _write(self, file: Path, content: dict[str, Any]) -> None:
-        with self._lock:
-            self._write_now(file, content)
-
-    def _write_now(self, file: Path, content: dict[str, Any]) -> None:
         before = _content(file)
         _replace(file, json.dumps(content).encode())
         try:

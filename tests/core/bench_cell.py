@@ -77,10 +77,9 @@ class BenchStore(TaskStore):
             self.dead = True
 
     def _write(self, file: Path, content: dict[str, Any]) -> None:
-        with self._lock:
-            if self.dead:
-                raise OSError("this process is dead")
-            self._write_now(file, content)
+        if self.dead:
+            raise OSError("this process is dead")
+        super()._write(file, content)
 
 
 class BenchCell:
