@@ -52,6 +52,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
     monkeypatch.setattr(module_list, "cell_pids", made.pids)
     monkeypatch.setattr(module_list, "ResourceSampler", made.sampler)
     monkeypatch.setattr(module_list, "BEAT_TIMEOUT_NS", 300 * MS)
+    monkeypatch.setattr(module_list, "SAMPLER_STOP_S", 0.2)
     monkeypatch.setattr(module, "TICK_S", 0.02)
     yield made
     made.released.set()
