@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +39,13 @@ while time.monotonic() < until:
 def take_rts_cpu(seconds: float) -> None:
     """Nothing at all runs on RT's CPU for so long: something of higher priority has it, like a busy host."""
     subprocess.run([sys.executable, "-c", _HOG, str(seconds)], check=True)
+
+
+def stop_segment(cell: RtCell, seconds: float) -> None:
+    """Frames that are sent meanwhile wait on the wire; then all are answered in one go."""
+    os.kill(cell.segment.pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(cell.segment.pid, signal.SIGCONT)
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:

@@ -19,7 +19,7 @@ from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
+from rt_cell import RtCell, rt_cell, stop_segment, take_rts_cpu, wait_for
 
 OPERATION_ENABLED = 0x27
 STATE_BITS = 0x6F
@@ -145,8 +145,9 @@ def test_a_stall_leaves_out_the_motion_of_its_time(cell: RtCell) -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("stall_s", [0.03, 0.06])
+@pytest.mark.parametrize("of", ["rt", "bus"])
 def test_a_stall_beyond_the_limit_stops_the_axes_from_where_they_are(
-    instance: Instance, stall_s: float
+    instance: Instance, of: str, stall_s: float
 ) -> None:
     """What the drives did meanwhile is not known. A target that goes on to where the stream is by now, or
     slows down from where it was, would be a jump: a fault (0x8611) until a person resets it."""
@@ -155,11 +156,15 @@ def test_a_stall_beyond_the_limit_stops_the_axes_from_where_they_are(
         pushing = threading.Thread(target=dash.push)
         pushing.start()
         wait_for(lambda: cell.store.rt_status().axes[0].velocity > 0.9 * dash.speeds[0], "full speed")
-        take_rts_cpu(stall_s)
+        if of == "rt":
+            take_rts_cpu(stall_s)
+        else:
+            stop_segment(cell, stall_s)
         pushing.join()
         wait_for(lambda: _state(cell) is StreamState.BROKEN, "the stream is broken off")
         wait_for(lambda: _standing(cell), "all axes stand")
         assert not {EventCode.AXIS_FAULT, EventCode.STREAM_REFUSED} & {event.code for event in cell.drain()}
+        cell.wait_until_free_to_move()
         Sway(cell, 2).push(0.5)
         wait_for(lambda: cell.store.rt_status().stream == 2, "a new stream is accepted")
         assert _state(cell) is StreamState.PLAYING

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ import pytest
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from rt_cell import RtCell, rt_cell, stop_segment, wait_for
 
 DIO = 4
 LAG_CYCLES = 16
@@ -28,10 +26,7 @@ def cell(instance: Instance) -> Iterator[RtCell]:
 
 
 def stall_segment(cell: RtCell, seconds: float) -> None:
-    """Frames that are sent meanwhile wait on the wire; then all are answered in one go."""
-    os.kill(cell.segment.pid, signal.SIGSTOP)
-    time.sleep(seconds)
-    os.kill(cell.segment.pid, signal.SIGCONT)
+    stop_segment(cell, seconds)
     wait_for(
         lambda: exchanges_well_since(cell, int(cell.store.rt_status().cycle)), "exchanges are well again"
     )

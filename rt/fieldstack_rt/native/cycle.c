@@ -144,12 +144,14 @@ static void take_inputs(fs_cycle *cycle) {
                sizeof cycle->status.io_inputs, &cycle->status.inputs_size, 0);
 }
 
-/* With the first inputs of all slaves: the targets of axes that are adrift go on from where their motors are. */
+/* With the first inputs of all slaves that are certain: the targets of axes that are adrift go on from where their motors
+ * are. An answer that was taken for the newest and was not betrays itself in the exchange after it. */
 static void end_gap(fs_cycle *cycle) {
+    enum { CERTAIN = 2 };
     const fs_cycle_config *config = &cycle->config;
     double dt_s = (double)config->cycle_time_ns * 1e-9;
     if (cycle->status.wkc > 0) cycle->gap = 0;
-    if (!cycle->adrift || cycle->gap || cycle->status.wkc < cycle->status.expected_wkc) return;
+    if (!cycle->adrift || cycle->sure_row < CERTAIN) return;
     for (uint32_t i = 0; i < config->axis_count; i++)
         if (cycle->adrift >> i & 1) fs_axis_catch(&cycle->axes[i], &config->axes[i], dt_s);
     cycle->adrift = 0;

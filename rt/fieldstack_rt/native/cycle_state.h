@@ -36,6 +36,7 @@ struct fs_cycle {
     uint32_t behind;                         /* cycles that were skipped since the last one */
     uint32_t gap;                            /* cycles since inputs were last taken, skipped ones among them */
     uint64_t adrift;                         /* axes that moved in a gap beyond the limit: where, is not known */
+    uint32_t sure_row;                       /* exchanges with all slaves in a row, without a late answer */
     uint64_t was_enabled;                    /* mask of axes */
     uint32_t own_resets[64];
     uint32_t all_enabled, may_move, never_told, wkc_told, damage_told;

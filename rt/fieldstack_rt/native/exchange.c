@@ -73,12 +73,14 @@ static int discard_waiting(const fs_cycle *cycle) {
  * before each exchange, and an answer with another behind it was not the newest. */
 static int exchange_afresh(fs_cycle *cycle, void *context) {
     enum { WATCH_CYCLES = 64 };
-    if (cycle->late_answers && discard_waiting(cycle)) cycle->late_answers = WATCH_CYCLES;
+    int late = cycle->late_answers && discard_waiting(cycle);
+    if (late) cycle->late_answers = WATCH_CYCLES;
     cycle->send(context);
     int wkc = cycle->receive(context, (int)cycle->config.receive_timeout_us);
     if (cycle->late_answers && wkc >= 0 && discard_waiting(cycle)) wkc = -1;
     if (wkc < 0) cycle->late_answers = WATCH_CYCLES;
     else if (cycle->late_answers) cycle->late_answers--;
+    cycle->sure_row = late || wkc < cycle->status.expected_wkc ? 0 : cycle->sure_row + 1;
     return wkc;
 }
 
