@@ -93,7 +93,7 @@ def test_what_was_kept_is_in_shared_memory_at_once(store: DataStore, tmp_path: P
 def test_a_reboot_is_survived_by_the_file(store: DataStore, tmp_path: Path) -> None:
     checkpoint, errors = make(store, tmp_path)
     task(store, b"t")
-    checkpoint.keep(5 * S, status(store, 11, 22, -33))
+    checkpoint.keep(time.monotonic_ns(), status(store, 11, 22, -33))
     checkpoint.close()
     fresh = again(store)
     restored = make(fresh, tmp_path)[0].restore()
@@ -430,7 +430,7 @@ def test_an_orderly_end_is_filed_and_asks_nobody(
 def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Path) -> None:
     told: list[str] = []
     first, _ = make(store, tmp_path)
-    first.keep(5 * S, status(store, 1))
+    first.keep(time.monotonic_ns(), status(store, 1))
     first.close()
     reports = CheckpointReports(told.append, judged=lambda judgement: told.append(judgement.rule))
     checkpoint = StateCheckpoint(again(store), tmp_path, S, reports, "p")
