@@ -29,5 +29,10 @@ class StatusWriter:
         record.ha_state = int(state.ha)
         record.rt_restarts, record.rt_restart_budget = restarts, budget
         record.events_written = events
-        record.ha_reason = state.reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+        record.ha_reason = _fitting(state.reason)
         self._store.write_nonrt_status(record)
+
+
+def _fitting(text: str) -> bytes:
+    """No more than the record has room for. What is no valid text, for a pass must not end on it, as `?`."""
+    return text.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore").encode()

@@ -84,7 +84,7 @@ class Notifier:
 
 def _one_line(text: str) -> str:
     joined = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    return joined.encode()[:TEXT_BYTES].decode(errors="ignore")
+    return joined.encode(errors="replace")[:TEXT_BYTES].decode(errors="ignore")
 
 
 @functools.cache

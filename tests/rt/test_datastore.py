@@ -183,6 +183,14 @@ def test_latch_sources_are_cleared_one_by_one(store: DataStore) -> None:
     assert not store.estop.state().latched
 
 
+@pytest.mark.parametrize("reason", ["T\udcfcr offen", "\ud83d", "x" * 110 + "\udcfc", "ü" * 200])
+def test_the_latch_is_set_whatever_its_text_is(store: DataStore, reason: str) -> None:
+    store.estop.raise_(EstopSource.OPERATOR, reason)
+    state = store.estop.state()
+    assert state.latched
+    assert state.notes[0].reason == reason.encode(errors="replace")[:111].decode(errors="ignore")
+
+
 def test_the_parts_of_a_store_outlive_it(store: DataStore) -> None:
     estop, ring = DataStore.attach(store.instance).estop, DataStore.attach(store.instance).setpoints
     gc.collect()

@@ -88,6 +88,11 @@ def test_a_long_text_is_cut_between_characters(listener: Listener, notifier: Not
     assert line == "STATUS=failed: " + "ä" * 512
 
 
+def test_half_a_character_is_told_as_a_question_mark(listener: Listener, notifier: Notifier) -> None:
+    notifier.failed("asked by M\udcfcller")
+    assert listener.heard() == ["STATUS=failed: asked by M?ller"]
+
+
 def test_what_systemd_did_not_take_comes_again(tmp_path: Path) -> None:
     address = str(tmp_path / "later")
     notifier = Notifier(address, watchdog_ns=400 * MS)

@@ -64,8 +64,8 @@ class Estop:
         self._store, self._mapping = store, mapping
 
     def raise_(self, source: EstopSource, reason: str, *, until: Clear = Clear.ON_RESET) -> None:
-        """Sets the latch. `reason` is kept to 111 bytes of UTF-8."""
-        text = reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+        """Sets the latch, whatever the text is: `reason` is kept to 111 bytes of UTF-8."""
+        text = reason.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore").encode()
         lib.fs_estop_raise(self._store, source, until.value, os.getpid(), lib.fs_now_ns(), text)
 
     def clear(self, sources: Iterable[EstopSource], until: Clear) -> None:
