@@ -5,6 +5,8 @@ Request: `{"command": "reset", "by": "Ann", "note": "..."}`. Answer: `{"ok": tru
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import socket
@@ -14,6 +16,7 @@ from typing import Any
 
 MAX_LINE = 65536
 MAX_CLIENTS = 32
+_CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +28,30 @@ class Command:
     data: dict[str, Any]
 
     def text(self, key: str) -> str:
+        """Text that can be written anywhere: half a character (a lone surrogate) becomes a question mark."""
         value = self.data.get(key, "")
-        return value if isinstance(value, str) else ""
+        return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 @dataclass(slots=True)
 class _Client:
+    """`overlong`: the line that is coming in has become too long, and is not kept."""
+
     connection: socket.socket
     received: bytearray = field(default_factory=bytearray)
+    overlong: bool = False
 
 
 class ControlServer:
-    """Never blocks: a client that does not read its answers is dropped."""
+    """Never blocks: a client that does not read its answers is dropped.
 
-    def __init__(self, path: Path) -> None:
+    Nothing that clients send or do ends it. `max_line`: the longest request, bytes.
+    """
+
+    def __init__(self, path: Path, max_line: int = MAX_LINE) -> None:
         path.unlink(missing_ok=True)
         self._path = path
+        self._max_line = max_line
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(0o117)  # read and write for owner and group
         try:
@@ -49,6 +60,7 @@ class ControlServer:
             os.umask(before)
         self._listener.listen(8)
         self._clients: dict[int, _Client] = {}
+        self._reserve = _open_reserve()
 
     @property
     def listener(self) -> int:
@@ -58,7 +70,9 @@ class ControlServer:
         """A new client's descriptor, to be watched; None if there is none (or too many)."""
         try:
             connection, _ = self._listener.accept()
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away()
             return None
         if len(self._clients) >= MAX_CLIENTS:
             connection.close()
@@ -67,6 +81,14 @@ class ControlServer:
         self._clients[connection.fileno()] = _Client(connection)
         return connection.fileno()
 
+    def _turn_away(self) -> None:
+        """No descriptor is left. The reserve lets the client in and go: it would keep the listener ready."""
+        if self._reserve >= 0:
+            os.close(self._reserve)
+        with contextlib.suppress(OSError):
+            self._listener.accept()[0].close()
+        self._reserve = _open_reserve()
+
     def owns(self, descriptor: int) -> bool:
         return descriptor in self._clients
 
@@ -74,7 +96,7 @@ class ControlServer:
         """Commands that have arrived whole; bad lines are answered here."""
         client = self._clients[descriptor]
         try:
-            content = client.connection.recv(MAX_LINE)
+            content = client.connection.recv(_CHUNK)
         except BlockingIOError:
             return []
         except OSError:
@@ -82,20 +104,41 @@ class ControlServer:
         if not content:
             self._drop(descriptor)
             return []
-        client.received += content
-        *lines, rest = client.received.split(b"\n")
-        client.received = bytearray(rest)
-        if len(rest) > MAX_LINE:
-            self._drop(descriptor)
-        return [command for line in lines if (command := self._parse(descriptor, bytes(line)))]
+        lines = self._lines(client, content)
+        return [command for line in lines if (command := self._parse(descriptor, line))]
 
-    def _parse(self, descriptor: int, line: bytes) -> Command | None:
+    def _lines(self, client: _Client, content: bytes) -> list[bytes | None]:
+        """Whole lines, without their ends; None for one that was too long."""
+        *ends, rest = content.split(b"\n")
+        lines = list[bytes | None]()
+        for end in ends:
+            self._keep(client, end)
+            lines.append(None if client.overlong else bytes(client.received))
+            client.overlong = False
+            client.received.clear()
+        self._keep(client, rest)
+        return lines
+
+    def _keep(self, client: _Client, part: bytes) -> None:
+        client.overlong |= len(client.received) + len(part) > self._max_line
+        if client.overlong:
+            client.received.clear()
+        else:
+            client.received += part
+
+    def _parse(self, descriptor: int, line: bytes | None) -> Command | None:
+        if line is None:
+            self.answer(
+                descriptor, ok=False, message=f"a request of more than {self._max_line} bytes is not taken"
+            )
+            return None
         try:
             data = json.loads(line)
             return Command(descriptor, str(data["command"]), dict(data))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}"
             self.answer(
-                descriptor, ok=False, message=f"not a request ({error!r}): send a JSON object with 'command'"
+                descriptor, ok=False, message=f"not a request ({why}): send a JSON object with 'command'"
             )
             return None
 
@@ -117,4 +160,14 @@ class ControlServer:
         for descriptor in list(self._clients):
             self._drop(descriptor)
         self._listener.close()
+        if self._reserve >= 0:
+            os.close(self._reserve)
         self._path.unlink(missing_ok=True)
+
+
+def _open_reserve() -> int:
+    """A descriptor to be given up when no other is left; -1: there is none for it either."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1

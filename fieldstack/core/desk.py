@@ -28,8 +28,11 @@ from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack.core.table import TaskError
 from fieldstack.core.task_store import StoredTask, TaskStore, UndecidedError
 from fieldstack_ethercat.bus.errors import ConfigurationError
+from fieldstack_ethercat.bus.yaml_source import MAX_BYTES
 
 Answer = tuple[str, dict[str, Any]]
+LONGEST_REQUEST = 8 * MAX_BYTES
+"""Bytes: the longest text of a task, as JSON escapes it at worst."""
 
 
 class NotAllMovedError(Exception):
@@ -191,7 +194,7 @@ class DeskThread:
     """Serves the socket until it is closed. A client waits at most for one pass of the feeding loop."""
 
     def __init__(self, path: Path, desk: TaskDesk) -> None:
-        self._server = ControlServer(path)
+        self._server = ControlServer(path, LONGEST_REQUEST)
         self._desk = desk
         self._epoll = select.epoll()
         self._woken, self._waker = socket.socketpair()
