@@ -21,7 +21,7 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One request line of a client."""
+    """One request line of a client, which has a number that no other one will have."""
 
     client: int
     name: str
@@ -37,6 +37,7 @@ class Command:
 class _Client:
     """`overlong`: the line that is coming in has become too long, and is not kept."""
 
+    number: int
     connection: socket.socket
     received: bytearray = field(default_factory=bytearray)
     overlong: bool = False
@@ -60,6 +61,7 @@ class ControlServer:
             os.umask(before)
         self._listener.listen(8)
         self._clients: dict[int, _Client] = {}
+        self._accepted = 0
         self._reserve = _open_reserve()
 
     @property
@@ -78,7 +80,8 @@ class ControlServer:
             connection.close()
             return None
         connection.setblocking(False)
-        self._clients[connection.fileno()] = _Client(connection)
+        self._accepted += 1
+        self._clients[connection.fileno()] = _Client(self._accepted, connection)
         return connection.fileno()
 
     def _turn_away(self) -> None:
@@ -105,7 +108,8 @@ class ControlServer:
             self._drop(descriptor)
             return []
         lines = self._lines(client, content)
-        return [command for line in lines if (command := self._parse(descriptor, line))]
+        parsed = (self._parse(client.number, line) for line in lines if self.owns(descriptor))
+        return [command for command in parsed if command]
 
     def _lines(self, client: _Client, content: bytes) -> list[bytes | None]:
         """Whole lines, without their ends; None for one that was too long."""
@@ -126,29 +130,28 @@ class ControlServer:
         else:
             client.received += part
 
-    def _parse(self, descriptor: int, line: bytes | None) -> Command | None:
+    def _parse(self, client: int, line: bytes | None) -> Command | None:
         if line is None:
             self.answer(
-                descriptor, ok=False, message=f"a request of more than {self._max_line} bytes is not taken"
+                client, ok=False, message=f"a request of more than {self._max_line} bytes is not taken"
             )
             return None
         try:
             data = json.loads(line)
-            return Command(descriptor, str(data["command"]), dict(data))
+            return Command(client, str(data["command"]), dict(data))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
-            self.answer(
-                descriptor, ok=False, message=f"not a request ({why}): send a JSON object with 'command'"
-            )
+            self.answer(client, ok=False, message=f"not a request ({why}): send a JSON object with 'command'")
             return None
 
-    def answer(self, descriptor: int, *, ok: bool, message: str, **more: Any) -> None:
-        client = self._clients.get(descriptor)
-        if client is None:
+    def answer(self, client: int, *, ok: bool, message: str, **more: Any) -> None:
+        """Tell the client of that number, if it is still there: its descriptor may be another one's now."""
+        descriptor = next((at for at, one in self._clients.items() if one.number == client), None)
+        if descriptor is None:
             return
         line = json.dumps({"ok": ok, "message": message, **more}, default=str).encode() + b"\n"
         try:
-            client.connection.sendall(line)
+            self._clients[descriptor].connection.sendall(line)
         except OSError:
             self._drop(descriptor)
 

@@ -102,10 +102,30 @@ def test_a_line_without_end_is_not_kept(talk: Talk, server: ControlServer) -> No
     assert len(server._clients[talk.descriptor].received) <= MAX_LINE
 
 
+def test_who_reads_no_answers_is_dropped(talk: Talk, server: ControlServer) -> None:
+    for _ in range(20):
+        if server.owns(talk.descriptor):
+            talk.send(b"\n" * 1000)
+    assert not server.owns(talk.descriptor)
+
+
 @pytest.mark.parametrize("given_as", [b"\\ud83d", "\udcfc".encode(errors="surrogatepass")])
 def test_text_of_a_request_is_text_that_can_be_written(talk: Talk, given_as: bytes) -> None:
     (command,) = talk.send(b'{"command": "reset", "by": "M' + given_as + b'ller"}\n')
     assert command.text("by").encode() == b"M?ller"
+
+
+def test_an_answer_is_for_who_asked_alone(talk: Talk, server: ControlServer, tmp_path: Path) -> None:
+    (asked,) = talk.send(b'{"command": "reset"}\n')
+    talk.close()
+    assert server.receive(talk.descriptor) == []
+    other = Talk(server, tmp_path / "control.sock")
+    assert other.descriptor == talk.descriptor, "the descriptor is the next client's"
+    server.answer(asked.client, ok=True, message="reset done")
+    (asked,) = other.send(b'{"command": "ack"}\n')
+    server.answer(asked.client, ok=False, message="refused")
+    assert other.answer()["message"] == "refused"
+    other.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -210,7 +210,7 @@ def test_a_reallocation_is_asked_of_core_and_never_waited_for(tmp_path: Path) ->
         while not commands:
             commands = server.receive(client)
         assert (commands[0].name, commands[0].data["group"]) == ("reallocate", "left")
-        server.answer(client, ok=True, message="2 tasks moved to right")
+        server.answer(commands[0].client, ok=True, message="2 tasks moved to right")
         assert answered(again) == Outcome(True, "2 tasks moved to right")
         server.close()
     finally:
