@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     from fieldstack.ha.nonrt import run
     from fieldstack.ha.policy import PolicyError
     from fieldstack.ha.settings import SettingsError, load
+    from fieldstack.process.manager import ProcessManagerError
     from fieldstack_rt.datastore import StoreBusyError, StoreError
     from fieldstack_rt.instance import InstanceNameError
     from fieldstack_rt.realtime import name_process
@@ -38,10 +39,19 @@ def main(argv: list[str] | None = None) -> int:
         ((SettingsError, PolicyError, InstanceNameError), EXIT_CONFIGURATION),
         ((EventLogBusyError, StoreBusyError), EXIT_TAKEN),
     )
+    refusals = (
+        SettingsError,
+        PolicyError,
+        InstanceNameError,
+        EventLogBusyError,
+        ProcessManagerError,
+        StoreError,
+        OSError,
+    )
     try:
         settings = load(arguments.settings)
         run(replace(settings, leave_running=settings.leave_running or arguments.leave_running))
-    except (SettingsError, PolicyError, InstanceNameError, EventLogBusyError, StoreError, OSError) as error:
+    except refusals as error:
         print(f"fieldstack-nonrt: {error}", file=sys.stderr)
         notifier().failed(str(error))
         return next((code for kinds, code in table if isinstance(error, kinds)), EXIT_FAILED)

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class ProcessManagerError(RuntimeError):
+    """What would start and stop processes can not be had; the text says why and what to do."""
+
+
 class ProcessStartError(RuntimeError):
     """A process could not be started, for example because its program is not installed."""
 

@@ -89,6 +89,8 @@ class SystemdProcessManager:
         return process.handle
 
     def _set_aside(self, name: str, process: _Process) -> None:
+        if process.order is not None:
+            process.order.given_up = True
         handle, process.handle, process.order, process.old_pid = process.handle, None, None, 0
         if handle is None or not handle.pid:
             process.old_pid = process.ended.pid if process.ended is not None else 0
@@ -184,6 +186,8 @@ class SystemdProcessManager:
 
     def _give_up(self, process: _Process) -> None:
         """A start of which no process is known yet: whatever comes of it is to end."""
+        if process.order is not None:
+            process.order.given_up = True
         self._bus.kill(process.unit, signal.SIGKILL)
         self._bus.stop(process.unit)
         self._over(process, Ended(0, None, "its start was given up"))

@@ -27,9 +27,13 @@ LOOK_S = 0.5
 
 @dataclass(slots=True)
 class Order:
-    """A start that was asked for. Written by the bus thread; `failure` says why it came to nothing."""
+    """A start that was asked for. Written by the bus thread; `failure` says why it came to nothing.
+
+    `given_up`, for who asked: it must not reach systemd any more, if it has not yet.
+    """
 
     unit: str
+    given_up: bool = False
     done: bool = False
     failure: str = ""
 
@@ -165,6 +169,8 @@ class SystemdBus:
     async def _start(self, order: Order, old_pid: int) -> None:
         try:
             await self._old_one_gone(order.unit, old_pid)
+            if order.given_up:
+                raise SystemdError("given up before systemd was asked")
             # Restart, not start: a process whose end systemd has not seen yet would make a start do nothing.
             # "fail": a cell that is being stopped is not started again.
             (job,) = await self._call("RestartUnit", "ss", [order.unit, "fail"])

@@ -10,6 +10,7 @@ from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import DBusError
 
+from fieldstack.process.manager import ProcessManagerError
 from fieldstack.process.systemd_unit import PROPERTIES, SERVICE, UNIT
 
 NAME = "org.freedesktop.systemd1"
@@ -28,7 +29,7 @@ _DENIED = frozenset(
 _REMEDY = "install polkit, and systemd/fieldstack.rules as /etc/polkit-1/rules.d/50-fieldstack.rules"
 
 
-class SystemdError(RuntimeError):
+class SystemdError(ProcessManagerError):
     """systemd can not be reached, or refuses; the text says what to do."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -240,16 +241,24 @@ def test_every_command_is_answered(cell: Cell) -> None:
     assert store.estop.state().notes[0].reason == "hand in the way (Ann)"
 
 
-def test_an_instance_has_one_non_rt_process(cell: Cell) -> None:
-    cell.settings = replace(cell.settings, rt_command=WAITING)
-    cell.start()
-    second = subprocess.run(
-        [sys.executable, "-m", "fieldstack.ha", "--settings", str(cell.folder / "settings.json")],
+def run_to_its_end(cell: Cell, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A Non-RT process that is to end by itself."""
+    file = cell.folder / "settings.json"
+    cell.settings.write(file)
+    return subprocess.run(
+        [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
+        env=os.environ | environment,
     )
+
+
+def test_an_instance_has_one_non_rt_process(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.start()
+    second = run_to_its_end(cell)
     assert second.returncode == 6
     assert "a cell has one Non-RT process" in second.stderr
     assert cell.answers()
@@ -257,15 +266,23 @@ def test_an_instance_has_one_non_rt_process(cell: Cell) -> None:
 
 def test_a_bad_policy_starts_nothing(cell: Cell) -> None:
     cell.policy.write_text("{}", encoding="utf-8")
-    file = cell.folder / "settings.json"
-    cell.settings.write(file)
-    run = subprocess.run(
-        [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    )
+    run = run_to_its_end(cell)
     assert run.returncode == 3
     assert "rules: is missing" in run.stderr
     assert not cell.instance.state_dir.exists()
+
+
+def test_without_a_system_bus_it_says_what_to_do(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, process_manager="systemd", rt_unit="rt.service")
+    address = str(cell.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(10)
+        systemd.bind(address)
+        run = run_to_its_end(
+            cell, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent/bus", NOTIFY_SOCKET=address
+        )
+        told = systemd.recv(4096).decode()
+    assert run.returncode == 1
+    assert "is dbus.service running?" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert told.startswith("STATUS=failed: systemd can not be reached")

@@ -45,6 +45,23 @@ class Timed:
         return handle.pid if handle else 0
 
 
+def give_up_a_start(manager: SystemdProcessManager, timed: Timed, bus_daemon: int) -> str:
+    """What becomes of a start that is given up while it waits for systemd to notice the end before it."""
+    timed("start", NAME)
+    timed.await_that(timed.pid)
+    os.kill(bus_daemon, signal.SIGSTOP)
+    try:
+        timed("kill", NAME)
+        timed.await_that(lambda: timed("ended", NAME))
+        timed("start", NAME)
+        order = manager._processes[NAME].order
+        timed("kill", NAME)
+    finally:
+        os.kill(bus_daemon, signal.SIGCONT)
+    timed.await_that(lambda: order is None or order.done)
+    return order.failure if order else "there was no order"
+
+
 def main(unit: str, bus_daemon: int) -> None:
     manager = SystemdProcessManager({NAME: unit})
     timed = Timed(manager)
@@ -65,6 +82,7 @@ def main(unit: str, bus_daemon: int) -> None:
     timed("stop", NAME, 5.0)
     timed.await_that(lambda: timed("ended", NAME))
     stopped = timed("ended", NAME)
+    given_up = give_up_a_start(manager, timed, bus_daemon)
     manager.close()
     seen = {
         "longest_s": timed.longest_s,
@@ -73,6 +91,7 @@ def main(unit: str, bus_daemon: int) -> None:
         "pending": [coming.pid, coming.pidfd],
         "another": second not in (0, first),
         "stopped": [stopped.pid == second, stopped.text],
+        "given_up": given_up,
     }
     print(json.dumps(seen))
 

@@ -30,3 +30,5 @@ def test_a_bus_that_does_not_answer_blocks_nothing_and_hides_no_death(machine: M
     assert seen["pending"] == [0, -1]
     assert seen["another"]  # ordered while the bus stood still, carried out when it was back
     assert seen["stopped"] == [True, "killed by SIGTERM"]
+    assert "given up" in seen["given_up"]
+    assert machine.show(UNIT, "MainPID")["MainPID"] == "0", "nothing was started after the order to stop"
