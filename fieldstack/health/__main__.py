@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     import logging
 
     from fieldstack.health.settings import HealthSettings, HealthSettingsError, load
-    from fieldstack_rt.instance import DEFAULT_INSTANCE, InstanceNameError
+    from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
     from fieldstack_rt.realtime import name_process
 
     name_process("fieldstack-health")
@@ -43,14 +43,16 @@ def main(argv: list[str] | None = None) -> int:
             settings = HealthSettings(instance)
         from fieldstack.health.server import HealthCheckServer
 
-        server = HealthCheckServer(settings)
+        HealthCheckServer(settings).run()
     except (HealthSettingsError, InstanceNameError) as error:
         print(f"fieldstack-health: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
-    try:
-        server.run()
     except OSError as error:
-        print(f"fieldstack-health: {error}", file=sys.stderr)
+        needs = f"it has to write its token and its socket to {Instance(settings.instance).runtime_dir}"
+        print(
+            f"fieldstack-health: {error}; {needs}: make room there, or let this user write to it",
+            file=sys.stderr,
+        )
         return EXIT_FAILED
     return 0
 

@@ -25,6 +25,7 @@ from fieldstack.health.endpoint import (
     url_of,
 )
 from fieldstack.health.http.app import SELF_PATH, HealthApp, Parts
+from fieldstack.health.http.connection import Connection
 from fieldstack.health.metrics import Metrics
 from fieldstack.health.observer import Observer
 from fieldstack.health.self_probe import SelfProbe
@@ -70,7 +71,7 @@ class HealthCheckServer:
         metrics.verdict = app.verdict
         self._config = uvicorn.Config(
             app.starlette,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             loop="asyncio",

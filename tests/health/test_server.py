@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,12 +10,13 @@ import stat
 from collections.abc import Iterator
 
 import pytest
-from serving import Pulse, Served, serving, wait_for
+from serving import PATIENCE_S, Pulse, Served, serving, wait_for
 
 from fieldstack.cell.status import StatusSource
 from fieldstack.health.beat import beat_file, read_beat
 from fieldstack.health.endpoint import socket_file
 from fieldstack.health.self_probe import answers
+from fieldstack.health.server import MAX_CONNECTIONS
 from fieldstack.health.token import Access, check, ensure_token
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState
@@ -82,6 +84,25 @@ def test_it_beats_while_it_answers_and_not_while_it_hangs(served: Served, instan
     assert read_beat(path) == count
     served.process.send_signal(signal.SIGCONT)
     wait_for(lambda: read_beat(path) != count, "it beats again")
+
+
+def test_idle_connections_keep_nobody_from_an_answer(served: Served, instance: Instance) -> None:
+    port = int(served.endpoint.url.rpartition(":")[2])
+    with contextlib.ExitStack() as idle:
+        for _ in range(2 * MAX_CONNECTIONS):
+            idle.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert served.get("/livez").code == 200
+        assert answers(socket_file(instance), "/selfz")
+
+
+def test_a_runtime_folder_that_does_not_take_the_token_is_told(instance: Instance) -> None:
+    (instance.runtime_dir / "health.new").mkdir()
+    with serving(instance) as served:
+        output, _ = served.process.communicate(timeout=PATIENCE_S)
+    assert served.process.returncode == 1
+    assert "health.new" in output
+    assert f"write its token and its socket to {instance.runtime_dir}: make room" in output
+    assert "Traceback" not in output
 
 
 def test_it_ends_in_order(served: Served, instance: Instance) -> None:
