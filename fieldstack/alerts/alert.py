@@ -105,7 +105,7 @@ def make(
         report.severity,
         report.rule,
         report.subject,
-        report.text,
+        report.text.encode(errors="replace").decode(),  # half a character would stop every channel
         instance,
         socket.gethostname(),
         count,

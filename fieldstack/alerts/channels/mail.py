@@ -1,7 +1,11 @@
-"""Mail by SMTP: one message an alert, with STARTTLS or TLS and a log-in where they are configured."""
+"""Mail by SMTP: one message an alert, with STARTTLS or TLS and a log-in where they are configured.
+
+The whole exchange is bounded, whatever the server does.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import smtplib
 from datetime import UTC, datetime
@@ -10,11 +14,14 @@ from email.utils import format_datetime
 
 from fieldstack.alerts.alert import SEVERITIES, Alert
 from fieldstack.alerts.channels.base import DeliveryError
+from fieldstack.alerts.channels.deadline import Deadline
 from fieldstack.alerts.channels.trust import trust
 from fieldstack.alerts.secret import SecretError, read_secret
 from fieldstack.alerts.settings import MailSection
 
 _SUBJECT_WIDTH = 200
+_READY, _FOR_GOOD, _TOO_LARGE = 220, 500, 552
+"""Replies of a server (RFC 5321)."""
 
 
 class MailChannel:
@@ -23,35 +30,42 @@ class MailChannel:
         self.timeout_s = section.timeout_s
 
     def deliver(self, alert: Alert) -> str:
-        section = self._section
+        section, mail = self._section, message_of(alert, self._section)
         where = f"{section.host}:{section.port}"
-        try:
-            with self._connect() as link:
+        link = self._link()
+        with Deadline(self.timeout_s, lambda: link.sock) as deadline:
+            try:
+                self._greet(link)
                 self._secure(link)
-                refused = link.send_message(message_of(alert, section))
-        except (SecretError, smtplib.SMTPNotSupportedError) as error:
-            raise DeliveryError(f"{where}: {error}") from None
-        except smtplib.SMTPAuthenticationError as error:
-            raise DeliveryError(f"{where}: log-in refused ({error.smtp_code})") from None
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            permanent = all(code >= 500 for code in codes)
-            raise DeliveryError(f"{where}: all recipients refused ({codes})", permanent=permanent) from None
-        except smtplib.SMTPResponseException as error:
-            raise DeliveryError(f"{where}: {error.smtp_code} {_text(error.smtp_error)}") from None
-        except (OSError, smtplib.SMTPException) as error:
-            raise DeliveryError(
-                f"{where}: {getattr(error, 'strerror', None) or error or 'time-out'}"
-            ) from None
+                refused = link.send_message(mail)
+            except (OSError, SecretError) as error:  # smtplib's errors are OSErrors
+                if deadline.passed:
+                    raise self._too_late(where) from None
+                raise _meaning(where, error) from None
+            finally:
+                _leave(link)
         return f"{where} took it" + (f", refused for {', '.join(refused)}" if refused else "")
 
-    def _connect(self) -> smtplib.SMTP:
+    def _too_late(self, where: str) -> DeliveryError:
+        return DeliveryError(
+            f"{where}: not done within {self.timeout_s:g} s; give a slow server more (timeout_s)"
+        )
+
+    def _link(self) -> smtplib.SMTP:
+        """Not connected yet: the deadline has to know its socket first."""
         section = self._section
-        if section.security == "tls":
-            return smtplib.SMTP_SSL(
-                section.host, section.port, timeout=self.timeout_s, context=trust(section.ca_file)
-            )
-        return smtplib.SMTP(section.host, section.port, timeout=self.timeout_s)
+        link = (
+            smtplib.SMTP_SSL(timeout=self.timeout_s, context=trust(section.ca_file))
+            if section.security == "tls"
+            else smtplib.SMTP(timeout=self.timeout_s)
+        )
+        link._host = section.host  # type: ignore[attr-defined] # certificates are checked against it
+        return link
+
+    def _greet(self, link: smtplib.SMTP) -> None:
+        code, said = link.connect(self._section.host, self._section.port)
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, said)
 
     def _secure(self, link: smtplib.SMTP) -> None:
         section = self._section
@@ -77,6 +91,34 @@ def message_of(alert: Alert, section: MailSection) -> EmailMessage:
     lines += [f"event: {alert.event}"] if alert.event else []
     mail.set_content("\n".join([*lines, "", json.dumps(alert.to_dict(), indent=2)]) + "\n")
     return mail
+
+
+def _leave(link: smtplib.SMTP) -> None:
+    """Politely, if the server lets us: whether it took the mail was known before."""
+    with contextlib.suppress(OSError):
+        link.quit()
+    link.close()
+
+
+def _meaning(where: str, error: OSError | SecretError) -> DeliveryError:
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return DeliveryError(f"{where}: log-in refused ({error.smtp_code})")
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+        permanent = all(code >= _FOR_GOOD for code in codes)
+        return DeliveryError(f"{where}: all recipients refused ({codes})", permanent=permanent)
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = f"{where}: {error.smtp_code} {_text(error.smtp_error)}"
+        return DeliveryError(text, permanent=_is_of_this_mail(error))
+    return DeliveryError(f"{where}: {getattr(error, 'strerror', None) or error or 'time-out'}")
+
+
+def _is_of_this_mail(error: smtplib.SMTPResponseException) -> bool:
+    """Refused for good, and not for what all mails have in common: a sender or a log-in that the server does
+    not like is put right by people, and then it takes what has waited."""
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return error.smtp_code == _TOO_LARGE
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _FOR_GOOD
 
 
 def _text(said: bytes | str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import http.client
 import json
-import socket
-import threading
 from urllib.parse import urlsplit
 
 from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.channels.base import DeliveryError
+from fieldstack.alerts.channels.deadline import Deadline
 from fieldstack.alerts.channels.trust import trust
 from fieldstack.alerts.secret import SecretError, read_secret
 from fieldstack.alerts.settings import WebhookSection
@@ -33,22 +31,18 @@ class WebhookChannel:
         body = json.dumps(alert.to_dict()).encode()
         headers = self._headers(alert, body)
         connection = self._connection()
-        late = threading.Event()
-        timer = threading.Timer(self.timeout_s, _abort, (connection, late))
-        timer.daemon = True
-        timer.start()
-        try:
-            connection.request("POST", self._path, body, headers)
-            answer = connection.getresponse()
-            answer.read(_READ)
-        except (OSError, http.client.HTTPException) as error:
-            if late.is_set() or isinstance(error, TimeoutError):
-                raise self._too_late() from None
-            raise DeliveryError(f"{self._host}: {_why(error)}") from None
-        finally:
-            timer.cancel()
-            connection.close()
-        if late.is_set():  # an answer that we cut off ourselves may look like a whole one
+        with Deadline(self.timeout_s, lambda: connection.sock) as deadline:
+            try:
+                connection.request("POST", self._path, body, headers)
+                answer = connection.getresponse()
+                answer.read(_READ)
+            except (OSError, http.client.HTTPException) as error:
+                if deadline.passed or isinstance(error, TimeoutError):
+                    raise self._too_late() from None
+                raise DeliveryError(f"{self._host}: {_why(error)}") from None
+            finally:
+                connection.close()
+        if deadline.passed:  # an answer that we cut off ourselves may look like a whole one
             raise self._too_late()
         return self._judge(answer)
 
@@ -96,14 +90,6 @@ class WebhookChannel:
             return http.client.HTTPConnection(host, parts.port, timeout=self.timeout_s)
         context = trust(self._section.ca_file)
         return http.client.HTTPSConnection(host, parts.port, timeout=self.timeout_s, context=context)
-
-
-def _abort(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    """Ends an exchange that a slow receiver draws out byte by byte."""
-    late.set()
-    if (link := connection.sock) is not None:
-        with contextlib.suppress(OSError):
-            link.shutdown(socket.SHUT_RDWR)
 
 
 def _why(error: Exception) -> str:
