@@ -70,15 +70,8 @@ class Delivery:
                 with self._spool.changed:
                     self._spool.changed.wait(IDLE_S)
                 continue
-            self._one(entry)
-
-    def _one(self, entry: Entry) -> None:
-        if time.time_ns() - entry.alert.wall_ns > self._keep_ns:
-            self._give_up(entry, f"its receiver was away for too long: {entry.alert.title}")
-            return
-        wait_s = self._attempt_once(entry)
-        if wait_s:
-            self._ending.wait(wait_s)
+            if wait_s := self._attempt_once(entry):
+                self._ending.wait(wait_s)
 
     def _attempt_once(self, entry: Entry) -> float:
         """Seconds to wait before the next attempt; 0: go on with the next alert."""
@@ -91,14 +84,13 @@ class Delivery:
             return self._failed(entry, DeliveryError(f"{type(error).__name__}: {error}"))
         finally:
             self._busy_since_ns = 0
-        if not self._ending.is_set():
-            self._delivered(entry)
+        self._delivered(entry)
         return 0.0
 
     def _delivered(self, entry: Entry) -> None:
-        self._spool.done(entry)
+        """Also by a delivery that was to end: what the receiver has is not sent again."""
         counts = self._counts
-        counts.delivered += 1
+        counts.delivered += self._spool.done(entry)
         counts.last_delivered_wall_ns, counts.failing_since_ns = time.time_ns(), 0
         self._attempt = 0
 
@@ -109,15 +101,17 @@ class Delivery:
         counts.failing_since_ns = counts.failing_since_ns or time.monotonic_ns()
         if error.permanent:
             self._give_up(entry, str(error))
+            self._attempt = 0
+            return 0.0
+        if self._spool.age_ns(entry) > self._keep_ns:
+            self._give_up(entry, f"its receiver was away for too long ({error}): {entry.alert.title}")
             return 0.0
         self._attempt += 1
         return max(error.wait_s, delay_ns(self._attempt, entry.alert.id) / NS_PER_S)
 
     def _give_up(self, entry: Entry, why: str) -> None:
-        self._spool.done(entry)
-        self._counts.given_up += 1
+        self._counts.given_up += self._spool.done(entry)
         self._counts.last_error = why
-        self._attempt = 0
 
 
 def deliver_once(channel: Channel, alert: Alert) -> tuple[bool, str, float]:

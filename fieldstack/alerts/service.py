@@ -12,18 +12,19 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from fieldstack.alerts.alert import Alert, AlertState, Report, make, new_id
-from fieldstack.alerts.channels.make import make_channel
 from fieldstack.alerts.dedupe import Deduplicator, Message
-from fieldstack.alerts.delivery import Counts, Delivery
 from fieldstack.alerts.keeper import Keeper
-from fieldstack.alerts.routing import Route
-from fieldstack.alerts.settings import AlertsSection, ChannelSection
-from fieldstack.alerts.spool import Spool
-from fieldstack.alerts.token_bucket import TokenBucket
+from fieldstack.alerts.lane import Lane
+from fieldstack.alerts.on_time import OnTime, boot_time_ns
+from fieldstack.alerts.receipt import Receipt
+from fieldstack.alerts.settings import AlertsSection
+from fieldstack.alerts.spool import Entry, Spool
+from fieldstack.events.clock import boot_id
 from fieldstack.ha.durable import DurableRecord
 
 INBOX_LIMIT = 10_000
@@ -47,41 +48,13 @@ class _Settled:
     keys: frozenset[str]
 
 
-_Item = Report | _Cleared | _Settled
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    report: Report
+    receipt: Receipt
 
 
-class _Lane:
-    """One channel: its gate, its queue, its delivery."""
-
-    def __init__(self, name: str, section: ChannelSection, folder: Path) -> None:
-        self.name, self._section = name, section
-        self.route = Route(section.min_severity, TokenBucket(section.per_minute, section.burst))
-        self.spool = Spool(folder / name)
-        self.counts = Counts()
-        self.delivery = self._make()
-
-    def _make(self) -> Delivery:
-        channel = make_channel(self._section)
-        return Delivery(self.name, channel, self.spool, self._section.keep_hours, self.counts)
-
-    def renew(self) -> None:
-        """Another delivery thread; the old one ends by itself when it can."""
-        self.delivery.end()
-        self.delivery = self._make()
-        self.delivery.start()
-
-    def status(self) -> dict[str, Any]:
-        counts, spool = self.counts, self.spool
-        return {
-            "queued": len(spool),
-            "delivered": counts.delivered,
-            "failed": counts.failed,
-            "held_back": self.route.held_back,
-            "dropped": spool.dropped + spool.damaged + counts.given_up,
-            "last_error": counts.last_error,
-            "failing": bool(counts.failing_since_ns),
-            "disk": spool.failure,
-        }
+_Item = _Raised | _Cleared | _Settled
 
 
 class AlertService:
@@ -93,12 +66,17 @@ class AlertService:
         self._wake = threading.Event()
         self._settled: frozenset[str] | None = None
         self._dedupe = Deduplicator(round(section.window_s * 1e9), new_id)
-        folder = folder_of(state_dir)
-        self._lanes = [_Lane(name, one, folder) for name, one in section.channels.items()]
         self._record = DurableRecord(state_dir, RECORD)
         self._watched: frozenset[str] = frozenset()
         self._problem = ""
+        self._clock = OnTime(boot_id())
+        self.taken = 0
+        """All reports of events up to this one are where nothing loses them; -1: nobody knows."""
+        self._open: deque[Receipt] = deque()
+        self._settling = threading.Lock()
         self._restore()
+        folder = folder_of(state_dir)
+        self._lanes = [Lane(name, one, folder, self._now_ns) for name, one in section.channels.items()]
         self.beat = 0
         self.overflow = 0
         """Reports that found the inbox full."""
@@ -111,15 +89,24 @@ class AlertService:
         if data is not None:
             try:
                 self._dedupe.restore(data["incidents"], time.monotonic_ns())
+                self.taken = int(data.get("taken", -1))
+                self._clock = OnTime(boot_id(), data.get("clock"))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 self._problem = f"what was firing before is not known: {error!r}"
         self._watched = self._dedupe.firing()
 
     # ---- for callers ----
 
-    def raise_(self, report: Report) -> None:
-        """A rule took effect: tell people."""
-        self._put(report)
+    def raise_(self, report: Report) -> Receipt:
+        """A rule took effect: tell people. The receipt says when that can not be lost any more."""
+        receipt = Receipt(report.event)
+        with self._settling:
+            taken_in = self._put(_Raised(report, receipt))
+            if taken_in and report.event:
+                self._open.append(receipt)
+        if not taken_in:
+            receipt.refused = f"the alert service has {INBOX_LIMIT} reports to look at and takes no more"
+        return receipt
 
     def clear(self, rule: str, subject: str) -> None:
         """Its condition has gone: tell those who were told of it."""
@@ -132,12 +119,13 @@ class AlertService:
             self._settled = keys
             self._put(_Settled(keys))
 
-    def _put(self, item: _Item) -> None:
+    def _put(self, item: _Item) -> bool:
         if len(self._inbox) >= INBOX_LIMIT:
             self.overflow += 1
-            return
+            return False
         self._inbox.append(item)
         self._wake.set()
+        return True
 
     # ---- life ----
 
@@ -200,7 +188,18 @@ class AlertService:
     # ---- dispatcher ----
 
     def _make_keeper(self) -> Keeper:
-        return Keeper([lane.spool for lane in self._lanes], self._record, self._dedupe.to_dict)
+        return Keeper([lane.spool for lane in self._lanes], self._record, self._content)
+
+    def _content(self) -> dict[str, Any]:
+        """For the keeper, after it has brought the queues to the disk."""
+        with self._settling:
+            while self._open and not self._open[0].awaited:
+                self.taken = self._open.popleft().event
+        clock = self._clock.to_dict(boot_time_ns())
+        return {"incidents": self._dedupe.to_dict(), "taken": self.taken, "clock": clock}
+
+    def _now_ns(self) -> int:
+        return self._clock.at(boot_time_ns())
 
     def _wake_keeper(self) -> None:
         self._keeper.wake()
@@ -222,8 +221,9 @@ class AlertService:
             while True:
                 item = self._inbox.popleft()
                 changed = True
-                for message in self._judge(item, now_ns):
-                    self._route(self._alert(message), now_ns)
+                messages = [self._route(self._alert(one), now_ns) for one in self._judge(item, now_ns)]
+                if isinstance(item, _Raised):
+                    item.receipt.messages = list(chain.from_iterable(messages))
         for message in self._dedupe.due(now_ns):
             self._route(self._alert(message), now_ns)
             changed = True
@@ -233,8 +233,9 @@ class AlertService:
             self._keeper.wake()
 
     def _judge(self, item: _Item, now_ns: int) -> list[Message]:
-        if isinstance(item, Report):
-            return self._dedupe.fired(item, now_ns, held=item.key in self._watched)
+        if isinstance(item, _Raised):
+            report = item.report
+            return self._dedupe.fired(report, now_ns, held=report.key in self._watched)
         if isinstance(item, _Cleared):
             return self._dedupe.cleared(item.key, now_ns)
         gone, self._watched = self._watched - item.keys, item.keys
@@ -251,12 +252,11 @@ class AlertService:
             count=message.count,
         )
 
-    def _route(self, alert: Alert, now_ns: int) -> None:
-        for lane in self._lanes:
-            if lane.route.admits(alert, now_ns):
-                lane.spool.push(alert)
+    def _route(self, alert: Alert, now_ns: int) -> list[tuple[Spool, Entry]]:
+        lanes = [lane for lane in self._lanes if lane.route.admits(alert, now_ns)]
+        return [(lane.spool, lane.spool.push(alert)) for lane in lanes]
 
-    def _tend(self, lane: _Lane, now_ns: int) -> bool:
+    def _tend(self, lane: Lane, now_ns: int) -> bool:
         if lane.delivery.stuck(now_ns) or not lane.delivery.alive:
             lane.renew()
         if (report := lane.route.summary(now_ns)) is not None:

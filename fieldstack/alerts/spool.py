@@ -17,17 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack.alerts.alert import Alert
+from fieldstack.alerts.on_time import boot_time_ns
 from fieldstack.events.segments import sync_folder
 
 LIMIT = 1000
+SINCE = "since_ns"
+"""Key beside the alert's own: `Entry.since_ns`."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """`over`: delivered or given up."""
+    """`since_ns`: when it was taken in, by the spool's clock. `over`: delivered or given up."""
 
     number: int
     alert: Alert
+    since_ns: int
     on_disk: bool = False
     over: bool = False
 
@@ -35,9 +39,11 @@ class Entry:
 class Spool:
     """Bounded: at `limit` the oldest alert is dropped and counted. Any thread may use it."""
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = LIMIT, clock: Callable[[], int] = boot_time_ns) -> None:
+        """`clock` (ns) must go on after a restart; a time that it has not reached yet counts as now."""
         self._folder = folder
         self._limit = limit
+        self._clock = clock
         self._queue: deque[Entry] = deque()
         self._over: list[int] = []
         self.changed = threading.Condition()
@@ -54,35 +60,45 @@ class Spool:
     def _load(self) -> None:
         for file in sorted(self._folder.glob("*.json")):
             try:
-                alert = Alert.from_dict(json.loads(file.read_text(encoding="utf-8")))
-                self._queue.append(Entry(int(file.stem), alert, on_disk=True))
-            except (OSError, ValueError, KeyError, TypeError):
+                data = json.loads(file.read_text(encoding="utf-8"))
+                now_ns = self._clock()  # what an earlier version has kept has no time
+                since_ns = min(int(data.get(SINCE, now_ns)), now_ns)
+                self._queue.append(Entry(int(file.stem), Alert.from_dict(data), since_ns, on_disk=True))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 self.damaged += 1
                 with contextlib.suppress(OSError):
                     file.unlink()
 
     # ---- in memory ----
 
-    def push(self, alert: Alert) -> None:
+    def push(self, alert: Alert) -> Entry:
         with self.changed:
-            self._queue.append(Entry(self._next, alert))
+            entry = Entry(self._next, alert, self._clock())
+            self._queue.append(entry)
             self._next += 1
             if len(self._queue) > self._limit:
                 self.dropped += 1
                 self._end(self._queue.popleft())
             self.changed.notify_all()
+        return entry
+
+    def age_ns(self, entry: Entry) -> int:
+        """For how long it has waited, by the spool's clock."""
+        return self._clock() - entry.since_ns
 
     def head(self) -> Entry | None:
         """The oldest alert; it stays until `done`."""
         with self.changed:
             return self._queue[0] if self._queue else None
 
-    def done(self, entry: Entry) -> None:
-        """It was delivered, or given up. Doing it twice does nothing."""
+    def done(self, entry: Entry) -> bool:
+        """It was delivered, or given up. Doing it twice does nothing, and is False."""
         with self.changed:
-            if not entry.over and self._queue and self._queue[0] is entry:
+            first = not entry.over and bool(self._queue) and self._queue[0] is entry
+            if first:
                 self._end(self._queue.popleft())
         self.on_over()
+        return first
 
     def _end(self, entry: Entry) -> None:
         entry.over = True
@@ -130,7 +146,7 @@ class Spool:
         fresh = self._folder / "fresh.tmp"
         try:
             with fresh.open("w", encoding="utf-8") as file:
-                json.dump(entry.alert.to_dict(), file)
+                json.dump(entry.alert.to_dict() | {SINCE: entry.since_ns}, file)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._file(entry.number))

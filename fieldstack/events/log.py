@@ -100,6 +100,11 @@ class EventLog:
         return event
 
     @property
+    def last(self) -> int:
+        """Number of the newest event; 0: there is none."""
+        return self._next - 1
+
+    @property
     def written(self) -> int:
         """Events handed to the disk since this log was opened."""
         return self._written

@@ -6,24 +6,38 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
+from fieldstack.events.reader import EventReader
 from fieldstack.ha.modules import STARTING
 from fieldstack_rt.instance import Instance
 
 if TYPE_CHECKING:
+    from fieldstack.alerts.alert import Report
+    from fieldstack.alerts.receipt import Receipt
     from fieldstack.alerts.service import AlertService
 
 STILL_NS = 5_000_000_000
 """A dispatcher makes four rounds a second; without one for this long it hangs."""
 EARLY_LIMIT = 1000
 END_S = 2.0
+LOOK_BACK = 1000
+"""Events of an earlier life that are looked through for alerts that nobody was told of."""
 
 Active = frozenset[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Sent:
+    """An alert on its way; `receipt` is the service's, once it has it."""
+
+    event: Event
+    receipt: Receipt | None = None
 
 
 class Alerts:
@@ -41,13 +55,21 @@ class Alerts:
         self._make = make
         self._maker: threading.Thread | None = None
         self._refused = STARTING
-        self._early: deque[Event | Active] = deque(maxlen=EARLY_LIMIT)
+        self._early: deque[Sent | Active] = deque(maxlen=EARLY_LIMIT)
         self._handover = threading.Lock()
         self._beat = self._beat_ns = 0
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Event) -> Sent:
         """Tell people of an event of kind `ha.alert`: rule, the fact's subject and cause make the report."""
-        self._tell(event)
+        sent = Sent(event)
+        self._tell(sent)
+        return sent
+
+    def awaited(self, sent: Sent) -> str:
+        """What has to come about yet before nothing can lose the alert; empty: it has."""
+        if sent.receipt is None:
+            return f"the alert service has not begun ({self.trouble() or STARTING})"
+        return sent.receipt.awaited
 
     def settle(self, active: Active) -> None:
         """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
@@ -55,7 +77,7 @@ class Alerts:
             return
         self._tell(active)
 
-    def _tell(self, item: Event | Active) -> None:
+    def _tell(self, item: Sent | Active) -> None:
         with self._handover:
             if self.service is None:
                 self._early.append(item)
@@ -114,33 +136,47 @@ class Alerts:
         """What was sent so early that nobody has taken it yet is put on disk, too."""
         if self._maker is not None:
             self._maker.join(END_S)
-        if self.service is None and any(isinstance(one, Event) for one in self._early):
+        if self.service is None and any(isinstance(one, Sent) for one in self._early):
             self._begin()
         if self.service is not None:
             self.service.close()
 
 
-def _put(service: AlertService, item: Event | Active) -> None:
+def _put(service: AlertService, item: Sent | Active) -> None:
     if isinstance(item, frozenset):
         service.settle(item)
-        return
+    else:
+        item.receipt = service.raise_(_report(item.event))
+
+
+def _report(event: Event, remark: str = "") -> Report:
     from fieldstack.alerts.alert import Report  # loaded with the service
 
-    data = item.data
-    service.raise_(
-        Report(
-            rule=str(data.get("rule") or item.kind),
-            subject=str(data.get("fact_subject") or data.get("subject") or "cell"),
-            text=str(data.get("cause") or item.text),
-            severity=item.severity,
-            event=item.sequence,
-        )
+    data = event.data
+    return Report(
+        rule=str(data.get("rule") or event.kind),
+        subject=str(data.get("fact_subject") or data.get("subject") or "cell"),
+        text=str(data.get("cause") or event.text) + remark,
+        severity=event.severity,
+        event=event.sequence,
     )
+
+
+def _make_up_for(service: AlertService, log: EventLog, state_dir: Path, last: int) -> None:
+    """Raise what an earlier process wrote down (events up to `last`) and did not live to hand on: what waits
+    for a person is in force again without being ordered anew, so nobody else would call one."""
+    if service.taken < 0 or service.taken > last:
+        service.taken = last
+    log.flush(1.0)  # what that process left in shared memory
+    for event in EventReader(state_dir).last(LOOK_BACK):
+        if event.kind is EventKind.ALERT and service.taken < event.sequence <= last:
+            service.raise_(_report(event, f" (of {event.when:%Y-%m-%d %H:%M:%S} UTC, told late)"))
 
 
 def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
     """The port, not started yet. A file that can not be used costs the channels, not the cell:
     alerts then go to the journal, and the log says why."""
+    last = log.last
 
     def make() -> AlertService:
         """Settings and channels load much that no supervision needs: not on the way to the first beat."""
@@ -154,6 +190,8 @@ def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
             except (OSError, ValueError) as error:
                 why = f"alerts go to the journal alone: {file} can not be used ({error})"
                 log.append(EventKind.SUPERVISION, what=why)
-        return AlertService(section, instance.name, instance.state_dir)
+        service = AlertService(section, instance.name, instance.state_dir)
+        _make_up_for(service, log, instance.state_dir, last)
+        return service
 
     return Alerts(make)

@@ -21,6 +21,7 @@ from fieldstack.ha.actuators.flights import Flights
 from fieldstack.ha.actuators.outcome import Following, Outcome
 from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.stops import Stops
+from fieldstack.ha.alerts import Sent
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.modules import GRACE_NS, Modules, ProcessModule, ThreadModule
@@ -228,9 +229,26 @@ def answered(carried: Following) -> Outcome:
 class Heard:
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.waits_for = ""
 
-    def send(self, event: Any) -> None:
+    def send(self, event: Any) -> Sent:
         self.texts.append(event.text)
+        return Sent(event)
+
+    def awaited(self, _sent: Sent) -> str:
+        return self.waits_for
+
+
+def test_an_alert_is_confirmed_when_nothing_can_lose_it(store: DataStore, tmp_path: Path) -> None:
+    log, heard = EventLog(tmp_path, sync=False), Heard()
+    alerting = Alerting(store, log, heard)  # type: ignore[arg-type]
+    heard.waits_for = "it is not on the disk yet"
+    carried = followed(alerting.carry(order(ActionKind.SEND_ALERT, id=7)))
+    assert carried.look(0) == "it is not on the disk yet"
+    heard.waits_for = ""
+    assert isinstance(carried.look(1), Outcome)
+    assert len(heard.texts) == 1
+    log.close()
 
 
 def test_an_alert_of_a_lost_working_counter_names_the_slave(
@@ -243,6 +261,9 @@ def test_an_alert_of_a_lost_working_counter_names_the_slave(
     assert carried.look(rt.cycle()) == "RT looks for the cause"
     assert heard.texts == []
     rt.bus.diagnosis = b"slave y-drive does not answer"
+    heard.waits_for = "it is not on the disk yet"
+    assert carried.look(rt.cycle(40)) == heard.waits_for
+    heard.waits_for = ""
     assert isinstance(carried.look(rt.cycle(40)), Outcome)
     late = followed(alerting.carry(order(ActionKind.SEND_ALERT, evidence=seen)))
     rt.bus.diagnosis = b"\0" * 8

@@ -8,7 +8,7 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actions import Action
 from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.alerts import Alerts
+from fieldstack.ha.alerts import Alerts, Sent
 from fieldstack.ha.measures import FactKind
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -16,10 +16,14 @@ from fieldstack_rt.datastore import DataStore, TornRecordError
 DIAGNOSIS_NS = 250 * NS_PER_MS
 """RT reads the slaves' states every 100 ms, and at once when the working counter drops; the reading takes
 some milliseconds a slave that does not answer."""
+KEPT_NS = 5000 * NS_PER_MS
 
 
 class Alerting:
-    """Hands alerts over; nothing but the alert's text ever waits: what stops the axes was done before."""
+    """Hands alerts over; nothing but the alert's text ever waits: what stops the axes was done before.
+
+    Confirmed is what nothing can lose any more: it is on the disk, or a receiver has it.
+    """
 
     def __init__(self, store: DataStore, log: EventLog, alerts: Alerts) -> None:
         self._store, self._log, self._alerts = store, log, alerts
@@ -27,20 +31,24 @@ class Alerting:
     def carry(self, action: Action) -> Carried:
         seen = action.evidence
         if seen is None or seen.fact is not FactKind.WORKING_COUNTER_LOW or ": " in action.cause:
-            outcome = self._send(action)
-            return outcome if action.id else None
+            sent = self._send(action)
+            return Following(lambda _now_ns: self._kept(sent), KEPT_NS) if action.id else None
+        sent_later: list[Sent] = []
         until_ns = 0
 
         def look(now_ns: int) -> Outcome | str:
             nonlocal until_ns
             until_ns = until_ns or now_ns + DIAGNOSIS_NS
-            if diagnosis := self._diagnosis():
-                return self._send(replace(action, cause=f"{action.cause}: {diagnosis}"))
-            if now_ns >= until_ns:
-                return self._send(replace(action, cause=f"{action.cause}: RT has found no cause yet"))
-            return "RT looks for the cause"
+            if sent_later:
+                return self._kept(sent_later[0])
+            diagnosis = self._diagnosis()
+            if not diagnosis and now_ns < until_ns:
+                return "RT looks for the cause"
+            cause = f"{action.cause}: {diagnosis or 'RT has found no cause yet'}"
+            sent_later.append(self._send(replace(action, cause=cause)))
+            return self._kept(sent_later[0])
 
-        return Following(look, 2 * DIAGNOSIS_NS)
+        return Following(look, 2 * DIAGNOSIS_NS + KEPT_NS)
 
     def _diagnosis(self) -> str:
         try:
@@ -49,7 +57,8 @@ class Alerting:
             return ""
         return bytes(ffi.buffer(bus.diagnosis)).split(b"\0", 1)[0].decode(errors="replace")
 
-    def _send(self, action: Action) -> Outcome:
-        event = self._log.append(EventKind.ALERT, **action.event_fields())
-        self._alerts.send(event)
-        return Outcome(True, f"alert {event.sequence} handed over")
+    def _send(self, action: Action) -> Sent:
+        return self._alerts.send(self._log.append(EventKind.ALERT, **action.event_fields()))
+
+    def _kept(self, sent: Sent) -> Outcome | str:
+        return self._alerts.awaited(sent) or Outcome(True, f"alert {sent.event.sequence} is kept")

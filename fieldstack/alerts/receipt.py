@@ -1,0 +1,28 @@
+"""What has become of a report: settled when no message that it led to can be lost any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fieldstack.alerts.spool import Entry, Spool
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Written by the service. `event`: the report's. `refused`: why it was not taken in; empty: it was."""
+
+    event: int = 0
+    refused: str = ""
+    messages: Sequence[tuple[Spool, Entry]] | None = None
+    """None: not judged yet. None at all: receivers know already, or nobody wants to be told of it."""
+
+    @property
+    def awaited(self) -> str:
+        """What has still to come about; empty: each message is on the disk, or delivered already."""
+        if self.refused or self.messages is None:
+            return self.refused or "the alert service has not come to it yet"
+        for spool, entry in self.messages:
+            if not (entry.on_disk or entry.over):
+                return f"it is not on the disk yet{f' ({spool.failure})' if spool.failure else ''}"
+        return ""
