@@ -11,7 +11,7 @@ from fieldstack.cell.processes import by_systemd, same_process
 from fieldstack.cell.record import held_in, read_record_in
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
-from fieldstack_rt.instance import Instance, InstanceNameError, runtime_root
+from fieldstack_rt.instance import Instance, InstanceNameError, folder_in, runtime_roots
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
@@ -54,7 +54,7 @@ def cell_on(interface: str, shared: Path = SHARED_MEMORY) -> str | None:
 
 def _named(shared: Path) -> Iterator[Instance]:
     names = {file.name.removeprefix(PREFIX) for file in shared.glob(f"{PREFIX}*")}
-    names |= {file.parent.name for file in Instance().runtime_dir.parent.glob("*/up.json")}
+    names |= {file.parent.name for root in runtime_roots() for file in root.glob("*/up.json")}
     for name in sorted(names):
         try:
             yield Instance(name)
@@ -92,7 +92,7 @@ def folder_of(instance: Instance, pids: Iterable[int]) -> Path:
         except OSError:
             continue
         pairs = (entry.partition("=") for entry in content.split("\0"))
-        return runtime_root({name: value for name, _, value in pairs}) / instance.name
+        return folder_in(runtime_roots({name: value for name, _, value in pairs}), instance.name)
     return instance.runtime_dir
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_rt.instance import Instance
+
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 NATIVE_MODULES = {
@@ -35,6 +37,17 @@ class MissingPrerequisitesError(Exception):
     def __init__(self, missing: tuple[Prerequisite, ...]) -> None:
         super().__init__("\n".join(one.text() for one in missing))
         self.missing = missing
+
+
+def require_folders(instance: Instance) -> None:
+    """Raises PermissionError if folders of this instance are there that this user may only read."""
+    for folder in (instance.runtime_dir, instance.state_dir):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"{folder} can not be written by this user: instance {instance.name!r} is another's. "
+                f"A cell of systemd is started with: systemctl start fieldstack@{instance.name}.target. "
+                "For a cell of your own take another --instance"
+            )
 
 
 def complete_path() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fieldstack.events.event import Event
 from fieldstack.events.reader import EventReader
+from fieldstack.events.segments import folder_of, segments
 from fieldstack_rt.instance import Instance
 
 
@@ -11,6 +12,17 @@ def line(event: Event) -> str:
     """One line: local time to the millisecond, severity, text."""
     moment = event.when.astimezone()
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} {event.severity.upper():8} {event.text}"
+
+
+def no_log(instance: Instance) -> str:
+    """Where the log of an instance was looked for, if there is none that this user can read; else empty."""
+    folder = folder_of(instance.state_dir)
+    if segments(folder):
+        return ""
+    return (
+        f"no events of instance {instance.name!r} in {folder}: nothing ran there, or this user may not read "
+        "them. FIELDSTACK_STATE_DIR names another state folder"
+    )
 
 
 class EventTail:

@@ -105,6 +105,8 @@ def prepare(
 def down(instance: InstanceOption = INSTANCE) -> None:
     """End a cell that `fieldstack up` started, or what an `up` that was killed left behind.
 
+    Exit code 1: systemd, or an `up` with other folders, runs it; the text names the command that ends it.
+
     Example:
 
         fieldstack down --instance press-2
@@ -169,9 +171,11 @@ def events(
 
         fieldstack events --json --since 120 | jq -r .text
     """
-    from fieldstack.cli.event_lines import line
+    from fieldstack.cli.event_lines import line, no_log
     from fieldstack.events.reader import EventReader
 
+    if missing := no_log(instance_of(instance)):
+        typer.echo(missing, err=True)
     reader = EventReader(instance_of(instance).state_dir)
     for event in reader.read(since, follow=follow):
         text = (

@@ -18,7 +18,7 @@ from rich.text import Text
 from fieldstack.cell import capabilities, locations, namespace
 from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
-from fieldstack.cell.prerequisites import complete_path, require
+from fieldstack.cell.prerequisites import complete_path, require, require_folders
 from fieldstack.cell.record import held, read_record
 from fieldstack.cell.scheduling import may_use_fifo
 from fieldstack.cell.status import StatusSource
@@ -56,6 +56,7 @@ def run_up(options: UpOptions, console: Console) -> ExitCode:
     cell = load(locations.find(options.config))
     launch = Launch.of(options.instance, cell, options.interface, real_time=may_use_fifo())
     require(virtual=launch.cable is not None)
+    require_folders(options.instance)
     if missing := capabilities.missing(capabilities.BUS):
         _gain_privileges(options.instance, launch, missing)
     for warning in _warnings():

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_INSTANCE = "cell"
+SYSTEM_RUNTIME = Path("/run/fieldstack")
+SYSTEM_STATE = Path("/var/lib/fieldstack")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
 
 
@@ -27,29 +29,33 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def runtime_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """FIELDSTACK_RUNTIME_DIR, else /run/fieldstack, else a folder of the user's own."""
+def runtime_roots(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Where runtime folders of cells are: FIELDSTACK_RUNTIME_DIR, else /run/fieldstack and the user's own."""
     if chosen := environment.get("FIELDSTACK_RUNTIME_DIR"):
-        return Path(chosen)
-    if _writable(Path("/run/fieldstack")) or _writable(Path("/run")):
-        return Path("/run/fieldstack")
+        return (Path(chosen),)
     if user := environment.get("XDG_RUNTIME_DIR"):
-        return Path(user) / "fieldstack"
-    return Path(f"/tmp/fieldstack-{os.getuid()}/run")  # noqa: S108 - made with mode 0700
+        return SYSTEM_RUNTIME, Path(user) / "fieldstack"
+    return SYSTEM_RUNTIME, Path(f"/tmp/fieldstack-{os.getuid()}/run")  # noqa: S108 - made with mode 0700
 
 
-def _state_root() -> Path:
-    """FIELDSTACK_STATE_DIR, else /var/lib/fieldstack, else a folder of the user's own."""
+def _state_roots() -> tuple[Path, ...]:
+    """As `runtime_roots`: FIELDSTACK_STATE_DIR, else /var/lib/fieldstack and the user's own."""
     if chosen := os.environ.get("FIELDSTACK_STATE_DIR"):
-        return Path(chosen)
-    if _writable(Path("/var/lib/fieldstack")) or _writable(Path("/var/lib")):
-        return Path("/var/lib/fieldstack")
+        return (Path(chosen),)
     if user := os.environ.get("XDG_STATE_HOME"):
-        return Path(user) / "fieldstack"
+        return SYSTEM_STATE, Path(user) / "fieldstack"
     home = Path(os.environ.get("HOME", "/nonexistent"))
     if _writable(home):
-        return home / ".local/state/fieldstack"
-    return Path(f"/tmp/fieldstack-{os.getuid()}/state")  # noqa: S108 - made with mode 0700
+        return SYSTEM_STATE, home / ".local/state/fieldstack"
+    return SYSTEM_STATE, Path(f"/tmp/fieldstack-{os.getuid()}/state")  # noqa: S108 - made with mode 0700
+
+
+def folder_in(roots: tuple[Path, ...], name: str) -> Path:
+    """An instance's folder: in the first root if this user may read it there, or make it; else the last."""
+    system = roots[0]
+    if os.access(system / name, os.R_OK | os.X_OK) or _writable(system) or _writable(system.parent):
+        return system / name
+    return roots[-1] / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,12 @@ class Instance:
     @property
     def runtime_dir(self) -> Path:
         """Sockets, pid files, the validated bus plan: gone after a reboot."""
-        return runtime_root() / self.name
+        return folder_in(runtime_roots(), self.name)
 
     @property
     def state_dir(self) -> Path:
         """Event log, checkpoints, restart budgets: kept."""
-        return _state_root() / self.name
+        return folder_in(_state_roots(), self.name)
 
     @property
     def segment_socket(self) -> Path:

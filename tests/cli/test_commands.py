@@ -106,6 +106,7 @@ def test_down_says_that_there_is_nothing(environment: dict[str, str]) -> None:
 def test_events_of_a_cell_that_never_was_are_none(environment: dict[str, str]) -> None:
     done = run(environment, "events", "--instance", NAME)
     assert (done.returncode, done.stdout) == (0, "")
+    assert str(Path(environment["FIELDSTACK_STATE_DIR"], NAME, "events")) in done.stderr
 
 
 def test_an_estop_is_latched_even_if_nobody_is_there_to_obey(environment: dict[str, str]) -> None:
