@@ -119,12 +119,12 @@ def _stored(instance: Instance) -> list[tuple[str, int, int]]:
 
 def end_process(name: str, pid: int, since_ns: int, timeout_s: float, say: Say) -> None:
     """SIGTERM, then after `timeout_s` SIGKILL; returns when the process is gone."""
-    say(f"ending {name} (pid {pid})")
     _signal(pid, signal.SIGCONT)
     _signal(pid, signal.SIGTERM)
+    say(f"ending {name} (pid {pid})")
     if not _gone(pid, since_ns, timeout_s):
-        say(f"{name} (pid {pid}) did not end within {timeout_s:g} s: killed")
         _signal(pid, signal.SIGKILL)
+        say(f"{name} (pid {pid}) did not end within {timeout_s:g} s: killed")
         _gone(pid, since_ns, SEGMENT_TIMEOUT_S)
 
 

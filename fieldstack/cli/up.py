@@ -27,6 +27,7 @@ from fieldstack.cell.up import CellRun
 from fieldstack.cli.dashboard import render
 from fieldstack.cli.event_lines import EventTail, line
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.voice import Voice
 from fieldstack_rt.instance import Instance
 
 TICK_S = 0.05
@@ -91,7 +92,7 @@ class _Session:
     def __init__(self, options: UpOptions, launch: Launch, console: Console) -> None:
         self._options = options
         self._launch = launch
-        self._console = console
+        self._console, self._voice = console, Voice(console)
         self._source = StatusSource(options.instance)
         self._events = EventTail(options.instance)
         self._notices: deque[str] = deque(maxlen=EVENT_LINES)
@@ -114,7 +115,7 @@ class _Session:
     def _say(self, text: str) -> None:
         self._notices.append(text)
         if self._headless:
-            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+            self._voice.say(text)
 
     def _watch(self, cell: CellRun) -> bool:
         """Supervises until the end; True if the cell was operational then."""
