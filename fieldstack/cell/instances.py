@@ -1,14 +1,16 @@
-"""All instances of this machine: those with shared memory, and those whose `up` left its record."""
+"""All instances of this machine, by shared memory and by records of their `up`, and who looks after each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fieldstack.cell.cable import segments_of
 from fieldstack.cell.processes import by_systemd, same_process
-from fieldstack.cell.record import held_in, read_record_in
+from fieldstack.cell.record import held_in, holder_in, read_record_in
+from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.instance import Instance, InstanceNameError, folder_in, runtime_roots
@@ -67,11 +69,10 @@ def _look(instance: Instance) -> InstanceView | None:
         snapshot = StatusSource(instance).take()
     except (StoreError, OSError) as error:
         return InstanceView(instance.name, "unreadable", 0, {}, orphaned=False, note=str(error))
-    views = (("nonrt", snapshot.nonrt), ("rt", snapshot.rt), ("core", snapshot.core))
-    processes = {name: view.pid for name, view in views if view.alive and view.pid}
+    processes = _processes(snapshot)
     folder = folder_of(instance, list(processes.values()))
     record = read_record_in(folder)
-    up = record.pid if record is not None and held_in(folder) else 0
+    up = holder_in(folder)
     if record is not None:
         for name, pid in (("segment", record.segment_pid), ("nonrt", record.nonrt_pid)):
             if same_process(pid, record.written_ns) is not None:
@@ -79,9 +80,38 @@ def _look(instance: Instance) -> InstanceView | None:
     if not processes and not up and not _has_memory(instance):
         return None
     state = snapshot.ha.state if snapshot.cell == "up" else "down"
-    orphaned = bool(processes) and not up and not by_systemd(list(processes.values()))
-    note = _note(_down_command(instance, folder), processes, orphaned=orphaned)
+    pids = list(processes.values())
+    orphaned = bool(processes) and not looked_after(instance, pids)
+    note = _note(end_command(instance, pids), processes, orphaned=orphaned)
     return InstanceView(instance.name, state, up, processes, orphaned, note)
+
+
+def living(instance: Instance) -> dict[str, int]:
+    """Pids of its processes that run now, by name; none where its memory is another version's or user's."""
+    segment = next(segments_of(instance), 0)
+    found = {"segment": segment} if segment else {}
+    try:
+        return found | _processes(StatusSource(instance).take())
+    except (StoreError, OSError):
+        return found
+
+
+def _processes(snapshot: Snapshot) -> dict[str, int]:
+    views = (("nonrt", snapshot.nonrt), ("rt", snapshot.rt), ("core", snapshot.core))
+    return {name: view.pid for name, view in views if view.alive and view.pid}
+
+
+def looked_after(instance: Instance, pids: Collection[int]) -> bool:
+    """Whether systemd, or an `up`, keeps these processes of the instance running."""
+    return by_systemd(pids, instance.name) or held_in(folder_of(instance, pids))
+
+
+def end_command(instance: Instance, pids: Collection[int]) -> str:
+    """The command that ends the instance of these processes, whoever has started them."""
+    if by_systemd(pids, instance.name):
+        return f"systemctl stop fieldstack@{instance.name}.target"
+    command, folder = f"fieldstack down --instance {instance.name}", folder_of(instance, pids)
+    return command if folder == instance.runtime_dir else f"{_RUNTIME}={folder.parent} {command}"
 
 
 def folder_of(instance: Instance, pids: Iterable[int]) -> Path:
@@ -98,11 +128,6 @@ def folder_of(instance: Instance, pids: Iterable[int]) -> Path:
 
 def _has_memory(instance: Instance) -> bool:
     return (SHARED_MEMORY / instance.shm_name.lstrip("/")).exists()
-
-
-def _down_command(instance: Instance, folder: Path) -> str:
-    command = f"fieldstack down --instance {instance.name}"
-    return command if folder == instance.runtime_dir else f"{_RUNTIME}={folder.parent} {command}"
 
 
 def _note(end: str, processes: dict[str, int], *, orphaned: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,11 +55,12 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
     return found
 
 
-def by_systemd(pids: Iterable[int]) -> bool:
-    """Whether one of them belongs to a unit of ours: it has the unit's name in its control group."""
+def by_systemd(pids: Iterable[int], instance: str) -> bool:
+    """Whether one of them belongs to a unit of this instance: it has the unit's name in its control group."""
+    unit = re.compile(rf"/fieldstack-(rt|core|nonrt|segment)@{re.escape(instance)}\.service")
     for pid in pids:
         try:
-            if "/fieldstack-" in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
+            if unit.search(Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")):
                 return True
         except OSError:
             continue

@@ -1,26 +1,35 @@
-"""What a running `fieldstack up` leaves for others to find: who it is, and what it made (`up.json`)."""
+"""What a running `fieldstack up` leaves for others: who it is (`up.lock`), and what it made (`up.json`)."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
+from fieldstack.cell.processes import same_process
 from fieldstack_rt.instance import Instance
 
 RECORD = "up.json"
+LOCK = "up.lock"
+LOOK_S = 0.5
+"""Far longer than somebody who only looks who holds the lock has it."""
 
 
 class AlreadyRunningError(Exception):
-    """Another `fieldstack up` holds this instance."""
+    """Processes of this instance run already, or another `fieldstack up` holds it. `pid` 0: unknown."""
 
-    def __init__(self, instance: Instance, pid: int) -> None:
+    def __init__(self, instance: Instance, pid: int, end: str = "") -> None:
+        who = f" (pid {pid})" if pid else ""
+        end = end or f"fieldstack down --instance {instance.name}"
         super().__init__(
-            f"instance {instance.name!r} is already up (pid {pid}). "
-            f"End it with `fieldstack down --instance {instance.name}`, or give this one another --instance"
+            f"instance {instance.name!r} is already up{who}. "
+            f"End it with `{end}`, or give this one another --instance"
         )
         self.pid = pid
 
@@ -32,7 +41,6 @@ class UpRecord:
     `veth` is the master's end of the virtual cable, or empty.
     """
 
-    pid: int
     written_ns: int
     segment_pid: int = 0
     nonrt_pid: int = 0
@@ -69,13 +77,27 @@ def hold(instance: Instance) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another holds it.
     """
-    with (instance.runtime_dir / "up.lock").open("a") as lock:
+    with (instance.runtime_dir / LOCK).open("a") as lock:
+        until = time.monotonic() + LOOK_S
+        while not _taken(lock, fcntl.LOCK_EX):
+            pid = _writer_in(instance.runtime_dir)
+            if pid or time.monotonic() > until:
+                raise AlreadyRunningError(instance, pid)
+            time.sleep(0.01)
+        os.ftruncate(lock.fileno(), 0)
+        os.write(lock.fileno(), b"%d %d\n" % (os.getpid(), time.monotonic_ns()))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            record = read_record(instance)
-            raise AlreadyRunningError(instance, record.pid if record else 0) from None
-        yield
+            yield
+        finally:
+            os.ftruncate(lock.fileno(), 0)
+
+
+def _taken(lock: TextIO, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def held(instance: Instance) -> bool:
@@ -86,10 +108,22 @@ def held(instance: Instance) -> bool:
 def held_in(runtime_dir: Path) -> bool:
     """An `up` with this runtime folder is alive."""
     try:
-        with (runtime_dir / "up.lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with (runtime_dir / LOCK).open("r") as lock:
+            return not _taken(lock, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
-    return False
+
+
+def holder_in(runtime_dir: Path) -> int:
+    """Pid of the `up` that holds this runtime folder; 0: none does, or it has not written it yet."""
+    pid = _writer_in(runtime_dir)
+    return pid if pid and held_in(runtime_dir) else 0
+
+
+def _writer_in(runtime_dir: Path) -> int:
+    """The living process that wrote the lock last; 0: it has ended, and only its words are left."""
+    try:
+        pid, since_ns = (int(word) for word in (runtime_dir / LOCK).read_text(encoding="utf-8").split())
+    except (OSError, ValueError):
+        return 0
+    return pid if same_process(pid, since_ns) is not None else 0

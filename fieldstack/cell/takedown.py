@@ -28,15 +28,16 @@ SEGMENT_TIMEOUT_S = 3.0
 Say = Callable[[str], None]
 
 
-def take_down(instance: Instance, say: Say) -> bool:
+def take_down(instance: Instance, say: Say, record: UpRecord | None = None) -> bool:
     """Ends everything of the instance that its record and its store name; True if anything was there.
 
-    An `up` of this instance must be this process, or gone.
+    An `up` of this instance must be this process, or gone. What systemd looks after is left alone.
+    `record` is what an `up` knows of itself; None: what it has written down.
     """
-    record = read_record(instance)
+    record = record or read_record(instance)
     found = False
     for name, pid, since_ns, timeout_s in _processes(instance, record):
-        if same_process(pid, since_ns) is not None:
+        if same_process(pid, since_ns) is not None and not by_systemd([pid], instance.name):
             found = True
             end_process(name, pid, since_ns, timeout_s, say)
     found |= _remove_cable(instance, record)
@@ -79,6 +80,11 @@ def _remove_memory(instance: Instance, say: Say) -> None:
     except StoreBusyError as error:  # a cell of another version: its memory is not ours to remove
         say(str(error))
         return
+    now_ns = time.monotonic_ns()
+    for name, pid, since_ns in _stored(instance):
+        if same_process(pid, since_ns or now_ns) is not None:
+            say(f"{name} (pid {pid}) still runs: the shared memory stays with it")
+            return
     shared_memory.unlink(instance.shm_name)
 
 
@@ -95,10 +101,8 @@ def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, i
     listed += [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
     if record is not None:
         listed.append(("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S))
-    else:  # `up` was killed, and its record is gone
-        ours = (pid for pid in segments_of(instance) if not by_systemd([pid]))
-        listed += [("segment", pid, now_ns, SEGMENT_TIMEOUT_S) for pid in ours]
-    return listed
+    # `up` was killed and its record is gone, or could not be written any more
+    return listed + [("segment", pid, now_ns, SEGMENT_TIMEOUT_S) for pid in segments_of(instance)]
 
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:

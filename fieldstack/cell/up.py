@@ -6,7 +6,6 @@ The Non-RT process starts and restarts RT and Core. This one has the part that s
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,9 @@ from contextlib import ExitStack
 
 from fieldstack.cell import children
 from fieldstack.cell.children import Child
+from fieldstack.cell.instances import end_command, folder_of, living, looked_after
 from fieldstack.cell.launch import Launch
-from fieldstack.cell.record import UpRecord, hold, read_record
+from fieldstack.cell.record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
 from fieldstack.cell.takedown import take_down
 from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 from fieldstack_rt.datastore import memory as shared_memory
@@ -50,11 +50,13 @@ class CellRun:
 
     def __enter__(self) -> CellRun:
         """Raises AlreadyRunningError, StoreBusyError, VethError, UpError, OSError; then nothing runs."""
+        instance = self._launch.instance
+        self._refuse_another()
         with ExitStack() as stack:
-            self._launch.instance.prepare()
-            stack.enter_context(hold(self._launch.instance))
+            instance.prepare()
+            stack.enter_context(hold(instance))
             self._clear_leftovers()
-            shared_memory.check_free(self._launch.instance.shm_name)
+            shared_memory.check_free(instance.shm_name)
             children.become_subreaper()
             stack.callback(self._stop)
             self._start()
@@ -74,7 +76,7 @@ class CellRun:
             if child.due(now_ns) and not self.ended:
                 child.start(now_ns)
                 self._say(f"{child.name} started again, pid {child.pid}")
-                self._write_record()
+                self._update_record()
 
     def wait(self, timeout_s: float) -> None:
         """Until the next `tick` is due: so long at most, or until a child has ended."""
@@ -101,6 +103,19 @@ class CellRun:
                 f"{child.name} ended {child.short_lives} times soon after its start, last it {ended.text()}. "
                 f"The end of {child.log}:\n{tail(child)}"
             )
+
+    def _refuse_another(self) -> None:
+        """Before anything is touched: what runs is ours to end only if an `up` that is gone wrote it down."""
+        instance = self._launch.instance
+        alive, record = living(instance), read_record(instance)
+        if not alive:
+            return
+        known = (record.nonrt_pid, record.segment_pid) if record is not None else ()
+        strangers = {alive[name] for name in ("nonrt", "segment") if name in alive}.difference(known)
+        pids = list(alive.values())
+        if record is None or strangers or looked_after(instance, pids):
+            holder = holder_in(folder_of(instance, pids))
+            raise AlreadyRunningError(instance, holder or pids[0], end_command(instance, pids))
 
     def _clear_leftovers(self) -> None:
         if read_record(self._launch.instance) is not None:
@@ -134,19 +149,27 @@ class CellRun:
                 raise UpError(f"the segment is not ready after {SEGMENT_READY_S:g} s; see {segment.log}")
             time.sleep(0.02)
 
-    def _write_record(self) -> None:
-        UpRecord(
-            pid=os.getpid(),
+    def _record(self) -> UpRecord:
+        return UpRecord(
             written_ns=time.monotonic_ns(),
             segment_pid=self._segment.pid if self._segment else 0,
             nonrt_pid=self._nonrt.pid,
             veth=self._launch.cable.master if self._launch.cable else "",
-        ).write(self._launch.instance)
+        )
+
+    def _write_record(self) -> None:
+        self._record().write(self._launch.instance)
+
+    def _update_record(self) -> None:
+        """A cell that runs goes on without it."""
+        try:
+            self._write_record()
+        except OSError as error:
+            self._say(f"its pid is not written down: {error}")
 
     def _stop(self) -> None:
-        """Everything ends, in order, whatever state it is in."""
-        self._write_record()
-        take_down(self._launch.instance, self._say)
+        """Everything ends, in order, whatever state it is in, also when no file can be written any more."""
+        take_down(self._launch.instance, self._say, self._record())
         for child in self._children():
             child.close()
 

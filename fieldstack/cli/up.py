@@ -17,12 +17,13 @@ from rich.text import Text
 
 from fieldstack.cell import capabilities, locations, namespace
 from fieldstack.cell.configuration import load
+from fieldstack.cell.instances import end_command, living, looked_after
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.prerequisites import complete_path, require, require_folders
-from fieldstack.cell.record import held, read_record
+from fieldstack.cell.record import held, holder_in
 from fieldstack.cell.scheduling import may_use_fifo
 from fieldstack.cell.status import StatusSource
-from fieldstack.cell.takedown import take_down
+from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
 from fieldstack.cli.dashboard import render
 from fieldstack.cli.event_lines import EventTail, line
@@ -155,25 +156,41 @@ class _Session:
 
 
 def run_down(instance: Instance, console: Console) -> ExitCode:
-    """Asks a running `up` to end, or takes down what one left behind."""
+    """Asks a running `up` to end, or takes down what one left behind; what systemd runs is left to it."""
+    say = Voice(console).say
+    if held(instance):
+        return _end_up(instance, say)
+    pids = list(living(instance).values())
+    if looked_after(instance, pids):
+        say(f"cell {instance.name} is not this command's to end; use: {end_command(instance, pids)}")
+        return ExitCode.FAILED
+    if take_down(instance, say):
+        say(f"cell {instance.name} is down")
+        return ExitCode.OK
+    say(f"cell {instance.name} is not up")
+    return ExitCode.NOT_RUNNING
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False)
 
-    record = read_record(instance)
-    if not held(instance):
-        if take_down(instance, say):
-            say(f"cell {instance.name} is down")
-            return ExitCode.OK
-        say(f"cell {instance.name} is not up")
-        return ExitCode.NOT_RUNNING
-    if record is not None:
-        os.kill(record.pid, signal.SIGTERM)
-    until = time.monotonic() + DOWN_TIMEOUT_S
+def _end_up(instance: Instance, say: Say) -> ExitCode:
+    """Asks whoever holds the instance, also one that has taken it just now and says so in a moment."""
+    until, asked = time.monotonic() + DOWN_TIMEOUT_S, 0
     while held(instance):
+        pid = holder_in(instance.runtime_dir)
+        if pid not in (0, asked):
+            _ask_to_end(pid)
+            asked = pid
         if time.monotonic() > until:
             say(f"cell {instance.name} is still going down after {DOWN_TIMEOUT_S:g} s")
             return ExitCode.FAILED
         time.sleep(0.05)
     say(f"cell {instance.name} is down")
     return ExitCode.OK
+
+
+def _ask_to_end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return  # it ended just now
+    except PermissionError:
+        raise PermissionError(f"`up` (pid {pid}) is another user's: end it as that user or root") from None

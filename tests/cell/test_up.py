@@ -212,11 +212,27 @@ def test_down_finds_what_nobody_wrote_down(bench: Bench) -> None:
     up.wait()
     instance = Instance(bench.name)
     Path(bench.environment["FIELDSTACK_RUNTIME_DIR"], bench.name, RECORD).unlink()
+    refused = bench.run("up", "--headless")
+    assert refused.returncode == 6, refused.stdout
+    assert f"fieldstack down --instance {bench.name}" in refused.stderr
+    assert bench.status()["rt"]["state"] == "running"
     down = bench.run("down")
     assert down.returncode == 0, down.stderr
     assert "ending segment" in down.stdout
     assert_nothing_left(bench)
     assert not Path("/dev/shm", instance.spool_name.lstrip("/")).exists()
+
+
+def test_ctrl_c_ends_a_cell_whose_lines_nobody_reads_and_that_can_write_no_file(bench: Bench) -> None:
+    up = bench.up()
+    bench.await_motion()
+    Path(bench.environment["FIELDSTACK_RUNTIME_DIR"], bench.name, "up.new").mkdir()
+    assert up.stdout is not None
+    up.stdout.close()  # Ctrl-C ends what a pipe leads to, too
+    up.stdout = None
+    up.send_signal(signal.SIGINT)
+    assert up.wait(40) == 0
+    assert_nothing_left(bench)
 
 
 def test_for_a_time_ends_by_itself(bench: Bench) -> None:

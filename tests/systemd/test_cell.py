@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
 from machine import Machine
 from systemd_cell import SystemdCell, wait_for
@@ -9,6 +12,7 @@ from systemd_cell import SystemdCell, wait_for
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 PROCESSES = ("rt", "nonrt", "core")
+ORDER = "systemctl stop fieldstack@bench.target"
 
 
 def _replaced(cell: SystemdCell, process: str, old: int) -> None:
@@ -127,6 +131,44 @@ def test_nonrt_that_crashes_again_and_again_is_given_up_and_the_axes_stand(cell:
     cell.machine.run("systemctl", "start", cell.target)
     cell.await_operational()
     assert cell.pid("rt") == rt
+
+
+def test_up_and_down_leave_a_cell_of_systemd_alone(cell: SystemdCell) -> None:
+    def fieldstack(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return cell.machine.run("/opt/fieldstack/bin/fieldstack", *arguments, check=False)
+
+    pids = {process: cell.pid(process) for process in (*PROCESSES, "segment")}
+    cycles = cell.snapshot()["cycle"]["cycles"]
+    config = ("--config", "/etc/fieldstack/bench.yaml", "--headless", "--for", "1s")
+    up = fieldstack("up", "--instance", cell.instance, *config)
+    assert (up.returncode, ORDER in up.stderr) == (6, True), up.stderr
+    down = fieldstack("down", "--instance", cell.instance)
+    assert (down.returncode, ORDER in down.stdout) == (1, True), down.stdout
+    (listed,) = json.loads(fieldstack("cells", "--json").stdout)
+    assert (listed["orphaned"], listed["note"]) == (False, f"end it with: {ORDER}")
+    assert {process: cell.pid(process) for process in pids} == pids
+    assert cell.snapshot()["cycle"]["cycles"] > cycles
+    cell.await_operational()
+
+
+def test_who_is_in_the_group_operates_the_cell(cell: SystemdCell) -> None:
+    member = ("setpriv", "--reuid=65534", "--regid=65534", "--groups=fieldstack")
+
+    def fieldstack(*arguments: str, who: tuple[str, ...] = member) -> subprocess.CompletedProcess[str]:
+        line = ("/opt/fieldstack/bin/fieldstack", *arguments, "--instance", cell.instance)
+        return cell.machine.run("env", "HOME=/nonexistent", *who, *line, check=False)
+
+    asked = fieldstack("request", "slow")
+    assert asked.returncode == 0, asked.stderr
+    reset = fieldstack("reset", "--by", "Ann", "--note", "it may be quick again")
+    assert reset.returncode == 0, reset.stderr
+    assert "it may be quick again" in fieldstack("events").stdout
+    status = json.loads(fieldstack("status", "--json").stdout)
+    assert status["history"]["source"] == "non-rt"
+    assert status["bus"]["al_states"]
+    stranger = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    assert "/bench/events" in fieldstack("events", who=stranger).stderr
+    assert fieldstack("reset", who=stranger).returncode == 5
 
 
 def test_the_target_stops_core_then_rt_then_nonrt(cell: SystemdCell) -> None:

@@ -1,0 +1,82 @@
+"""What is ended, in which order, and what is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fieldstack.cell import takedown
+from fieldstack.cell.processes import by_systemd
+from fieldstack.cell.record import UpRecord
+from fieldstack.cell.takedown import end_process, take_down
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.instance import Instance
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
+    instance = Instance(f"takedown-{os.getpid()}")
+    instance.prepare()
+    return instance
+
+
+def test_a_process_has_its_signal_before_anybody_is_told() -> None:
+    def say(_text: str) -> None:
+        raise OSError("nobody listens")
+
+    with subprocess.Popen(["sleep", "60"]) as process:
+        with pytest.raises(OSError, match="nobody listens"):
+            end_process("segment", process.pid, time.monotonic_ns(), 5.0, say)
+        assert process.wait(5) == -signal.SIGTERM
+
+
+def test_what_up_knows_is_ended_though_it_could_not_write_it_down(instance: Instance) -> None:
+    UpRecord(written_ns=1).write(instance)  # of before
+    with subprocess.Popen(["sleep", "60"]) as process:
+        known = UpRecord(written_ns=time.monotonic_ns(), segment_pid=process.pid)
+        assert take_down(instance, lambda _text: None, known)
+        assert process.wait(5) == -signal.SIGTERM
+
+
+def test_what_systemd_looks_after_keeps_running_and_keeps_its_memory(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DataStore.create(instance)
+    try:
+        with subprocess.Popen(["sleep", "60"]) as process:
+            monkeypatch.setattr(takedown, "by_systemd", lambda pids, _name: process.pid in pids)
+            store.raw.core_status.pid = process.pid
+            said: list[str] = []
+            assert not take_down(instance, said.append)
+            assert process.poll() is None
+            assert Path("/dev/shm", instance.shm_name.lstrip("/")).exists()
+            assert f"(pid {process.pid}) still runs" in " ".join(said)
+            process.kill()
+            process.wait()
+            take_down(instance, said.append)
+            assert not Path("/dev/shm", instance.shm_name.lstrip("/")).exists()
+    finally:
+        store.unlink()
+
+
+@pytest.mark.parametrize(
+    ("group", "found"),
+    [
+        ("/system.slice/system-fieldstack\\x2drt.slice/fieldstack-rt@press-2.service", True),
+        ("/system.slice/fieldstack-rt@press-22.service", False),
+        ("/system.slice/fieldstack-up@press-2.service", False),  # a unit of somebody's own around `up`
+        ("/user.slice/fieldstack-bench.scope", False),
+    ],
+)
+def test_only_the_units_of_the_instance_are_systemds(
+    group: str, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"0::{group}\n")
+    assert by_systemd([1], "press-2") is found
