@@ -295,6 +295,25 @@ def test_the_reaction_stop_takes_the_power_and_the_return_gives_it_back(cell: Rt
     assert all(_powered(cell, i) for i in axes)
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("order", ["fault-then-death", "death-then-fault"])
+def test_the_reaction_stop_holds_whatever_else_stops_the_axes(cell: RtCell, order: str) -> None:
+    """A drive fault is the worse reason and the one that is shown: it gives nobody power back."""
+    cell.store.agent_on_dead = AgentReaction.STOP
+    axes = range(len(cell.plan.axes))
+    if order == "death-then-fault":
+        cell.kill_nonrt()
+        wait_for(lambda: not any(_powered(cell, i) for i in axes), "the axes lose their power")
+    cell.segment.client.drive_fault(0, 0x2310)
+    wait_for(lambda: _status(cell).stop_reason == Stop.AXIS_FAULT, "the fault is shown")
+    if order == "fault-then-death":
+        cell.kill_nonrt()
+        wait_for(lambda: not any(_powered(cell, i) for i in axes), "the axes lose their power")
+    cycle = int(_status(cell).cycle)
+    wait_for(lambda: _status(cell).cycle > cycle + 50, "time to give it back, if anything did")
+    assert not any(_powered(cell, i) for i in axes)
+
+
 def _powered(cell: RtCell, axis: int) -> bool:
     return int(cell.segment.client.truth()[cell.plan.axes[axis].slave].statusword) & 0x6F == 0x27
 

@@ -34,7 +34,13 @@ class Bench:
         self.statusword, self.position = SWITCH_ON_DISABLED, 1000
 
     def step(
-        self, *, stop: Stop = Stop.NONE, enable: bool = True, reset: int = 0, setpoint: int | None = None
+        self,
+        *,
+        stop: Stop = Stop.NONE,
+        enable: bool = True,
+        keep: bool = False,
+        reset: int = 0,
+        setpoint: int | None = None,
     ) -> Any:
         inputs = struct.pack("<HbxiihH", self.statusword, 8, self.position, 0, 0, 0)
         lib.fs_axis_read(self.axis, self.config, inputs)
@@ -42,7 +48,7 @@ class Bench:
         if setpoint is not None:
             velocity = int((setpoint - self.axis.target) / DT)
             following = lib.fs_axis_follow(self.axis, self.config, setpoint, velocity, DT) == 0
-        demand = ffi.new("fs_axis_demand *", (stop, reset, int(enable), DT))
+        demand = ffi.new("fs_axis_demand *", (stop, reset, int(enable), DT, int(keep)))
         lib.fs_axis_step(self.axis, self.config, demand, following)
         return self.axis.state
 
@@ -142,6 +148,14 @@ def test_without_the_power_demand_a_standing_axis_is_switched_off() -> None:
     assert bench.step(enable=False).controlword == 0x0006
     bench.statusword = READY
     assert bench.step(enable=False).controlword == 0x0000
+
+
+def test_power_that_is_kept_until_all_axes_stand_is_not_given_anew() -> None:
+    """An axis that sags once it is without power moves, too."""
+    bench = Bench().enabled()
+    assert bench.step(enable=False, keep=True).controlword == 0x000F
+    for bench.statusword in (READY, SWITCH_ON_DISABLED):
+        assert bench.step(enable=False, keep=True).controlword == 0x0000
 
 
 def test_a_moving_axis_keeps_power_until_it_stands() -> None:

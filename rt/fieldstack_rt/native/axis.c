@@ -175,7 +175,7 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
     } else if (drive == OPERATION_ENABLED) {
         if (!was_commanded(axis)) stay_where_it_is(axis);
         state->state = moving_mode(axis, config, demand, following);
-        int keep = demand->enable || state->state == FS_AXIS_RAMPING;
+        int keep = demand->enable || demand->keep || state->state == FS_AXIS_RAMPING;
         state->controlword = keep ? ENABLE_OPERATION : SHUTDOWN;
     } else {
         state->state = demand->enable ? FS_AXIS_ENABLING : FS_AXIS_DISABLED;

@@ -30,8 +30,9 @@ typedef struct fs_axis {
 typedef struct fs_axis_demand {
     uint32_t stop;                 /* enum fs_stop */
     uint32_t reset_request;
-    int enable;
+    int enable;                    /* it is given power */
     double dt_s;
+    int keep;                      /* power that it has is not taken from it yet */
 } fs_axis_demand;
 
 void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs);

@@ -119,12 +119,14 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     cycle->behind = 0;
     uint64_t following = fs_cycle_take_setpoint(cycle, now, stop, behind, dt_s);
     cycle->status.axes_playing = following;
-    int keep = stop != FS_STOP_ESTOP && (fs_cycle_keeps_power(cycle, stop) || !all_at_rest(cycle, dt_s));
+    int give = fs_cycle_keeps_power(cycle, stop);
+    int keep = give || (stop != FS_STOP_ESTOP && !all_at_rest(cycle, dt_s));
     uint32_t resets = fs_load32(&cycle->store->reset_count);
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
         fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
-                                  keep && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind) };
+                                  give && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind),
+                                  keep && cycle->was_enabled >> i & 1 };
         int32_t error_before = cycle->axes[i].state.following_error;
         fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, (int)(following >> i & 1));
         if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0;

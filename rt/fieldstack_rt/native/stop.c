@@ -81,11 +81,7 @@ void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now) {
 }
 
 int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop) {
-    switch (stop) {
-    case FS_STOP_ESTOP:
-    case FS_STOP_SHUTDOWN: return 0;
-    case FS_STOP_NONRT_DEAD:
-    case FS_STOP_NONRT_SILENT: return fs_agent_reaction_now(&cycle->agent) != FS_AGENT_STOP;
-    default: return 1;
-    }
+    if (stop == FS_STOP_ESTOP || stop == FS_STOP_SHUTDOWN) return 0;
+    /* Whatever else stops the axes, and is shown: nobody supervises them. */
+    return !fs_agent_stop(&cycle->agent) || fs_agent_reaction_now(&cycle->agent) != FS_AGENT_STOP;
 }
