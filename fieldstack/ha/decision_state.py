@@ -10,6 +10,7 @@ from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import STOPPING_ACTIONS, ClearWhen, Hold, PolicyAction, ProcessName
 
 __all__ = [
+    "LIMITS_UNKNOWN",
     "BudgetUse",
     "DecisionState",
     "Episode",
@@ -153,6 +154,10 @@ class Limits:
 
     override_percent: int = 100
     groups: tuple[str, ...] = ()
+
+
+LIMITS_UNKNOWN = Limits(override_percent=-1)
+"""Whose rules are not known any more. No rules come to these: the first decision orders what is right."""
 
 
 @dataclass(frozen=True, slots=True)

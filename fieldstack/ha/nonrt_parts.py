@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha import durable_state
 from fieldstack.ha.actuators.core_control import CoreControl
+from fieldstack.ha.actuators.degrade import is_limited
 from fieldstack.ha.alerts import open_alerts
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
 from fieldstack.ha.checkpoint.rule import UNREADABLE, Judgement, Verdict
+from fieldstack.ha.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
@@ -213,6 +215,8 @@ class Parts:
                 rule, subject = one.key
                 told = opened.log.append(EventKind.ALERT, rule=rule, subject=subject, cause=one.cause)
                 self.alerts.send(told)
+        if is_limited(opened.store):
+            state = replace(state, limits=LIMITS_UNKNOWN)
         parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status)
         return Supervision(parts, state)
 

@@ -188,9 +188,12 @@ def test_running_processes_are_adopted_and_outlive_a_kill(cell: Cell) -> None:
     cell.settings = replace(cell.settings, rt_command=WAITING, core_command=WAITING)
     cell.start()
     pids = [json.loads(cell.instance.pid_file(name).read_text())["pid"] for name in ("rt", "core")]
+    store = DataStore.attach(cell.instance)
+    store.speed_override, store.axes_blocked = 500, 0b1  # ordered by a rule that is gone by then
     cell.end(signal.SIGKILL)
     assert all(Path(f"/proc/{pid}").exists() for pid in pids)
     cell.start()
+    wait_for(lambda: (store.speed_override, store.axes_blocked) == (1000, 0))
     status = ask(cell.instance, "status").data["status"]
     assert [status["rt"]["pid"], status["core"]["pid"]] == pids
     assert cell.kinds().count(str(EventKind.PROCESS_ADOPTED)) == 2

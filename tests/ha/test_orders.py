@@ -11,6 +11,7 @@ from script import MS, SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.actions import ActionOutcome
+from fieldstack.ha.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.facts import BusFacts, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.measures import FACTS, FactKind
@@ -243,3 +244,11 @@ def test_a_word_that_stops_the_axes_is_not_taken_back_by_a_word() -> None:
     assert "fieldstack reset" in cell.answer.cause
     cell.asks(RequestKind.RULE_OFF, "operator:none").later()
     assert cell.answer.cause == "no rule answers to 'none'; the policy in force knows: slow, stand"
+
+
+def test_limits_whose_rules_nobody_knows_any_more_are_lifted_once() -> None:
+    cell = Script()
+    cell.state = replace(cell.state, limits=LIMITS_UNKNOWN)
+    lifted = [one for one in cell.later().actions if one.kind is A.DEGRADE]
+    assert [(one.rule, one.override_percent, one.groups) for one in lifted] == [("limits-lifted", 100, ())]
+    assert A.DEGRADE not in cell.later().kinds

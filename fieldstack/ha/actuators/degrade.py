@@ -16,6 +16,11 @@ _AT_REST_COUNTS_S = 2000
 """A servo that holds its position shows some velocity, too."""
 
 
+def is_limited(store: DataStore) -> bool:
+    """Whether an order of the kind is in force, of whichever Non-RT process."""
+    return (store.speed_override, store.axes_blocked) != (FULL, 0)
+
+
 class Degrade:
     """Writes override and blocked axes; Core's echo and the axes that stand confirm it."""
 
