@@ -11,10 +11,18 @@ from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """An axis group that the others can do without: mask of its axes, positions of its slaves."""
+
+    axes: int
+    slaves: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class CellMap:
     """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
     `cycle_counts`: how far each axis may move in a cycle. `group_of`: `axis:NAME` and `slave:NAME` of groups
-    whose tasks another group may be able to do, with their `group:NAME`.
+    whose tasks another group may be able to do, with their `group:NAME`. `parts`: its non-essential groups.
     """
 
     slaves: tuple[str, ...] = ()
@@ -24,6 +32,7 @@ class CellMap:
     cycle_counts: tuple[float, ...] = ()
     group_of: dict[str, str] = field(default_factory=dict)
     cycle_us: int = 0
+    parts: tuple[Part, ...] = ()
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -35,6 +44,7 @@ class CellMap:
             tuple(axis.velocity_max_counts_s * plan.cycle_time_ns / 1e9 for axis in plan.axes),
             dict(_group_of(plan)),
             plan.cycle_time_ns // 1000,
+            tuple(Part(one.mask, frozenset(one.slaves)) for one in plan.groups if not one.essential),
         )
 
     @classmethod

@@ -162,7 +162,8 @@ LIMITS_UNKNOWN = Limits(override_percent=-1)
 
 @dataclass(frozen=True, slots=True)
 class DecisionState:
-    """State of the decision core. `accepted_start`: the RT start whose positions a person accepted.
+    """State of the decision core. `accepted_start`: the RT start whose positions a person accepted, until RT
+    has confirmed them.
 
     `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
     `since_ns` is the state's.

@@ -186,7 +186,13 @@ class Parts:
         self.detections = Detections(self.history.history, opened.log, opened.predecessor)
         core = ProcessName.CORE in opened.names
         monitor = ProcessMonitor(
-            opened.store, opened.processes, opened.force.policy, self.detections, core=core, guard=True
+            opened.store,
+            opened.processes,
+            opened.force.policy,
+            self.detections,
+            core=core,
+            guard=True,
+            cell=opened.cell,
         )
         opened.force.listeners.append(monitor.follow_policy)
         self._adopt(monitor)

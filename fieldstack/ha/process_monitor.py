@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fieldstack.ha.bus_facts import all_in_op, position_check
+from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import (
     BusFacts,
@@ -20,13 +22,11 @@ from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import DataStore, EventCode, RtEvent, TornRecordError
-from fieldstack_rt.datastore.layout import AxisMode, GuardState, RtPhase, TripCause
+from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
+from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
 
-_AL_OP = 8
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
-_POWERED = frozenset({AxisMode.ENABLING, AxisMode.HOLDING, AxisMode.FOLLOWING, AxisMode.RAMPING})
 _TRIP_WORDS = {
     TripCause.DEAD: "its cycle thread has died",
     TripCause.SILENT: "its cycle thread made no progress",
@@ -42,8 +42,6 @@ class _RtStart:
     epoch: int = 0
     trips: int = 0
     first_cycle_ns: int = 0
-    positions: PositionCheck = PositionCheck.PENDING
-    known: bool = False
 
 
 class ProcessMonitor:
@@ -58,11 +56,13 @@ class ProcessMonitor:
         *,
         core: bool,
         guard: bool,
+        cell: CellMap | None = None,
     ) -> None:
         self._store = store
         self._processes = processes
         self._detections = detections
         self._guard = guard
+        self._cell = cell or CellMap()
         names = (ProcessName.RT, ProcessName.CORE) if core else (ProcessName.RT,)
         self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
         self._rt = _RtStart()
@@ -108,15 +108,8 @@ class ProcessMonitor:
         return True, "at work"
 
     def note(self, event: RtEvent) -> None:
-        """An event of RT: whether the axes are where the checkpoint says is known from these, and how Non-RT
-        looked from there."""
+        """An event of RT: how Non-RT looked from there."""
         self._detections.by_rt(event)
-        if event.t_ns < self._watches[ProcessName.RT].started_ns:
-            return
-        if event.code == EventCode.POSITIONS_CHECKED:
-            self._rt.positions = PositionCheck.AGREE
-        elif event.code == EventCode.POSITIONS_DIFFER:
-            self._rt.positions = PositionCheck.DIFFER
 
     def observe(self, now_ns: int) -> Facts:
         """The built-in facts of this moment. Reads only; with a torn record the bus does not cycle."""
@@ -148,14 +141,9 @@ class ProcessMonitor:
         return self._store.rt_beat if name is ProcessName.RT else self._store.core_beat
 
     def _rt_start(self, *, adopted: bool) -> _RtStart:
-        """For an adopted process all but the epoch is known: its predecessor's Non-RT saw it checked."""
-        status = self._store.guard_status()
+        """An adopted process has raised the epoch already."""
         epoch = self._store.rt_epoch
-        checkpoint = self._store.checkpoint()
-        known = self._store.checkpoint_valid(checkpoint) and checkpoint.axis_count > 0
-        if adopted:
-            return _RtStart(epoch - 1, int(status.trips), 0, PositionCheck.AGREE, known)
-        return _RtStart(epoch, int(status.trips), 0, PositionCheck.PENDING, known)
+        return _RtStart(epoch - 1 if adopted else epoch, int(self._store.guard_status().trips))
 
     @property
     def _attached(self) -> bool:
@@ -247,33 +235,17 @@ class ProcessMonitor:
             return BusFacts(detail=str(error))
         self._rt.first_cycle_ns = self._rt.first_cycle_ns or now_ns
         self.rt_status, self.rt_bus = status, bus
+        cycling = int(status.epoch) == self._store.rt_epoch and status.cycle > 0
         return BusFacts(
-            cycling=int(status.epoch) == self._store.rt_epoch and status.cycle > 0,
+            cycling=cycling,
             first_cycle_ns=self._rt.first_cycle_ns,
             wkc=int(status.wkc),
             expected_wkc=int(status.expected_wkc),
             bad_row=int(status.bad_wkc_row),
-            all_op=self._all_op(bus),
-            positions=self._positions(status),
+            all_op=all_in_op(bus, self._cell),
+            positions=position_check(status, bus, self._cell) if cycling else PositionCheck.PENDING,
             detail=self._text(bus.diagnosis),
         )
-
-    def _all_op(self, bus: Any) -> bool:
-        """As RT read it since its start: an older record tells of the RT process before."""
-        count = int(bus.slave_count)
-        fresh = int(bus.read_ns) > 0 and count > 0
-        return fresh and all(bus.slaves[place].al_state == _AL_OP for place in range(count))
-
-    def _positions(self, status: Any) -> PositionCheck:
-        """RT gives the axes power only after its own check, so an axis with power has passed it."""
-        if self._rt.positions is PositionCheck.PENDING:
-            axes = range(int(status.axis_count))
-            powered = any(status.axes[axis].state in _POWERED for axis in axes)
-            if (
-                not axes or powered or not self._rt.known
-            ):  # without a checkpoint there is nothing to differ from
-                self._rt.positions = PositionCheck.AGREE
-        return self._rt.positions
 
     @staticmethod
     def _text(field: Any) -> str:

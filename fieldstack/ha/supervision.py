@@ -137,13 +137,12 @@ class Supervision:
         )
 
     def _checkpoint(self, now_ns: int, before: DecisionState) -> None:
-        """Positions count as safe once this start of RT was compared with the checkpoint before."""
+        """Positions count as safe once RT has compared them with the checkpoint before."""
         status = self._parts.ports.monitor.rt_status
         self._parts.ports.checkpoint.compare(self.facts.bus.positions)
         agreed = self.facts.bus.positions is PositionCheck.AGREE
-        accepted = self.facts.rt.start_id == self.state.accepted_start
         core = self._parts.ports.monitor.core_status
-        if status is not None and (agreed or accepted) and not unhealthy(self.facts):
+        if status is not None and agreed and not unhealthy(self.facts):
             changed = before.ha is not self.state.ha
             self._parts.ports.checkpoint.keep(now_ns, status, changed=changed, core=core)
         else:

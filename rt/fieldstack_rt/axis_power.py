@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
@@ -19,6 +20,14 @@ def bits(mask: int) -> Iterator[int]:
         mask &= mask - 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """`axes` (mask) stood elsewhere, at that count of resets: the next reset confirms them."""
+
+    at_reset: int
+    axes: int
+
+
 class AxisPower:
     """Gives the axes of a group power once its slaves are well and its axes stand where they should.
 
@@ -32,9 +41,14 @@ class AxisPower:
         """Mask of the axes that may have power."""
         self._was_well = 0
         self._powered: set[str] = set()
-        self._refused_at_reset: dict[str, int] = {}
+        self._refused: dict[str, _Refusal] = {}
         # Read before this process's first cycle: what its predecessor published last.
-        self._last = dict(enumerate(positions.last_published(store, len(plan.axes)) or ()))
+        self._last = positions.last_published(store, len(plan.axes))
+
+    @property
+    def elsewhere(self) -> int:
+        """Mask of the axes that do not stand where they should, and that nobody has confirmed yet."""
+        return sum(refusal.axes for refusal in self._refused.values())
 
     def run(self, status: Any, *, well: int, lost: int) -> None:
         """One look. `well`, `lost`: masks of axes whose slaves take part as they should, or do not.
@@ -58,20 +72,20 @@ class AxisPower:
 
     def _try_to_enable(self, status: Any, group: GroupPlan) -> None:
         resets = self._store.reset_count
-        refused = self._refused_at_reset.get(group.name)
-        if refused == resets:
+        refused = self._refused.get(group.name)
+        if refused is not None and refused.at_reset == resets:
             return
-        if refused is None and self._positions_differ(status, group):
-            self._refused_at_reset[group.name] = resets
+        if refused is None and (axes := self._elsewhere(status, group)):
+            self._refused[group.name] = _Refusal(resets, axes)
             return
-        self._refused_at_reset.pop(group.name, None)
+        self._refused.pop(group.name, None)
         if group.name in self._powered:
             self._store.host_events.push(EventCode.GROUP_POWERED, a=group.mask & ~self.enabled)
         self._powered.add(group.name)
         self._set(self.enabled | group.mask)
 
-    def _positions_differ(self, status: Any, group: GroupPlan) -> bool:
-        """Axes pass that stand where either record says: a checkpoint may be old where Non-RT was held up.
+    def _elsewhere(self, status: Any, group: GroupPlan) -> int:
+        """Mask. Axes pass that stand where either record says: a checkpoint is old where Non-RT was held up.
 
         Of a group that has power in part, only the others are looked at.
         """
@@ -80,7 +94,7 @@ class AxisPower:
         whole = [record for record in self._records() if record.keys() >= set(numbers)]
         records = [[record[number] for number in numbers] for record in whole]
         if not records:
-            return False  # a new cell: nothing is known that could differ
+            return 0  # a new cell: nothing is known that could differ
         actual = [int(status.axes[number].position) for number in numbers]
         found = min((positions.differences(axes, known, actual) for known in records), key=len)
         for item in found:
@@ -88,7 +102,7 @@ class AxisPower:
             self._store.host_events.push(EventCode.POSITIONS_DIFFER, subject, item.difference, item.allowed)
         if not found:
             self._store.host_events.push(EventCode.POSITIONS_CHECKED, a=len(axes))
-        return bool(found)
+        return sum(1 << numbers[item.axis] for item in found)
 
     def _records(self) -> list[dict[int, int]]:
         known = positions.checkpointed(self._store, len(self._plan.axes))

@@ -76,11 +76,12 @@ class Housekeeping:
             self._clocks.tend(self._recovery.states)
             for event in (*events, *self._recovery.act()):
                 self._note(event, now_ns)
-            self.tell("; ".join(explain(self._recovery.states)), now_ns)
+            self._tell_bus(now_ns)
         self._clocks.run(now_ns)
         if self._run_restart(now_ns, status, self._losses) or self._errors.run(now_ns):
-            self.tell("; ".join(explain(self._recovery.states)), now_ns)
-        self._give_power(status, self._losses, whole=whole)
+            self._tell_bus(now_ns)
+        if self._give_power(status, self._losses, whole=whole):
+            self._tell_bus(now_ns)
 
     def _run_restart(self, now_ns: int, status: Any, losses: Losses) -> bool:
         restart, states = self._restart, self._recovery.states
@@ -112,11 +113,14 @@ class Housekeeping:
             self._cycle.set_lost(loss.axes, loss.wkc)
         self._loss = loss
 
-    def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> None:
+    def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> bool:
+        """True: other axes than before stand elsewhere."""
+        elsewhere = self._power.elsewhere
         loss, wkc, row = self._loss, int(status.wkc), int(status.bad_wkc_row)
         bus_lost = loss.essential or losses.unexplained(wkc, row)
         lost = losses.all_axes if bus_lost else loss.axes
         self._power.run(status, well=loss.well if whole else 0, lost=lost)
+        return self._power.elsewhere != elsewhere
 
     def _note(self, event: RecoveryEvent, now_ns: int) -> None:
         state = self._recovery.states[event.position]
@@ -128,10 +132,14 @@ class Housekeeping:
             self._lost_ns.setdefault(event.position, now_ns)
         self._store.host_events.push(_CODES[event.kind], event.position, a, b)
 
+    def _tell_bus(self, now_ns: int) -> None:
+        self.tell("; ".join(explain(self._recovery.states)), now_ns)
+
     def tell(self, diagnosis: str, now_ns: int = 0) -> None:
         """Publishes `fs_rt_bus`; texts are kept to 255 bytes."""
         record = self._store.new("fs_rt_bus")
         record.read_ns, record.recoveries = now_ns, self._recoveries
+        record.axes_elsewhere = self._power.elsewhere
         record.slave_count = len(self._plan.slaves)
         lost = lost_of(self._recovery.states)
         for state in self._recovery.states:

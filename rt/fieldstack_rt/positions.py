@@ -29,18 +29,20 @@ def allowed_travel(axis: AxisPlan) -> int:
     return round(braking + speed * CHECKPOINT_AGE_S) + axis.following_error_max_counts
 
 
-def last_published(store: DataStore, axes: int) -> list[int] | None:
-    """Where the axes stood in RT's last completed cycle, this process's or its predecessor's, in counts.
+def last_published(store: DataStore, axes: int) -> dict[int, int]:
+    """Where the axes stood in RT's last completed cycle, this process's or its predecessor's, in counts, by
+    number. Only of axes that were confirmed then: where others are found proves nothing.
 
-    None if there is no such record, or its writer died inside it.
+    Empty if there is no such record, or its writer died inside it.
     """
     try:
         status = store.rt_status()
     except TornRecordError:
-        return None
+        return {}
     if status.cycle == 0 or status.axis_count != axes:
-        return None
-    return [int(status.axes[number].position) for number in range(axes)]
+        return {}
+    known = int(status.axes_confirmed) & ~int(status.axes_lost)
+    return {number: int(status.axes[number].position) for number in range(axes) if known >> number & 1}
 
 
 def checkpointed(store: DataStore, axes: int) -> list[int] | None:

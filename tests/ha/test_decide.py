@@ -253,6 +253,15 @@ def test_a_reset_accepts_no_positions_that_are_not_compared_yet() -> None:
     assert cell.ha is HaState.OPERATIONAL
 
 
+def test_positions_that_were_accepted_are_so_once() -> None:
+    cell = Script().operational().bus(positions=PositionCheck.DIFFER).later()
+    cell.asks(RequestKind.RESET).later().later()
+    cell.bus(positions=PositionCheck.AGREE).later()
+    assert cell.ha is HaState.OPERATIONAL
+    cell.bus(positions=PositionCheck.DIFFER).later()
+    assert cell.ha is HaState.SAFE_MODE
+
+
 def test_an_rt_process_stopped_from_outside_is_not_restarted_behind_that_persons_back() -> None:
     cell = Script().operational().rt(C.STOPPED, why="exit status 0").later()
     assert cell.ha is HaState.SAFE_MODE

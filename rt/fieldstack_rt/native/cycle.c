@@ -87,7 +87,7 @@ static void copy_spans(uint8_t *image, const fs_span *spans, uint32_t count, uin
 
 static void follow_enabling(fs_cycle *cycle, uint64_t now) {
     uint64_t enabled = fs_load64(&cycle->enabled), fresh = enabled & ~cycle->was_enabled;
-    cycle->was_enabled = enabled;
+    cycle->was_enabled = cycle->status.axes_confirmed = enabled;
     uint32_t all = enabled && cycle->config.axis_count > 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
         cycle->own_resets[i] += fresh >> i & 1; /* faults of the time before are reset once */

@@ -65,6 +65,7 @@ typedef struct fs_rt_status {
     uint64_t stream;           /* stream that is played, or was last */
     uint64_t axes_playing;     /* mask: axes that follow it now */
     uint64_t axes_lost;        /* mask: axes whose slaves are told lost or in restart */
+    uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
     uint64_t nonrt_gap_ns;     /* time without a beat of the Non-RT process, in cycles that ran */
     int32_t wkc;               /* of the last exchange; -1: no frame */
     int32_t expected_wkc;      /* without the slaves that are told lost, if all their groups are non-essential */
@@ -97,6 +98,7 @@ typedef struct fs_slave_state {
 typedef struct fs_rt_bus {
     uint64_t read_ns;          /* when the AL states were read */
     uint64_t recoveries;       /* slaves brought back since start */
+    uint64_t axes_elsewhere;   /* mask: axes that stand elsewhere than on record; power waits for a person's reset */
     uint64_t command_done;     /* sequence of the last fs_bus_command that was carried out */
     uint32_t command_ok;       /* 1: with success */
     uint32_t slave_count;

@@ -1,0 +1,40 @@
+"""What RT's records say of slaves and axes, where lost parts of the machine may explain it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.facts import PositionCheck
+
+_AL_OP = 8
+_MAX_AXES, _MAX_SLAVES = 64, 200
+"""What there is room for: counts in damaged memory may be more."""
+
+
+def all_in_op(bus: Any, cell: CellMap) -> bool:
+    """Whether every slave is in OP, but those told lost that the others can do without.
+
+    As RT read it since its start: an older record tells of the RT process before.
+    """
+    count = min(int(bus.slave_count), _MAX_SLAVES)
+    if not int(bus.read_ns) or not count:
+        return False
+    missing = {place for place in range(count) if bus.slaves[place].al_state != _AL_OP}
+    spared = frozenset[int]().union(*(part.slaves for part in cell.parts))
+    return all(place in spared and bus.slaves[place].lost for place in missing)
+
+
+def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
+    """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile."""
+    confirmed = int(status.axes_confirmed)
+    if int(bus.axes_elsewhere) & ~confirmed:
+        return PositionCheck.DIFFER
+    axes = (1 << min(int(status.axis_count), _MAX_AXES)) - 1
+    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell)
+    return PositionCheck.PENDING if awaited else PositionCheck.AGREE
+
+
+def _away(bus: Any, cell: CellMap) -> int:
+    """Mask: axes of parts with a lost slave. They are compared once their part is whole again."""
+    return sum(part.axes for part in cell.parts if any(bus.slaves[place].lost for place in part.slaves))
