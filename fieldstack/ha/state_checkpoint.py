@@ -1,7 +1,7 @@
 """StateCheckpoint: what is needed to go on, in shared memory in each pass, on disk now and then.
 
-A position is safe while the bus is in OP with its working counter as expected and RT has compared it with
-the checkpoint before: nothing that was not checked ever replaces what it is to be checked against.
+A position is safe while the bus is in OP with its working counter as expected and RT has compared that axis
+with the checkpoint before: nothing that was not checked ever replaces what it is to be checked against.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState
 
 MOVES_NS = 1_000_000_000
-"""A cell whose positions were taken within this time moves, or could: its file is expected to be fresh."""
+"""A cell of which anything was new within this time works: its file is expected to be fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class StateCheckpoint:
         self._saver = BackgroundSaver(self._file, reports.failed, reports.back)
         self._record = store.new("fs_checkpoint")
         self._ha: dict[str, Any] | None = None
-        self._started_ns = self._filed_ns = self._kept_ns = 0
+        self._started_ns = self._filed_ns = self._kept_ns = self._works_ns = 0
+        self._missed = False
         self._task = b""
         self._facts = RestoreFacts()
         self._meant = meant_for(store)
@@ -145,26 +146,37 @@ class StateCheckpoint:
     # ---- keeping ----
 
     def keep(self, now_ns: int, status: Any, *, changed: bool = False, core: Any = None) -> None:
-        """Take `status` (a safe fs_rt_status) over. `changed`: file it now, not only when it is time. `core`:
-        the fs_core_status of this moment, if it was read already."""
+        """Take `status` (a safe fs_rt_status) over: of axes that are lost, or that RT has not confirmed, the
+        positions from before stay. `changed`: file it now, not only when it is time. `core`: the fs_core_status
+        of this moment, if it was read already."""
+        axes = int(status.axes_confirmed) & ~int(status.axes_lost)
+        if not axes and int(status.axis_count):
+            self.keep_task(now_ns, core)
+            return
         record = self._record
         record.written_ns, record.rt_epoch = now_ns, status.epoch
         record.stream, record.axis_count = status.stream, status.axis_count
         for axis in range(min(int(status.axis_count), MAX_AXES)):
-            record.position[axis] = status.axes[axis].position
+            if axes >> axis & 1:
+                record.position[axis] = status.axes[axis].position
         task_changed = self._take_task(core)
         if self._origin is not None:
             self._origin = None
             self._fill_extra()
-        self._kept_ns = now_ns
+        self._kept_ns = self._works_ns = now_ns
+        self._missed = False
         self._write()
         if changed or task_changed or self._due(now_ns):
             self._file_now(now_ns)
 
-    def keep_task(self, now_ns: int, core: Any = None) -> None:
-        """Take over where the tasks stand while no position is safe: also those of a Core that has ended."""
+    def keep_task(self, now_ns: int, core: Any = None, *, moves: bool = False) -> None:
+        """Take over where the tasks stand while no position is safe: also those of a Core that has ended.
+        `moves`: axes move by command all the same, so their positions are missed."""
+        self._missed = moves
         before = self._task
         changed = self._take_task(core)
+        if moves or self._task is not before:
+            self._works_ns = now_ns
         if self._task is not before:
             self._write()
             if changed or self._due(now_ns):
@@ -232,10 +244,11 @@ class StateCheckpoint:
     # ---- telling ----
 
     def measures(self, now_ns: int) -> Iterator[Measure]:
-        """A probe: how old the file is while the cell works. What stands has nothing new to be filed: its
-        checkpoint is not stale, however old the file."""
-        moves = now_ns - self._kept_ns < MOVES_NS
-        age_ns = max(0, now_ns - max(self._saver.saved_ns, self._started_ns)) if moves else 0
+        """A probe: while the cell works, how old the file is, or what it has of axes that move. What stands has
+        nothing new to be filed: its checkpoint is not stale, however old the file."""
+        works = now_ns - self._works_ns < MOVES_NS
+        kept_ns = self._kept_ns if self._missed else self._saver.saved_ns
+        age_ns = max(0, now_ns - max(kept_ns, self._started_ns)) if works else 0
         yield Measure(FactKind.CHECKPOINT_STALE, "checkpoint", age_ns / 1e9, self._saver.failure)
 
     def describe(self) -> dict[str, Any]:

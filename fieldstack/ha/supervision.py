@@ -11,7 +11,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.decide import decide
 from fieldstack.ha.decision_state import DecisionState
 from fieldstack.ha.durable_state import outlives, to_record
-from fieldstack.ha.facts import Facts, PositionCheck, Request, unhealthy
+from fieldstack.ha.facts import Facts, Request, unhealthy
 from fieldstack.ha.failover_manager import FailoverManager, Ports
 from fieldstack.ha.measures import Measure, Probe
 from fieldstack.ha.observer import Observer
@@ -137,16 +137,14 @@ class Supervision:
         )
 
     def _checkpoint(self, now_ns: int, before: DecisionState) -> None:
-        """Positions count as safe once RT has compared them with the checkpoint before."""
-        status = self._parts.ports.monitor.rt_status
-        self._parts.ports.checkpoint.compare(self.facts.bus.positions)
-        agreed = self.facts.bus.positions is PositionCheck.AGREE
-        core = self._parts.ports.monitor.core_status
-        if status is not None and agreed and not unhealthy(self.facts):
-            changed = before.ha is not self.state.ha
-            self._parts.ports.checkpoint.keep(now_ns, status, changed=changed, core=core)
+        """Positions count as safe while everything that motion needs is read back."""
+        monitor, checkpoint = self._parts.ports.monitor, self._parts.ports.checkpoint
+        status, core = monitor.rt_status, monitor.core_status
+        checkpoint.compare(self.facts.bus.positions)
+        if status is not None and not unhealthy(self.facts):
+            checkpoint.keep(now_ns, status, changed=before.ha is not self.state.ha, core=core)
         else:
-            self._parts.ports.checkpoint.keep_task(now_ns, core)
+            checkpoint.keep_task(now_ns, core, moves=status is not None and bool(status.axes_playing))
 
     def _keep(self, now_ns: int) -> None:
         """What must outlive this process goes to the disk whenever it changes."""

@@ -40,6 +40,7 @@ def store() -> Iterator[DataStore]:
 def status(store: DataStore, *positions: int) -> Any:
     record = store.new("fs_rt_status")
     record.epoch, record.stream, record.axis_count = 3, 7, len(positions)
+    record.axes_confirmed = (1 << len(positions)) - 1
     for axis, position in enumerate(positions):
         record.axes[axis].position = position
     return record
@@ -452,6 +453,39 @@ def test_a_file_is_stale_only_while_the_cell_works(store: DataStore, tmp_path: P
     assert ages_s[0] > 0
     assert ages_s[1] == 0
     checkpoint.close()
+
+
+def test_of_axes_that_are_lost_or_not_confirmed_the_positions_from_before_stay(
+    store: DataStore, tmp_path: Path
+) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep(5 * S, status(store, 1, 2, 3))
+    record = status(store, 11, 12, 13)
+    record.axes_lost = 0b010
+    checkpoint.keep(6 * S, record)
+    assert list(store.checkpoint().position[0:3]) == [11, 2, 13]
+    record = status(store, 21, 22, 23)
+    record.axes_confirmed = 0b001
+    checkpoint.keep(7 * S, record)
+    assert list(store.checkpoint().position[0:3]) == [21, 2, 13]
+    checkpoint.close()
+
+
+@pytest.mark.parametrize(("taken", "stale"), [(True, False), (False, True)])
+def test_positions_that_are_missed_while_axes_move_make_it_stale(
+    store: DataStore, tmp_path: Path, taken: bool, stale: bool
+) -> None:
+    """However young the file is."""
+    checkpoint, _ = make(store, tmp_path)
+    now_ns = time.monotonic_ns()
+    checkpoint.keep(now_ns - 60 * S, status(store, 1))
+    checkpoint.keep_ha(now_ns, {})
+    if taken:
+        checkpoint.keep(now_ns, status(store, 2))
+    else:
+        checkpoint.keep_task(now_ns, moves=True)
+    checkpoint.close()
+    assert (next(checkpoint.measures(time.monotonic_ns())).value >= 60) is stale
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")

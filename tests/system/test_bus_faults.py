@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-from running_cell import RunningCell
+from running_cell import CONFIG, RunningCell, wait_for
 from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
@@ -68,3 +72,34 @@ def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCel
         event for event in cell.events(since, EventKind.ALERT) if event.data["rule"] == "following-error"
     ]
     assert not behind, "an axis that was not commanded follows nothing"
+
+
+TERMINAL = 4
+TOOL = "groups: [{name: tool, axes: [c], slaves: [dio], essential: false}]\n"
+
+
+def kept_positions(cell: RunningCell) -> list[int]:
+    return [int(cell.store.checkpoint().position[axis]) for axis in range(len(cell.plan.axes))]
+
+
+def test_a_cell_that_goes_on_without_a_slave_is_kept_and_supervised_like_a_whole_one(
+    start_cell: Any, tmp_path: Path
+) -> None:
+    bus = tmp_path / "bus.yaml"
+    bus.write_text((CONFIG / "ethercat/cell.yaml").read_text(encoding="utf-8") + TOOL, encoding="utf-8")
+    cell = start_cell(bus=bus)
+    cell.await_motion()
+    cell.segment.power_off(TERMINAL)
+    cell.await_ha("DEGRADED")
+    before = kept_positions(cell)
+    wait_for(lambda: kept_positions(cell)[:2] != before[:2], "positions are kept while the others move")
+
+    rt, nonrt = cell.pid("rt"), cell.pid("nonrt")
+    os.kill(nonrt, signal.SIGKILL)
+    cell.await_snapshot(lambda s: s["nonrt"]["pid"] not in (None, nonrt), "Non-RT is back")
+    cell.await_ha("DEGRADED")
+    wait_for(cell._fast_axes, "the others move again")
+    assert cell.pid("rt") == rt
+
+    cell.reset()
+    assert cell.snapshot()["bus"]["al_states"].count("OP") == len(cell.plan.slaves) - 1
