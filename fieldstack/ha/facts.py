@@ -56,7 +56,8 @@ class ProcessFacts:
 class GuardFacts:
     """The native guard, as far as it concerns the present incarnation of RT.
 
-    `watching`: armed on it. `tripped`: it stopped it; the times are those of that trip.
+    `watching`: armed on it. `tripped`: it stopped it; the times are those of that trip. `fence_failed`: its
+    cycle thread is still there.
     """
 
     enabled: bool = True
@@ -64,6 +65,7 @@ class GuardFacts:
     tripped: bool = False
     last_progress_ns: int = 0
     detected_ns: int = 0
+    fence_failed: bool = False
     fenced_ns: int = 0
     safe_frame_ns: int = 0
     confirmed_ns: int = 0

@@ -91,7 +91,11 @@ class Observer:
         self._guard = now
         if now.trips != before.trips:
             self._log.append(
-                EventKind.GUARD_TRIPPED, t_ns=int(now.detected_ns), cause=_cause(now), stamps=_stamps(now)
+                EventKind.GUARD_TRIPPED,
+                t_ns=int(now.detected_ns),
+                cause=_cause(now),
+                fence_failed=bool(now.fence_failed),
+                stamps=_stamps(now),
             )
         if now.confirmed_ns and now.confirmed_ns != before.confirmed_ns:
             self._log.append(

@@ -220,6 +220,7 @@ class ProcessMonitor:
             tripped=True,
             last_progress_ns=int(status.last_progress_ns),
             detected_ns=int(status.detected_ns),
+            fence_failed=bool(status.fence_failed),
             fenced_ns=int(status.fenced_ns),
             safe_frame_ns=int(status.safe_frame_ns),
             confirmed_ns=int(status.confirmed_ns),

@@ -147,8 +147,8 @@ class StateCheckpoint:
 
     def keep(self, now_ns: int, status: Any, *, changed: bool = False, core: Any = None) -> None:
         """Take `status` (a safe fs_rt_status) over: of axes that are lost, or that RT has not confirmed, the
-        positions from before stay. `changed`: file it now, not only when it is time. `core`: the fs_core_status
-        of this moment, if it was read already."""
+        positions from before stay. `changed`: file it now, not only when it is time. `core`: the
+        fs_core_status of this moment, if it was read already."""
         axes = int(status.axes_confirmed) & ~int(status.axes_lost)
         if not axes and int(status.axis_count):
             self.keep_task(now_ns, core)
@@ -244,8 +244,8 @@ class StateCheckpoint:
     # ---- telling ----
 
     def measures(self, now_ns: int) -> Iterator[Measure]:
-        """A probe: while the cell works, how old the file is, or what it has of axes that move. What stands has
-        nothing new to be filed: its checkpoint is not stale, however old the file."""
+        """A probe: while the cell works, how old the file is, or what it has of axes that move. What stands
+        has nothing new to be filed: its checkpoint is not stale, however old the file."""
         works = now_ns - self._works_ns < MOVES_NS
         kept_ns = self._kept_ns if self._missed else self._saver.saved_ns
         age_ns = max(0, now_ns - max(kept_ns, self._started_ns)) if works else 0

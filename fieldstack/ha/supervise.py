@@ -8,7 +8,7 @@ from fieldstack.ha.actions import Action, ActionKind, Step
 from fieldstack.ha.builtin import lost_fact, lost_text
 from fieldstack.ha.decision_state import Flight, Key, Pending, Recovery, Waiting
 from fieldstack.ha.draft import Draft
-from fieldstack.ha.facts import PositionCheck, ProcessCondition, ProcessFacts, unhealthy
+from fieldstack.ha.facts import GuardFacts, PositionCheck, ProcessCondition, ProcessFacts, unhealthy
 from fieldstack.ha.flights import escalate
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.table import default_order
@@ -18,6 +18,7 @@ from fieldstack.ha.restarts import in_window
 from fieldstack.ha.vocabulary import REMEDIES, PolicyAction, ProcessName
 
 NAMES = (ProcessName.RT, ProcessName.CORE)
+_LATE = "it did not end in time: safe frames were sent beside it"
 
 
 def supervise(draft: Draft, name: ProcessName) -> None:
@@ -158,8 +159,14 @@ def _fenced(draft: Draft, process: ProcessFacts) -> bool:
     if not process.gone and not by_guard:
         return False
     if step_of(draft, process.name) is Step.DETECTED:
-        reach(draft, process.name, Step.FENCED, guard.fenced_ns if by_guard else draft.now_ns)
+        remark = _LATE if process.name is ProcessName.RT and _fenced_late(guard) else ""
+        reach(draft, process.name, Step.FENCED, guard.fenced_ns if by_guard else draft.now_ns, remark)
     return True
+
+
+def _fenced_late(guard: GuardFacts) -> bool:
+    """Its frames wait for a fence in time, and for no other."""
+    return guard.tripped and (guard.fence_failed or guard.fenced_ns > guard.safe_frame_ns > 0)
 
 
 def _outputs_settled(draft: Draft, process: ProcessFacts) -> bool:

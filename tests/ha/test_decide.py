@@ -74,6 +74,30 @@ def test_a_restart_waits_for_confirmed_safe_outputs_but_not_for_ever() -> None:
     assert not unconfirmed[0].confirmed
 
 
+def test_a_fence_that_failed_is_waited_for_and_told() -> None:
+    """RT can not be killed for some time, as in a system call that can not be interrupted."""
+    cell = Script().operational().rt(C.SILENT, gone=False)
+    tripped = GuardFacts(
+        tripped=True, fence_failed=True, detected_ns=cell.now, safe_frame_ns=cell.now + 100 * MS
+    )
+    cell.facts = replace(cell.facts, guard=tripped)
+    cell.unanswered.add(A.FENCE_PROCESS)
+    cell.later().rt(C.SILENT, gone=False)
+    cell.later(60_000)
+    assert (cell.ha, cell.steps) == (HaState.RECOVERY, [])
+    assert any("does not end" in one.cause for one in cell.actions if one.kind is A.SEND_ALERT)
+    assert A.REBOOT_PROCESS not in cell.later(60_000).kinds
+    assert cell.state.budget(ProcessName.RT).restarts == ()
+
+    now = cell.now
+    cell.facts = replace(
+        cell.facts, guard=replace(tripped, fence_failed=False, fenced_ns=now, confirmed_ns=now)
+    )
+    late = next(one for one in cell.later().actions if one.step is Step.FENCED)
+    assert (late.confirmed, late.remark) == (False, "it did not end in time: safe frames were sent beside it")
+    assert A.REBOOT_PROCESS in cell.kinds
+
+
 def test_a_silent_process_is_fenced_before_it_is_restarted() -> None:
     cell = Script().operational().rt(C.SILENT, gone=False, why="no progress")
     cell.facts = replace(cell.facts, guard=GuardFacts(watching=False))

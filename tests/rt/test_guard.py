@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.wire.al import AlState
-from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import Clear, EstopSource, EventCode, TornRecordError
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Inject, RtPhase, TripCause
+from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -217,3 +218,42 @@ def test_a_second_rt_process_refuses_and_the_first_goes_on(cell: RtCell) -> None
     assert first.poll() is None
     wait_for(lambda: cell.store.rt_status().cycle > cycle + 100, "the first goes on")
     assert cell.guard.status().trips == 0
+
+
+class Unkillable:
+    """What the guard sees of an RT process that can not be killed for some time: this thread has the bus."""
+
+    def __init__(self, store: DataStore) -> None:
+        lib.fs_lock_claim(ffi.addressof(store.raw, "rt_lock"), 0)
+        lib.fs_add64(ffi.addressof(store.raw, "rt_epoch"), 1)
+        lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), RtPhase.CYCLING)
+        plan = store.new("fs_guard_plan")
+        plan.epoch, plan.cycle_time_ns = store.rt_epoch, 1_000_000
+        plan.rt_pid, plan.rt_cpu, plan.interface = NOBODY, -1, b"lo"
+        plan.outputs_size, plan.slave_count, plan.expected_lwr_wkc = 4, 1, 1
+        store.write_guard_plan(plan)
+        self._lock = ffi.addressof(store.raw, "rt_lock")
+
+    def ends(self) -> None:
+        lib.fs_lock_release(self._lock)
+
+
+NOBODY = 2**22
+"""Beyond the highest pid that Linux gives."""
+
+
+def test_a_fence_that_fails_is_told_and_tried_again_while_outputs_are_made_safe(store: DataStore) -> None:
+    rt = Unkillable(store)
+    guard = Guard(store, GuardConfig(priority=0, threshold_cycles=2, fence_timeout_ms=10)).start()
+    try:
+        wait_for(lambda: guard.status().safe_frames > 20, "safe frames go on")
+        status = guard.status()
+        assert (status.state, status.trips, status.fence_failed) == (GuardState.TRIPPED, 1, 1)
+        assert status.fenced_ns == 0, "nothing is told as done"
+        rt.ends()
+        wait_for(lambda: guard.status().fence_failed == 0, "the fence comes about")
+        status = guard.status()
+        assert status.fenced_ns > status.safe_frame_ns
+        assert store.rt_phase is RtPhase.ABSENT
+    finally:
+        guard.stop()

@@ -119,17 +119,19 @@ static int await_end(fs_guard *guard, uint64_t patience_ns) {
     return owns_lock(fs_lock_take(&guard->store->rt_lock, 0));
 }
 
-/* Two masters on one bus is worse than none: RT's cycle thread must be gone before a frame is sent. */
-static void fence(fs_guard *guard, int have_lock) {
-    if (!have_lock) {
-        if (guard->pidfd >= 0) syscall(SYS_pidfd_send_signal, guard->pidfd, SIGKILL, NULL, 0);
-        uint64_t patience_ns = (uint64_t)guard->config.fence_timeout_ms * 1000000u;
-        guard->status.fence_failed = !await_end(guard, patience_ns);
-    }
+static void take_over(fs_guard *guard) {
+    guard->status.fence_failed = 0;
     guard->status.fenced_ns = fs_now_ns();
-    if (guard->status.fence_failed) return;
     fs_lock_keep(&guard->store->rt_lock, &guard->held);
     fs_set32(&guard->store->rt_phase, FS_RT_ABSENT); /* or it would be armed anew */
+}
+
+/* RT's cycle thread is to be gone before a frame is sent. Where it is not in time, frames are sent all the same:
+ * their indexes are none that SOEM looks at, and outputs that nobody makes safe are worse than two masters. */
+static void fence(fs_guard *guard, int have_lock) {
+    if (!have_lock && guard->pidfd >= 0) syscall(SYS_pidfd_send_signal, guard->pidfd, SIGKILL, NULL, 0);
+    if (have_lock || await_end(guard, (uint64_t)guard->config.fence_timeout_ms * 1000000u)) take_over(guard);
+    else guard->status.fence_failed = 1;
 }
 
 static void look_at_answers(fs_guard *guard, uint64_t patience_ns) {
@@ -156,7 +158,7 @@ static void begin_trip(fs_guard *guard, uint32_t cause, uint64_t detected_ns, in
     status->cause = cause;
     status->trip_epoch = status->armed_epoch;
     status->detected_ns = detected_ns;
-    status->safe_frames = status->safe_frame_ns = status->confirmed_ns = status->released_ns = 0;
+    status->fenced_ns = status->safe_frames = status->safe_frame_ns = status->confirmed_ns = status->released_ns = 0;
     status->lwr_wkc = status->al_wkc = -1;
     status->al_states = status->fence_failed = 0;
     fs_set32(&guard->store->rt_claim, 0); /* only a claim made after the trip is for this bus */
@@ -186,9 +188,10 @@ static void release_bus(fs_guard *guard) {
 
 /* A fence that failed is tried again: the process may have been unkillable for a while. */
 static void retry_fence(fs_guard *guard) {
-    guard->status.fence_failed = !await_end(guard, 2 * SHORTEST_OBSERVATION_NS);
-    if (!guard->status.fence_failed) fs_lock_keep(&guard->store->rt_lock, &guard->held);
+    if (!await_end(guard, 2 * SHORTEST_OBSERVATION_NS)) return;
+    take_over(guard);
     publish(guard);
+    notify(guard);
 }
 
 static int claimed(const fs_guard *guard) {

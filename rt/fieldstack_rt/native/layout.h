@@ -231,7 +231,7 @@ typedef struct fs_guard_status {
     uint64_t safe_frames;      /* sent in this trip */
     uint64_t last_progress_ns; /* when RT was last seen to make progress */
     uint64_t detected_ns;      /* of the last trip */
-    uint64_t fenced_ns;        /* RT's cycle thread is known to be gone */
+    uint64_t fenced_ns;        /* RT's cycle thread is known to be gone; 0: not yet */
     uint64_t safe_frame_ns;    /* first safe frame handed to the interface */
     uint64_t confirmed_ns;     /* outputs and AL states read back as safe; 0: not confirmed */
     uint64_t released_ns;      /* bus handed to a new RT process */
@@ -241,7 +241,7 @@ typedef struct fs_guard_status {
     int32_t lwr_wkc;           /* of the first answered safe frame; -1: none answered */
     int32_t al_wkc;
     uint32_t al_states;        /* AL status of all slaves, OR-ed (BRD 0x0130) */
-    uint32_t fence_failed;
+    uint32_t fence_failed;     /* 1: RT's cycle thread is still there, though it was killed; it is waited for */
     uint64_t excused;          /* observations without progress while RT's CPU itself stood still */
 } fs_guard_status;
 
