@@ -163,7 +163,7 @@ LIMITS_UNKNOWN = Limits(override_percent=-1)
 @dataclass(frozen=True, slots=True)
 class DecisionState:
     """State of the decision core. `accepted_start`: the RT start whose positions a person accepted, until RT
-    has confirmed them.
+    has confirmed them. `after_failure`: the cell's life before did not end by request.
 
     `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
     `since_ns` is the state's.
@@ -182,6 +182,7 @@ class DecisionState:
     rt: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.RT))
     core: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.CORE))
     accepted_start: int = -1
+    after_failure: bool = False
     last_id: int = 0
 
     def track(self, name: ProcessName) -> ProcessTrack:

@@ -87,11 +87,12 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
         return fresh
     reading = Reading(policy, now_ns, wall_ns)
     episodes, budgets = reading.of(record)
-    if went_down_by_request(record):
+    ended = went_down_by_request(record)
+    if ended:
         episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
     if reading.lost:
         episodes.append(_unreadable(reading.lost, now_ns))
-    return replace(fresh, episodes=tuple(episodes), budgets=tuple(budgets))
+    return replace(fresh, episodes=tuple(episodes), budgets=tuple(budgets), after_failure=not ended)
 
 
 def _after_the_end(one: Episode) -> Episode:

@@ -34,7 +34,7 @@ def launch_remedy(draft: Draft, waiting: Waiting) -> None:
 def _mend(draft: Draft, subject: str, waiting: Waiting) -> None:
     if busy(draft, subject):
         _wait_for_cause(draft, waiting)
-    elif _affordable(draft, subject, waiting) and not _backs_off(draft, subject, waiting):
+    elif affordable(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
         spend(draft, subject)
         _order(draft, subject, waiting)
 
@@ -84,7 +84,7 @@ def _wait_for_cause(draft: Draft, waiting: Waiting) -> None:
     draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + settle_ns))
 
 
-def _affordable(draft: Draft, subject: str, waiting: Waiting) -> bool:
+def affordable(draft: Draft, subject: str, cause: str) -> bool:
     """False: the subject's budget is spent; that is noted, and is a fact of its own."""
     use, budget = draft.state.budget(subject), draft.policy.budget(subject)
     if use.spent:
@@ -95,7 +95,7 @@ def _affordable(draft: Draft, subject: str, waiting: Waiting) -> bool:
         count = len(in_window(use.restarts, draft.now_ns, budget))
         text = (
             f"{subject} was restarted {count} times within {budget.restart_window_sec:g} s "
-            f"(allowed: {budget.max_restart_count}); last: {draft.cause(waiting.key)}"
+            f"(allowed: {budget.max_restart_count}); last: {cause}"
         )
     else:
         return True
@@ -147,7 +147,11 @@ def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
     """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
     name = process.name
     track = draft.state.track(name)
-    if track.pending is not None or draft.handled(name) or not _affordable(draft, name, waiting):
+    if (
+        track.pending is not None
+        or draft.handled(name)
+        or not affordable(draft, name, draft.cause(waiting.key))
+    ):
         return
     budget = draft.section(name)
     wait_ns = 0 if waiting.delayed else delay_ns(draft.state.budget(name).restarts, draft.now_ns, budget)

@@ -13,11 +13,12 @@ from fieldstack.ha.flights import escalate
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.table import default_order
 from fieldstack.ha.recovery_steps import reach, record, step_of
-from fieldstack.ha.remedies import spend
-from fieldstack.ha.restarts import in_window
+from fieldstack.ha.remedies import affordable, spend
+from fieldstack.ha.restarts import delay_ns, in_window
 from fieldstack.ha.vocabulary import REMEDIES, PolicyAction, ProcessName
 
 NAMES = (ProcessName.RT, ProcessName.CORE)
+_AFTER_FAILURE = "the cell starts after a failure"
 _LATE = "it did not end in time: safe frames were sent beside it"
 
 
@@ -46,8 +47,20 @@ def _first_start(draft: Draft, process: ProcessFacts) -> None:
         and key.subject == process.name
         for key in draft.episodes
     )
-    if not stopped and not any(one.hold for one in draft.episodes.values()):
+    if stopped or any(one.hold for one in draft.episodes.values()):
+        return
+    if not draft.state.after_failure:
         _start(draft, process, "start", "the cell starts")
+    elif _restart_allowed(draft, process.name):
+        spend(draft, process.name)
+        _start(draft, process, "start", _AFTER_FAILURE)
+
+
+def _restart_allowed(draft: Draft, name: ProcessName) -> bool:
+    """What the cell does at its start may be what ends it: that counts as a restart, with its backoff."""
+    wait_ns = delay_ns(draft.state.budget(name).restarts, draft.now_ns, draft.section(name))
+    waited = draft.now_ns - draft.state.track(name).started_ns >= wait_ns
+    return affordable(draft, name, _AFTER_FAILURE) and waited
 
 
 def _start(draft: Draft, process: ProcessFacts, rule: str, cause: str) -> None:

@@ -76,6 +76,7 @@ class Supervision:
         before = self.state
         self.state, actions = decide(now_ns, before, self.facts, self.policy)
         self._tell_change(before)
+        self._keep(now_ns)  # a restart that takes this process along with it has counted
         self.manager.execute(actions, now_ns)
         parts.ports.alerts.settle(frozenset((one.key.rule, one.key.subject) for one in self.state.episodes))
         parts.desk.follow(now_ns)

@@ -10,6 +10,7 @@ from script import MS, Script
 
 from fieldstack.ha.actions import ActionKind as A
 from fieldstack.ha.actions import Step
+from fieldstack.ha.decision_state import BudgetUse
 from fieldstack.ha.facts import GuardFacts, PositionCheck, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
 from fieldstack.ha.measures import FactKind
@@ -295,6 +296,38 @@ def test_an_rt_process_stopped_from_outside_is_not_restarted_behind_that_persons
     assert cell.kinds.count(A.REBOOT_PROCESS) == 1
     assert cell.comes_up().later().ha is HaState.OPERATIONAL
     assert cell.state.budget(ProcessName.RT).restarts == ()
+
+
+def after_a_failure(restarts: int) -> Script:
+    """A cell whose life before did not end by request, with this many restarts of RT that still count."""
+    cell = Script()
+    kept = BudgetUse(ProcessName.RT, (cell.now - 1,) * restarts)
+    track = replace(cell.state.rt, started_ns=cell.now)
+    cell.state = replace(cell.state, after_failure=True, rt=track, budgets=(kept,) if restarts else ())
+    return cell
+
+
+def rt_starts(cell: Script) -> int:
+    return sum(one.kind is A.START_PROCESS and one.subject == ProcessName.RT for one in cell.actions)
+
+
+def test_a_start_after_a_failure_is_a_restart() -> None:
+    cell = after_a_failure(0).later()
+    assert rt_starts(cell) == 1
+    assert [len(cell.state.budget(name).restarts) for name in (ProcessName.RT, ProcessName.CORE)] == [1, 1]
+    assert Script().later().state.budgets == ()
+
+
+def test_a_start_after_a_failure_has_its_backoff_and_its_end() -> None:
+    cell = after_a_failure(2).later()
+    assert rt_starts(cell) == 0
+    assert rt_starts(cell.later(500)) == 0
+    assert rt_starts(cell.later(500)) == 1
+    cell = after_a_failure(5).later()
+    assert (rt_starts(cell), cell.ha) == (0, HaState.MANUAL_INTERVENTION)
+    assert "restarted 5 times" in cell.state.reason
+    assert rt_starts(cell.later(60_000)) == 0
+    assert cell.asks(RequestKind.RESET).later().ha is HaState.RECOVERY
 
 
 def test_a_planned_restart_is_orderly_and_costs_no_budget() -> None:

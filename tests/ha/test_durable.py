@@ -101,6 +101,13 @@ def test_budget_and_latches_outlive_the_process() -> None:
     assert latched(kept) == (1, "operator: stop")
 
 
+@pytest.mark.parametrize(("ha", "failure"), [(HaState.OPERATIONAL, True), (HaState.SHUTDOWN, False)])
+def test_a_life_that_did_not_end_by_request_has_failed(ha: HaState, failure: bool) -> None:
+    kept = to_record(replace(_state(), ha=ha), EstopFacts(), 100 * S, 1000 * S)
+    assert restore(kept, POLICY, 101 * S, 1001 * S).after_failure is failure
+    assert not restore(None, POLICY, 101 * S, 1001 * S).after_failure
+
+
 def test_a_reboot_keeps_the_age_of_restarts() -> None:
     kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S) | {"boot": "another run"}
     state = restore(kept, POLICY, 3 * S, 1020 * S)

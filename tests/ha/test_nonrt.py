@@ -20,6 +20,7 @@ import posix_ipc
 import pytest
 
 from fieldstack.events import EventKind, EventReader, spool
+from fieldstack.ha.checkpoint.record import extra_of
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack.ha.durable import DurableRecord
 from fieldstack.ha.settings import NonRtSettings
@@ -57,6 +58,15 @@ DataStore.beat_nonrt = beat
 main(["--settings", sys.argv[1]])
 """
 """Ends at what would be the first beat, and tells what of these was loaded until then."""
+DIES_AT_A_RESTART = """
+import os, sys
+from fieldstack.ha.__main__ import main
+from fieldstack.ha.actuators.processes import Processes
+
+Processes.reboot = lambda *_: os._exit(9)
+main(["--settings", sys.argv[1]])
+"""
+"""As where a restart of RT takes Non-RT, or the machine, along with it."""
 
 
 def wait_for(what: Callable[[], object], timeout_s: float = 15.0) -> None:
@@ -218,6 +228,15 @@ def test_a_restart_beats_before_anything_heavy_is_loaded(cell: Cell) -> None:
         for _ in range(2)
     ]
     assert loaded == ["pydantic|", "|"]
+
+
+def test_a_restart_has_counted_before_it_is_tried(cell: Cell) -> None:
+    file = cell.folder / "settings.json"
+    cell.settings.write(file)
+    code = subprocess.run([sys.executable, "-c", DIES_AT_A_RESTART, str(file)], check=False, timeout=20)
+    assert code.returncode == 9
+    kept = extra_of(DataStore.attach(cell.instance).checkpoint())["state"]
+    assert len(kept["budgets"]["fieldstack-rt"]["restarts"]) == 1
 
 
 def test_leave_running_ends_alone(cell: Cell) -> None:
