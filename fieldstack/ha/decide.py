@@ -38,6 +38,7 @@ _BEGINNINGS = frozenset(
     }
 )
 """Orders that mean nothing in a cell that goes down."""
+_WELL = frozenset({Verdict.WELL, Verdict.LIMITED})
 
 
 def decide(
@@ -78,17 +79,27 @@ def _settle(draft: Draft, found: Verdict, why: Why) -> None:
         reason = f"checking before the cell goes on: {reason}"
     if (reason, why.by) != (draft.state.reason, draft.state.held_by):
         draft.state = replace(draft.state, reason=reason, held_by=why.by)
-    if target is source:
-        return
-    draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns)
+    if target is not source:
+        draft.state = replace(draft.state, ha=target, since_ns=draft.now_ns)
     if target is HaState.SHUTDOWN:
         _go_down(draft)
     elif target in MOVING:
         if source not in MOVING:
             _let_move(draft)
-    elif source in MOVING | {HaState.NEVER} and not draft.has(ActionKind.SAFE_MODE_ENTER):
+    elif _moves(draft, source, found) and not draft.has(ActionKind.SAFE_MODE_ENTER):
         key = next(reversed(draft.episodes), Key("start", "cell"))
         draft.fly(key, default_order(PolicyAction.SAFE_MODE_ENTER), cause=reason)
+
+
+def _moves(draft: Draft, source: HaState, found: Verdict) -> bool:
+    """Whether axes may be moving that must not.
+
+    A Non-RT process that comes back in time (`go_on_ms`) finds RT at work with its predecessor's permit, and
+    leaves it for as long as it finds everything well.
+    """
+    if source is HaState.NEVER or (source is HaState.RECOVERY and draft.facts.permitted):
+        return not draft.facts.permitted or found not in _WELL
+    return source in MOVING
 
 
 def _go_down(draft: Draft) -> None:

@@ -143,8 +143,8 @@ class Facts:
 
     `measures`: what the probes saw now (not of kinds in `measures.BUILT_IN`: those are made here of the other
     facts). `outcomes`: what has become of ordered actions since the last decision. `safe_moment`: a restart
-    now would interrupt nothing. `group_of`: `axis:NAME` and `slave:NAME` with the `group:NAME` that fails
-    with them, of groups that others may stand in for.
+    now would interrupt nothing. `permitted`: the axes have the permit to move, whoever gave it. `group_of`:
+    `axis:NAME` and `slave:NAME` with the `group:NAME` that fails with them, where others may stand in for it.
     """
 
     rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
@@ -156,6 +156,7 @@ class Facts:
     measures: tuple[Measure, ...] = ()
     outcomes: tuple[ActionOutcome, ...] = ()
     safe_moment: bool = False
+    permitted: bool = False
     group_of: Mapping[str, str] = field(default_factory=dict)
 
 

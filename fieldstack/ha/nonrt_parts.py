@@ -17,6 +17,7 @@ from fieldstack.ha.actuators.degrade import is_limited
 from fieldstack.ha.alerts import open_alerts
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
+from fieldstack.ha.checkpoint.restoring import rt_runs
 from fieldstack.ha.checkpoint.rule import UNREADABLE, Judgement, Verdict
 from fieldstack.ha.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.detections import Detections
@@ -109,7 +110,7 @@ def open_all(settings: NonRtSettings) -> Opened:
     )
     store = DataStore.create(instance)
     store.nonrt_stopping = False
-    store.motion_permit = False
+    store.motion_permit = _goes_on(store)
     config = GuardConfig(settings.guard_cpu, settings.guard_priority, settings.guard_threshold_cycles)
     return Opened(
         settings,
@@ -124,6 +125,11 @@ def open_all(settings: NonRtSettings) -> Opened:
         cell,
         _predecessor(store),
     )
+
+
+def _goes_on(store: DataStore) -> bool:
+    """RT was to go on meanwhile, and is at work: whether it may, the first decision says. Else axes wait."""
+    return store.motion_permit and store.agent_go_on_ns > 0 and rt_runs(store)
 
 
 def _predecessor(store: DataStore) -> tuple[int, int]:

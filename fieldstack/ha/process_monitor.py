@@ -123,7 +123,15 @@ class ProcessMonitor:
             self._seen[core.name] = core
         self._seen[rt.name] = rt
         safe_moment = self.core_status is not None and bool(self.core_status.safe_moment)
-        return Facts(rt, core, bus, guard, self.estop_facts(), safe_moment=safe_moment)
+        return Facts(
+            rt,
+            core,
+            bus,
+            guard,
+            self.estop_facts(),
+            safe_moment=safe_moment,
+            permitted=self._store.motion_permit,
+        )
 
     # ---- processes ----
 

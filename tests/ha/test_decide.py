@@ -298,6 +298,25 @@ def test_an_rt_process_stopped_from_outside_is_not_restarted_behind_that_persons
     assert cell.state.budget(ProcessName.RT).restarts == ()
 
 
+def adopted(**guard: bool) -> Script:
+    """A Non-RT process comes back in time: RT and Core are at work, with the permit of its predecessor."""
+    cell = Script().rt(C.RUNNING, new=True).core(C.RUNNING, new=True).comes_up()
+    cell.facts = replace(cell.facts, permitted=True, guard=GuardFacts(**guard))
+    return cell
+
+
+def test_what_went_on_while_non_rt_was_away_goes_on() -> None:
+    cell = adopted(watching=True).later()
+    assert (cell.ha, cell.kinds) == (HaState.RECOVERY, [])
+    assert cell.later().ha is HaState.OPERATIONAL
+    assert cell.kinds == [A.SAFE_MODE_EXIT]
+
+
+def test_it_stops_if_not_everything_is_well() -> None:
+    assert adopted(watching=False).later().kinds == [A.SAFE_MODE_ENTER]
+    assert A.SAFE_MODE_ENTER in adopted(watching=True).later().dies().later().kinds
+
+
 def after_a_failure(restarts: int) -> Script:
     """A cell whose life before did not end by request, with this many restarts of RT that still count."""
     cell = Script()

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import CONFIG, RunningCell, wait_for
+from running_cell import CONFIG, RunningCell, policy_file, wait_for
 from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.wire.al import AlState
+from fieldstack_rt.datastore.layout import Stop
 
 pytestmark = pytest.mark.system
 
@@ -78,6 +79,11 @@ TERMINAL = 4
 TOOL = "groups: [{name: tool, axes: [c], slaves: [dio], essential: false}]\n"
 
 
+def go_on(policy: dict[str, Any]) -> None:
+    """As shipped, but motion goes on while Non-RT is away."""
+    policy["rt_agent"] |= {"go_on_ms": 20_000, "nonrt_timeout_ms": 5000}
+
+
 def kept_positions(cell: RunningCell) -> list[int]:
     return [int(cell.store.checkpoint().position[axis]) for axis in range(len(cell.plan.axes))]
 
@@ -87,19 +93,21 @@ def test_a_cell_that_goes_on_without_a_slave_is_kept_and_supervised_like_a_whole
 ) -> None:
     bus = tmp_path / "bus.yaml"
     bus.write_text((CONFIG / "ethercat/cell.yaml").read_text(encoding="utf-8") + TOOL, encoding="utf-8")
-    cell = start_cell(bus=bus)
+    cell = start_cell(bus=bus, policy=policy_file(tmp_path, go_on))
     cell.await_motion()
     cell.segment.power_off(TERMINAL)
     cell.await_ha("DEGRADED")
     before = kept_positions(cell)
     wait_for(lambda: kept_positions(cell)[:2] != before[:2], "positions are kept while the others move")
 
-    rt, nonrt = cell.pid("rt"), cell.pid("nonrt")
+    rt, nonrt, since = cell.pid("rt"), cell.pid("nonrt"), cell.last_event()
     os.kill(nonrt, signal.SIGKILL)
     cell.await_snapshot(lambda s: s["nonrt"]["pid"] not in (None, nonrt), "Non-RT is back")
     cell.await_ha("DEGRADED")
-    wait_for(cell._fast_axes, "the others move again")
+    wait_for(cell._fast_axes, "the others move")
     assert cell.pid("rt") == rt
+    stops = {event.data["fields"].get("reason_code") for event in cell.events(since, EventKind.RT)}
+    assert not stops & {Stop.NONRT_DEAD, Stop.NONRT_SILENT, Stop.PERMIT}, "motion went on meanwhile"
 
     cell.reset()
     assert cell.snapshot()["bus"]["al_states"].count("OP") == len(cell.plan.slaves) - 1

@@ -138,7 +138,7 @@ def facts_of(
         source=found.source,
         unreadable=found.unreadable,
         ended=_ended(checkpoint),
-        rt_ran_on=_rt_runs(store),
+        rt_ran_on=rt_runs(store),
         age_ns=_age(checkpoint, boot_changed=boot_changed, now_ns=now_ns, wall_ns=wall_ns),
         boot_changed=boot_changed,
         plan=_match(checkpoint.plan, plan),
@@ -155,7 +155,8 @@ def _ended(checkpoint: Checkpoint) -> Ended:
     return Ended.REQUEST if durable_state.went_down_by_request(checkpoint.ha) else Ended.FAILURE
 
 
-def _rt_runs(store: DataStore) -> bool:
+def rt_runs(store: DataStore) -> bool:
+    """Whether an RT process of the cell's life before is at work."""
     return store.adopted and store.rt_phase is RtPhase.CYCLING and process_alive(store.rt_pid)
 
 
