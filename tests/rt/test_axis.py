@@ -143,6 +143,14 @@ def test_a_fault_is_reset_only_on_request_and_by_a_rising_edge() -> None:
     assert bench.axis.state.state == AxisMode.FAULT
 
 
+def test_a_reset_is_for_the_faults_that_are_there() -> None:
+    """One that found nothing to reset, as at each enabling, clears no fault of later."""
+    bench = Bench().enabled()
+    bench.step(reset=1)
+    bench.statusword = FAULT
+    assert [bench.step(reset=1).controlword for _ in range(12)] == [0] * 12
+
+
 def test_without_the_power_demand_a_standing_axis_is_switched_off() -> None:
     bench = Bench().enabled()
     assert bench.step(enable=False).controlword == 0x0006

@@ -111,3 +111,5 @@ def test_a_cell_that_goes_on_without_a_slave_is_kept_and_supervised_like_a_whole
 
     cell.reset()
     assert cell.snapshot()["bus"]["al_states"].count("OP") == len(cell.plan.slaves) - 1
+    cell.segment.power_on(TERMINAL)
+    cell.await_snapshot(lambda s: set(s["bus"]["al_states"]) == {"OP"}, "it is back")

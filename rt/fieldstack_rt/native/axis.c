@@ -164,6 +164,7 @@ static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs
 void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following) {
     enum drive_state drive = drive_state_of(axis->state.statusword);
     fs_axis_state *state = &axis->state;
+    if (!fs_axis_faulted(axis)) axis->reset_seen = demand->reset_request; /* a reset is for the faults that are there */
     if (drive == FAULT || drive == FAULT_REACTION) {
         state->state = FS_AXIS_FAULT;
         state->controlword = fault_word(axis, demand);
