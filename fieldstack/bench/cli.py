@@ -10,11 +10,11 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from fieldstack.bench.cycle_options import LoadKind, Reference
 from fieldstack.bench.faults import FaultKind
 from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.terminal import terminal
 
 app = typer.Typer(
     help="Benchmarks, each beside a reference taken in the same run; docs/benchmarks.md says how.",
@@ -84,7 +84,7 @@ def cycle(  # noqa: PLR0917 - one parameter an option
         no_deep_idle=no_deep_idle,
     )
     with _failures():
-        held = run_cycle(request, json_file, Console())
+        held = run_cycle(request, json_file, terminal())
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
 
 
@@ -125,7 +125,7 @@ def failover(  # noqa: PLR0917 - one parameter an option
 
     request = FailoverRequest(kind=fault, runs=runs, block=block, settle_s=settle, config=config)
     with _failures():
-        held = run_failover(request, json_file, Console())
+        held = run_failover(request, json_file, terminal())
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
 
 
@@ -183,7 +183,7 @@ def prediction(  # noqa: PLR0917 - one parameter an option
         progress=progress,
     )
     with _failures():
-        held = run_prediction(request, json_file, Console())
+        held = run_prediction(request, json_file, terminal())
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)
 
 

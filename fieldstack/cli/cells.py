@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from fieldstack.cell.instances import InstanceView, instances
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.terminal import terminal
 
 
 def show_cells(*, as_json: bool) -> ExitCode:
@@ -17,7 +17,7 @@ def show_cells(*, as_json: bool) -> ExitCode:
     if as_json:
         print(json.dumps([one.to_dict() for one in found], indent=2))
     else:
-        Console().print(_table(found) if found else "no cell of this user runs on this machine")
+        terminal().print(_table(found) if found else "no cell of this user runs on this machine")
     return ExitCode.OK
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fieldstack.cli import alerts, bus, errors, policy, requests, segment, task
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
+from fieldstack.cli.terminal import terminal
 
 ConfigOption = Annotated[
     Path | None,
@@ -70,7 +70,7 @@ def up(
     from fieldstack.cli.up import UpOptions, run_up
 
     options = UpOptions(instance_of(instance), config, interface, seconds_of(for_, "--for"), headless)
-    raise typer.Exit(run_up(options, Console()))
+    raise typer.Exit(run_up(options, terminal()))
 
 
 @app.command(epilog=epilog())
@@ -113,7 +113,7 @@ def down(instance: InstanceOption = INSTANCE) -> None:
     """
     from fieldstack.cli.up import run_down
 
-    raise typer.Exit(run_down(instance_of(instance), Console()))
+    raise typer.Exit(run_down(instance_of(instance), terminal()))
 
 
 @app.command(epilog=epilog())

@@ -57,22 +57,20 @@ def check(
         found = {"worst_cases_ms": [asdict(case) for case in cases], "rt_agent_ms": agent}
         _print_json({"file": str(file), "valid": True} | found)
         return
-    from rich.console import Console
-
     from fieldstack.cli.policy_tables import worst_case_table
+    from fieldstack.cli.terminal import terminal
 
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
-    Console().print(worst_case_table(here, cases))
+    terminal().print(worst_case_table(here, cases))
 
 
 @app.command(epilog=epilog())
 def facts() -> None:
     """List the facts that rules can be made of: what they mean, their units, how old readings may be."""
-    from rich.console import Console
-
     from fieldstack.cli.policy_tables import fact_table
+    from fieldstack.cli.terminal import terminal
 
-    Console().print(fact_table())
+    terminal().print(fact_table())
 
 
 @app.command(epilog=epilog())
@@ -99,9 +97,9 @@ def simulate(
     if json:
         _print_json(to_dict(played))
     else:
-        from rich.console import Console
+        from fieldstack.cli.terminal import terminal
 
-        Console().print(draw(played))
+        terminal().print(draw(played))
     if played.unmet:
         raise typer.Exit(ExitCode.FAILED)
 

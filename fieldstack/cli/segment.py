@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fieldstack.cell.snapshot_bus import al_text
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack.cli.terminal import terminal
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import SlaveTruth
 
@@ -212,7 +212,7 @@ def truth(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> N
     table = Table("slave", "device", "AL", "code", "outputs", "safe", "position", "velocity", box=None)
     for slave in slaves:
         table.add_row(*_row(slave))
-    Console().print(table)
+    terminal().print(table)
 
 
 def _row(slave: SlaveTruth) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
 from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack.cli.terminal import terminal
 from fieldstack.events.reader import EventReader
 from fieldstack_rt.instance import Instance
 
@@ -47,7 +48,7 @@ def status(
     if every:
         raise typer.Exit(show_cells(as_json=as_json))
     chosen = instance_of(instance)
-    source, console = StatusSource(chosen), Console()
+    source, console = StatusSource(chosen), terminal()
     if as_json:
         snapshot = source.take()
         print(json.dumps(snapshot.to_dict() | {"history": process_history(chosen)}, indent=2))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack.cli.terminal import terminal
 from fieldstack.control.client import Answer
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def list_(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> N
         cells = (task["id"], task["state"], task["priority"], task["mode"], task["group"] or "-")
         doing = task["why"] or task["doing"]
         table.add_row(*cells, _runs(task), f"{task['step']}/{task['steps']}", doing)
-    Console(width=None if Console().is_terminal else 160).print(table)
+    terminal(None if terminal().is_terminal else 160).print(table)
 
 
 @app.command(epilog=epilog())
