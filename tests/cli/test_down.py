@@ -6,8 +6,10 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -61,9 +63,10 @@ def test_it_is_the_holder_that_is_asked_however_late_it_says_who_it_is(
         assert holder.stdout.readline() == "holds\n"
         lock.write_text(f"{stranger.pid} 1\n")  # an earlier `up` had this pid, and left things
         UpRecord(written_ns=1).write(instance)
-        waits = iter(range(1000))
+        waits, sleep = count(), time.sleep
 
         def look_later(_seconds: float) -> None:
+            sleep(0.001)
             if next(waits) == 3:
                 assert holder.stdin is not None
                 assert holder.stdout is not None

@@ -14,6 +14,9 @@ from stops import Watch, motors_stopped_along_the_ramp
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.history_keeper import read_history
 
+PASS_MS = 20
+"""Non-RT beats once a supervision pass."""
+
 pytestmark = pytest.mark.system
 
 
@@ -58,7 +61,7 @@ def test_a_silent_one_stops_the_axes_and_the_cell_goes_on_when_it_is_back(cell: 
         os.kill(pid, signal.SIGCONT)
     silent = cell.await_event(since, EventKind.PROCESS_DETECTED, process="fieldstack-nonrt")
     assert silent.data["condition"] == "silent"
-    assert silent.data["took_ms"] >= 490
+    assert silent.data["took_ms"] >= 500 - PASS_MS - 10, "it may have stopped between its stamp and its beat"
     motors_stopped_along_the_ramp(cell, watch, since_ns=silent.t_ns, any_speed=True)
     cell.await_motion()
     after = cell.snapshot()
