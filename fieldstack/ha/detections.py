@@ -25,6 +25,7 @@ class Detections:
 
     def __init__(self, history: History, log: EventLog, predecessor: tuple[int, int] = (0, 0)) -> None:
         self._last_pid, self._last_pass_ns = predecessor
+        self._pass_before_ns = self._beat_ns = 0
         self.history = history
         self._log = log
         self._told: dict[str, int] = {}
@@ -57,7 +58,9 @@ class Detections:
         condition = _PEER.get(event.code)
         if condition is None:
             return
-        took_ns = max(0, event.t_ns - self._last_pass_ns) if self._last_pass_ns else 0
+        # A pass that was held up in its midst beat only after it.
+        sign_ns = self._last_pass_ns if self._beat_ns <= event.t_ns else self._pass_before_ns
+        took_ns = max(0, event.t_ns - sign_ns) if sign_ns else 0
         self.history.detected(ProcessName.NONRT, condition, took_ns)
         self._log.append(
             EventKind.PROCESS_DETECTED,
@@ -76,9 +79,10 @@ class Detections:
         if self._last_pid == os.getpid() and gap_ns >= LATE_PASSES * expected_gap_ns:
             self.history.missed(ProcessName.NONRT, gap_ns // expected_gap_ns - 1, gap_ns)
 
-    def done(self, pass_ns: int) -> None:
-        """A pass was completed, and RT's events up to it were seen."""
-        self._last_pass_ns, self._last_pid = pass_ns, os.getpid()
+    def done(self, began_ns: int, beat_ns: int) -> None:
+        """A pass was completed, with its beat, and RT's events up to it were seen."""
+        self._pass_before_ns, self._beat_ns = self._last_pass_ns, beat_ns
+        self._last_pass_ns, self._last_pid = began_ns, os.getpid()
 
     def _took_ns(self, facts: ProcessFacts, last_sign_ns: int) -> int:
         """At most: a process that died was alive when it was last looked at, even without progress."""

@@ -74,7 +74,7 @@ class NonRt:
                 last_ns = now_ns
                 self._parts.detections.passed(now_ns, pass_ns)
                 self._supervision.run(now_ns)
-                self._parts.detections.done(now_ns)
+                self._parts.detections.done(now_ns, time.monotonic_ns())
                 self._parts.history.keep(now_ns)
                 self._tell_systemd(now_ns)
                 self._watch_ends()

@@ -17,6 +17,7 @@ from fieldstack.ha.history_keeper import TELL_EVERY_NS, HistoryKeeper, read_hist
 from fieldstack.ha.log_histogram import LogHistogram
 from fieldstack.ha.process_history import History
 from fieldstack.ha.vocabulary import ProcessName
+from fieldstack_rt.datastore import EventCode, RtEvent
 
 MS = 1_000_000
 VALUES = st.lists(st.floats(0, 1e6, allow_nan=False), max_size=60)
@@ -120,3 +121,15 @@ def test_a_detection_is_told_once_with_how_long_it_took(tmp_path: Path) -> None:
     told = [event.data for event in EventReader(tmp_path).read() if event.kind is EventKind.PROCESS_DETECTED]
     assert [(one["condition"], one["took_ms"]) for one in told] == [("silent", 2010.0), ("dead", 10.0)]
     assert detections.history.of(ProcessName.CORE).detections == {"silent": 1, "dead": 1}
+
+
+def test_a_pass_that_was_held_up_before_its_beat_was_no_sign_of_life(tmp_path: Path) -> None:
+    """Stopped in its midst, it is completed afterwards; RT's event of the silence comes in the pass after."""
+    log = EventLog(tmp_path, sync=False)
+    detections = Detections(History(), log)
+    detections.done(1000 * MS, 1002 * MS)
+    detections.done(1020 * MS, 1600 * MS)
+    detections.by_rt(RtEvent(1, 1503 * MS, EventCode.NONRT_SILENT, 0, 501, 0, 0))
+    log.close()
+    (told,) = [event.data for event in EventReader(tmp_path).read()]
+    assert told["took_ms"] == 503.0
