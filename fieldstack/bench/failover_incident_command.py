@@ -75,7 +75,8 @@ def measure(
     runs = sum(counts)
     for count in counts:
         say(f"{_done(incidents)} of {runs}: references")
-        references.take(segment.interface)
+        for _ in range(count):
+            references.take(segment.interface)
         say(f"{_done(incidents)} of {runs}: starting the cell")
         with _state_folder(kind, bench) as full, failover_cell.running(bench) as store:
             faulty = IncidentBench(bench, store, segment.client, settle_s, full)
