@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -21,15 +20,6 @@ from fieldstack.cell.record import (
     record_file,
 )
 from fieldstack_rt.instance import Instance
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
-    instance = Instance(f"record-{os.getpid()}")
-    instance.prepare()
-    return instance
 
 
 def test_a_second_holder_is_refused_and_told_how_to_end_the_first(instance: Instance) -> None:

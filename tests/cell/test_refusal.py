@@ -21,16 +21,9 @@ CONFIG = Path(__file__).resolve().parents[2] / "config/cell.yaml"
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
-    return Instance(f"refuse-{os.getpid()}")
-
-
-@pytest.fixture
-def nonrt(instance: Instance) -> Iterator[int]:
+def nonrt(new_instance: Instance) -> Iterator[int]:
     """A process that the instance's memory names as its Non-RT process."""
-    store = DataStore.create(instance)
+    store = DataStore.create(new_instance)
     try:
         with subprocess.Popen(["sleep", "60"]) as process:
             status = store.raw.nonrt_status
@@ -51,15 +44,15 @@ def refusal(instance: Instance) -> str:
     return str(refused.value)
 
 
-def test_a_cell_that_no_up_has_written_down_is_not_taken_over(instance: Instance, nonrt: int) -> None:
-    text = refusal(instance)
+def test_a_cell_that_no_up_has_written_down_is_not_taken_over(new_instance: Instance, nonrt: int) -> None:
+    text = refusal(new_instance)
     assert f"pid {nonrt}" in text
-    assert f"`fieldstack down --instance {instance.name}`" in text
-    assert not instance.runtime_dir.exists()
+    assert f"`fieldstack down --instance {new_instance.name}`" in text
+    assert not new_instance.runtime_dir.exists()
 
 
-def test_nor_one_that_is_another_than_an_up_has_written_down(instance: Instance, nonrt: int) -> None:
-    instance.prepare()
-    UpRecord(written_ns=time.monotonic_ns(), nonrt_pid=os.getpid()).write(instance)
-    assert f"pid {nonrt}" in refusal(instance)
-    assert {file.name for file in instance.runtime_dir.iterdir()} == {"up.json"}
+def test_nor_one_that_is_another_than_an_up_has_written_down(new_instance: Instance, nonrt: int) -> None:
+    new_instance.prepare()
+    UpRecord(written_ns=time.monotonic_ns(), nonrt_pid=os.getpid()).write(new_instance)
+    assert f"pid {nonrt}" in refusal(new_instance)
+    assert {file.name for file in new_instance.runtime_dir.iterdir()} == {"up.json"}

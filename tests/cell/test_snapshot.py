@@ -30,15 +30,6 @@ MS = 1_000_000
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
-    instance = Instance(f"snap-{os.getpid()}")
-    instance.prepare()
-    return instance
-
-
-@pytest.fixture
 def plan() -> BusPlan:
     return configuration.load(ROOT / "config/cell.yaml").bus.to_plan()
 

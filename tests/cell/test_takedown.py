@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -16,15 +15,6 @@ from fieldstack.cell.record import UpRecord
 from fieldstack.cell.takedown import end_process, take_down
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    monkeypatch.setenv("FIELDSTACK_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
-    instance = Instance(f"takedown-{os.getpid()}")
-    instance.prepare()
-    return instance
 
 
 def test_a_process_has_its_signal_before_anybody_is_told() -> None:
