@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from fieldstack.cli import alerts, bus, errors, policy, requests, segment, task
+from fieldstack.cli import alerts, bus, errors, policy, requests, segment_faults, task
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(segment.app, name="segment")
+app.add_typer(segment_faults.app, name="segment")
 app.add_typer(policy.app, name="policy")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")

@@ -21,10 +21,14 @@ app = typer.Typer(
     help="The virtual segment: run one, order faults, read the truth.", no_args_is_help=True, epilog=epilog()
 )
 SlaveArgument = Annotated[int, typer.Argument(metavar="SLAVE", min=0, help="Position in the chain, from 0.")]
+OptionalSlave = Annotated[
+    int | None, typer.Argument(metavar="[SLAVE]", min=0, help="Position in the chain, from 0.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All slaves at once.")]
 CountArgument = Annotated[int, typer.Argument(metavar="COUNT", min=0, help="Number of frames.")]
 
 
-def _order(instance: str, command: Callable[[SegmentClient], int]) -> None:
+def order(instance: str, command: Callable[[SegmentClient], int]) -> None:
     """Orders a fault and prints when it took effect."""
     with SegmentClient(instance_of(instance).segment_socket) as client:
         stamp_ns = command(client)
@@ -108,31 +112,49 @@ def cut(
     instance: InstanceOption = INSTANCE,
 ) -> None:
     """Cut the cable behind the first AFTER slaves."""
-    _order(instance, lambda client: client.cut_cable(after))
+    order(instance, lambda client: client.cut_cable(after))
 
 
 @app.command(epilog=epilog())
 def heal(instance: InstanceOption = INSTANCE) -> None:
     """Mend a cut cable."""
-    _order(instance, lambda client: client.heal_cable())
+    order(instance, lambda client: client.heal_cable())
 
 
 @app.command("power-off", epilog=epilog())
-def power_off(slave: SlaveArgument, instance: InstanceOption = INSTANCE) -> None:
-    """Take a slave's power away: frames end before it."""
-    _order(instance, lambda client: client.power_off(slave))
+def power_off(
+    slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
+) -> None:
+    """Take a slave's power away, or with --all that of the whole bus: frames end before it."""
+    if everywhere:
+        order(instance, lambda client: client.power_off_all())
+    else:
+        chosen = _one(slave)
+        order(instance, lambda client: client.power_off(chosen))
 
 
 @app.command("power-on", epilog=epilog())
-def power_on(slave: SlaveArgument, instance: InstanceOption = INSTANCE) -> None:
-    """Give a slave its power back: it is in INIT then."""
-    _order(instance, lambda client: client.power_on(slave))
+def power_on(
+    slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
+) -> None:
+    """Give a slave its power back, or with --all the whole bus: in INIT, without station address."""
+    if everywhere:
+        order(instance, lambda client: client.power_on_all())
+    else:
+        chosen = _one(slave)
+        order(instance, lambda client: client.power_on(chosen))
+
+
+def _one(slave: int | None) -> int:
+    if slave is None:
+        raise typer.BadParameter("give a slave's position, or --all")
+    return slave
 
 
 @app.command(epilog=epilog())
 def drop(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
     """Lose the next COUNT frames."""
-    _order(instance, lambda client: client.drop_frames(count))
+    order(instance, lambda client: client.drop_frames(count))
 
 
 @app.command(epilog=epilog())
@@ -142,13 +164,13 @@ def delay(
     instance: InstanceOption = INSTANCE,
 ) -> None:
     """Answer the next COUNT frames US microseconds late."""
-    _order(instance, lambda client: client.delay_frames(count, us))
+    order(instance, lambda client: client.delay_frames(count, us))
 
 
 @app.command(epilog=epilog())
 def corrupt(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
     """Damage the next COUNT frames on the line."""
-    _order(instance, lambda client: client.corrupt_frames(count))
+    order(instance, lambda client: client.corrupt_frames(count))
 
 
 @app.command("drive-fault", epilog=epilog())
@@ -164,7 +186,7 @@ def drive_fault(
         number = int(code, 0)
     except ValueError:
         raise typer.BadParameter(f"{code!r} is no number; write for example 0x7500") from None
-    _order(instance, lambda client: client.drive_fault(slave, number))
+    order(instance, lambda client: client.drive_fault(slave, number))
 
 
 @app.command("dc-lose", epilog=epilog())
@@ -174,7 +196,7 @@ def dc_lose(
     instance: InstanceOption = INSTANCE,
 ) -> None:
     """Let a drive's distributed clock run away from the reference clock."""
-    _order(instance, lambda client: client.dc_follow(slave) if heal else client.dc_lose(slave))
+    order(instance, lambda client: client.dc_follow(slave) if heal else client.dc_lose(slave))
 
 
 @app.command("clock-drift", epilog=epilog(), context_settings={"ignore_unknown_options": True})
@@ -184,7 +206,7 @@ def clock_drift(
     instance: InstanceOption = INSTANCE,
 ) -> None:
     """Set the rate error of a drive's oscillator. Example: fieldstack segment clock-drift 2 -30"""
-    _order(instance, lambda client: client.clock_drift(slave, ppm))
+    order(instance, lambda client: client.clock_drift(slave, ppm))
 
 
 @app.command("set-inputs", epilog=epilog())
@@ -198,7 +220,7 @@ def set_inputs(
         number = int(bits, 0)
     except ValueError:
         raise typer.BadParameter(f"{bits!r} is no number; write for example 0b101") from None
-    _order(instance, lambda client: client.set_inputs(slave, number))
+    order(instance, lambda client: client.set_inputs(slave, number))
 
 
 @app.command(epilog=epilog())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Sequence
 
 from fieldstack_ethercat.segment.application import SlaveApplication
 from fieldstack_ethercat.segment.chain import Chain
 from fieldstack_ethercat.segment.devices import Device
 from fieldstack_ethercat.segment.errors import NativeError
+from fieldstack_ethercat.segment.mailbox_faults import MailboxFaults
 
 
 class SegmentBench:
@@ -16,6 +18,7 @@ class SegmentBench:
 
     def __init__(self, devices: Sequence[Device], watchdog_ms: float = 100.0) -> None:
         self.chain = Chain(devices)
+        self.mailbox_faults = MailboxFaults()
         self._applications = [SlaveApplication(self.chain, slave) for slave in range(len(devices))]
         for slave, application in enumerate(self._applications):
             self.chain.set_watchdog_default_ms(slave, watchdog_ms)
@@ -28,12 +31,35 @@ class SegmentBench:
             self._applications[slave].reset()
         self.chain.power(slave, on)
 
+    def power_all(self, on: bool) -> None:
+        """Power of the whole bus at once, as when its supply trips and comes back."""
+        for slave, application in enumerate(self._applications):
+            if on and not self.chain.truth(slave).powered:
+                application.reset()
+        self.chain.power_all(on)
+
     def serve_mailboxes(self) -> None:
-        """Answers all telegrams that wait."""
+        """Answers all telegrams that wait, and sends what is to come late and is due."""
         while (taken := self.chain.take_telegram()) is not None:
             slave, telegram = taken
+            if self.mailbox_faults.swallows(slave):
+                continue
+            late_ns = self.mailbox_faults.delay_ns(slave)
             for reply in self._applications[slave].handle(telegram):
-                self._reply(slave, reply)
+                if late_ns:
+                    session = self.chain.mailbox_session(slave)
+                    self.mailbox_faults.keep(time.monotonic_ns() + late_ns, slave, session, reply)
+                else:
+                    self._reply(slave, reply)
+        self.serve_late()
+
+    def serve_late(self) -> float | None:
+        """Sends the late answers that are due; seconds until the next one, None if none waits."""
+        for slave, session, telegram in self.mailbox_faults.due(time.monotonic_ns()):
+            if session == self.chain.mailbox_session(slave):
+                self._reply(slave, telegram)
+        next_ns = self.mailbox_faults.next_ns
+        return max(0.0, (next_ns - time.monotonic_ns()) / 1e9) if next_ns else None
 
     def _reply(self, slave: int, telegram: bytes) -> None:
         try:

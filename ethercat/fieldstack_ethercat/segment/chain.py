@@ -23,6 +23,7 @@ _FRAME_ROOM = 2048
 _TELEGRAM_ROOM = 512
 _RECORDS = 8192
 _NO_CLOCK = "only drives have a distributed clock"
+_STATES = "AL states are 1 INIT (never refused), 2 PRE-OP, 4 SAFE-OP, 8 OP"
 _FIFO, _PINNED, _LOCKED = 1, 2, 4
 
 MapEntry = tuple[Any, int]
@@ -160,6 +161,23 @@ class Chain:
     def power(self, slave: int, on: bool) -> None:
         """Power on: the slave starts in INIT, its registers reset."""
         check("power", lib.fs_segment_power(self._segment, slave, on))
+
+    def power_all(self, on: bool) -> None:
+        """Power of all slaves at once."""
+        check("power", lib.fs_segment_power_all(self._segment, on))
+
+    def slow_state(self, slave: int, state: int, by_ns: int) -> None:
+        """From now on the slave enters that AL state (1, 2, 4, 8) only `by_ns` after its request."""
+        check(f"slow state {state}", lib.fs_segment_slow_state(self._segment, slave, state, by_ns), _STATES)
+
+    def refuse_state(self, slave: int, state: int, code: int, count: int) -> None:
+        """The next `count` requests for that AL state (2, 4, 8) are refused with AL status `code`."""
+        result = lib.fs_segment_refuse_state(self._segment, slave, state, code, count)
+        check(f"refuse state {state}", result, _STATES)
+
+    def poke(self, slave: int, address: int, data: bytes) -> None:
+        """Overwrites registers below 0x1000 as no master did."""
+        check("poke", lib.fs_segment_poke(self._segment, slave, address, data, len(data)))
 
     def cut_cable(self, after: int) -> None:
         """Cuts the cable behind `after` slaves; 0 is before the first."""

@@ -14,6 +14,8 @@ from fieldstack_ethercat.segment.errors import CommandError, SegmentGoneError
 from fieldstack_ethercat.segment.truth import MotionSample, SegmentStatistics, SlaveEvent, SlaveTruth
 
 DEFAULT_TIMEOUT_S = 5.0
+ALWAYS = 0xFFFFFFFF
+"""As a count: until another order ends it."""
 
 
 class SegmentClient:
@@ -78,6 +80,46 @@ class SegmentClient:
     def power_on(self, slave: int) -> int:
         """The slave comes back in INIT, its registers and objects as at the factory."""
         return self._order("power_on", slave=slave)
+
+    def power_off_all(self) -> int:
+        """The whole bus goes dark at once."""
+        return self._order("power_off_all")
+
+    def power_on_all(self) -> int:
+        """All slaves come back at once, in INIT, without station addresses."""
+        return self._order("power_on_all")
+
+    def slow_state(self, slave: int, state: int, ms: int) -> int:
+        """The slave enters that AL state (1, 2, 4, 8; 0: every one) `ms` after each request; 0 ends it."""
+        return self._order("slow_state", slave=slave, state=state, ms=ms)
+
+    def refuse_state(self, slave: int, state: int, code: int, count: int = ALWAYS) -> int:
+        """The next `count` requests for that AL state (2, 4, 8) are refused with that AL status code."""
+        return self._order("refuse_state", slave=slave, state=state, code=code, count=count)
+
+    def mailbox_late(self, slave: int, ms: int, count: int = ALWAYS) -> int:
+        """The answers to the next `count` mailbox requests come `ms` late; count 0 ends it."""
+        return self._order("mailbox_late", slave=slave, ms=ms, count=count)
+
+    def mailbox_silent(self, slave: int, count: int = ALWAYS) -> int:
+        """The next `count` mailbox requests are taken and never answered; 0 ends it."""
+        return self._order("mailbox_silent", slave=slave, count=count)
+
+    def lose_fmmus(self, slave: int) -> int:
+        """The slave forgets its FMMUs while it runs: it takes no part in the exchange, and shows no error."""
+        return self._order("lose_fmmus", slave=slave)
+
+    def lose_sync_manager(self, slave: int, index: int) -> int:
+        """One of its sync managers (0 to 7) is switched off, as no master did."""
+        return self._order("lose_sync_manager", slave=slave, index=index)
+
+    def close_sync_manager(self, slave: int, index: int) -> int:
+        """Its application closes one of its sync managers (register 0x0807 + 8n, bit 0), and says nothing."""
+        return self._order("close_sync_manager", slave=slave, index=index)
+
+    def lose_address(self, slave: int) -> int:
+        """The slave forgets its station address, and runs on."""
+        return self._order("lose_address", slave=slave)
 
     def drop_frames(self, count: int) -> int:
         """The next `count` frames reach no slave."""

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from fieldstack_ethercat.segment.chain import Chain
 from fieldstack_ethercat.segment.errors import CommandError, SegmentError
+from fieldstack_ethercat.segment.mailbox_faults import MailboxFaults
+from fieldstack_ethercat.segment.slave_faults import SYNC_MANAGERS, lose_registers, slow_states
 
 COUNT_LIMIT = 0xFFFFFFFF
 
@@ -23,7 +25,12 @@ class Bench(Protocol):
     @property
     def chain(self) -> Chain: ...
 
+    @property
+    def mailbox_faults(self) -> MailboxFaults: ...
+
     def power(self, slave: int, on: bool) -> None: ...
+
+    def power_all(self, on: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,42 @@ def _slave() -> Argument:
     return Argument("slave", slave=True)
 
 
+def _count() -> Argument:
+    return Argument("count", default=COUNT_LIMIT)
+
+
 COMMANDS: Mapping[str, Command] = {
     "cut_cable": Command(lambda b, after: b.chain.cut_cable(after), (Argument("after", slave=True),)),
     "heal_cable": Command(lambda b: b.chain.heal_cable()),
     "power_off": Command(lambda b, slave: b.power(slave, False), (_slave(),)),
     "power_on": Command(lambda b, slave: b.power(slave, True), (_slave(),)),
+    "power_off_all": Command(lambda b: b.power_all(False)),
+    "power_on_all": Command(lambda b: b.power_all(True)),
+    "slow_state": Command(
+        lambda b, slave, state, ms: slow_states(b.chain, slave, state, ms * 1_000_000),
+        (_slave(), Argument("state", 8), Argument("ms", 600_000)),
+    ),
+    "refuse_state": Command(
+        lambda b, slave, state, code, count: b.chain.refuse_state(slave, state, code, count),
+        (_slave(), Argument("state", 8, low=2), Argument("code", 0xFFFF, low=1), _count()),
+    ),
+    "mailbox_late": Command(
+        lambda b, slave, ms, count: b.mailbox_faults.late(slave, ms * 1_000_000, count),
+        (_slave(), Argument("ms", 600_000, low=1), _count()),
+    ),
+    "mailbox_silent": Command(
+        lambda b, slave, count: b.mailbox_faults.silent(slave, count), (_slave(), _count())
+    ),
+    "lose_fmmus": Command(lambda b, slave: lose_registers(b.chain, slave, "fmmus"), (_slave(),)),
+    "lose_address": Command(lambda b, slave: lose_registers(b.chain, slave, "address"), (_slave(),)),
+    "lose_sync_manager": Command(
+        lambda b, slave, index: lose_registers(b.chain, slave, "sync_manager", index),
+        (_slave(), Argument("index", SYNC_MANAGERS - 1)),
+    ),
+    "close_sync_manager": Command(
+        lambda b, slave, index: lose_registers(b.chain, slave, "pdi", index),
+        (_slave(), Argument("index", SYNC_MANAGERS - 1)),
+    ),
     "drop_frames": Command(lambda b, count: b.chain.drop_frames(count), (Argument("count"),)),
     "delay_frames": Command(
         lambda b, count, us: b.chain.delay_frames(count, us * 1000),

@@ -86,7 +86,8 @@ def _serve(
     selector.register(stop, selectors.EVENT_READ, None)
     selector.register(bench.chain.failed_fd, selectors.EVENT_READ, None)
     while True:
-        for key, _ in selector.select(KEEP_EVERY_S if encoders else None):
+        waits = [s for s in (KEEP_EVERY_S if encoders else None, bench.serve_late()) if s is not None]
+        for key, _ in selector.select(min(waits, default=None)):
             if key.data is None:
                 return
             key.data()

@@ -91,9 +91,16 @@ static void climb(esc *slave, unsigned target, int64_t now_ns) {
     else enter(slave, target, 0, 0, now_ns);
 }
 
-void al_control(esc *slave, int64_t now_ns) {
-    const unsigned control = get16(slave->memory + REG_AL_CONTROL), target = control & AL_MASK;
-    const unsigned state = esc_al_state(slave);
+static int refuses(esc *slave, unsigned target, int64_t now_ns) {
+    esc_al_faults *faults = &slave->al_faults;
+    if (!faults->refusals[target]) return 0;
+    if (faults->refusals[target] != UINT32_MAX) faults->refusals[target]--;
+    refuse(slave, faults->refusal_code[target], now_ns);
+    return 1;
+}
+
+static void obey(esc *slave, unsigned control, int64_t now_ns) {
+    const unsigned target = control & AL_MASK, state = esc_al_state(slave);
     const int in_error = slave->memory[REG_AL_STATUS] & AL_ERROR;
     /* An error stands until it is acknowledged, or until the master asks for no more than there is. */
     if (in_error && !(control & AL_ERROR) && (!rank(target) || rank(target) > rank(state))) return;
@@ -104,13 +111,23 @@ void al_control(esc *slave, int64_t now_ns) {
     } else if (rank(target) > rank(state) + 1) {
         refuse(slave, CODE_INVALID_STATE_CHANGE, now_ns);
     } else if (rank(target) > rank(state)) {
-        climb(slave, target, now_ns);
+        if (!refuses(slave, target, now_ns)) climb(slave, target, now_ns);
     } else if (rank(target) < rank(state)) {
         enter(slave, target, 0, 0, now_ns);
     } else {
         if (slave->op_pending) enter(slave, state, 0, 0, now_ns);
         else publish(slave, state, 0, now_ns);
     }
+}
+
+/* A slow application: the same request again changes nothing, another one takes its place. */
+void al_control(esc *slave, int64_t now_ns) {
+    const unsigned control = get16(slave->memory + REG_AL_CONTROL), target = control & AL_MASK;
+    const int64_t slow_ns = rank(target) && target != esc_al_state(slave) ? slave->al_faults.slow_ns[target] : 0;
+    if (slave->al_slow_until_ns && slave->al_slow_control == control) return;
+    slave->al_slow_control = (uint16_t)control;
+    slave->al_slow_until_ns = slow_ns ? now_ns + slow_ns : 0;
+    if (!slow_ns) obey(slave, control, now_ns);
 }
 
 void al_outputs_arrived(esc *slave, int64_t now_ns) {
@@ -125,6 +142,10 @@ void al_watchdog_expired(esc *slave, int64_t now_ns) {
 }
 
 void al_tick(esc *slave, int64_t now_ns) {
+    if (slave->al_slow_until_ns && now_ns >= slave->al_slow_until_ns) {
+        slave->al_slow_until_ns = 0;
+        obey(slave, slave->al_slow_control, now_ns);
+    }
     if (slave->op_pending && now_ns >= slave->op_deadline_ns)
         enter(slave, AL_SAFEOP, AL_ERROR, CODE_NO_VALID_OUTPUTS, now_ns);
 }

@@ -13,6 +13,7 @@ void esc_power_on(esc *slave, int64_t now_ns) {
     memset(slave->sms, 0, sizeof slave->sms);
     slave->fmmu_count = 0;
     slave->op_pending = 0;
+    slave->al_slow_until_ns = 0;
     slave->watchdog_expiries = 0;
     mailbox_reset(slave);
     slave->mailbox.repeat = 0;

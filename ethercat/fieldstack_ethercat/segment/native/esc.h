@@ -152,6 +152,13 @@ typedef struct esc_clock {
     int64_t compared_ns; /* with the reference, last; 0: never */
 } esc_clock;
 
+/* Faults of a slave's application: how long it takes for a state, and which it refuses. Kept over power. */
+typedef struct esc_al_faults {
+    int64_t slow_ns[9]; /* by AL state: from the request to its effect */
+    uint32_t refusals[9]; /* by AL state: requests still to be refused */
+    uint16_t refusal_code[9];
+} esc_al_faults;
+
 typedef struct esc {
     fs_segment *segment;
     uint8_t powered;
@@ -161,6 +168,9 @@ typedef struct esc {
     uint8_t al_requested; /* AL control was written in this access */
     uint8_t op_pending; /* OP requested, waits for the first outputs */
     int64_t op_deadline_ns;
+    uint16_t al_slow_control; /* AL control that a slow application has not obeyed yet */
+    int64_t al_slow_until_ns; /* 0: there is none */
+    esc_al_faults al_faults;
     int64_t watchdog_ns; /* interval; 0: off */
     int64_t watchdog_deadline_ns; /* 0: not armed */
     uint32_t watchdog_expiries;

@@ -108,22 +108,29 @@ int fs_segment_corrupt_frames(fs_segment *segment, unsigned count) {
     return 0;
 }
 
-int fs_segment_power(fs_segment *segment, unsigned slave, int on) {
-    if (slave >= segment->count) return -ERANGE;
-    esc *target = &segment->slaves[slave];
+static void switch_power(esc *target, int on, int64_t now_ns) {
+    if (target->powered == (on != 0)) return;
+    target->powered = on != 0;
+    truth_event(target, FS_EVENT_POWER, target->powered, 0, now_ns);
+    device_power(target, target->powered, now_ns);
+    esc_power_on(target, now_ns);
+    device_step(target, now_ns);
+}
+
+static int power(fs_segment *segment, unsigned first, unsigned end, int on) {
     chain_lock(segment);
     const int64_t now_ns = chain_now(segment);
-    if (target->powered != (on != 0)) {
-        target->powered = on != 0;
-        truth_event(target, FS_EVENT_POWER, target->powered, 0, now_ns);
-        device_power(target, target->powered, now_ns);
-        esc_power_on(target, now_ns);
-        device_step(target, now_ns);
-        topology_reload(segment);
-    }
+    for (unsigned i = first; i < end; i++) switch_power(&segment->slaves[i], on, now_ns);
+    topology_reload(segment);
     chain_unlock(segment);
     return 0;
 }
+
+int fs_segment_power(fs_segment *segment, unsigned slave, int on) {
+    return slave < segment->count ? power(segment, slave, slave + 1, on) : -ERANGE;
+}
+
+int fs_segment_power_all(fs_segment *segment, int on) { return power(segment, 0, segment->count, on); }
 
 int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_code) {
     if (slave >= segment->count) return -ERANGE;

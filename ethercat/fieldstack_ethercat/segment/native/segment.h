@@ -187,6 +187,14 @@ int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_c
 int fs_segment_clock_drift(fs_segment *segment, unsigned slave, double ppm);
 /* Its clock no longer follows the reference (0: it does again). -ENODEV likewise. */
 int fs_segment_clock_lose(fs_segment *segment, unsigned slave, int lost);
+/* Power of all slaves at once: no frame sees a part of them with and a part without. */
+int fs_segment_power_all(fs_segment *segment, int on);
+/* How long after its request a slave enters an AL state (1, 2, 4, 8); 0 ends it. */
+int fs_segment_slow_state(fs_segment *segment, unsigned slave, unsigned state, int64_t by_ns);
+/* The next `count` requests for a higher AL state are refused with that AL status code; UINT32_MAX: all; 0 ends it. */
+int fs_segment_refuse_state(fs_segment *segment, unsigned slave, unsigned state, uint16_t code, uint32_t count);
+/* Overwrites registers as no master did: FMMUs, sync managers (their PDI side too), the station address. */
+int fs_segment_poke(fs_segment *segment, unsigned slave, unsigned address, const uint8_t *data, unsigned bytes);
 int fs_segment_set_inputs(fs_segment *segment, unsigned slave, unsigned bits);
 
 /* --- truth --- */
