@@ -11,9 +11,6 @@ from fieldstack_ethercat.bus.soem_context import SlaveImage, SoemContext
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.store import DataStore
 
-START_TOLERANCE_SHARE = 0.1
-"""A stream may begin this share of the following error limit away from where the axis stands."""
-
 
 class CycleError(OSError):
     """The cycle thread could not be started or configured."""
@@ -158,7 +155,7 @@ def _fill_axis(native: Any, axis: AxisPlan, image: SlaveImage, stop_category: in
     native.deceleration = axis.quick_stop_deceleration_counts_s2
     native.velocity_max = axis.velocity_max_counts_s
     native.position_min, native.position_max = axis.position_min_counts, axis.position_max_counts
-    native.start_tolerance = max(2.0, axis.following_error_max_counts * START_TOLERANCE_SHARE)
+    native.start_tolerance, native.velocity_beyond = axis.start_tolerance_counts, axis.jog_counts_s
 
 
 def _fill_groups(config: Any, plan: BusPlan, context: SoemContext) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fieldstack_rt._native import ffi, lib
-from fieldstack_rt.datastore.layout import AxisMode, Stop
+from fieldstack_rt.datastore.layout import AxisMode, Refusal, Stop
 
 DT = 0.001
 SWITCH_ON_DISABLED, READY, SWITCHED_ON, ENABLED, FAULT = 0x40, 0x21, 0x23, 0x27, 0x08
@@ -29,6 +29,7 @@ class Bench:
                 "error_code": 14, "operation_mode": 8, "stop_category": category,
                 "deceleration": 100_000.0, "velocity_max": 50_000.0,
                 "position_min": -1e6, "position_max": 1e6, "start_tolerance": 10.0,
+                "velocity_beyond": 2_500.0,
             },
         )  # fmt: skip
         self.statusword, self.position = SWITCH_ON_DISABLED, 1000
@@ -83,7 +84,7 @@ def test_a_drive_found_enabled_is_taken_over_where_it_stands() -> None:
 def test_a_setpoint_that_would_jump_is_refused_and_changes_nothing() -> None:
     bench = Bench().enabled()
     before = bench.axis.target
-    assert lib.fs_axis_follow(bench.axis, bench.config, 2000, 0, DT) == -1
+    assert lib.fs_axis_follow(bench.axis, bench.config, 2000, 0, DT) == Refusal.JUMP
     assert bench.axis.target == before
 
 
@@ -91,7 +92,7 @@ def test_a_setpoint_beyond_the_limits_is_refused() -> None:
     bench = Bench()
     bench.position = 999_999
     bench.enabled()
-    assert lib.fs_axis_follow(bench.axis, bench.config, 1_000_001, 0, DT) == -1
+    assert lib.fs_axis_follow(bench.axis, bench.config, 1_000_001, 0, DT) == Refusal.LIMIT
 
 
 def test_a_controlled_stop_decelerates_as_configured_and_never_jumps() -> None:

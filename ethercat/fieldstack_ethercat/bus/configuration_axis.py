@@ -34,3 +34,8 @@ class AxisConfig(Section):
     acceleration_max: Positive
     following_error_max: Positive
     quick_stop_deceleration: Positive = Field(description="Written to 0x6085 in counts/s^2.")
+    jog_velocity: Positive | None = Field(
+        default=None,
+        description="How fast it goes by hand (`fieldstack jog`), and beyond its position limits, at most; "
+        "default: 5 % of velocity_max.",
+    )

@@ -77,6 +77,13 @@ def _limits(axis: AxisConfig, base: KeyPath) -> Iterator[Finding]:
             f"not below position_max ({axis.position_max})",
             "Give the travel from its lower to its upper end.",
         )
+    if axis.jog_velocity is not None and axis.jog_velocity > axis.velocity_max:
+        yield (
+            (*base, "jog_velocity"),
+            axis.jog_velocity,
+            f"is more than velocity_max ({axis.velocity_max})",
+            "Jogging is slow: give a small share of it.",
+        )
     for key in (
         "position_min",
         "position_max",
@@ -84,8 +91,11 @@ def _limits(axis: AxisConfig, base: KeyPath) -> Iterator[Finding]:
         "acceleration_max",
         "following_error_max",
         "quick_stop_deceleration",
+        "jog_velocity",
     ):
-        value: float = getattr(axis, key)
+        value: float | None = getattr(axis, key)
+        if value is None:
+            continue
         counts = round(value * axis.counts_per_unit)
         problem = ""
         if abs(counts) > INT32_MAX:

@@ -14,6 +14,10 @@ from fieldstack_ethercat.bus.errors import PlanFormatError
 
 FORMAT = "fieldstack-bus-plan/3"
 UNMAPPED = -1
+START_TOLERANCE_SHARE = 0.1
+"""A stream may begin this share of the following error limit away from where the axis stands."""
+JOG_SHARE = 0.05
+"""Of an axis's velocity limit: its jog velocity where none is configured."""
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
 MAX_PROCESS_IMAGE = 4096
@@ -175,6 +179,26 @@ class AxisPlan:
     following_error_max_counts: int
     quick_stop_deceleration_counts_s2: int
     offsets: AxisOffsets
+    jog_velocity_counts_s: int = 0
+    """0: none is configured."""
+
+    @property
+    def jog_counts_s(self) -> float:
+        """How fast it goes by hand, and beyond its position limits, at most; counts/s."""
+        return self.jog_velocity_counts_s or self.velocity_max_counts_s * JOG_SHARE
+
+    @property
+    def start_tolerance_counts(self) -> float:
+        """Counts that a first setpoint may lie away; so little beyond a limit counts as inside."""
+        return max(2.0, self.following_error_max_counts * START_TOLERANCE_SHARE)
+
+    def beyond_limit(self, position: float) -> float:
+        """Counts by which a place is beyond the upper limit, or (below 0) the lower one; 0: inside."""
+        if position > self.position_max_counts:
+            out = position - self.position_max_counts
+        else:
+            out = min(0.0, position - self.position_min_counts)
+        return out if abs(out) > self.start_tolerance_counts else 0.0
 
     @property
     def mode_code(self) -> int:

@@ -159,6 +159,7 @@ def _axis(axis: AxisConfig, slave: SlavePlan) -> AxisPlan:
         following_error_max_counts=counts(axis.following_error_max),
         quick_stop_deceleration_counts_s2=counts(axis.quick_stop_deceleration),
         offsets=AxisOffsets(**outputs, **inputs),
+        jog_velocity_counts_s=counts(axis.jog_velocity or 0),
     )
 
 

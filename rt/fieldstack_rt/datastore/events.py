@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Stop
+from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Refusal, Stop
 from fieldstack_rt.datastore.rings import RtEvent
 
 
@@ -71,10 +71,11 @@ _TEXTS: Mapping[int, EventText] = {
         "setpoint stream {stream} ran dry: controlled stop", a="stream", b="tail", severity="warning"
     ),
     EventCode.STREAM_REFUSED: EventText(
-        "setpoint stream {stream} refused: axis {axis} would jump or leave its limits",
+        "setpoint stream {stream} refused: axis {axis} {refusal}",
         subject="axis",
         a="stream",
         b="tail",
+        c="refusal_code",
         severity="warning",
     ),
     EventCode.AXIS_FAULT: EventText(
@@ -142,6 +143,9 @@ _TEXTS: Mapping[int, EventText] = {
         b="cycles",
         severity="warning",
     ),
+    EventCode.HOLD_ENDED: EventText(
+        "axis {axis} comes to a stand: nobody holds its jog any longer", subject="axis", a="stream"
+    ),
     EventCode.SLAVE_STATE: EventText(
         "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
         subject="slave",
@@ -207,8 +211,26 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
         fields["sources"] = ", ".join(source.name.lower() for source in EstopSource if both >> source & 1)
     elif event.code in (EventCode.STOP_REASON, EventCode.AXIS_STOP):
         fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
+    elif event.code == EventCode.STREAM_REFUSED:
+        fields["refusal"] = refusal_text(event.c)
     elif event.code in (EventCode.NONRT_DEAD, EventCode.NONRT_STOPPING):
         fields["reaction"] = _REACTIONS.get(event.b, "axes stop")
+
+
+_REFUSALS: Mapping[int, str] = {
+    Refusal.HELD: "must stand",
+    Refusal.NOT_HOLDING: "does not stand under power",
+    Refusal.AWAY: "stands elsewhere than where it begins",
+    Refusal.JUMP: "would jump",
+    Refusal.LIMIT: "would leave its position limits, or go further beyond them",
+    Refusal.SPEED: "would exceed its velocity limit",
+    Refusal.BEYOND_SPEED: "would exceed its jog velocity beyond its position limits",
+}
+
+
+def refusal_text(number: int) -> str:
+    """What an axis that refuses a setpoint would do (`fs_refusal`)."""
+    return _REFUSALS.get(number, f"refuses it (reason {number})")
 
 
 _REACTIONS: Mapping[int, str] = {

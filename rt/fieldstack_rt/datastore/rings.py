@@ -100,6 +100,7 @@ class SetpointRing:
         *,
         last: bool = False,
         axes: int = ALL_AXES,
+        hold_to_run: int = 0,
     ) -> bool:
         """Appends one setpoint; False if the ring is full.
 
@@ -110,12 +111,13 @@ class SetpointRing:
             io: outputs of the slaves that are no axes, in slave order (at most 64 bytes).
             last: the stream ends here, at rest.
             axes: mask of the axes that it commands (bit n: axis n); the others hold where they are.
+            hold_to_run: mask of those that follow only until `StoreWords.hold_to_run_ns`.
         """
         if len(positions) > MAX_AXES or len(velocities) > MAX_AXES or len(io) > IO_BYTES:
             raise ValueError(f"a setpoint holds at most {MAX_AXES} axes and {IO_BYTES} bytes of outputs")
         point = self._setpoint
         point.stream, point.flags, point.io_size = stream, SETPOINT_LAST if last else 0, len(io)
-        point.axes = axes
+        point.axes, point.hold_to_run = axes, hold_to_run
         point.position[0 : len(positions)] = positions
         point.velocity[0 : len(velocities)] = velocities
         ffi.memmove(point.io, io.ljust(IO_BYTES, b"\0"), IO_BYTES)

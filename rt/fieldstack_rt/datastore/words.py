@@ -93,6 +93,15 @@ class StoreWords:
         lib.fs_add64(ffi.addressof(self.raw, "core_beat"), 1)
 
     @property
+    def hold_to_run_ns(self) -> int:
+        """Until then (CLOCK_MONOTONIC) axes that a person has to hold follow their setpoints."""
+        return self._word64("hold_to_run_ns")
+
+    @hold_to_run_ns.setter
+    def hold_to_run_ns(self, until_ns: int) -> None:
+        self._set64("hold_to_run_ns", until_ns)
+
+    @property
     def motion_permit(self) -> bool:
         """Whether the axes may move, as far as the Non-RT process is concerned."""
         return bool(self._word32("motion_permit"))

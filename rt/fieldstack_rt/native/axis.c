@@ -18,6 +18,8 @@ static const double REST_COUNTS_A_CYCLE = 2.0;
 /* A setpoint may ask for this much more than the axis's velocity limit: rounding to counts. */
 static const double JUMP_MARGIN = 1.05;
 static const double JUMP_SLACK_COUNTS = 2.0;
+/* The place of a stand is told in whole counts. */
+static const double ROUNDING_COUNTS = 0.5;
 
 static enum drive_state drive_state_of(uint16_t statusword) {
     switch (statusword & 0x4F) {
@@ -79,20 +81,44 @@ void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *o
     put_bytes(outputs, config->target_velocity, (uint32_t)axis->state.target_velocity, 4);
 }
 
-
-int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position) {
-    return axis->state.state == FS_AXIS_HOLDING &&
-           magnitude((double)position - axis->target) <= config->start_tolerance;
+uint32_t fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position) {
+    if (axis->state.state != FS_AXIS_HOLDING) return FS_REFUSAL_NOT_HOLDING;
+    return magnitude((double)position - axis->target) <= config->start_tolerance ? FS_REFUSAL_NONE : FS_REFUSAL_AWAY;
 }
 
-int fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s) {
-    double step = magnitude((double)position - axis->target);
-    if (step > config->velocity_max * dt_s * JUMP_MARGIN + JUMP_SLACK_COUNTS + config->start_tolerance) return -1;
-    if (position < config->position_min || position > config->position_max) return -1;
-    if (magnitude((double)velocity) > config->velocity_max * JUMP_MARGIN + 1.0) return -1;
+static int beyond(const fs_axis_config *config, double at) { return at > config->position_max || at < config->position_min; }
+
+/* Out of the range, or further out than it is. */
+static int leads_out(const fs_axis_config *config, double from, double to) {
+    if (to > config->position_max) return from <= config->position_max || to > from + ROUNDING_COUNTS;
+    if (to < config->position_min) return from >= config->position_min || to < from - ROUNDING_COUNTS;
+    return 0;
+}
+
+static uint32_t refusal_of(const fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s) {
+    double step = magnitude((double)position - axis->target), speed = magnitude((double)velocity);
+    double slow = config->velocity_beyond * JUMP_MARGIN;
+    if (step > config->velocity_max * dt_s * JUMP_MARGIN + JUMP_SLACK_COUNTS + config->start_tolerance) return FS_REFUSAL_JUMP;
+    if (leads_out(config, axis->target, position)) return FS_REFUSAL_LIMIT;
+    if (speed > config->velocity_max * JUMP_MARGIN + 1.0) return FS_REFUSAL_SPEED;
+    if (beyond(config, axis->target) && (step > slow * dt_s + JUMP_SLACK_COUNTS || speed > slow + 1.0)) return FS_REFUSAL_BEYOND_SPEED;
+    return FS_REFUSAL_NONE;
+}
+
+uint32_t fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s) {
+    uint32_t refusal = refusal_of(axis, config, position, velocity, dt_s);
+    if (refusal) return refusal;
     axis->target = position;
     axis->velocity = velocity;
-    return 0;
+    return FS_REFUSAL_NONE;
+}
+
+/* A stop that begins in the range ends in it. One that begins beyond a limit runs its course there: drawn to the limit at once,
+ * the target would jump. */
+static double kept_in(const fs_axis_config *config, double from, double to) {
+    if (to > config->position_max && from <= config->position_max) return config->position_max;
+    if (to < config->position_min && from >= config->position_min) return config->position_min;
+    return to;
 }
 
 /* A controlled stop: the target itself slows down, so the drive never sees a jump. */
@@ -102,9 +128,7 @@ static void ramp_down(fs_axis *axis, const fs_axis_config *config, double dt_s) 
         axis->velocity = 0.0;
     else
         axis->velocity -= axis->velocity > 0 ? loss : -loss;
-    axis->target += axis->velocity * dt_s;
-    if (axis->target > config->position_max) axis->target = config->position_max;
-    if (axis->target < config->position_min) axis->target = config->position_min;
+    axis->target = kept_in(config, axis->target, axis->target + axis->velocity * dt_s);
 }
 
 void fs_axis_catch(fs_axis *axis, const fs_axis_config *config, double dt_s) {

@@ -16,6 +16,7 @@ typedef struct fs_axis_config {
     double velocity_max;           /* counts/s */
     double position_min, position_max; /* counts */
     double start_tolerance;        /* counts a stream's first setpoint may lie away */
+    double velocity_beyond;        /* counts/s, while its target is beyond a position limit */
 } fs_axis_config;
 
 typedef struct fs_axis {
@@ -36,9 +37,11 @@ typedef struct fs_axis_demand {
 } fs_axis_demand;
 
 void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs);
-/* Takes a setpoint: 0, or -1 when it would jump or leave the limits (nothing is changed then). */
-int fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s);
-int fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position);
+/* Takes a setpoint, or says why not (enum fs_refusal; nothing is changed then). Beyond a position limit the target goes
+ * slowly, and only towards the range. */
+uint32_t fs_axis_follow(fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s);
+/* Whether a stream may begin to command it there: enum fs_refusal. */
+uint32_t fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int32_t position);
 /* After a gap: the target goes on from where the motor is, and as fast. */
 void fs_axis_catch(fs_axis *axis, const fs_axis_config *config, double dt_s);
 /* Chooses control word and target; `following`: a setpoint was taken in this cycle. */

@@ -63,6 +63,7 @@ typedef struct fs_rt_status {
     uint64_t wkc_errors;       /* cycles with a working counter other than expected */
     uint64_t setpoint_tail;    /* setpoints taken from the ring */
     uint64_t stream;           /* stream that is played, or was last */
+    uint64_t refusals;         /* streams that were refused in this epoch */
     uint64_t axes_playing;     /* mask: axes that follow it now */
     uint64_t axes_lost;        /* mask: axes whose slaves are told lost or in restart */
     uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
@@ -79,6 +80,8 @@ typedef struct fs_rt_status {
     uint32_t axis_count;
     uint32_t inputs_size;      /* bytes of `inputs` in use */
     uint32_t outputs_size;     /* bytes of `io_outputs` in use */
+    uint32_t refused_axis;     /* the axis that refused the last of those */
+    uint32_t refusal;          /* enum fs_refusal: why */
     fs_agent_settings agent;   /* how RT watches the Non-RT process: in force in this cycle */
     uint8_t io_inputs[64];     /* inputs of slaves that are no axes, in slave order */
     uint8_t io_outputs[64];    /* outputs of those, as sent */
@@ -171,6 +174,7 @@ typedef struct fs_event_ring {
 typedef struct fs_setpoint {
     uint64_t stream;           /* id of the stream that it belongs to, > 0 */
     uint64_t axes;             /* mask: axes that it commands; the others hold */
+    uint64_t hold_to_run;      /* mask: of those, axes that move only while a person renews it: `hold_to_run_ns` */
     uint32_t flags;            /* enum fs_setpoint_flag */
     uint32_t io_size;
     int32_t position[64];      /* counts; an axis's number is its place in the bus configuration */
@@ -300,7 +304,8 @@ typedef struct fs_store {
     uint32_t nonrt_stopping;             /* atomic; Non-RT goes down by request: not a failure */
     uint32_t pad1;
     uint64_t core_beat;                  /* atomic; Core */
-    uint64_t pad2[3];
+    uint64_t hold_to_run_ns;             /* atomic; Core: until then axes of hold_to_run follow; at most FS_LONGEST_HOLD_NS ahead */
+    uint64_t pad2[2];
 
     /* Non-RT writes, atomic; RT and Core obey within a cycle or a pass. RT takes an agent word of 0, or one out
      * of its bounds (agent.h), for its own default. */
@@ -354,6 +359,12 @@ enum fs_agent_reaction { FS_AGENT_DEFAULT, FS_AGENT_STOP, FS_AGENT_HOLD };
 enum fs_bus_command_kind { FS_BUS_COMMAND_NONE, FS_BUS_COMMAND_RESTART_SLAVE };
 enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_STREAM_DRY,
                        FS_STREAM_BROKEN, FS_STREAM_REFUSED };
+/* Why a setpoint was refused. HELD: the axis's group must stand. NOT_HOLDING: it does not stand under power. AWAY: a stream
+ * begins elsewhere than where it stands. LIMIT: it leads out of the position limits, or further out. BEYOND_SPEED: beyond them
+ * it asks for more than the jog velocity. */
+enum fs_refusal { FS_REFUSAL_NONE, FS_REFUSAL_HELD, FS_REFUSAL_NOT_HOLDING, FS_REFUSAL_AWAY, FS_REFUSAL_JUMP, FS_REFUSAL_LIMIT,
+                  FS_REFUSAL_SPEED, FS_REFUSAL_BEYOND_SPEED };
+enum fs_hold_to_run { FS_LONGEST_HOLD_NS = 1000000000 };
 enum fs_setpoint_flag { FS_SETPOINT_LAST = 1 };   /* the stream ends at rest here */
 enum fs_sample_flag { FS_SAMPLE_LOST = 1, FS_SAMPLE_LATE = 2, FS_SAMPLE_WKC = 4, FS_SAMPLE_OP = 8 };
 enum fs_estop_source { FS_ESTOP_OPERATOR, FS_ESTOP_API, FS_ESTOP_POLICY, FS_ESTOP_GUARD,
@@ -373,6 +384,7 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_NONRT_NEVER, FS_EV_NONRT_SLOW, FS_EV_NONRT_DEAD, FS_EV_NONRT_STOPPING,
                      FS_EV_AGENT_WORDS, FS_EV_AXIS_STOP, FS_EV_AXIS_JOINED, FS_EV_AXIS_OUT,
                      FS_EV_SLAVES_EXCUSED, FS_EV_STREAM_DAMAGED, FS_EV_STREAM_GAP,
+                     FS_EV_HOLD_ENDED,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
                      FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED };

@@ -43,8 +43,16 @@ static void tell_out(fs_cycle *cycle, uint64_t now, uint32_t axis, const fs_setp
     fs_cycle_tell(cycle, now, FS_EV_AXIS_OUT, axis, (int64_t)setpoint->stream, (int64_t)away, 0);
 }
 
-static int accepts(const fs_cycle *cycle, uint32_t axis, const fs_setpoint *setpoint) {
+static uint32_t accepts(const fs_cycle *cycle, uint32_t axis, const fs_setpoint *setpoint) {
     return fs_axis_accepts(&cycle->axes[axis], &cycle->config.axes[axis], setpoint->position[axis]);
+}
+
+static void refuse(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t refusal) {
+    cycle->status.refusals++;
+    cycle->status.refused_axis = axis;
+    cycle->status.refusal = refusal;
+    end_stream(cycle, now, FS_STREAM_REFUSED, 0, 0);
+    fs_cycle_tell(cycle, now, FS_EV_STREAM_REFUSED, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, refusal);
 }
 
 /* Axes whose group must stand stay out; each other one that is commanded must accept, or nothing begins. */
@@ -53,9 +61,9 @@ static int begin_stream(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoi
     cycle->status.stream = setpoint->stream;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
         if (commanded >> i & 1 && !(wanted >> i & 1)) tell_out(cycle, now, i, setpoint);
-        int refused = wanted >> i & 1 ? !accepts(cycle, i, setpoint) : commanded && !wanted;
-        if (!refused) continue;
-        end_stream(cycle, now, FS_STREAM_REFUSED, FS_EV_STREAM_REFUSED, i);
+        uint32_t refusal = wanted >> i & 1 ? accepts(cycle, i, setpoint) : commanded && !wanted ? FS_REFUSAL_HELD : FS_REFUSAL_NONE;
+        if (!refusal) continue;
+        refuse(cycle, now, i, refusal);
         return 0;
     }
     cycle->playing = wanted;
@@ -73,7 +81,7 @@ static void join(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint) {
     cycle->playing &= commanded;
     for (uint32_t i = 0; fresh && i < cycle->config.axis_count; i++) {
         if (!(fresh >> i & 1)) continue;
-        if (cycle->held >> i & 1 || !accepts(cycle, i, setpoint)) {
+        if (cycle->held >> i & 1 || accepts(cycle, i, setpoint)) {
             tell_out(cycle, now, i, setpoint);
             continue;
         }
@@ -83,19 +91,40 @@ static void join(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint) {
     cycle->commanded = commanded;
 }
 
+/* A time that is further ahead than any renewal reaches is damage, and holds nothing. */
+static int hold_renewed(const fs_cycle *cycle, uint64_t now) {
+    uint64_t until = fs_load64(&cycle->store->hold_to_run_ns);
+    return until > now && until - now <= FS_LONGEST_HOLD_NS;
+}
+
+/* Axes that a person has to hold come to a stand when nobody renews it, whoever has died; 0: nobody is left to play. */
+static int drop_unheld(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint) {
+    uint64_t dropped = setpoint->hold_to_run & cycle->playing;
+    if (!dropped || hold_renewed(cycle, now)) return 1;
+    cycle->playing &= ~dropped;
+    for (uint32_t i = 0; i < cycle->config.axis_count; i++)
+        if (dropped >> i & 1) fs_cycle_tell(cycle, now, FS_EV_HOLD_ENDED, i, (int64_t)setpoint->stream, 0, 0);
+    if (cycle->playing) return 1;
+    end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
+    cycle->dry = 1;
+    return 0;
+}
+
 /* All playing axes take the setpoint or none does. */
 static uint64_t play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint, double dt_s) {
     fs_axis before[64];
     uint32_t count = cycle->config.axis_count;
     memcpy(before, cycle->axes, count * sizeof(fs_axis));
     join(cycle, now, setpoint);
+    if (!drop_unheld(cycle, now, setpoint)) return 0;
     uint64_t playing = cycle->playing;
     for (uint32_t i = 0; i < count; i++) {
         const fs_axis_config *axis = &cycle->config.axes[i];
         if (!(playing >> i & 1)) continue;
-        if (fs_axis_follow(&cycle->axes[i], axis, setpoint->position[i], setpoint->velocity[i], dt_s) == 0) continue;
+        uint32_t refusal = fs_axis_follow(&cycle->axes[i], axis, setpoint->position[i], setpoint->velocity[i], dt_s);
+        if (!refusal) continue;
         memcpy(cycle->axes, before, count * sizeof(fs_axis));
-        end_stream(cycle, now, FS_STREAM_REFUSED, FS_EV_STREAM_REFUSED, i);
+        refuse(cycle, now, i, refusal);
         cycle->dry = 1;
         return 0;
     }
@@ -130,7 +159,7 @@ static int drop_held(fs_cycle *cycle, uint64_t now) {
 /* Whether nothing but motion is lost if `following` is played in place of `setpoint`. */
 static int may_skip(const fs_setpoint *setpoint, const fs_setpoint *following) {
     return following && !(setpoint->flags & FS_SETPOINT_LAST) && following->stream == setpoint->stream &&
-           following->axes == setpoint->axes && !memcmp(following->io, setpoint->io, sizeof setpoint->io);
+           following->axes == setpoint->axes && following->hold_to_run == setpoint->hold_to_run && !memcmp(following->io, setpoint->io, sizeof setpoint->io);
 }
 
 /* Leaves out the setpoints of cycles that were skipped; how many. */
