@@ -20,7 +20,7 @@ from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore import DataStore, counter_is_good
 from fieldstack_rt.datastore.layout import CoreState, GuardState, HaState, RtPhase, StreamState
 from fieldstack_rt.instance import Instance
 
@@ -118,7 +118,7 @@ def is_moving(store: DataStore) -> bool:
     status, guard = store.rt_status(), store.guard_status()
     return bool(
         store.rt_phase is RtPhase.CYCLING
-        and status.wkc == status.expected_wkc
+        and counter_is_good(status)
         and status.epoch == store.rt_epoch == guard.armed_epoch
         and guard.state == GuardState.ARMED
         and store.nonrt_status().ha_state == HaState.OPERATIONAL

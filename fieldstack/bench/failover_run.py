@@ -15,7 +15,7 @@ from fieldstack.bench.segment_watch import Mark
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
 from fieldstack_ethercat.segment.client import SegmentClient
-from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore import DataStore, TornRecordError, counter_is_good
 from fieldstack_rt.datastore.layout import RtPhase
 
 TRIP_TIMEOUT_S = 2.0
@@ -128,7 +128,7 @@ class FailoverBench:
         except TornRecordError:
             return False
         fresh = status.epoch > epoch and self._store.rt_phase is RtPhase.CYCLING
-        return bool(fresh and status.wkc == status.expected_wkc)
+        return bool(fresh and counter_is_good(status))
 
     def _steps(self, logged: int, fault_ns: int) -> dict[str, int]:
         """The recovery's steps from the event log, each when it came first."""

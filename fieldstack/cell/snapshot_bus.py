@@ -9,7 +9,8 @@ from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stop, StreamState
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stop, StreamState, WkcVerdict
+from fieldstack_rt.datastore.verdict import counter_is_good
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
 AL_ERROR = 0x10
@@ -22,7 +23,7 @@ class SlaveView:
     """AL state (0x0130) by name, `NONE`: no answer, `UNKNOWN`: RT is down; AL status code 0x0134.
 
     `dc_difference_ns`: its distributed clock less the reference clock (0x092C); None: it has none, is not
-    read yet, or RT is down.
+    read yet, or RT is down. `spared`: told lost, and of a group that the others can do without.
     """
 
     position: int
@@ -30,11 +31,16 @@ class SlaveView:
     al_state: str
     al_status_code: int
     dc_difference_ns: int | None = None
+    spared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BusView:
-    """`al_states` are those of `slaves`, in order; `wkc` is -1 for a lost frame, None if RT does not run."""
+    """`al_states` are those of `slaves`, in order; `wkc` is -1 for a lost frame, None if RT does not run.
+
+    `wkc_verdict`: RT's own, by name (`UNJUDGED`, `WHOLE`, `EXCUSED`: told losses explain it, `LOW`;
+    `UNKNOWN`: RT is down), and `wkc_good` whether that is well. `expected_wkc`: the least that is well.
+    """
 
     interface: str
     al_states: tuple[str, ...]
@@ -46,6 +52,8 @@ class BusView:
     recoveries: int
     diagnosis: str
     setup: str
+    wkc_verdict: str = "UNKNOWN"
+    wkc_good: bool = False
 
     @classmethod
     def unknown(cls) -> BusView:
@@ -94,7 +102,16 @@ def al_text(state: int) -> str:
     return base + ("+ERROR" if state & AL_ERROR else "")
 
 
+def _spared(plan: BusPlan | None) -> frozenset[int]:
+    return (
+        frozenset(at for one in plan.groups if not one.essential for at in one.slaves)
+        if plan
+        else frozenset()
+    )
+
+
 def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusView:
+    spared = _spared(plan)
     slaves = tuple(
         SlaveView(
             position=at,
@@ -102,6 +119,7 @@ def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusVie
             al_state=al_text(bus.slaves[at].al_state) if live else "UNKNOWN",
             al_status_code=bus.slaves[at].al_status_code,
             dc_difference_ns=_clock(bus.slaves[at].dc_difference_ns) if live else None,
+            spared=live and at in spared and bool(bus.slaves[at].lost),
         )
         for at in range(min(bus.slave_count, MAX_SLAVES))
     )
@@ -116,6 +134,8 @@ def bus_of(bus: Any, status: Any, plan: BusPlan | None, *, live: bool) -> BusVie
         recoveries=int(bus.recoveries),
         diagnosis=text_of(bus.diagnosis),
         setup=text_of(bus.setup),
+        wkc_verdict=name_of(WkcVerdict, status.wkc_verdict) if live else "UNKNOWN",
+        wkc_good=live and counter_is_good(status),
     )
 
 

@@ -124,7 +124,7 @@ def _estop(snapshot: Snapshot) -> Panel:
 def _bus(snapshot: Snapshot) -> Group:
     bus = snapshot.bus
     wkc = "-" if bus.wkc is None else "lost" if bus.wkc < 0 else str(bus.wkc)
-    good = bus.wkc == bus.expected_wkc
+    good = bus.wkc_good
     line = Text.assemble(
         ("bus ", "bold"),
         bus.interface or "?",

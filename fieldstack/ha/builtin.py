@@ -82,6 +82,10 @@ def _positions(draft: Draft) -> Iterator[Measure]:
     differ = bus.positions is PositionCheck.DIFFER and rt.start_id != draft.state.accepted_start
     text = bus.detail or "axes are not where the checkpoint says"
     yield Measure(FactKind.POSITIONS_DIFFER, CELL, float(differ), text)
+    for name in draft.facts.parts:
+        differ = name in bus.elsewhere and rt.start_id != draft.state.accepted_start
+        text = "its axes are not where the checkpoint says; the other groups go on"
+        yield Measure(FactKind.GROUP_POSITIONS_DIFFER, f"group:{name}", float(differ), text if differ else "")
 
 
 def _working_counter(draft: Draft) -> Iterator[Measure]:
@@ -89,7 +93,7 @@ def _working_counter(draft: Draft) -> Iterator[Measure]:
     bus, rt = draft.facts.bus, draft.facts.rt
     if rt.condition is not ProcessCondition.RUNNING or not bus.cycling:
         return
-    if bus.bad_row == 0 and bus.wkc == bus.expected_wkc:
+    if bus.wkc_good:
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
     elif bus.bad_row and (draft.state.rt.proven or past_grace(draft)):
         detail = f": {bus.detail}" if bus.detail else ""

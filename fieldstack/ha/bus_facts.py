@@ -26,13 +26,27 @@ def all_in_op(bus: Any, cell: CellMap) -> bool:
 
 
 def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
-    """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile."""
-    confirmed = int(status.axes_confirmed)
-    if int(bus.axes_elsewhere) & ~confirmed:
+    """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile.
+
+    Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `parts_elsewhere`.
+    """
+    confirmed, elsewhere = int(status.axes_confirmed), _elsewhere(status, bus)
+    if elsewhere & ~sum(part.axes for part in cell.parts):
         return PositionCheck.DIFFER
     axes = (1 << min(int(status.axis_count), _MAX_AXES)) - 1
-    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell)
+    aside = sum(part.axes for part in cell.parts if part.axes & elsewhere)
+    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell) & ~aside
     return PositionCheck.PENDING if awaited else PositionCheck.AGREE
+
+
+def parts_elsewhere(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
+    """Names of the parts that stay without power, for their axes stand elsewhere than they should."""
+    elsewhere = _elsewhere(status, bus)
+    return frozenset(part.name for part in cell.parts if part.axes & elsewhere)
+
+
+def _elsewhere(status: Any, bus: Any) -> int:
+    return int(bus.axes_elsewhere) & ~int(status.axes_confirmed)
 
 
 def _away(bus: Any, cell: CellMap) -> int:

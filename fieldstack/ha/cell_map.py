@@ -12,10 +12,11 @@ from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An axis group that the others can do without: mask of its axes, positions of its slaves."""
+    """An axis group that the others can do without: mask of its axes, positions of its slaves, its name."""
 
     axes: int
     slaves: frozenset[int]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class CellMap:
             tuple(axis.velocity_max_counts_s * plan.cycle_time_ns / 1e9 for axis in plan.axes),
             dict(_group_of(plan)),
             plan.cycle_time_ns // 1000,
-            tuple(Part(one.mask, frozenset(one.slaves)) for one in plan.groups if not one.essential),
+            tuple(_parts(plan)),
         )
 
     @classmethod
@@ -72,6 +73,12 @@ class CellMap:
         for name in groups:
             mask |= self.groups[name.removeprefix("group:")]
         return mask
+
+
+def _parts(plan: BusPlan) -> Iterator[Part]:
+    for one in plan.groups:
+        if not one.essential:
+            yield Part(one.mask, frozenset(one.slaves), one.name)
 
 
 def _group_of(plan: BusPlan) -> Iterator[tuple[str, str]]:

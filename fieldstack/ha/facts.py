@@ -81,15 +81,21 @@ class PositionCheck(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BusFacts:
-    """The EtherCAT segment as RT sees it in its present incarnation."""
+    """The EtherCAT segment as RT sees it in its present incarnation.
+
+    `wkc_good`: RT's own verdict on the working counter, the only one there is. `positions`: of the axes that
+    the cell cannot do without; `elsewhere`: groups that it can, whose axes are not where the checkpoint says.
+    """
 
     cycling: bool = False
     first_cycle_ns: int = 0
     wkc: int = 0
     expected_wkc: int = 0
+    wkc_good: bool = False
     bad_row: int = 0
     all_op: bool = False
     positions: PositionCheck = PositionCheck.PENDING
+    elsewhere: frozenset[str] = frozenset()
     detail: str = ""
 
 
@@ -145,6 +151,7 @@ class Facts:
     facts). `outcomes`: what has become of ordered actions since the last decision. `safe_moment`: a restart
     now would interrupt nothing. `permitted`: the axes have the permit to move, whoever gave it. `group_of`:
     `axis:NAME` and `slave:NAME` with the `group:NAME` that fails with them, where others may stand in for it.
+    `parts`: names of the groups that the others can do without.
     """
 
     rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
@@ -158,18 +165,18 @@ class Facts:
     safe_moment: bool = False
     permitted: bool = False
     group_of: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
 
 def unhealthy(facts: Facts) -> str:
     """Why axes must not move yet, for people; empty when everything that motion needs was read back."""
     rt, bus, guard = facts.rt, facts.bus, facts.guard
     detail = _colon(bus.detail)
-    wkc_good = bus.bad_row == 0 and bus.wkc == bus.expected_wkc
     compared = bus.positions is not PositionCheck.PENDING
     checks = (
         (rt.condition is ProcessCondition.RUNNING, f"the RT process is {rt.condition}{_colon(rt.why)}"),
         (bus.cycling, "RT does not cycle yet"),
-        (wkc_good, f"working counter {bus.wkc} of {bus.expected_wkc}{detail}"),
+        (bus.wkc_good, f"working counter {bus.wkc} of {bus.expected_wkc}{detail}"),
         (bus.all_op, f"not all slaves are in OP{detail}"),
         (compared, "the axes' positions are not compared with the checkpoint yet"),
         (guard.watching or not guard.enabled, "the guard does not watch this RT process yet"),

@@ -31,6 +31,7 @@ class FactKind(StrEnum):
     FOLLOWING_ERROR = "following_error"
     DRIVE_FAULT = "drive_fault"
     POSITIONS_DIFFER = "positions_differ"
+    GROUP_POSITIONS_DIFFER = "group_positions_differ"
     EMERGENCY_STOP = "emergency_stop"
     CPU_HIGH = "cpu_high"
     MEMORY_HIGH = "memory_high"
@@ -122,6 +123,9 @@ FACTS: dict[FactKind, FactMeaning] = {
         "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
     ),
     FactKind.POSITIONS_DIFFER: FactMeaning("", Over.TRUE, "cell", "axes are not where the checkpoint says"),
+    FactKind.GROUP_POSITIONS_DIFFER: FactMeaning(
+        "", Over.TRUE, "group:*", "axes of a non-essential group are not where the checkpoint says"
+    ),
     FactKind.EMERGENCY_STOP: FactMeaning("", Over.TRUE, "cell", "latched by a person or another process"),
     FactKind.CPU_HIGH: FactMeaning(
         "share", Over.AT_LEAST, "*", "of one CPU for a process, of all for the host", 5000
@@ -173,6 +177,7 @@ BUILT_IN = frozenset(
         FactKind.PROCESS_STOPPED,
         FactKind.WORKING_COUNTER_LOW,
         FactKind.POSITIONS_DIFFER,
+        FactKind.GROUP_POSITIONS_DIFFER,
         FactKind.EMERGENCY_STOP,
         FactKind.RESTART_BUDGET_SPENT,
         FactKind.OPERATOR_REQUEST,

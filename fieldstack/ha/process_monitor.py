@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fieldstack.ha.bus_facts import all_in_op, position_check
+from fieldstack.ha.bus_facts import all_in_op, parts_elsewhere, position_check
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import (
@@ -22,7 +22,7 @@ from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
+from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError, counter_is_good
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
 
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
@@ -250,9 +250,11 @@ class ProcessMonitor:
             first_cycle_ns=self._rt.first_cycle_ns,
             wkc=int(status.wkc),
             expected_wkc=int(status.expected_wkc),
+            wkc_good=counter_is_good(status),
             bad_row=int(status.bad_wkc_row),
             all_op=all_in_op(bus, self._cell),
             positions=position_check(status, bus, self._cell) if cycling else PositionCheck.PENDING,
+            elsewhere=parts_elsewhere(status, bus, self._cell) if cycling else frozenset(),
             detail=self._text(bus.diagnosis),
         )
 

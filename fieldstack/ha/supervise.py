@@ -202,7 +202,7 @@ def _outputs_settled(draft: Draft, process: ProcessFacts) -> bool:
 def _running(draft: Draft, process: ProcessFacts) -> None:
     name = process.name
     is_rt = name is ProcessName.RT
-    if is_rt and draft.facts.bus.positions is PositionCheck.AGREE:
+    if is_rt and draft.facts.bus.positions is PositionCheck.AGREE and not draft.facts.bus.elsewhere:
         draft.state = replace(draft.state, accepted_start=-1)  # what differs from now on is another matter
     if step_of(draft, name) is Step.RESTART and (draft.facts.bus.cycling or not is_rt):
         first = draft.facts.bus.first_cycle_ns if is_rt else 0

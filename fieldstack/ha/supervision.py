@@ -72,6 +72,7 @@ class Supervision:
             measures=self._measures(now_ns),
             outcomes=self.manager.outcomes(now_ns),
             group_of=parts.ports.cell.group_of,
+            parts=tuple(part.name for part in parts.ports.cell.parts),
         )
         before = self.state
         self.state, actions = decide(now_ns, before, self.facts, self.policy)

@@ -15,8 +15,9 @@ from fieldstack_rt.clock_differences import ClockDifferences
 from fieldstack_rt.cycle import CycleThread, excusable_wkc
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.datastore.verdict import counter_is_good
 from fieldstack_rt.error_counters import ErrorCounters
-from fieldstack_rt.losses import Loss, Losses, lost_of
+from fieldstack_rt.losses import Loss, Losses, feeding, lost_of
 from fieldstack_rt.realtime import Degraded
 from fieldstack_rt.slave_restart import SlaveRestart
 
@@ -68,7 +69,7 @@ class Housekeeping:
         status = self._store.rt_status()
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
-        whole = _is_whole(status)
+        whole = counter_is_good(status)
         if not whole or self._lost_ns or self._restart.busy or now_ns >= self._next_ns:
             self._next_ns = now_ns + CALM_PERIOD_NS
             events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
@@ -95,7 +96,7 @@ class Housekeeping:
         return answered
 
     def _exchange_is_whole(self) -> bool:
-        return _is_whole(self._store.rt_status())
+        return counter_is_good(self._store.rt_status())
 
     @property
     def urgent(self) -> bool:
@@ -107,7 +108,8 @@ class Housekeeping:
     def _tell_losses(self, losses: Losses) -> None:
         """Before anything that takes time: the other groups' axes go on only if this is in time."""
         restarted = self._restart.slaves
-        loss = losses.judge(lost_of(self._recovery.states) | restarted)
+        states = self._recovery.states
+        loss = losses.judge(lost_of(states) | restarted, feeding(states) - restarted)
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
@@ -157,10 +159,6 @@ class Housekeeping:
         record.setup = _fit(self._setup)
         record.diagnosis = _fit(diagnosis)
         self._store.write_rt_bus(record)
-
-
-def _is_whole(status: Any) -> bool:
-    return bool(status.bad_wkc_row == 0 and status.wkc >= status.expected_wkc)
 
 
 def _fit(text: str) -> bytes:

@@ -13,6 +13,11 @@ from fieldstack_ethercat.bus.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
 
+def feeding(states: Sequence[SlaveState]) -> frozenset[int]:
+    """Positions of the slaves whose inputs count though they are not in OP: those in SAFE-OP."""
+    return frozenset(s.position for s in states if s.state is AlState.SAFEOP)
+
+
 def lost_of(states: Sequence[SlaveState]) -> frozenset[int]:
     """Positions of the slaves that do not take part in the exchange: no answer, not in OP, or in error."""
     return frozenset(s.position for s in states if s.state is not AlState.OP or s.error)
@@ -20,8 +25,9 @@ def lost_of(states: Sequence[SlaveState]) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What lost slaves mean. `axes`: of lost slaves that belong to non-essential groups; `wkc`: their share;
-    `well`: axes of groups that take part as a whole; `essential`: a slave of an essential group is lost."""
+    """What lost slaves mean. `axes`: of lost slaves that belong to non-essential groups; `wkc`: what these
+    no longer add to the working counter; `well`: axes of groups that take part as a whole; `essential`:
+    a slave of an essential group is lost."""
 
     axes: int
     wkc: int
@@ -41,17 +47,21 @@ class Losses:
         )
         self.all_axes = sum(group.mask for group in plan.groups)
 
-    def judge(self, lost: Collection[int]) -> Loss:
-        """`lost`: positions of slaves."""
+    def judge(self, lost: Collection[int], feeding: Collection[int] = ()) -> Loss:
+        """`lost`: positions of slaves; `feeding`: those in SAFE-OP, which still add their inputs."""
         excused = self._excusable.intersection(lost)
         essential = len(excused) < len(set(lost))
         well = sum(g.mask for g in self._plan.groups if not set(g.slaves) & set(lost))
         return Loss(
             axes=self.axes_of(excused),
-            wkc=sum(self._plan.slaves[at].wkc_share for at in excused),
+            wkc=sum(self._missing(at, feeds=at in feeding) for at in excused),
             well=0 if essential else well,
             essential=essential,
         )
+
+    def _missing(self, position: int, *, feeds: bool) -> int:
+        slave = self._plan.slaves[position]
+        return slave.wkc_share - int(feeds and slave.input_bits > 0)
 
     def axes_of(self, slaves: Collection[int]) -> int:
         """Mask of the axes on these slaves."""

@@ -22,7 +22,7 @@ from fieldstack.ha.checkpoint.record import fill_ha
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
-from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState, HaState, RtPhase, Stop
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState, HaState, RtPhase, Stop, WkcVerdict
 from fieldstack_rt.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,7 @@ def write_rt(store: DataStore, pid: int, *, phase: RtPhase = RtPhase.CYCLING, ag
     record = store.new("fs_rt_status")
     record.epoch, record.started_ns, record.cycle, record.cycle_ns = 1, now_ns - age_ns, 100, now_ns - age_ns
     record.wkc = record.expected_wkc = 15
+    record.wkc_verdict = WkcVerdict.WHOLE
     record.axis_count = 4
     record.axes[0].position, record.axes[0].velocity = 12_345, -500
     record.axes[0].torque, record.axes[0].statusword = 125, 0x0237

@@ -29,7 +29,13 @@ from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 MS = 1_000_000
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 HEALTHY_BUS = BusFacts(
-    cycling=True, wkc=14, expected_wkc=14, all_op=True, positions=PositionCheck.AGREE, first_cycle_ns=1
+    cycling=True,
+    wkc=14,
+    expected_wkc=14,
+    wkc_good=True,
+    all_op=True,
+    positions=PositionCheck.AGREE,
+    first_cycle_ns=1,
 )
 
 
@@ -122,7 +128,11 @@ class Script:
         return self.process(ProcessName.CORE, condition, **more)  # type: ignore[arg-type]
 
     def bus(self, **changes: object) -> Script:
-        self.facts = replace(self.facts, bus=replace(self.facts.bus, **changes))  # type: ignore[arg-type]
+        """RT's verdict on the working counter follows from the numbers, unless it is among the changes."""
+        bus = replace(self.facts.bus, **changes)  # type: ignore[arg-type]
+        if "wkc_good" not in changes:
+            bus = replace(bus, wkc_good=bus.bad_row == 0 and bus.wkc == bus.expected_wkc)
+        self.facts = replace(self.facts, bus=bus)
         return self
 
     def estop(self, **changes: object) -> Script:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha.bus_facts import all_in_op, position_check
+from fieldstack.ha.bus_facts import all_in_op, parts_elsewhere, position_check
 from fieldstack.ha.cell_map import CellMap, Part
 from fieldstack.ha.facts import PositionCheck
 from fieldstack_rt._native import ffi
 
 OP, SAFE_OP = 8, 4
-TOOL = CellMap(parts=(Part(0b1100, frozenset({2, 3, 4})),))
+TOOL = CellMap(parts=(Part(0b1100, frozenset({2, 3, 4}), "tool"),))
 """Of four axes on slaves 0 to 3, the last two and a terminal are a part that may be lost."""
 
 
@@ -57,7 +57,9 @@ _AGREE, _PENDING, _DIFFER = PositionCheck.AGREE, PositionCheck.PENDING, Position
         (0, bus(), _PENDING),
         (0b0011, bus(), _PENDING),
         (0b1111, bus(), _AGREE),
-        (0b0011, bus(elsewhere=0b0100), _DIFFER),
+        (0b0001, bus(elsewhere=0b0010), _DIFFER),
+        (0b0011, bus(elsewhere=0b0100), _AGREE),
+        (0b0001, bus(elsewhere=0b0100), _PENDING),
         (0b1111, bus(elsewhere=0b0100), _AGREE),
         (0b0011, bus(4), _AGREE),
         (0b0001, bus(4), _PENDING),
@@ -68,6 +70,12 @@ def test_positions_agree_once_rt_has_confirmed_every_axis_that_is_there(
     confirmed: int, record: Any, expected: PositionCheck
 ) -> None:
     assert position_check(status(confirmed), record, TOOL) is expected
+
+
+def test_a_part_whose_axes_stand_elsewhere_is_told_alone() -> None:
+    assert parts_elsewhere(status(0b0011), bus(elsewhere=0b0100), TOOL) == {"tool"}
+    assert not parts_elsewhere(status(0b1111), bus(elsewhere=0b0100), TOOL), "confirmed since"
+    assert not parts_elsewhere(status(0b0001), bus(elsewhere=0b0010), TOOL), "of no part"
 
 
 def test_axes_that_are_told_lost_are_not_waited_for() -> None:

@@ -266,6 +266,32 @@ def test_positions_that_differ_need_a_person() -> None:
     assert cell.ha is HaState.OPERATIONAL
 
 
+def test_a_counter_that_told_losses_explain_is_well() -> None:
+    """A slave of a non-essential group in SAFE-OP still adds its inputs: more than the least expected."""
+    cell = Script().operational().bus(wkc=13, expected_wkc=12, wkc_good=True).operator_stops().later(1)
+    cell.asks(RequestKind.RESET).later()
+    assert cell.answer.confirmed, cell.answer.cause
+    assert cell.later(100).ha is HaState.OPERATIONAL
+
+
+def test_a_counter_that_rt_has_not_judged_is_not_well() -> None:
+    cell = Script().operational().bus(wkc=14, expected_wkc=14, wkc_good=False).operator_stops().later(1)
+    cell.asks(RequestKind.RESET).later()
+    assert not cell.answer.confirmed
+
+
+def test_positions_of_a_part_hold_that_part_alone_until_a_reset() -> None:
+    cell = Script().operational()
+    cell.facts = replace(cell.facts, parts=("tool",))
+    cell.dies().later(1).comes_up().bus(elsewhere=frozenset({"tool"})).later(100)
+    assert (cell.ha, cell.rules()) == (HaState.DEGRADED, {"group-positions-differ"})
+    cell.later(10_000).asks(RequestKind.RESET).later()
+    assert cell.answer.confirmed, cell.answer.cause
+    assert cell.later().ha is HaState.OPERATIONAL, "until RT has obeyed, it is not told anew"
+    cell.bus(elsewhere=frozenset()).later().bus(elsewhere=frozenset({"tool"})).later()
+    assert cell.rules() == {"group-positions-differ"}, "what differs later is another matter"
+
+
 def test_a_reset_accepts_no_positions_that_are_not_compared_yet() -> None:
     """It is taken while RT comes up, because it starts the Main Core."""
     cell = Script().operational().core(C.STOPPED).dies().later(1).comes_up()

@@ -51,9 +51,11 @@ FACTS = st.builds(
         cycling=st.booleans(),
         wkc=st.sampled_from([14, 14, 9]),
         expected_wkc=st.just(14),
+        wkc_good=st.booleans(),
         bad_row=st.sampled_from([0, 0, 4, 5, 900]),
         all_op=st.booleans(),
         positions=st.sampled_from(PositionCheck),
+        elsewhere=st.sampled_from([frozenset(), frozenset(), frozenset({"tool"})]),
     ),
     guard=st.builds(
         GuardFacts,

@@ -57,7 +57,7 @@ def test_a_second_unconfirmed_stop_does_not_end_the_wait_for_a_person() -> None:
     cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=9, expected_wkc=14, bad_row=900))
     assert cell.later(600).ha is HaState.MANUAL_INTERVENTION
     assert "working-counter-lost" in cell.rules()
-    cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=14, expected_wkc=14))
+    cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=14, expected_wkc=14, wkc_good=True))
     cell.later(1)
     cell.rt(C.NEVER_SEEN)
     cell.facts = replace(cell.facts, bus=BusFacts())

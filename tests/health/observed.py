@@ -41,6 +41,7 @@ def bus(*al_states: str, wkc: int | None = 6, expected: int = 6) -> BusView:
         al_states=tuple(one.al_state for one in slaves),
         wkc=wkc,
         expected_wkc=expected,
+        wkc_good=wkc == expected,
     )
 
 

@@ -21,7 +21,7 @@ from fieldstack.health.settings import HealthSettings, settings_file
 from fieldstack.health.token import token_file
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import HaState, RtPhase
+from fieldstack_rt.datastore.layout import HaState, RtPhase, WkcVerdict
 from fieldstack_rt.instance import Instance
 
 PATIENCE_S = 20.0
@@ -151,6 +151,7 @@ class Pulse:
         status = store.new("fs_rt_status")
         status.epoch, status.cycle, status.started_ns, status.cycle_ns = 1, 100, now_ns, now_ns
         status.wkc = status.expected_wkc = 6
+        status.wkc_verdict = WkcVerdict.WHOLE
         status.axis_count = 1
         lib.fs_block_write(store.raw, lib.FS_BLOCK_RT_STATUS, status)
         store.raw.header.rt_pid, store.raw.rt_phase = pid, RtPhase.CYCLING

@@ -11,7 +11,7 @@ from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.states import SlaveState
 from fieldstack_rt.cycle import excusable_wkc
-from fieldstack_rt.losses import Loss, Losses, lost_of
+from fieldstack_rt.losses import Loss, Losses, feeding, lost_of
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 GROUPS = "\ngroups:\n  - {name: tool, axes: [c], slaves: [dio], essential: false}\n"
@@ -44,6 +44,13 @@ def test_who_does_not_take_part_is_lost() -> None:
 )
 def test_losses(losses: Losses, lost: list[int], loss: Loss) -> None:
     assert losses.judge(lost) == loss
+
+
+def test_a_slave_in_safe_op_still_adds_its_inputs(losses: Losses) -> None:
+    states = [SlaveState(at, "s", state) for at, state in enumerate((8, 8, 8, 0x14, 0))]
+    assert feeding(states) == {3}
+    assert losses.judge(lost_of(states), feeding(states)).wkc == 5
+    assert losses.judge(lost_of(states)).wkc == 6, "as of one in restart"
 
 
 def test_without_groups_every_loss_is_essential() -> None:

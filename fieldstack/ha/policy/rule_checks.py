@@ -37,6 +37,7 @@ RESET_ONLY = frozenset(
         FactKind.PROCESS_STOPPED,
         FactKind.PROCESS_REFUSED,
         FactKind.POSITIONS_DIFFER,
+        FactKind.GROUP_POSITIONS_DIFFER,
     }
 )
 """What a person raised or must look at: never cleared by itself."""

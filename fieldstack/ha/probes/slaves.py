@@ -42,7 +42,10 @@ class Slaves:
             slave, subject = bus.slaves[position], self._cell.slave(position)
             al_state, code, lost = int(slave.al_state), int(slave.al_status_code), int(slave.lost)
             gone = lost or not al_state
-            yield Measure(FactKind.SLAVE_LOST, subject, float(bool(gone)), "does not answer" if gone else "")
+            text = (
+                "" if not gone else f"stays in AL state 0x{al_state:02X}" if al_state else "does not answer"
+            )
+            yield Measure(FactKind.SLAVE_LOST, subject, float(bool(gone)), text)
             yield Measure(
                 FactKind.SLAVE_AL_ERROR,
                 subject,

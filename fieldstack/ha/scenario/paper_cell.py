@@ -233,6 +233,7 @@ class PaperCell:
             first_cycle_ns=self._facts.rt.since_ns,
             wkc=self._wkc,
             expected_wkc=EXPECTED_WKC,
+            wkc_good=not bad,
             bad_row=(now_ns - since) // MS + 1 if bad else 0,
             all_op=not bad,
             positions=self._positions,

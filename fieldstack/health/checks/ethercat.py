@@ -8,7 +8,7 @@ from fieldstack.health.result import Finding, Level, failed
 
 
 class EtherCatCheck(MemoryCheck):
-    """DEGRADED cells may be without slaves that they do not need: the working counter is the judge then."""
+    """RT's own verdict on the working counter; slaves that the cell does not need may be told lost."""
 
     name = "ethercat"
 
@@ -17,14 +17,16 @@ class EtherCatCheck(MemoryCheck):
         bus = shot.bus
         if not shot.live:
             return failed("no process data is exchanged: RT does not cycle", "see the check process-rt")
-        data = {"wkc": bus.wkc, "expected_wkc": bus.expected_wkc, "al_states": list(bus.al_states)}
+        counter = {"wkc": bus.wkc, "expected_wkc": bus.expected_wkc, "wkc_verdict": bus.wkc_verdict}
+        data = {**counter, "al_states": list(bus.al_states)}
         outside = [f"{one.name} {one.al_state}" for one in bus.slaves if one.al_state != "OP"]
         hint = bus.diagnosis
-        if bus.wkc != bus.expected_wkc:
-            text = f"working counter {bus.wkc}, expected {bus.expected_wkc}"
+        if not bus.wkc_good:
+            text = f"working counter {bus.wkc}, expected {bus.expected_wkc}: {bus.wkc_verdict}"
             return Finding(Level.FAIL, ": ".join(filter(None, (text, hint))), "", data)
         if outside:
-            level = Level.WARN if shot.ha.state == "DEGRADED" else Level.FAIL
+            spared = all(one.spared for one in bus.slaves if one.al_state != "OP")
+            level = Level.WARN if spared else Level.FAIL
             return Finding(level, f"not in OP: {', '.join(outside)}", hint, data)
         if not bus.slaves:
             return Finding(Level.FAIL, "no slaves: the bus is not up yet", hint, data)

@@ -45,7 +45,10 @@ def _working_counter(view: MemoryView) -> Iterator[Metric]:
     bus = view.snapshot.bus
     known = -1 if bus.wkc is None else bus.wkc
     yield gauge("fieldstack_wkc", "Working counter of the last cycle; -1: no frame, or RT is down", known)
-    yield gauge("fieldstack_wkc_expected", "Working counter when all slaves answer", bus.expected_wkc)
+    yield gauge(
+        "fieldstack_wkc_expected", "The least that is as expected, without told losses", bus.expected_wkc
+    )
+    yield gauge("fieldstack_wkc_good", "1: as expected, in RT's own verdict", float(bus.wkc_good))
     yield counter("fieldstack_wkc_errors", "Cycles of this RT process with another one", bus.wkc_errors)
     yield counter("fieldstack_slave_recoveries", "Slaves that RT brought back", bus.recoveries)
 

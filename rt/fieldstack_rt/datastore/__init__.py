@@ -12,6 +12,7 @@ from fieldstack_rt.datastore.estop import Clear, Estop, EstopNote, EstopState
 from fieldstack_rt.datastore.layout import AgentReaction, BusCommandKind, EstopSource, EventCode, PeerView
 from fieldstack_rt.datastore.rings import EventRing, RtEvent, SetpointRing
 from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.datastore.verdict import counter_is_good
 
 __all__ = [
     "AgentReaction",
@@ -33,4 +34,5 @@ __all__ = [
     "StoreForbiddenError",
     "StoreMissingError",
     "TornRecordError",
+    "counter_is_good",
 ]

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     class Refusal(IntEnum):
         NONE, HELD, NOT_HOLDING, AWAY, JUMP, LIMIT, SPEED, BEYOND_SPEED = range(8)
 
+    class WkcVerdict(IntEnum):
+        UNJUDGED, WHOLE, EXCUSED, LOW = range(4)
+
     class EstopSource(IntEnum):
         OPERATOR, API, POLICY, GUARD, RT, CORE, EXTERNAL, OTHER = range(8)
 
@@ -122,6 +125,7 @@ else:
     BusCommandKind = _mirror("BusCommandKind", "FS_BUS_COMMAND_", "NONE RESTART_SLAVE")
     StreamState = _mirror("StreamState", "FS_STREAM_", "IDLE PLAYING ENDED DRY BROKEN REFUSED")
     Refusal = _mirror("Refusal", "FS_REFUSAL_", "NONE HELD NOT_HOLDING AWAY JUMP LIMIT SPEED BEYOND_SPEED")
+    WkcVerdict = _mirror("WkcVerdict", "FS_WKC_", "UNJUDGED WHOLE EXCUSED LOW")
     EstopSource = _mirror("EstopSource", "FS_ESTOP_", "OPERATOR API POLICY GUARD RT CORE EXTERNAL OTHER")
     HaState = _mirror(
         "HaState",

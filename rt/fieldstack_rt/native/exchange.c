@@ -26,10 +26,17 @@ static void count_bad(fs_cycle *cycle) {
     if (!excusable) cycle->unexcused_row++;
 }
 
+static uint32_t verdict(const fs_cycle *cycle) {
+    const fs_rt_status *status = &cycle->status;
+    if (!as_expected(cycle)) return FS_WKC_LOW;
+    return status->wkc == cycle->config.expected_wkc ? FS_WKC_WHOLE : FS_WKC_EXCUSED;
+}
+
 static uint32_t judge_wkc(fs_cycle *cycle, uint64_t now, uint64_t elapsed) {
     fs_rt_status *status = &cycle->status;
     uint32_t supervised = fs_load32(&cycle->supervised);
     expect(cycle, now);
+    status->wkc_verdict = supervised ? verdict(cycle) : FS_WKC_UNJUDGED;
     if (as_expected(cycle)) {
         if (cycle->wkc_told) fs_cycle_tell(cycle, now, FS_EV_WKC_BACK, 0, status->bad_wkc_row, 0, 0);
         cycle->wkc_told = status->bad_wkc_row = cycle->unexcused_row = 0;

@@ -69,7 +69,8 @@ typedef struct fs_rt_status {
     uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
     uint64_t nonrt_gap_ns;     /* time without a beat of the Non-RT process, in cycles that ran */
     int32_t wkc;               /* of the last exchange; -1: no frame */
-    int32_t expected_wkc;      /* without the slaves that are told lost, if all their groups are non-essential */
+    int32_t expected_wkc;      /* at least: without what slaves that are told lost no longer add to it, if all their
+                                * groups are non-essential */
     uint32_t bad_wkc_row;      /* cycles in a row without the expected working counter */
     uint32_t wake_ns;          /* this cycle's wake-up latency */
     uint32_t exchange_ns;      /* this cycle's send to receive */
@@ -77,6 +78,8 @@ typedef struct fs_rt_status {
     uint32_t nonrt_view;       /* enum fs_peer_view: the Non-RT process as the cycle sees it */
     uint32_t stop_reason;      /* enum fs_stop: why all axes stand or come to a stand; 0: they may move */
     uint32_t stream_state;     /* enum fs_stream_state */
+    uint32_t wkc_verdict;      /* enum fs_wkc_verdict: what RT says of `wkc`; all who judge it take this word */
+    int32_t full_wkc;          /* of the whole bus */
     uint32_t axis_count;
     uint32_t inputs_size;      /* bytes of `inputs` in use */
     uint32_t outputs_size;     /* bytes of `io_outputs` in use */
@@ -365,6 +368,9 @@ enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_ST
 enum fs_refusal { FS_REFUSAL_NONE, FS_REFUSAL_HELD, FS_REFUSAL_NOT_HOLDING, FS_REFUSAL_AWAY, FS_REFUSAL_JUMP, FS_REFUSAL_LIMIT,
                   FS_REFUSAL_SPEED, FS_REFUSAL_BEYOND_SPEED };
 enum fs_hold_to_run { FS_LONGEST_HOLD_NS = 1000000000 };
+/* UNJUDGED: not in OP yet, or on the way down. EXCUSED: what is missing is a told loss in non-essential groups.
+ * LOW: neither that nor the whole, or no frame came back. */
+enum fs_wkc_verdict { FS_WKC_UNJUDGED, FS_WKC_WHOLE, FS_WKC_EXCUSED, FS_WKC_LOW };
 enum fs_setpoint_flag { FS_SETPOINT_LAST = 1 };   /* the stream ends at rest here */
 enum fs_sample_flag { FS_SAMPLE_LOST = 1, FS_SAMPLE_LATE = 2, FS_SAMPLE_WKC = 4, FS_SAMPLE_OP = 8 };
 enum fs_estop_source { FS_ESTOP_OPERATOR, FS_ESTOP_API, FS_ESTOP_POLICY, FS_ESTOP_GUARD,
