@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fieldstack.bench.errors import ProgramError
-from fieldstack_rt.datastore import DataStore, EventCode
+from fieldstack_rt.datastore import DataStore, EventCode, TornRecordError
+from fieldstack_rt.datastore.layout import Stop
 from fieldstack_rt.instance import Instance
 
 BEAT_S = 0.02
@@ -32,9 +33,18 @@ class Overseer:
     def _run(self) -> None:
         while not self._stop.wait(BEAT_S):
             self._store.beat_nonrt()
+            self._start_axes()
             self._store.cycle_events.drain()
             if any(event.code == EventCode.BUS_OP for event in self._store.host_events.drain()):
                 self.op_epoch = self._store.rt_epoch
+
+    def _start_axes(self) -> None:
+        try:
+            status = self._store.rt_status()
+        except TornRecordError:
+            return
+        if status.stop_reason == Stop.START:
+            self._store.order_start(status, int(status.axes_await_start))
 
     def start(self) -> Overseer:
         self._store.motion_permit = True

@@ -20,7 +20,7 @@ from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy_in_force import PolicyInForce
 from fieldstack.ha.refit import refit
 from fieldstack.ha.restarts import in_window
-from fieldstack.ha.states import HaState
+from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.vocabulary import ProcessName
 
@@ -80,11 +80,17 @@ class Supervision:
         self._keep(now_ns)  # a restart that takes this process along with it has counted
         self.manager.execute(actions, now_ns)
         parts.ports.alerts.settle(frozenset((one.key.rule, one.key.subject) for one in self.state.episodes))
+        self._start_axes()
         parts.desk.follow(now_ns)
         self._checkpoint(now_ns, before)
         self._keep(now_ns)
         self._watch_log(parts.ports.log)
         self._publish(now_ns)
+
+    def _start_axes(self) -> None:
+        status = self._parts.ports.monitor.rt_status
+        if status is not None and self.state.ha in MOVING and status.axes_await_start:
+            self._parts.ports.store.order_start(status, int(status.axes_await_start))
 
     @property
     def policy(self) -> CompiledPolicy:

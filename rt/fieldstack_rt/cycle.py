@@ -72,6 +72,10 @@ class CycleThread:
         """Axes (mask) that must stand because of their slaves; what these no longer add to the counter."""
         lib.fs_cycle_set_lost(self._cycle, axes, wkc)
 
+    def set_essential_lost(self, lost: bool) -> None:
+        """A slave that the axes can not do without is lost: they wait for a start when it is back."""
+        lib.fs_cycle_set_essential_lost(self._cycle, int(lost))
+
     def quiesce(self) -> None:
         """Axes come to a stand and are switched off; the exchange goes on."""
         lib.fs_cycle_quiesce(self._cycle)

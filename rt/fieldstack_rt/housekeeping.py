@@ -113,6 +113,9 @@ class Housekeeping:
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
+        # where nobody answers, frames are lost; what slaves made of that, they say when they answer again
+        answered = restarted or any(state.answers for state in self._recovery.states)
+        self._cycle.set_essential_lost(loss.essential and bool(answered))
         self._loss = loss
 
     def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> bool:

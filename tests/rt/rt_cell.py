@@ -118,8 +118,16 @@ class RtCell:
         wait_for(self._free, f"axes free; stop reason {self.store.rt_status().stop_reason}")
         wait_for(lambda: self.store.guard_status().state == GuardState.ARMED, "the guard is armed")
 
+    def start(self, axes: int = 2**64 - 1) -> None:
+        """A start: what stands and is held by nothing else may move again."""
+        status = self.store.rt_status()
+        sequence = self.store.order_start(status, axes)
+        wait_for(lambda: self.store.rt_status().start_taken >= sequence, "RT takes the start")
+
     def _free(self) -> bool:
         status = self.store.rt_status()
+        if status.epoch == self.store.rt_epoch and status.stop_reason == Stop.START:
+            self.start()
         return bool(
             status.epoch == self.store.rt_epoch
             and status.cycle > 10

@@ -215,6 +215,7 @@ def test_a_damaged_ring_is_mended_while_the_axes_must_stand(cell: RtCell) -> Non
     cell.store.raw.setpoints.head = 4455282616021634425
     wait_for(lambda: cell.store.raw.setpoints.tail == 4455282616021634425, "the ring is empty again")
     cell.store.motion_permit = True
+    cell.wait_until_free_to_move()
     Sway(cell, 1).push(0.2)
     wait_for(lambda: _state(cell) is StreamState.PLAYING, "the next stream is played")
 

@@ -122,6 +122,8 @@ def test_a_slave_without_power_stops_its_group_alone_and_rejoins(cell: RtCell) -
         cell.segment.client.power_on(3)
         wait_for(lambda: _status(cell).wkc == _status(cell).expected_wkc == full, "all take part again")
         wait_for(lambda: _status(cell).axes[3].state == AxisMode.HOLDING, "c holds under power")
+        wait_for(lambda: _status(cell).axes[3].stop == Stop.START, "nothing else is in its way")
+        cell.start(TOOL)
         wait_for(lambda: _status(cell).axes[3].stop == Stop.NONE, "nothing is in its way")
         motion.start_at[3] = int(_status(cell).axes[3].target)
         motion.join_at_start(ALL)
@@ -139,6 +141,7 @@ def test_a_drive_fault_stops_its_group_alone_until_a_reset(cell: RtCell) -> None
         motion.axes = REST
         cell.store.request_fault_reset()
         wait_for(lambda: _status(cell).axes[3].state == AxisMode.HOLDING, "c holds again")
+        assert _status(cell).axes[3].stop == Stop.START
         _others_never_stopped(cell, began)
 
 
@@ -150,6 +153,8 @@ def test_a_blocked_group_stops_and_stays_out_until_the_stream_begins_to_command_
         _group_stopped(cell, Stop.BLOCKED)
         wait_for(lambda: _status(cell).axes[3].state == AxisMode.HOLDING, "c came to a stand")
         cell.store.axes_blocked = 0
+        wait_for(lambda: _status(cell).axes[3].stop == Stop.START, "it waits for a start")
+        cell.start(TOOL)
         wait_for(lambda: _status(cell).axes[3].stop == Stop.OUT, "free, but out of the running stream")
         motion.axes = REST
         wait_for(lambda: _status(cell).axes[3].stop == Stop.NONE, "no longer commanded")

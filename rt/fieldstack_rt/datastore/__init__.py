@@ -9,7 +9,14 @@ from fieldstack_rt.datastore.errors import (
     TornRecordError,
 )
 from fieldstack_rt.datastore.estop import Clear, Estop, EstopNote, EstopState
-from fieldstack_rt.datastore.layout import AgentReaction, BusCommandKind, EstopSource, EventCode, PeerView
+from fieldstack_rt.datastore.layout import (
+    AgentReaction,
+    BusCommandKind,
+    EstopSource,
+    EventCode,
+    PeerView,
+    StartKind,
+)
 from fieldstack_rt.datastore.rings import EventRing, RtEvent, SetpointRing
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.datastore.verdict import counter_is_good
@@ -29,6 +36,7 @@ __all__ = [
     "PeerView",
     "RtEvent",
     "SetpointRing",
+    "StartKind",
     "StoreBusyError",
     "StoreError",
     "StoreForbiddenError",

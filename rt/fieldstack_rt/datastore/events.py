@@ -146,6 +146,10 @@ _TEXTS: Mapping[int, EventText] = {
     EventCode.HOLD_ENDED: EventText(
         "axis {axis} comes to a stand: nobody holds its jog any longer", subject="axis", a="stream"
     ),
+    EventCode.AWAIT_START: EventText("axes {axes} wait for a start from now on", a="axes"),
+    EventCode.START: EventText(
+        "start {sequence}: axes {axes} may move{refused}", a="axes", b="refused", c="sequence"
+    ),
     EventCode.SLAVE_STATE: EventText(
         "slave {slave}: AL state {al_state:#04x}, AL status code {al_status_code:#06x}",
         subject="slave",
@@ -213,6 +217,12 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
         fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
     elif event.code == EventCode.STREAM_REFUSED:
         fields["refusal"] = refusal_text(event.c)
+    elif event.code == EventCode.AWAIT_START:
+        fields["axes"] = _numbers(event.a)
+    elif event.code == EventCode.START:
+        held = _numbers(event.b)
+        fields["axes"] = _numbers(event.a)
+        fields["refused"] = f"; axes {held} are held by something else, and wait on" if event.b else ""
     elif event.code in (EventCode.NONRT_DEAD, EventCode.NONRT_STOPPING):
         fields["reaction"] = _REACTIONS.get(event.b, "axes stop")
 
@@ -233,6 +243,10 @@ def refusal_text(number: int) -> str:
     return _REFUSALS.get(number, f"refuses it (reason {number})")
 
 
+def _numbers(mask: int) -> str:
+    return ", ".join(str(axis) for axis in range(64) if mask >> axis & 1) or "none"
+
+
 _REACTIONS: Mapping[int, str] = {
     AgentReaction.STOP: "axes stop and lose power",
     AgentReaction.HOLD: "axes stop and hold",
@@ -241,6 +255,7 @@ _STOPS: Mapping[int, str] = {
     Stop.NONE: "free to move",
     Stop.NOT_ENABLED: "not all enabled",
     Stop.DRY: "standing, the setpoint stream ran dry",
+    Stop.START: "standing, waits for a start",
     Stop.OUT: "standing, dropped out of the running stream",
     Stop.BLOCKED: "standing, blocked by the Non-RT process",
     Stop.PERMIT: "standing, the Non-RT process gives no permit",

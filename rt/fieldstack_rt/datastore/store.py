@@ -11,6 +11,7 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import memory
 from fieldstack_rt.datastore.errors import StoreMissingError, TornRecordError
 from fieldstack_rt.datastore.estop import Estop
+from fieldstack_rt.datastore.layout import StartKind
 from fieldstack_rt.datastore.rings import EventRing, SetpointRing
 from fieldstack_rt.datastore.words import StoreWords
 from fieldstack_rt.instance import Instance
@@ -26,6 +27,7 @@ _WRITERS = {
     "checkpoint": ("Non-RT", lib.FS_BLOCK_CHECKPOINT),
     "core_status": ("Core", lib.FS_BLOCK_CORE_STATUS),
     "bus_command": ("Non-RT", lib.FS_BLOCK_BUS_COMMAND),
+    "start": ("Non-RT", lib.FS_BLOCK_START),
 }
 
 
@@ -144,6 +146,23 @@ class DataStore(StoreWords):
     def write_bus_command(self, record: Any) -> None:
         """For the Non-RT process; `sequence` one more than the last. Answer: `rt_bus().command_*`."""
         lib.fs_block_write(self.raw, lib.FS_BLOCK_BUS_COMMAND, record)
+
+    def order_start(
+        self, status: Any, axes: int, kind: StartKind = StartKind.GO, *, seen_cycle: int = 0
+    ) -> int:
+        """For the Non-RT process: `axes` (mask) may move again (GO), or wait for a start from now on (WAIT).
+
+        `status` is the `fs_rt_status` that the order rests on: what stops an axis in its cycle (or in
+        `seen_cycle`) or later is not lifted. Returns the sequence that RT shows as `start_taken` once it has
+        taken the order; what came of it, `axes_await_start` says.
+        """
+        record = self.new("fs_start")
+        record.sequence, record.rt_epoch = int(status.start_taken) + 1, int(status.epoch)
+        record.axes, record.kind = axes, int(kind)
+        record.seen_cycle = seen_cycle or int(status.cycle)
+        record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_start"))
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_START, record)
+        return int(record.sequence)
 
     def write_core_status(self, record: Any) -> None:
         lib.fs_block_write(self.raw, lib.FS_BLOCK_CORE_STATUS, record)

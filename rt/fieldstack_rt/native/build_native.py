@@ -19,6 +19,7 @@ SOURCES = [
         "axis.c",
         "stop.c",
         "groups.c",
+        "start.c",
         "setpoints.c",
         "exchange.c",
         "cycle.c",

@@ -224,6 +224,7 @@ static void run_cycles(fs_cycle *cycle) {
     fs_cycle_new_preemptions(cycle);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
         cycle->axes[i].reset_seen = fs_load32(&cycle->store->reset_count);
+    fs_cycle_all_await_start(cycle, fs_now_ns());
     uint64_t period = cycle->config.cycle_time_ns;
     cycle->next_ns = (fs_now_ns() / period + 1) * period + period / 8 * FS_CYCLE_PHASE_EIGHTHS;
     fs_cycle_tell(cycle, fs_now_ns(), FS_EV_CYCLE_STARTED, 0, (int64_t)period, cycle->config.axis_count, 0);
@@ -336,6 +337,8 @@ void fs_cycle_set_lost(fs_cycle *cycle, uint64_t axes, int32_t wkc) {
     fs_set64(&cycle->lost, axes);
     fs_set32(&cycle->lost_wkc, (uint32_t)wkc);
 }
+
+void fs_cycle_set_essential_lost(fs_cycle *cycle, int lost) { fs_set32(&cycle->essential_lost, (uint32_t)lost); }
 
 void fs_cycle_quiesce(fs_cycle *cycle) { fs_set32(&cycle->quiesce, 1); }
 int fs_cycle_standing(const fs_cycle *cycle) { return (int)fs_load32(&cycle->standing); }

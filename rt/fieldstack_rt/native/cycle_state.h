@@ -21,7 +21,7 @@ struct fs_cycle {
     uint64_t lock_timeout_ns;
     int lock_error;
     uint32_t command, ready, halted;         /* between Python's thread and this one: atomic */
-    uint32_t supervised, quiesce, standing, lost_wkc;
+    uint32_t supervised, quiesce, standing, lost_wkc, essential_lost;
     uint64_t enabled, lost;                  /* masks of axes */
 
     fs_cycle_config config;
@@ -46,6 +46,9 @@ struct fs_cycle {
     uint64_t waited_ns;                      /* a stream waits for such axes */
     uint64_t playing, commanded;             /* axes that follow; that the last setpoint commanded */
     uint8_t axis_stop[64];                   /* enum fs_stop of the axis's own group */
+    uint32_t group_stops[64];                /* bit an enum fs_stop: all reasons of a group in this cycle */
+    uint64_t held_at[64];                    /* cycle in which an axis was last held by what begins a wait */
+    uint64_t had_power;                      /* axes that were enabled in the cycle before */
     uint64_t faults_told;                    /* a bit an axis */
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
     long preemptions;
@@ -66,10 +69,19 @@ void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now);
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now); /* enum fs_stop, of all axes */
 
 /* ---- groups.c: what of it concerns one group alone ---- */
-/* Judges all groups: fills axis_stop and held, and returns the worst reason of an essential one. */
-uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t now, uint64_t faulted);
+/* Judges all groups: fills group_stops, and returns the reasons of essential ones, bit an enum fs_stop. */
+uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t faulted);
+/* Holds the groups that have reasons of their own: fills axis_stop and held. */
+void fs_cycle_hold_groups(fs_cycle *cycle, uint64_t now);
+uint32_t fs_cycle_worst(uint32_t stops);         /* the highest enum fs_stop of a mask, NONE of none */
 /* enum fs_stop that is shown for an axis, where all have reason `stop`. */
 uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop);
+
+/* ---- start.c: what has stopped waits for a start ---- */
+/* Axes held by `stops` (bit an enum fs_stop, of all axes) or their group's begin to wait; a start is taken. */
+void fs_cycle_await_start(fs_cycle *cycle, uint64_t now, uint32_t stops);
+void fs_cycle_all_await_start(fs_cycle *cycle, uint64_t now); /* at RT's start */
+int fs_cycle_essential_waits(const fs_cycle *cycle);
 
 /* Whether axes that came to rest for this reason are held under power. */
 int fs_cycle_keeps_power(const fs_cycle *cycle, uint32_t stop);

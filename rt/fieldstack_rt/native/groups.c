@@ -12,11 +12,11 @@ static uint64_t enabled_axes(const fs_cycle *cycle) {
 typedef struct causes { uint64_t blocked, faulted, lost, enabled; } causes;
 
 static uint32_t judge(const causes *of, uint64_t axes) {
-    if (axes & of->lost) return FS_STOP_SLAVE_LOST;
-    if (axes & of->faulted) return FS_STOP_AXIS_FAULT;
-    if (axes & of->blocked) return FS_STOP_BLOCKED;
-    return axes & ~of->enabled ? FS_STOP_NOT_ENABLED : FS_STOP_NONE;
+    return (axes & of->lost ? 1u << FS_STOP_SLAVE_LOST : 0) | (axes & of->faulted ? 1u << FS_STOP_AXIS_FAULT : 0) |
+           (axes & of->blocked ? 1u << FS_STOP_BLOCKED : 0) | (axes & ~of->enabled ? 1u << FS_STOP_NOT_ENABLED : 0);
 }
+
+uint32_t fs_cycle_worst(uint32_t stops) { return stops ? 31u - (uint32_t)__builtin_clz(stops) : FS_STOP_NONE; }
 
 static void hold(fs_cycle *cycle, uint64_t now, uint64_t axes, uint32_t reason) {
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
@@ -28,20 +28,26 @@ static void hold(fs_cycle *cycle, uint64_t now, uint64_t axes, uint32_t reason) 
     if (reason == FS_STOP_NOT_ENABLED) cycle->powering |= axes & cycle->was_enabled;
 }
 
-uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t now, uint64_t faulted) {
+uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t faulted) {
     causes of = { fs_load64(&cycle->store->axes_blocked), faulted, fs_load64(&cycle->lost), enabled_axes(cycle) };
-    uint32_t worst = FS_STOP_NONE;
+    uint32_t essential = 0;
+    for (uint32_t i = 0; i < cycle->config.group_count; i++) {
+        const fs_group *group = &cycle->config.groups[i];
+        cycle->group_stops[i] = judge(&of, group->axes);
+        if (group->essential) essential |= cycle->group_stops[i];
+    }
+    if (!of.enabled && !essential) essential = 1u << FS_STOP_NOT_ENABLED; /* of many groups not one has power yet */
+    cycle->status.axes_lost = of.lost;
+    return essential;
+}
+
+void fs_cycle_hold_groups(fs_cycle *cycle, uint64_t now) {
     cycle->held = cycle->powering = 0;
     for (uint32_t i = 0; i < cycle->config.group_count; i++) {
         const fs_group *group = &cycle->config.groups[i];
-        uint32_t reason = judge(&of, group->axes);
-        if (!group->essential) hold(cycle, now, group->axes, reason);
-        else if (reason > worst) worst = reason;
+        uint32_t waits = group->axes & cycle->status.axes_await_start ? 1u << FS_STOP_START : 0;
+        if (!group->essential) hold(cycle, now, group->axes, fs_cycle_worst(cycle->group_stops[i] | waits));
     }
-    if (!of.enabled && worst == FS_STOP_NONE) worst = FS_STOP_NOT_ENABLED; /* of many groups not one has power yet */
-    cycle->may_move = worst == FS_STOP_NONE;
-    cycle->status.axes_lost = of.lost;
-    return worst;
 }
 
 uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop) {

@@ -67,6 +67,11 @@ typedef struct fs_rt_status {
     uint64_t axes_playing;     /* mask: axes that follow it now */
     uint64_t axes_lost;        /* mask: axes whose slaves are told lost or in restart */
     uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
+    uint64_t axes_await_start; /* mask: axes on which no motion begins until a start (fs_start) */
+    uint64_t start_taken;      /* sequence of the last fs_start of this epoch, obeyed or not */
+    uint64_t await_since_ns[64]; /* of each that waits: since when; 0: it does not wait */
+    uint32_t await_reasons[64];  /* of each that waits: bit an enum fs_stop that held it meanwhile; START: none since
+                                  * RT began, or told to wait; NOT_ENABLED: its drive let go by itself */
     uint64_t nonrt_gap_ns;     /* time without a beat of the Non-RT process, in cycles that ran */
     int32_t wkc;               /* of the last exchange; -1: no frame */
     int32_t expected_wkc;      /* at least: without what slaves that are told lost no longer add to it, if all their
@@ -230,6 +235,16 @@ typedef struct fs_bus_command {
     uint64_t slaves[4];        /* mask of positions: bit position % 64 of word position / 64 */
 } fs_bus_command;
 
+/* A start, or the word to wait for one. RT takes it once, if it is whole: checksum, epoch and sequence agree. */
+typedef struct fs_start {
+    uint64_t sequence;         /* fs_rt_status.start_taken + 1 */
+    uint64_t rt_epoch;         /* RT epoch that it is for */
+    uint64_t axes;             /* mask */
+    uint64_t seen_cycle;       /* what stops an axis in this cycle or later is not lifted by it */
+    uint32_t kind;             /* enum fs_start_kind */
+    uint32_t checksum;         /* fs_checksum over the record with this field zero */
+} fs_start;
+
 /* ---- Non-RT: the guard thread writes ---- */
 typedef struct fs_guard_status {
     uint64_t armed_epoch;      /* RT epoch it watches, 0 = none */
@@ -334,6 +349,8 @@ typedef struct fs_store {
     fs_nonrt_status nonrt_status;        /* supervision pass */
     uint64_t bus_command_seq;
     fs_bus_command bus_command;          /* Non-RT */
+    uint64_t start_seq;
+    fs_start start;                      /* Non-RT */
     uint64_t guard_status_seq;
     fs_guard_status guard_status;        /* guard thread */
     uint64_t checkpoint_seq;
@@ -351,8 +368,9 @@ enum fs_rt_phase { FS_RT_ABSENT, FS_RT_STARTING, FS_RT_CYCLING, FS_RT_STOPPING, 
 enum fs_axis_mode { FS_AXIS_DISABLED, FS_AXIS_ENABLING, FS_AXIS_HOLDING, FS_AXIS_FOLLOWING,
                     FS_AXIS_RAMPING, FS_AXIS_QUICK_STOP, FS_AXIS_FAULT };
 /* Why the axes stop, worst last: the highest of those that apply is shown. Of one axis or group alone: OUT (it
- * dropped out of the running stream), BLOCKED, SLAVE_LOST, and AXIS_FAULT in a non-essential group. */
-enum fs_stop { FS_STOP_NONE, FS_STOP_NOT_ENABLED, FS_STOP_DRY, FS_STOP_OUT, FS_STOP_PERMIT, FS_STOP_BLOCKED,
+ * dropped out of the running stream), START, BLOCKED, SLAVE_LOST, and AXIS_FAULT in a non-essential group.
+ * What is above START begins a wait for a start. */
+enum fs_stop { FS_STOP_NONE, FS_STOP_NOT_ENABLED, FS_STOP_DRY, FS_STOP_OUT, FS_STOP_START, FS_STOP_PERMIT, FS_STOP_BLOCKED,
                FS_STOP_NONRT_SILENT, FS_STOP_NONRT_DEAD, FS_STOP_AXIS_FAULT, FS_STOP_SLAVE_LOST, FS_STOP_WKC,
                FS_STOP_SHUTDOWN, FS_STOP_ESTOP };
 /* A process as its peer sees it. SLOW: beats, but late; STOPPING: went down by request. */
@@ -360,6 +378,7 @@ enum fs_peer_view { FS_PEER_NEVER, FS_PEER_WELL, FS_PEER_SLOW, FS_PEER_SILENT, F
 /* STOP: controlled stop, then power off (IEC 60204-1 category 1); HOLD: position held under power (2). */
 enum fs_agent_reaction { FS_AGENT_DEFAULT, FS_AGENT_STOP, FS_AGENT_HOLD };
 enum fs_bus_command_kind { FS_BUS_COMMAND_NONE, FS_BUS_COMMAND_RESTART_SLAVE };
+enum fs_start_kind { FS_START_NONE, FS_START_GO, FS_START_WAIT };
 enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_STREAM_DRY,
                        FS_STREAM_BROKEN, FS_STREAM_REFUSED };
 /* Why a setpoint was refused. HELD: the axis's group must stand. NOT_HOLDING: it does not stand under power. AWAY: a stream
@@ -390,7 +409,7 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_NONRT_NEVER, FS_EV_NONRT_SLOW, FS_EV_NONRT_DEAD, FS_EV_NONRT_STOPPING,
                      FS_EV_AGENT_WORDS, FS_EV_AXIS_STOP, FS_EV_AXIS_JOINED, FS_EV_AXIS_OUT,
                      FS_EV_SLAVES_EXCUSED, FS_EV_STREAM_DAMAGED, FS_EV_STREAM_GAP,
-                     FS_EV_HOLD_ENDED,
+                     FS_EV_HOLD_ENDED, FS_EV_AWAIT_START, FS_EV_START,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
                      FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED };

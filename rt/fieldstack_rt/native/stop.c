@@ -58,18 +58,26 @@ static int wkc_lost(const fs_cycle *cycle) {
     return cycle->unexcused_row >= config->wkc_limit || cycle->status.bad_wkc_row >= patience;
 }
 
+/* All that holds every axis in this cycle, bit an enum fs_stop. */
+static uint32_t all_stops(fs_cycle *cycle, uint32_t groups) {
+    uint32_t nonrt = fs_agent_stop(&cycle->agent), stops = groups;
+    if (cycle->status.estop_seen) stops |= 1u << FS_STOP_ESTOP;
+    if (fs_load32(&cycle->quiesce)) stops |= 1u << FS_STOP_SHUTDOWN;
+    if (wkc_lost(cycle)) stops |= 1u << FS_STOP_WKC;
+    if (nonrt) stops |= 1u << nonrt;
+    if (!fs_load32(&cycle->store->motion_permit)) stops |= 1u << FS_STOP_PERMIT;
+    return cycle->dry ? stops | 1u << FS_STOP_DRY : stops;
+}
+
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now) {
-    uint32_t groups = fs_cycle_judge_groups(cycle, now, faulted_axes(cycle, now));
+    uint32_t groups = fs_cycle_judge_groups(cycle, faulted_axes(cycle, now));
     watch_nonrt(cycle, now);
-    uint32_t nonrt = fs_agent_stop(&cycle->agent);
-    if (cycle->status.estop_seen) return FS_STOP_ESTOP;
-    if (fs_load32(&cycle->quiesce)) return FS_STOP_SHUTDOWN;
-    if (wkc_lost(cycle)) return FS_STOP_WKC;
-    if (groups > FS_STOP_NONRT_DEAD) return groups;
-    if (nonrt) return nonrt;
-    if (groups > FS_STOP_PERMIT) return groups;
-    if (!fs_load32(&cycle->store->motion_permit)) return FS_STOP_PERMIT;
-    return cycle->dry ? FS_STOP_DRY : groups;
+    uint32_t stops = all_stops(cycle, groups);
+    fs_cycle_await_start(cycle, now, stops);
+    if (fs_cycle_essential_waits(cycle)) stops |= 1u << FS_STOP_START;
+    fs_cycle_hold_groups(cycle, now);
+    cycle->may_move = !groups && !(stops >> FS_STOP_START & 1);
+    return fs_cycle_worst(stops);
 }
 
 void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now) {

@@ -18,6 +18,7 @@ static const struct { size_t seq, record, size; } blocks[FS_BLOCK_COUNT] = {
     [FS_BLOCK_GUARD_PLAN] = RECORD(guard_plan),       [FS_BLOCK_NONRT_STATUS] = RECORD(nonrt_status),
     [FS_BLOCK_GUARD_STATUS] = RECORD(guard_status),   [FS_BLOCK_CHECKPOINT] = RECORD(checkpoint),
     [FS_BLOCK_CORE_STATUS] = RECORD(core_status),     [FS_BLOCK_BUS_COMMAND] = RECORD(bus_command),
+    [FS_BLOCK_START] = RECORD(start),
 };
 
 #define CHECK_WORDS(name) _Static_assert(sizeof(((fs_store *)0)->name) % 8 == 0, #name " is not whole words")
@@ -29,6 +30,7 @@ CHECK_WORDS(guard_status);
 CHECK_WORDS(checkpoint);
 CHECK_WORDS(core_status);
 CHECK_WORDS(bus_command);
+CHECK_WORDS(start);
 
 uint64_t fs_load64(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 uint32_t fs_load32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }

@@ -13,7 +13,7 @@ enum fs_layout_version { FS_LAYOUT_VERSION = 2 };
 
 /* Names a record of fs_store, for the functions that copy one in or out. */
 enum fs_block { FS_BLOCK_RT_STATUS, FS_BLOCK_RT_BUS, FS_BLOCK_GUARD_PLAN, FS_BLOCK_NONRT_STATUS,
-                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_BUS_COMMAND,
+                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_BUS_COMMAND, FS_BLOCK_START,
                 FS_BLOCK_COUNT };
 
 /* Lays a new, zeroed segment out; the magic is stamped last. */
