@@ -103,7 +103,7 @@ if TYPE_CHECKING:
         STREAM_DAMAGED = 28
         STREAM_GAP = 29
         HOLD_ENDED = 30
-        AWAIT_START = 32
+        AWAIT_START = 31
         START = 32
         SLAVE_STATE = 64
         SLAVE_LOST = 65
