@@ -28,6 +28,7 @@ STOP_TEXT = {
     "NOT_ENABLED": "axes are not enabled yet",
     "DRY": "no setpoints: controlled stop",
     "OUT": "left out of the motion until a stream takes it up again",
+    "START": "waits for a start: fieldstack start",
     "PERMIT": "no motion permit from the Non-RT process",
     "BLOCKED": "its group is blocked",
     "NONRT_SILENT": "the Non-RT process is silent: controlled stop",
