@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
@@ -76,7 +77,8 @@ class AxisView:
     rated one.
 
     `state` is what the master does with the axis and `stop` why it stands, `drive_state` the drive's own
-    (CiA 402).
+    (CiA 402). `beyond_limit`: how far it stands beyond its upper limit, or (below 0) its lower one;
+    `beyond_text` and `way_back` tell people of that.
     """
 
     name: str
@@ -92,6 +94,9 @@ class AxisView:
     statusword: int
     error_code: int
     error: str
+    beyond_limit: float = 0.0
+    beyond_text: str = ""
+    way_back: str = ""
 
 
 def al_text(state: int) -> str:
@@ -178,7 +183,16 @@ def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
         statusword=int(state.statusword),
         error_code=int(state.error_code),
         error=error_text(state.error_code) if state.error_code else "",
+        **(_beyond(axis, int(state.target)) if axis else {}),
     )
+
+
+def _beyond(axis: AxisPlan, target: int) -> dict[str, Any]:
+    out = axis.beyond_limit(target) / axis.counts_per_unit
+    if not out:
+        return {}
+    texts = {"beyond_text": beyond_text(axis, target), "way_back": way_back(axis, target)}
+    return {"beyond_limit": out, **texts}
 
 
 def text_of(field: Any) -> str:

@@ -197,6 +197,8 @@ def _axis(axis: AxisView, all_stand: str) -> tuple[str | Text, ...]:
 def _trouble(axis: AxisView, *, own: bool) -> Text:
     if axis.error_code:
         return Text(f"0x{axis.error_code:04X} {axis.error}", BAD)
+    if axis.beyond_limit:
+        return Text(f"{axis.beyond_text}: {axis.way_back}", BAD)
     return Text(STOP_TEXT.get(axis.stop, axis.stop) if own else "", WARN)
 
 

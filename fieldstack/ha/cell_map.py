@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldstack_ethercat.bus.errors import PlanFormatError
-from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
+from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan, GroupPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class CellMap:
     """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
     `cycle_counts`: how far each axis may move in a cycle. `group_of`: `axis:NAME` and `slave:NAME` of groups
     whose tasks another group may be able to do, with their `group:NAME`. `parts`: its non-essential groups.
+    `plans`: what is known of each axis.
     """
 
     slaves: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class CellMap:
     group_of: dict[str, str] = field(default_factory=dict)
     cycle_us: int = 0
     parts: tuple[Part, ...] = ()
+    plans: tuple[AxisPlan, ...] = ()
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -46,6 +48,7 @@ class CellMap:
             dict(_group_of(plan)),
             plan.cycle_time_ns // 1000,
             tuple(_parts(plan)),
+            plan.axes,
         )
 
     @classmethod

@@ -29,6 +29,7 @@ class FactKind(StrEnum):
     SLAVE_RX_ERRORS = "slave_rx_errors"
     DC_LOST = "dc_lost"
     FOLLOWING_ERROR = "following_error"
+    AXIS_BEYOND_LIMIT = "axis_beyond_limit"
     DRIVE_FAULT = "drive_fault"
     POSITIONS_DIFFER = "positions_differ"
     GROUP_POSITIONS_DIFFER = "group_positions_differ"
@@ -43,6 +44,7 @@ class FactKind(StrEnum):
     PREDICTED_EXHAUSTION = "predicted_exhaustion"
     ANOMALY = "anomaly"
     TASK_FAILED = "task_failed"
+    REFUSED_REPEATEDLY = "refused_repeatedly"
     RESTART_BUDGET_SPENT = "restart_budget_spent"
     OPERATOR_REQUEST = "operator_request"
 
@@ -119,6 +121,9 @@ FACTS: dict[FactKind, FactMeaning] = {
         "axis:*",
         "of following_error_max, without what lost cycles explain",
     ),
+    FactKind.AXIS_BEYOND_LIMIT: FactMeaning(
+        "units", Over.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
+    ),
     FactKind.DRIVE_FAULT: FactMeaning(
         "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
     ),
@@ -159,6 +164,14 @@ FACTS: dict[FactKind, FactMeaning] = {
     ),
     FactKind.TASK_FAILED: FactMeaning(
         "", Over.TRUE, "task:*", "failed, and not submitted again or cancelled since", 1000, fleeting=True
+    ),
+    FactKind.REFUSED_REPEATEDLY: FactMeaning(
+        "times",
+        Over.AT_LEAST,
+        "*",
+        "in a row for the same reason; what goes on in between counts anew",
+        1000,
+        fleeting=True,
     ),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(
         "", Over.TRUE, "*", "one more restart would exceed the budget"

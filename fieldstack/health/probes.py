@@ -2,7 +2,7 @@
 
 | HA state | /livez | /readyz | why |
 | --- | --- | --- | --- |
-| OPERATIONAL, DEGRADED | 200 | 200 | it does its work |
+| OPERATIONAL, DEGRADED | 200 | 200 | it does its work; 503 with an axis beyond its limits |
 | SAFE_MODE, RECOVERY, MANUAL_INTERVENTION, SHUTDOWN | 200 | 503 | it lives: a restart helps nobody |
 | UNSUPERVISED (Non-RT gone) | 503 after the grace time | 503 | nobody brings it back from inside |
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from fieldstack.health.checks.axes import AxesCheck
 from fieldstack.health.checks.cell import (
     ControlCheck,
     EmergencyStopCheck,
@@ -39,7 +40,10 @@ from fieldstack.health.settings import HealthSettings
 ENDPOINTS: dict[str, frozenset[str] | None] = {
     "livez": frozenset({"observer", "supervision"}),
     "readyz": frozenset(
-        {"observer", "process-nonrt", "process-rt", "ha-state", "emergency-stop", "datastore", "ethercat"}
+        {
+            *("observer", "process-nonrt", "process-rt", "ha-state", "emergency-stop", "datastore"),
+            *("ethercat", "axes"),
+        }
     ),
     "startupz": frozenset({"observer", "started"}),
     "healthz": None,
@@ -78,6 +82,7 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
         ProcessCheck("nonrt"),
         ProcessCheck("core", optional=True),
         EtherCatCheck(),
+        AxesCheck(),
         DataStoreCheck(),
         ControlCheck(),
         DiskCheck(settings.disk_warn, settings.disk_fail),

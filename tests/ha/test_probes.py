@@ -19,11 +19,13 @@ from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
+from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState
 from fieldstack_rt.instance import Instance
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 MS = 1_000_000
 NOW = 10**12
 CELL = CellMap(("x-drive", "dio"), ("x",), (200,))
@@ -106,6 +108,24 @@ def test_axes_by_share_of_their_limit_and_fault_code(seen: Seen) -> None:
     seen.rt_status.axes[0].state, seen.rt_status.axes[0].error_code = AxisMode.FAULT, 0x8611
     fault = told(Axes(seen, CELL))[FactKind.DRIVE_FAULT, "axis:x"]
     assert (fault.value, "0x8611" in fault.detail) == (0x8611, True)
+
+
+def test_an_axis_beyond_its_limit_is_told_with_the_way_back_where_its_place_is_known(seen: Seen) -> None:
+    plan = BusConfig.from_file(CONFIG / "ethercat/cell.yaml").to_plan()
+    probe, status = Axes(seen, CellMap.of(plan)), seen.rt_status
+    status.axis_count, status.wkc, status.expected_wkc = 4, 13, 13
+    status.axes[1].target = 3_102_500
+    found = told(probe)[FactKind.AXIS_BEYOND_LIMIT, "axis:y"]
+    assert found.value == pytest.approx(10.25)
+    assert "axis y stands at 310.25 mm, 10.25 mm beyond its limit of 300 mm" in found.detail
+    assert "`fieldstack jog y -`" in found.detail
+    status.axes[2].target = -2_100_000
+    assert "`fieldstack jog z +`" in told(probe)[FactKind.AXIS_BEYOND_LIMIT, "axis:z"].detail
+    assert told(probe)[FactKind.AXIS_BEYOND_LIMIT, "axis:x"].value == 0.0
+    status.axes_lost = 1 << 1
+    assert (FactKind.AXIS_BEYOND_LIMIT, "axis:y") not in told(probe)
+    status.wkc = 12
+    assert (FactKind.AXIS_BEYOND_LIMIT, "axis:z") not in told(probe)
 
 
 def behind(probe: Axes, now: int = NOW) -> float:

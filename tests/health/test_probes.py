@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 from observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
 
+from fieldstack.cell.snapshot_bus import AxisView
+from fieldstack.cell.snapshot_work import GroupView, WorkView
 from fieldstack.health.http import forms
 from fieldstack.health.result import Level
 from fieldstack_rt.datastore.layout import HaState
 
 READY = {"OPERATIONAL", "DEGRADED"}
+AXIS = AxisView("y", "mm", 0.0, 0.0, 0.0, 0.0, 0.0, "HOLDING", "NONE", "Operation enabled", 0x27, 0, "")
 
 
 def test_a_healthy_cell_passes_everything() -> None:
@@ -67,6 +70,19 @@ def test_a_lost_slave_that_the_cell_can_do_without_leaves_it_ready() -> None:
     observation = seen(ha=ha("DEGRADED"), bus=without)
     assert verdict("readyz", observation).code == 200
     assert check("ethercat", observation).level is Level.WARN
+
+
+@pytest.mark.parametrize(("essential", "code"), [(True, 503), (False, 200)])
+def test_an_axis_beyond_its_limit_is_told_with_the_way_back(essential: bool, code: int) -> None:
+    groups = (GroupView("g", ("y",), essential, out_of_use=False, tasks=()),)
+    axis = replace(AXIS, beyond_limit=10.2, beyond_text="axis y stands too far", way_back="jog it back")
+    observation = seen(axes=(axis,), work=WorkView(groups=groups))
+    assert verdict("readyz", observation).code == code
+    found = check("axes", observation)
+    assert found.level is (Level.FAIL if essential else Level.WARN)
+    assert (found.finding.text, found.finding.remedy) == ("axis y stands too far", "jog it back")
+    assert check("axes", seen(axes=(AXIS,))).level is Level.PASS
+    assert check("axes", seen(live=False)).level is Level.FAIL
 
 
 def test_a_full_disk_is_told_and_leaves_the_cell_ready() -> None:

@@ -1,4 +1,4 @@
-"""Following error and drive faults of all axes, from the last cycle.
+"""Following error, drive faults and places beyond the limits of all axes, from the last cycle.
 
 An axis has a following error while its drive follows and its position is known: it is 0 without power, with
 its slave lost (both RT's doing), and while the working counter is too low: then the last one is repeated.
@@ -15,6 +15,8 @@ from typing import Any
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
+from fieldstack_ethercat.bus.plan import AxisPlan
+from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import AxisMode
 
@@ -67,6 +69,7 @@ class Axes:
     def __init__(self, view: View, cell: CellMap) -> None:
         self._view = view
         self._lost = LostCycles()
+        self._plans = cell.plans
         self._axes = tuple(
             (cell.axis(number), _at(cell.following_error_max, number), _at(cell.cycle_counts, number))
             for number in range(_MAX_AXES)
@@ -77,6 +80,7 @@ class Axes:
         if status is None:
             return
         lost, known = self._lost.count(now_ns, status), not int(status.bad_wkc_row)
+        whole = int(status.wkc) >= int(status.expected_wkc) > 0
         for number in range(min(int(status.axis_count), _MAX_AXES)):
             (subject, limit, cycle_counts), axis = self._axes[number], status.axes[number]
             if limit > 0:
@@ -90,6 +94,17 @@ class Axes:
                 yield Measure(FactKind.DRIVE_FAULT, subject, float(code or 1), text)
             else:
                 yield Measure(FactKind.DRIVE_FAULT, subject, 0.0)
+            if number < len(self._plans) and whole and not int(status.axes_lost) >> number & 1:
+                yield _beyond(subject, self._plans[number], axis)
+
+
+def _beyond(subject: str, plan: AxisPlan, axis: Any) -> Measure:
+    """Its place is the target's: a motor that swings over it for a moment stands nowhere else."""
+    at = int(axis.target)
+    text = beyond_text(plan, at)
+    detail = f"{text}: {way_back(plan, at)}" if text else ""
+    by = abs(plan.beyond_limit(at)) / plan.counts_per_unit
+    return Measure(FactKind.AXIS_BEYOND_LIMIT, subject, by, detail)
 
 
 def _at(values: tuple[float, ...], number: int) -> float:

@@ -126,6 +126,12 @@ def _axes(view: MemoryView) -> Iterator[Metric]:
         ((k, a.torque_percent / 100) for k, a in pairs),
     )
     yield gauges(
+        "fieldstack_axis_beyond_limit",
+        "How far it stands beyond its upper position limit, or (below 0) its lower one, in its unit",
+        labels,
+        ((k, a.beyond_limit) for k, a in pairs),
+    )
+    yield gauges(
         "fieldstack_axis_fault",
         "1: the drive is in its fault state",
         labels,
