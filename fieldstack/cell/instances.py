@@ -14,6 +14,7 @@ from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.instance import Instance, InstanceNameError, folder_in, runtime_roots
+from fieldstack_rt.living import rt_processes
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
@@ -87,9 +88,13 @@ def _look(instance: Instance) -> InstanceView | None:
 
 
 def living(instance: Instance) -> dict[str, int]:
-    """Pids of its processes that run now, by name; none where its memory is another version's or user's."""
+    """Pids of its processes that run now, by name.
+
+    Where its memory is another version's or user's, damaged or gone, only those that the kernel shows."""
     segment = next(segments_of(instance), 0)
     found = {"segment": segment} if segment else {}
+    for one in rt_processes(instance.name):
+        found["rt"] = one.pid
     try:
         return found | _processes(StatusSource(instance).take())
     except (StoreError, OSError):

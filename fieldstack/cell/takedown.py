@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fieldstack.cell import children
@@ -16,16 +16,20 @@ from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
 from fieldstack.health.beat import beat_file, read_beat
+from fieldstack.process.end_rt import Wire, end_rt
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.living import RtProcess, rt_processes
 
 NONRT_TIMEOUT_S = 15.0
 STRAGGLER_TIMEOUT_S = 6.0
 SEGMENT_TIMEOUT_S = 3.0
 
 Say = Callable[[str], None]
+_Listed = tuple[str, int, int, float]
+"""Name, pid, when it was known to live, patience."""
 
 
 def take_down(instance: Instance, say: Say, record: UpRecord | None = None) -> bool:
@@ -35,11 +39,9 @@ def take_down(instance: Instance, say: Say, record: UpRecord | None = None) -> b
     `record` is what an `up` knows of itself; None: what it has written down.
     """
     record = record or read_record(instance)
-    found = False
-    for name, pid, since_ns, timeout_s in _processes(instance, record):
-        if same_process(pid, since_ns) is not None and not by_systemd([pid], instance.name):
-            found = True
-            end_process(name, pid, since_ns, timeout_s, say)
+    found = _end_all(instance, _processes(instance, record), say)
+    found |= _end_rt(instance, say)
+    found |= _end_all(instance, _segments(instance, record), say)
     found |= _remove_cable(instance, record)
     if record is not None:
         record_file(instance).unlink(missing_ok=True)
@@ -47,6 +49,32 @@ def take_down(instance: Instance, say: Say, record: UpRecord | None = None) -> b
     _remove_memory(instance, say)
     _save_events(instance, say)
     return found
+
+
+def _end_all(instance: Instance, listed: Iterable[_Listed], say: Say) -> bool:
+    """True if there was one."""
+    found = False
+    for name, pid, since_ns, timeout_s in listed:
+        if same_process(pid, since_ns) is not None and not by_systemd([pid], instance.name):
+            found = True
+            end_process(name, pid, since_ns, timeout_s, say)
+    return found
+
+
+def _ours(instance: Instance) -> list[RtProcess]:
+    """Living RT processes, whatever their memory says, or whether they still have one."""
+    return [one for one in rt_processes(instance.name) if not by_systemd([one.pid], instance.name)]
+
+
+def _end_rt(instance: Instance, say: Say) -> bool:
+    """Those that Non-RT has not ended, before the bus goes; what became of the outputs is read back. True if
+    there was one."""
+    living, wire = _ours(instance), Wire.of(instance.plan_file)
+    for one in living:
+        say(f"ending RT (pid {one.pid})")
+        say(str(end_rt(one, wire)))
+        children.reap()
+    return bool(living)
 
 
 def _remove_cable(instance: Instance, record: UpRecord | None) -> bool:
@@ -81,33 +109,40 @@ def _remove_memory(instance: Instance, say: Say) -> None:
         say(str(error))
         return
     now_ns = time.monotonic_ns()
-    for name, pid, since_ns in _stored(instance):
+    rts = [("RT", one.pid, now_ns) for one in rt_processes(instance.name)]
+    for name, pid, since_ns in (*_stored(instance), *rts):
         if same_process(pid, since_ns or now_ns) is not None:
             say(f"{name} (pid {pid}) still runs: the shared memory stays with it")
             return
     shared_memory.unlink(instance.shm_name)
 
 
-def _processes(instance: Instance, record: UpRecord | None) -> list[tuple[str, int, int, float]]:
-    """Name, pid, when it was known to live, patience; in the order in which they end."""
+def _processes(instance: Instance, record: UpRecord | None) -> list[_Listed]:
+    """All but the segment and the RT processes that the kernel shows, in the order in which they end."""
     now_ns = time.monotonic_ns()
-    stored = _stored(instance)
-    listed: list[tuple[str, int, int, float]] = []
+    listed: list[_Listed] = []
     if record is not None:
         listed.append(("Non-RT", record.nonrt_pid, record.written_ns, NONRT_TIMEOUT_S))
     beat = read_beat(beat_file(instance))
     if beat is not None:
         listed.append(("health server", beat.pid, beat.at_ns or now_ns, STRAGGLER_TIMEOUT_S))
-    listed += [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
-    if record is not None:
-        listed.append(("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S))
-    # `up` was killed and its record is gone, or could not be written any more
-    return listed + [("segment", pid, now_ns, SEGMENT_TIMEOUT_S) for pid in segments_of(instance)]
+    rts = {one.pid for one in rt_processes(instance.name)}
+    stored = [entry for entry in _stored(instance) if entry[1] not in rts]
+    return listed + [(name, pid, since_ns or now_ns, STRAGGLER_TIMEOUT_S) for name, pid, since_ns in stored]
+
+
+def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
+    """Also where `up` was killed and its record is gone, or could not be written any more."""
+    now_ns = time.monotonic_ns()
+    known = (
+        [("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S)] if record is not None else []
+    )
+    return known + [("segment", pid, now_ns, SEGMENT_TIMEOUT_S) for pid in segments_of(instance)]
 
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:
     try:
-        store = DataStore.attach(instance)
+        store = DataStore.attach(instance, by_suffix=bool(rt_processes(instance.name)))
     except (StoreError, OSError):
         return []
     found = []

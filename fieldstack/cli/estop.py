@@ -6,10 +6,14 @@ import getpass
 import time
 from dataclasses import dataclass
 
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
+from fieldstack.cli.estop_strays import reach, stop_strays
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState
+from fieldstack_rt.instance import Instance
+from fieldstack_rt.living import rt_processes
 
 CONFIRM_TIMEOUT_S = 1.0
+_STRAY = "EMERGENCY_STOP for an RT process that the shared memory of that name does not reach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,34 @@ class EstopOutcome:
     text: str
 
 
+def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
+    """`raise_estop` on the instance's memory; RT processes that it does not reach are ended, and read back.
+
+    Raises:
+        StoreError: there is no memory to set the latch in, and no RT process lives.
+    """
+    store, refused = None, ""
+    try:
+        store = reach(instance)
+    except StoreError as error:
+        if not rt_processes(instance.name):
+            raise
+        refused = f"the latch is NOT set, for {error}"
+    if store is not None:
+        _latch(store, reason)  # before anything that takes time
+    endings = stop_strays(instance, store, reason)
+    latched = raise_estop(store, reason) if store is not None else None
+    if latched is not None and not endings:
+        return latched
+    told = [f"{_STRAY}: {ending}" for ending in endings]
+    texts = [*told, latched.text if latched is not None else refused]
+    return EstopOutcome(all(ending.safe for ending in endings) and bool(latched or endings), "\n".join(texts))
+
+
 def raise_estop(store: DataStore, reason: str) -> EstopOutcome:
     """Sets the latch, then waits until the cycle thread obeyed it, or the guard has the outputs safe."""
     begin_ns = time.monotonic_ns()
-    store.estop.raise_(EstopSource.OPERATOR, f"{reason} (by {user()})", until=Clear.ON_RESET)
+    _latch(store, reason)
     until = time.monotonic() + CONFIRM_TIMEOUT_S
     first_beat = store.rt_beat
     while time.monotonic() < until:
@@ -38,6 +66,10 @@ def raise_estop(store: DataStore, reason: str) -> EstopOutcome:
         "EMERGENCY_STOP latched, but nobody confirmed it: no RT process cycles. "
         "One that starts will obey it. Look at the machine; `fieldstack-rt status --once` shows the cell",
     )
+
+
+def _latch(store: DataStore, reason: str) -> None:
+    store.estop.raise_(EstopSource.OPERATOR, f"{reason} (by {user()})", until=Clear.ON_RESET)
 
 
 def _seen(store: DataStore) -> bool:

@@ -131,10 +131,9 @@ def estop(
 
         fieldstack estop --reason "guard door open"
     """
-    from fieldstack.cli.estop import raise_estop
-    from fieldstack_rt.datastore import DataStore
+    from fieldstack.cli.estop import stop_cell
 
-    outcome = raise_estop(DataStore.attach(instance_of(instance)), reason)
+    outcome = stop_cell(instance_of(instance), reason)
     typer.echo(outcome.text, err=not outcome.obeyed)
     raise typer.Exit(ExitCode.OK if outcome.obeyed else ExitCode.NOT_RUNNING)
 

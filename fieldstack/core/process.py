@@ -31,9 +31,10 @@ from fieldstack.core.task_store import TaskStore
 from fieldstack.ha.checkpoint.verdict import verdict_for_core
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore import DataStore, StoreLostError, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.memory_watch import LOOK_NS
 from fieldstack_rt.sd_notify import notifier
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class CoreProcess:
         self._epoch = _last_epoch(store) + 1
         self._started_ns = time.monotonic_ns()
         self._memory = int(store.raw.header.created_ns)
+        self._memory_ns = 0
         self._record = store.new("fs_core_status")
         self._wake = threading.Event()
         self._inbox = Inbox(self._wake)
@@ -144,6 +146,7 @@ class CoreProcess:
         try:
             while not self._stop:
                 self._pass()
+                self._watch_memory(time.monotonic_ns())
                 notifier().progress(time.monotonic_ns(), self._executor.state.name.lower())
                 self._wake.wait(PASS_S)
                 self._wake.clear()
@@ -152,6 +155,14 @@ class CoreProcess:
         finally:
             thread.close()
             self._recorder.close()
+
+    def _watch_memory(self, now_ns: int) -> None:
+        """Setpoints that no RT process sees move nothing; Non-RT starts another Core."""
+        if now_ns - self._memory_ns < LOOK_NS:
+            return
+        self._memory_ns = now_ns
+        if why := self._store.lost:
+            raise StoreLostError(why)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True

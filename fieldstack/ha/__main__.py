@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     from fieldstack.ha.policy import PolicyError
     from fieldstack.ha.settings import SettingsError, load
     from fieldstack.process.manager import ProcessManagerError
-    from fieldstack_rt.datastore import StoreBusyError, StoreError
+    from fieldstack_rt.datastore import ForeignMasterError, StoreBusyError, StoreError
     from fieldstack_rt.instance import InstanceNameError
     from fieldstack_rt.realtime import name_process
     from fieldstack_rt.sd_notify import notifier
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     faulthandler.enable()  # SIGABRT, by which systemd's watchdog ends a hung process, says where it hung
     table: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
         ((SettingsError, PolicyError, InstanceNameError), EXIT_CONFIGURATION),
-        ((EventLogBusyError, StoreBusyError), EXIT_TAKEN),
+        ((EventLogBusyError, StoreBusyError, ForeignMasterError), EXIT_TAKEN),
     )
     refusals = (
         SettingsError,

@@ -16,6 +16,8 @@ from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.local import LocalProcessManager
+from fieldstack_rt.datastore import StoreLostError
+from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier
 
 URGENT_NS = 4 * NS_PER_MS
@@ -31,7 +33,8 @@ class NonRt:
     Raises:
         PolicyError: the policy is not usable; nothing was started.
         EventLogBusyError: another Non-RT process has this instance.
-        StoreBusyError: a live RT process works on a memory of another layout.
+        StoreBusyError: what works on a memory of another layout is no RT process, or could not be ended.
+        ForeignMasterError: a master that can not be seen drives the bus.
     """
 
     def __init__(self, settings: NonRtSettings) -> None:
@@ -41,13 +44,18 @@ class NonRt:
         self._store, self._log, self._processes = opened.store, opened.log, opened.processes
         self._loop = Loop(opened.control, opened.guard.fileno())
         self._parts = Parts(opened)
+        self._memory = MemoryWatch(opened.store, "owner_pid")
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
 
     # ---- life ----
 
     def run(self) -> None:
-        """Supervise until asked to go down (SIGTERM, SIGINT, or an operator)."""
+        """Supervise until asked to go down (SIGTERM, SIGINT, or an operator).
+
+        Raises:
+            StoreLostError: the shared memory was removed or replaced; RT and Core were ended first.
+        """
         self._loop.catch_signals()
         try:
             self._supervise()
@@ -76,6 +84,7 @@ class NonRt:
                 self._supervision.run(now_ns)
                 self._parts.detections.done(now_ns, time.monotonic_ns())
                 self._parts.history.keep(now_ns)
+                self._watch_memory(now_ns)
                 self._tell_systemd(now_ns)
                 self._watch_ends()
                 self._start_modules(now_ns)
@@ -98,6 +107,27 @@ class NonRt:
         calm = state.ha in MOVING and now_ns - state.since_ns >= SPARE_AFTER_NS
         if self.settings.rt_spare and calm and isinstance(self._processes, LocalProcessManager):
             self._processes.keep_spare(ProcessName.RT)
+
+    def _watch_memory(self, now_ns: int) -> None:
+        """Nobody could attach to a memory without a name: what works on it is ended while the guard still
+        sees it, and whoever started this process starts it again, on a new one."""
+        watch = self._memory.look(now_ns)
+        if watch.mended_magic is not None:
+            what = (
+                f"the shared memory's header was damaged, and is mended (magic was {watch.mended_magic:#x})"
+            )
+            self._opened.log.append(EventKind.SUPERVISION, what=what)
+        if not watch.lost:
+            return
+        self._opened.log.append(EventKind.SUPERVISION, what=f"{watch.lost}: Core, RT and Non-RT end in order")
+        self._store.motion_permit = False
+        self._stop_all()
+        raise StoreLostError(watch.lost)
+
+    def _stop_all(self) -> None:
+        for name in _ORDER_DOWN:
+            if name in self._opened.names:
+                self._stop(name)
 
     def _tell_systemd(self, now_ns: int) -> None:
         state = self._supervision.state
@@ -129,9 +159,7 @@ class NonRt:
         if self._supervision.state.ha is not HaState.SHUTDOWN:
             self._store.motion_permit = False
             return
-        for name in _ORDER_DOWN:
-            if name in self._opened.names:
-                self._stop(name)
+        self._stop_all()
         self._supervision.finish()
 
     def _stop(self, name: ProcessName) -> None:

@@ -24,6 +24,7 @@ from fieldstack.ha.detections import Detections
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
 from fieldstack.ha.measures import Probe
+from fieldstack.ha.memory_claim import Claim, claim
 from fieldstack.ha.module_list import make_modules
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.observer import Observer
@@ -44,6 +45,7 @@ from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.status_report import report
 from fieldstack.ha.supervision import Supervision, SupervisionParts
 from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.process.end_rt import Wire
 from fieldstack.process.local import LocalProcessManager
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.guard import Guard, GuardConfig
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     Manager = LocalProcessManager | SystemdProcessManager
 
 
+MEMORY_REPLACED = "memory-replaced"
+"""The rule under which people are told of an RT process that had to be ended for the memory."""
 LATCHES_UNKNOWN = (
     "the checkpoint can not be read, and what a person had latched is not known: look, then reset"
 )
@@ -74,6 +78,7 @@ class Opened:
     processes: Manager
     control: ControlServer
     cell: CellMap
+    claim: Claim
     predecessor: tuple[int, int]
     """Pid and last completed pass of the Non-RT process before; zeros: there is no trace of one."""
 
@@ -108,7 +113,8 @@ def open_all(settings: NonRtSettings) -> Opened:
         settings.event_total_bytes,
         spool=instance.spool_name,
     )
-    store = DataStore.create(instance)
+    claimed = claim(instance, Wire.of(instance.plan_file, settings.rt_command))
+    store = claimed.store
     store.nonrt_stopping = False
     store.motion_permit = _goes_on(store)
     config = GuardConfig(settings.guard_cpu, settings.guard_priority, settings.guard_threshold_cycles)
@@ -123,6 +129,7 @@ def open_all(settings: NonRtSettings) -> Opened:
         _process_manager(settings, instance),
         ControlServer(instance.control_socket),
         cell,
+        claimed,
         _predecessor(store),
     )
 
@@ -273,8 +280,21 @@ class Parts:
                 store.estop.raise_(source, f"kept: {reasons}", until=Clear.ON_RESET)
         if unknown:
             store.estop.raise_(EstopSource.OTHER, LATCHES_UNKNOWN, until=Clear.ON_RESET)
+        self._tell_claim(opened.claim)
         for degraded in filter(None, (*opened.guard.degraded, log.degraded)):
             log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
+
+    def _tell_claim(self, claimed: Claim) -> None:
+        """What had to be done for the memory: people are to know. What was not read back waits for one."""
+        log = self._opened.log
+        for remark in claimed.remarks:
+            log.append(EventKind.SUPERVISION, what=remark)
+        for ending in claimed.endings:
+            cause = f"the shared memory could not be adopted and was made anew: {ending}"
+            told = log.append(EventKind.ALERT, rule=MEMORY_REPLACED, subject="datastore", cause=cause)
+            self.alerts.send(told)
+        if claimed.unsafe:
+            self._opened.store.estop.raise_(EstopSource.OTHER, claimed.unsafe, until=Clear.ON_RESET)
 
     def _adopt(self, monitor: ProcessMonitor) -> None:
         for name in self._opened.names:

@@ -20,9 +20,11 @@ from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
+from fieldstack_rt.datastore.errors import StoreLostError
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.housekeeping import Housekeeping
+from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class RTExecutive:
         self._wake_read, self._wake_write = socket.socketpair()
         self._cycling = False
         self._guard_plan: Any = None
+        self._memory = MemoryWatch(store, "rt_pid")
 
     # ---- life ----
 
@@ -69,6 +72,7 @@ class RTExecutive:
         Raises:
             BusTakenError: another RT process has the bus.
             BusError: the bus could not be brought up as planned; it is left in INIT or PRE-OP.
+            StoreLostError: the shared memory was removed or replaced; the axes were brought to a stand.
         """
         started_ns = time.monotonic_ns()
         self._catch_signals()
@@ -138,12 +142,22 @@ class RTExecutive:
             now_ns = time.monotonic_ns()
             self._house.run(now_ns)
             guard_plan.mend(self.store, self._guard_plan)
+            self._watch_memory(now_ns)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle, not by this loop
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
             next_s = max(next_s + HOUSEKEEPING_S, time.monotonic())
             if self._rest_until(next_s):
                 return
+
+    def _watch_memory(self, now_ns: int) -> None:
+        """Without a memory that others see, nobody guards this process and no stop reaches it: it ends."""
+        watch = self._memory.look(now_ns)
+        if watch.lost:
+            self.store.host_events.push(EventCode.MEMORY_LOST)
+            raise StoreLostError(watch.lost)
+        if watch.mended_magic is not None:
+            self.store.host_events.push(EventCode.MEMORY_MENDED, a=watch.mended_magic & (1 << 63) - 1)
 
     def _rest_until(self, until_s: float) -> bool:
         """True if the end was asked for. A loss that must be explained soon ends the rest."""

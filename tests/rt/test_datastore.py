@@ -22,6 +22,7 @@ from fieldstack_rt.datastore import (
     StoreBusyError,
     StoreForbiddenError,
     StoreMissingError,
+    TornRecordError,
     memory,
 )
 from fieldstack_rt.datastore import layout as mirrored
@@ -160,6 +161,24 @@ def test_records_come_back_as_written(store: DataStore, block: str) -> None:
     getattr(store, f"write_{block}")(record)
     copy = getattr(store, block)()
     assert ffi.buffer(copy, size)[:] == ffi.buffer(record, size)[:]
+
+
+@pytest.mark.parametrize("block", ["nonrt_status", "guard_status", "checkpoint", "bus_command"])
+def test_its_owner_mends_what_one_before_left_torn(store: DataStore, block: str) -> None:
+    size = lib.fs_block_size(getattr(lib, f"FS_BLOCK_{block.upper()}"))
+    ffi.memmove(ffi.addressof(store.raw, block), b"\x5a" * size, size)
+    lib.fs_block_tear(store.raw, getattr(lib, f"FS_BLOCK_{block.upper()}"))
+    again = DataStore.create(store.instance)
+    assert again.torn == (block,)
+    assert bytes(ffi.buffer(getattr(again, block)())) == bytes(size), "half of a record may be anything"
+    assert DataStore.create(store.instance).torn == ()
+
+
+def test_a_record_of_another_writer_stays_as_it_is(store: DataStore) -> None:
+    lib.fs_block_tear(store.raw, lib.FS_BLOCK_RT_STATUS)
+    assert DataStore.create(store.instance).torn == ()
+    with pytest.raises(TornRecordError, match="rt_status"):
+        store.rt_status()
 
 
 def test_an_empty_or_damaged_checkpoint_is_not_valid(store: DataStore) -> None:

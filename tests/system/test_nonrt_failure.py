@@ -14,6 +14,7 @@ from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.segment.truth import EventKind as SegmentEvent
+from fieldstack_rt._native import lib
 
 pytestmark = pytest.mark.system
 
@@ -102,3 +103,24 @@ def test_both_die_at_once(cell: RunningCell, order: tuple[str, str]) -> None:
     cell.await_motion()
     assert cell.pid("rt") != pids["rt"]
     assert not cell.snapshot()["estop"]["latched"]
+
+
+OF_NONRT = ("nonrt_status", "guard_status", "checkpoint", "bus_command")
+READ_BY_IT = ("core_status", "rt_bus", "guard_plan")
+
+
+def test_what_is_torn_keeps_no_successor_from_starting(cell: RunningCell) -> None:
+    """Records that it was writing when it died, and such that it reads at its start: one start, not two."""
+    rt, first = cell.pid("rt"), cell.last_event()
+    for torn in (OF_NONRT, READ_BY_IT):
+        since, nonrt = cell.last_event(), cell.pid("nonrt")
+        os.kill(nonrt, signal.SIGSTOP)
+        for block in torn:
+            lib.fs_block_tear(cell.store.raw, getattr(lib, f"FS_BLOCK_{block.upper()}"))
+        os.kill(nonrt, signal.SIGKILL)
+        cell.await_event(since, EventKind.NONRT_STARTED)
+        cell.await_operational()
+    assert cell.output().count("Non-RT started again") == 2, "none of them ended by itself"
+    told = " ".join(event.text for event in cell.events(first, EventKind.SUPERVISION))
+    assert all(f"record {block} was left torn" in told for block in OF_NONRT), told
+    assert cell.pid("rt") == rt

@@ -1,10 +1,12 @@
 """The shared-memory contract's Python view; native/layout.h is the contract."""
 
 from fieldstack_rt.datastore.errors import (
+    ForeignMasterError,
     LayoutMismatchError,
     StoreBusyError,
     StoreError,
     StoreForbiddenError,
+    StoreLostError,
     StoreMissingError,
     TornRecordError,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "EstopState",
     "EventCode",
     "EventRing",
+    "ForeignMasterError",
     "LayoutMismatchError",
     "PeerView",
     "RtEvent",
@@ -40,6 +43,7 @@ __all__ = [
     "StoreBusyError",
     "StoreError",
     "StoreForbiddenError",
+    "StoreLostError",
     "StoreMissingError",
     "TornRecordError",
     "counter_is_good",

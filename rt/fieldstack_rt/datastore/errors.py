@@ -51,14 +51,36 @@ class LayoutMismatchError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """A memory of another layout can not be replaced, for a process still works on it."""
+    """A memory can not be made or replaced, for a process still works on the one before."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(
-            f"shared memory {name} has another layout and process {pid} still uses it. "
-            f"Stop that cell first (`fieldstack down`, or kill {pid}), then start anew"
+            f"shared memory {name} has another layout and process {pid} still uses it, or it is damaged or "
+            f"gone and RT process {pid} works on. Stop that cell first (`fieldstack down`, or kill {pid}), "
+            "then start anew"
         )
         self.name, self.pid = name, pid
+
+
+class StoreLostError(StoreError):
+    """The memory of this process is its instance's no longer: removed, replaced, or cut."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}: nobody else sees what is written there any more, so this process ends in order. "
+            "Look for what removes files in /dev/shm (systemd: RemoveIPC= of logind), then `fieldstack up`"
+        )
+
+
+class ForeignMasterError(StoreError):
+    """EtherCAT frames come back on the interface, and no RT process of this instance is to be found."""
+
+    def __init__(self, name: str, interface: str, frames: int) -> None:
+        super().__init__(
+            f"{frames} EtherCAT frames came back on {interface} while shared memory {name} was to be made: "
+            "another master drives this bus, and it cannot be seen from here. Find it, stop it, then start "
+            f"anew (`ps -C fieldstack-rt`; `tcpdump -i {interface} ether proto 0x88a4`)"
+        )
 
 
 class TornRecordError(StoreError):

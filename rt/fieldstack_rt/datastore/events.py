@@ -180,6 +180,14 @@ _TEXTS: Mapping[int, EventText] = {
         "slave {slave} is restarted by command {sequence}", subject="slave", a="sequence"
     ),
     EventCode.GROUP_POWERED: EventText("axes {axes:#x} may be powered again", a="axes"),
+    EventCode.MEMORY_LOST: EventText(
+        "the shared memory's name is gone, or another's: RT comes to a stand and ends", severity="critical"
+    ),
+    EventCode.MEMORY_MENDED: EventText(
+        "the shared memory's header was damaged, and is mended (magic was {magic:#x})",
+        a="magic",
+        severity="error",
+    ),
 }
 
 _UNKNOWN = EventText("event {code} of a newer RT process", a="a", b="b", c="c")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fieldstack_rt._native import ffi, lib
@@ -15,6 +15,7 @@ from fieldstack_rt.datastore.layout import StartKind
 from fieldstack_rt.datastore.rings import EventRing, SetpointRing
 from fieldstack_rt.datastore.words import StoreWords
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.living import mapping_of
 
 _SPINS = 2000
 _PATIENCE_S = 0.02
@@ -37,10 +38,10 @@ class DataStore(StoreWords):
     Records are read as private copies and written whole (seqlock); single words are atomics.
     """
 
-    def __init__(self, instance: Instance, mapped: mmap.mmap, *, adopted: bool) -> None:
+    def __init__(self, instance: Instance, found: memory.Mapped) -> None:
         self.instance = instance
-        self.adopted = adopted
-        self._memory = mapped
+        self.adopted, self.mended, self.inode = found.adopted, found.mended, found.inode
+        mapped = self._memory = found.memory
         self.raw = ffi.cast("fs_store *", ffi.from_buffer(mapped))
         self._addresses = {}
         # The parts hold the mapping too: they may outlive this object.
@@ -50,20 +51,28 @@ class DataStore(StoreWords):
         self.setpoints = SetpointRing(self.raw.setpoints, mapped)
 
     @classmethod
-    def create(cls, instance: Instance) -> DataStore:
-        """For the Non-RT process: a new memory, or the living one adopted.
+    def create(cls, instance: Instance, before_new: Callable[[], None] = lambda: None) -> DataStore:
+        """For the Non-RT process: a new memory, or the living one adopted, with its own torn records mended.
 
         Raises:
-            StoreBusyError: a live RT process works on a memory of another layout.
+            StoreBusyError: a living RT process works on a memory that can not be adopted.
         """
-        mapped, adopted = memory.create(instance.shm_name)
-        store = cls(instance, mapped, adopted=adopted)
+        store = cls(instance, memory.create(instance.shm_name, before_new))
         store.raw.header.owner_pid = os.getpid()
+        store.torn = store.mend_records("Non-RT")
         return store
 
     @classmethod
-    def attach(cls, instance: Instance, timeout_s: float = 0.0, *, read_only: bool = False) -> DataStore:
+    def attach(
+        cls,
+        instance: Instance,
+        timeout_s: float = 0.0,
+        *,
+        read_only: bool = False,
+        by_suffix: bool = False,
+    ) -> DataStore:
         """For everyone else; waits for the memory at most `timeout_s`. `read_only`: for observers.
+        `by_suffix`: for who knows that an RT process works on it (`memory.attach`).
 
         Raises:
             StoreMissingError: there is none.
@@ -72,11 +81,44 @@ class DataStore(StoreWords):
         until = time.monotonic() + timeout_s
         while True:
             try:
-                return cls(instance, memory.attach(instance.shm_name, read_only=read_only), adopted=True)
+                name = instance.shm_name
+                return cls(instance, memory.attach(name, read_only=read_only, by_suffix=by_suffix))
             except StoreMissingError:
                 if time.monotonic() >= until:
                     raise
             time.sleep(0.005)
+
+    @classmethod
+    def of_process(cls, instance: Instance, pid: int) -> DataStore:
+        """The memory that a process works on, though its name leads elsewhere. For root.
+
+        Raises:
+            StoreMissingError: it has none, or may not be looked at.
+            LayoutMismatchError: it is of another version.
+        """
+        mapping = mapping_of(pid, instance.shm_name)
+        if mapping is None:
+            raise StoreMissingError(instance.shm_name)
+        try:
+            return cls(instance, memory.at(instance.shm_name, mapping.file))
+        except OSError:
+            raise StoreMissingError(instance.shm_name) from None
+
+    torn: tuple[str, ...] = ()
+    """The owner's records that its predecessor had left torn."""
+
+    def mend_records(self, writer: str) -> tuple[str, ...]:
+        """Empties the records of this writer ("RT", "Non-RT", "Core") that one before died in; names.
+
+        For the one process that now is this writer.
+        """
+        blocks = [(name, number) for name, (owner, number) in _WRITERS.items() if owner == writer]
+        return tuple(name for name, number in blocks if lib.fs_block_mend(self.raw, number))
+
+    @property
+    def lost(self) -> str:
+        """Why this memory is the instance's no longer (removed, replaced, cut), for people; empty: it is."""
+        return memory.lost(self.instance.shm_name, self.inode)
 
     def unlink(self) -> None:
         """Removes the memory's name at the end of a cell's life."""

@@ -25,6 +25,14 @@ typedef struct fs_header {
     uint32_t reserved;
 } fs_header;
 
+/* ---- fixed suffix, the last bytes of the segment: says the same, so that damage to one of both is known for it ---- */
+typedef struct fs_identity {
+    uint64_t magic;            /* FS_MAGIC, stamped after the header's */
+    uint64_t layout_hash;
+    uint64_t size;
+    uint64_t created_ns;
+} fs_identity;
+
 /* A process-shared robust mutex (pthread_mutex_t inside), see store.h. */
 typedef struct fs_lock { uint64_t opaque[8]; } fs_lock;
 
@@ -362,6 +370,7 @@ typedef struct fs_store {
     fs_event_ring cycle_events;          /* cycle thread -> Non-RT */
     fs_event_ring host_events;           /* RT's Python side -> Non-RT */
     fs_setpoint_ring setpoints;          /* Core -> cycle thread */
+    fs_identity identity;                /* owner, and RT: the header once more */
 } fs_store;
 
 enum fs_rt_phase { FS_RT_ABSENT, FS_RT_STARTING, FS_RT_CYCLING, FS_RT_STOPPING, FS_RT_STOPPED };
@@ -412,6 +421,7 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_HOLD_ENDED, FS_EV_AWAIT_START, FS_EV_START,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
-                     FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED };
+                     FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED,
+                     FS_EV_MEMORY_LOST = 96, FS_EV_MEMORY_MENDED };
 
 #endif

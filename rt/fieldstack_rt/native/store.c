@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(fs_lock), "fs_lock is too small for a pthread_mutex_t");
+_Static_assert(offsetof(fs_store, identity) + sizeof(fs_identity) == sizeof(fs_store), "the suffix is the end");
 _Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
 
 #define RECORD(name) { offsetof(fs_store, name##_seq), offsetof(fs_store, name), sizeof(((fs_store *)0)->name) }
@@ -60,12 +61,43 @@ void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
     fs_lock_reset(&store->rt_lock);
     fs_lock_reset(&store->nonrt_lock);
     store->speed_override = 1000;
+    store->header.owner_pid = owner_pid;
+    fs_store_stamp(store, now_ns);
+}
+
+void fs_store_stamp(fs_store *store, uint64_t created_ns) {
     store->header.layout_hash = FS_LAYOUT_HASH;
     store->header.size = sizeof(fs_store);
-    store->header.created_ns = now_ns;
+    store->header.created_ns = created_ns;
     store->header.layout_version = FS_LAYOUT_VERSION;
-    store->header.owner_pid = owner_pid;
     fs_set64(&store->header.magic, FS_MAGIC);
+    store->identity.layout_hash = FS_LAYOUT_HASH;
+    store->identity.size = sizeof(fs_store);
+    store->identity.created_ns = created_ns;
+    fs_set64(&store->identity.magic, FS_MAGIC);
+}
+
+int fs_header_is_whole(const fs_store *store) {
+    const fs_header *header = &store->header;
+    return fs_load64(&header->magic) == FS_MAGIC && header->layout_hash == FS_LAYOUT_HASH &&
+           header->size == sizeof(fs_store) && header->layout_version == FS_LAYOUT_VERSION;
+}
+
+int fs_identity_is_whole(const fs_store *store) {
+    const fs_identity *identity = &store->identity;
+    return fs_load64(&identity->magic) == FS_MAGIC && identity->layout_hash == FS_LAYOUT_HASH &&
+           identity->size == sizeof(fs_store);
+}
+
+/* An empty record says "never", to all its readers; half of an old one may be anything. */
+int fs_block_mend(fs_store *store, uint32_t block) {
+    if (block >= FS_BLOCK_COUNT) return 0;
+    uint64_t *seq = (uint64_t *)((char *)store + blocks[block].seq);
+    if (!(fs_load64(seq) & 1)) return 0;
+    uint64_t *record = (uint64_t *)((char *)store + blocks[block].record);
+    for (size_t i = 0; i < blocks[block].size / 8; i++) __atomic_store_n(&record[i], 0, __ATOMIC_RELAXED);
+    fs_add64(seq, 1);
+    return 1;
 }
 
 /* ---- records ---- */

@@ -18,6 +18,10 @@ enum fs_block { FS_BLOCK_RT_STATUS, FS_BLOCK_RT_BUS, FS_BLOCK_GUARD_PLAN, FS_BLO
 
 /* Lays a new, zeroed segment out; the magic is stamped last. */
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns);
+/* Prefix and suffix as they have to be, for who knows that the segment is one of this layout. */
+void fs_store_stamp(fs_store *store, uint64_t created_ns);
+int fs_header_is_whole(const fs_store *store);
+int fs_identity_is_whole(const fs_store *store);
 uint64_t fs_store_size(void);
 uint64_t fs_layout_hash(void);
 uint64_t fs_now_ns(void);
@@ -28,6 +32,8 @@ size_t fs_block_size(uint32_t block);
 int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t attempts);
 /* Copies a record in.  One writer a block; a sequence left odd by a writer that died is mended. */
 void fs_block_write(fs_store *store, uint32_t block, const void *record);
+/* For the owner of a block whose writer before died inside a write: empties it; 1: it was torn. */
+int fs_block_mend(fs_store *store, uint32_t block);
 /* Leaves the block as a writer that died inside a write would: for tests and fault injection only. */
 void fs_block_tear(fs_store *store, uint32_t block);
 

@@ -1,0 +1,120 @@
+"""An RT process that nobody guards is ended, and what became of the outputs is read back from the wire."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack_rt.datastore import memory
+from fieldstack_rt.instance import Instance
+from fieldstack_rt.living import RtProcess, mapping_of, option, rt_processes
+from fieldstack_rt.wire_look import WireState, make_safe
+
+STAND_S = 6.0
+"""For the axes' controlled stop and the slaves' way down (RT itself takes 5 s for the first at most)."""
+_KILLED_S = 1.0
+_WIRE_S = 1.0
+LOOK = "Look at the machine; the hardwired emergency stop takes the power off"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where the bus is, and how many slaves it has; an empty interface: not known."""
+
+    interface: str
+    slaves: int
+
+    @classmethod
+    def of(cls, plan_file: Path, rt_command: tuple[str, ...] = ()) -> Wire:
+        """Of the plan that RT reads; its command line may name another interface."""
+        try:
+            plan = json.loads(plan_file.read_bytes())
+            slaves, planned = len(plan["slaves"]), str(plan.get("interface", ""))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            slaves, planned = 0, ""
+        return cls(option(rt_command, "--interface") or planned, slaves)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What came of it: `gone`, the process; `killed`, it had to be; `wire`, as read back after that."""
+
+    pid: int
+    gone: bool
+    killed: bool
+    took_s: float
+    wire: WireState
+
+    @property
+    def safe(self) -> bool:
+        return self.gone and self.wire.safe
+
+    def __str__(self) -> str:
+        how = (
+            "was killed, for it did not end by itself" if self.killed else "ended by its own controlled stop"
+        )
+        text = f"RT process {self.pid} {how} within {self.took_s:.1f} s"
+        if not self.gone:
+            text = f"RT process {self.pid} could not be ended within {self.took_s:.1f} s"
+        if self.safe:
+            return f"{text}; outputs are safe: {self.wire}"
+        return f"{text}; safe outputs are NOT CONFIRMED: {self.wire}. {LOOK}"
+
+
+def end_rt(found: RtProcess, wire: Wire, stand_s: float = STAND_S) -> Ending:
+    """SIGTERM: axes come to a stand, slaves go down; after `stand_s` SIGKILL; then the wire is asked.
+
+    Bounded by `stand_s` and 2 s. Never signals another process that has its pid by now.
+    """
+    begin_s = time.monotonic()
+    gone, killed = _end(found, stand_s)
+    took_s = time.monotonic() - begin_s
+    if not gone:
+        return Ending(found.pid, gone, killed, took_s, WireState(wire.slaves, error="RT still has it"))
+    read_back = make_safe(found.interface or wire.interface, wire.slaves, _WIRE_S)
+    return Ending(found.pid, gone, killed, took_s, read_back)
+
+
+def _end(found: RtProcess, stand_s: float) -> tuple[bool, bool]:
+    """Whether it is gone, and whether it had to be killed for that."""
+    try:
+        pidfd = os.pidfd_open(found.pid)
+    except ProcessLookupError:
+        return True, False
+    try:
+        if found not in rt_processes(
+            found.instance
+        ):  # checked after the open: from here on the pidfd holds it
+            return True, False
+        return _signal_it(pidfd, stand_s)
+    finally:
+        os.close(pidfd)
+
+
+def _signal_it(pidfd: int, stand_s: float) -> tuple[bool, bool]:
+    gone = select.poll()
+    gone.register(pidfd, select.POLLIN)
+    with suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # a stopped process could not obey
+    if gone.poll(stand_s * 1000):
+        return True, False
+    with suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    return bool(gone.poll(_KILLED_S * 1000)), True
+
+
+def strays(instance: Instance) -> list[RtProcess]:
+    """Living RT processes on another memory than the one of that name, as far as the kernel lets us look."""
+    try:
+        named = memory.file_of(instance.shm_name).stat().st_ino
+    except OSError:
+        named = 0
+    living = [(one, mapping_of(one.pid, instance.shm_name)) for one in rt_processes(instance.name)]
+    return [one for one, mapping in living if mapping is not None and mapping.inode != named]

@@ -1,0 +1,50 @@
+"""Whether the shared memory is still the instance's and says what it is: looked at by who works on it."""
+
+from __future__ import annotations
+
+import os
+
+from fieldstack_rt._native import lib
+from fieldstack_rt.datastore.store import DataStore
+
+LOOK_NS = 100_000_000
+"""A memory that was removed, replaced or cut is noticed within so long."""
+_LOOKS_DAMAGED = 2
+"""Looks in a row that find the header damaged before it is mended: others are to see, and tell, it too."""
+
+
+class MemoryWatch:
+    """`lost`: why the memory is the instance's no longer; empty: it is. Costs one stat(2) in each LOOK_NS.
+
+    `pid_word`: the word of the header that says who this process is, `rt_pid` or `owner_pid`.
+    """
+
+    def __init__(self, store: DataStore, pid_word: str) -> None:
+        self._store, self._pid_word = store, pid_word
+        self._created_ns = int(store.raw.header.created_ns)
+        self._next_ns = 0
+        self._damaged = 0
+        self.lost = ""
+        self.mended_magic: int | None = None
+        """The magic that was found in a damaged header in this look, which has mended it."""
+
+    def look(self, now_ns: int) -> MemoryWatch:
+        """Looks if it is time. A damaged header is mended, by who knows the layout: it works on it."""
+        self.mended_magic = None
+        if now_ns >= self._next_ns:
+            self._next_ns = now_ns + LOOK_NS
+            self.lost = self._store.lost
+            self._mend()
+        return self
+
+    def _mend(self) -> None:
+        raw = self._store.raw
+        header = bool(lib.fs_header_is_whole(raw)) and int(raw.header.created_ns) == self._created_ns
+        mine = int(getattr(raw.header, self._pid_word)) == os.getpid()
+        whole = header and mine and bool(lib.fs_identity_is_whole(raw))
+        self._damaged = 0 if whole else self._damaged + 1
+        if self._damaged >= _LOOKS_DAMAGED:
+            self.mended_magic = int(raw.header.magic)
+            lib.fs_store_stamp(raw, self._created_ns)
+            setattr(raw.header, self._pid_word, os.getpid())
+            self._damaged = 0
