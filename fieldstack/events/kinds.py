@@ -72,7 +72,10 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
     ),
     EventKind.PROCESS_DELAYED: (Severity.INFO, "went on after misses: {what}"),
     EventKind.GUARD_TRIPPED: (Severity.CRITICAL, "guard tripped: RT is {cause}, first safe frame sent"),
-    EventKind.GUARD_CONFIRMED: (Severity.INFO, "guard read back safe outputs (working counter {lwr_wkc})"),
+    EventKind.GUARD_CONFIRMED: (
+        Severity.INFO,
+        "guard read back that no slave{without} is in OP any more (LWR working counter {lwr_wkc})",
+    ),
     EventKind.GUARD_RELEASED: (Severity.INFO, "guard handed the bus to a new RT process"),
     EventKind.POLICY_LOADED: (Severity.INFO, "policy {file} is in force ({rules} rules, {sha256})"),
     EventKind.CHECKPOINT_RESTORED: (Severity.INFO, "checkpoint {generation} read: {remark}"),

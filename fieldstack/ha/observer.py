@@ -102,6 +102,8 @@ class Observer:
                 EventKind.GUARD_CONFIRMED,
                 t_ns=int(now.confirmed_ns),
                 lwr_wkc=int(now.lwr_wkc),
+                absent=int(now.absent),
+                without=_without(int(now.absent)),
                 al_states=int(now.al_states),
                 stamps=_stamps(now),
             )
@@ -158,6 +160,10 @@ def _guard_of(store: DataStore, before: Any) -> Any:
         return store.guard_status()
     except TornRecordError:
         return before
+
+
+def _without(absent: int) -> str:
+    return f", without {absent} that RT had told lost before," if absent else ""
 
 
 def _cause(status: Any) -> str:

@@ -164,7 +164,7 @@ class ProcessMonitor:
             beat=self._store.rt_beat,
             at_work=bus.cycling,
             stopping=phase is RtPhase.STOPPING,
-            stopped=phase is RtPhase.STOPPED,
+            stopped=phase is RtPhase.STOPPED and self._store.rt_orderly_end == self._store.rt_epoch,
         )
         facts = self._look(ProcessName.RT, now_ns, sign)
         if self._tripped_now(guard_status) and facts.condition not in _OVER:

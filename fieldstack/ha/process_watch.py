@@ -13,7 +13,8 @@ from fieldstack.process.manager import Ended, ProcessHandle
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a process showed at one moment. `at_work`: past its start-up; `stopping`: it says it goes down."""
+    """What a process showed at one moment. `at_work`: past its start-up; `stopping`: it says it goes down;
+    `stopped`: it said, as its last word, that it ended as it should."""
 
     beat: int
     at_work: bool
@@ -97,6 +98,7 @@ class ProcessWatch:
 
     def _ended(self, sign: Sign, ended: Ended | None) -> tuple[ProcessCondition, str]:
         why = self._refused or (ended.text if ended else "it has gone")
+        # What its outcome is nobody knows: only the process itself can have said that it ended as it should.
         orderly = ended is not None and (ended.status == 0 or (ended.status is None and sign.stopped))
         stopped = self._asked or (orderly and not self._refused)
         return (ProcessCondition.STOPPED if stopped else ProcessCondition.DEAD), why

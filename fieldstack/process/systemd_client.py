@@ -20,6 +20,7 @@ GETTER = "org.freedesktop.DBus.Properties"
 CALL_S = 10.0
 """An answer that takes longer counts as none (polkit asks others before systemd answers)."""
 JOBS_KEPT = 64
+READ_ATTEMPTS = 5
 _DENIED = frozenset(
     {
         "org.freedesktop.DBus.Error.AccessDenied",
@@ -44,6 +45,7 @@ class SystemdClient:
         self._on_change = on_change
         self._bus: MessageBus | None = None
         self._paths: dict[str, str] = {}
+        self._told: dict[str, int] = {}
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._removed: dict[str, str] = {}
 
@@ -94,15 +96,21 @@ class SystemdClient:
         """Read what is watched anew: signals that came before the connection was there are lost."""
         for path, unit in self._paths.items():
             kinds = (UNIT, SERVICE) if unit.endswith(".service") else (UNIT,)
-            wanted = [(kind, name) for kind in kinds for name in PROPERTIES[kind]]
-            values = await asyncio.gather(*(self._get(path, kind, name) for kind, name in wanted))
-            self._on_change(unit, {name: value for (_, name), value in zip(wanted, values, strict=True)})
+            for kind in kinds:
+                await self._refresh(path, unit, kind)
 
-    async def _get(self, path: str, interface: str, name: str) -> Any:
-        (value,) = await self._send(
-            Message(NAME, path, GETTER, "Get", signature="ss", body=[interface, name])
-        )
-        return value.value
+    async def _refresh(self, path: str, unit: str, kind: str) -> None:
+        """One interface in one reply: a pid never meets another process's outcome.
+
+        What a signal has told while the reply was on its way is newer: then it is read again.
+        """
+        for _ in range(READ_ATTEMPTS):
+            told = self._told.get(path, 0)
+            (found,) = await self._send(Message(NAME, path, GETTER, "GetAll", signature="s", body=[kind]))
+            if self._told.get(path, 0) == told:
+                known = [name for name in PROPERTIES[kind] if name in found]
+                self._on_change(unit, {name: found[name].value for name in known})
+                return
 
     async def _match(self, rule: str) -> None:
         name, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
@@ -132,6 +140,7 @@ class SystemdClient:
             self._job_removed(job, result)
         elif message.member == "PropertiesChanged" and message.path in self._paths:
             _, changed, _ = message.body
+            self._told[message.path] = self._told.get(message.path, 0) + 1
             self._on_change(self._paths[message.path], {name: one.value for name, one in changed.items()})
 
     def _job_removed(self, job: str, result: str) -> None:

@@ -27,6 +27,7 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
 """What is read of a unit, by D-Bus interface."""
 
 _CLD_EXITED = 1
+_SUCCESS = frozenset({"", "success"})
 _RUNNING = frozenset({"active", "activating", "reloading"})
 _RESULTS = {
     "watchdog": "systemd's watchdog: no progress within the unit's WatchdogSec",
@@ -92,13 +93,17 @@ class UnitState:
 
 
 def ended(unit: str, state: UnitState, pid: int) -> Ended:
-    """How the process `pid` of a unit ended; its status is None if the unit has gone on to another one."""
+    """How the process `pid` of a unit ended. Its status is None, which is no success, where systemd has not
+    said it, has gone on to another process, or calls a unit failed whose process returned 0."""
     if state.last_pid != pid or state.main_pid == pid or not state.code:
-        return Ended(pid, None, "ended (systemd did not say how)")
+        return Ended(pid, None, "ended (systemd did not say how: that counts as a failure)")
     status = state.status if state.code == _CLD_EXITED else -state.status
     text = ending(status, last_words(unit, state))
     why = _RESULTS.get(state.result, "")
-    return Ended(pid, status, f"{text} ({why})" if why else text)
+    text = f"{text} ({why})" if why else text
+    if status == 0 and state.result not in _SUCCESS:
+        return Ended(pid, None, f"{text}, but its unit failed: {state.result}")
+    return Ended(pid, status, text)
 
 
 def last_words(unit: str, state: UnitState) -> str:

@@ -77,6 +77,7 @@ class RTExecutive:
         started_ns = time.monotonic_ns()
         self._catch_signals()
         self.cycle.start()
+        epoch = self.store.rt_epoch
         try:
             self._house = Housekeeping(
                 self.store,
@@ -94,6 +95,7 @@ class RTExecutive:
             raise
         finally:
             self._take_down()
+        self.store.rt_orderly_end = epoch
 
     def _bring_up(self, started_ns: int) -> None:
         self.bus.open()
@@ -137,12 +139,14 @@ class RTExecutive:
     def _keep_house(self) -> None:
         assert self._house is not None  # noqa: S101 - made before the bus came up
         next_s = time.monotonic()
+        absent = guard_plan.AbsentSlaves(self.store)
         beat = 0
         while True:
             now_ns = time.monotonic_ns()
             self._house.run(now_ns)
             guard_plan.mend(self.store, self._guard_plan)
             self._watch_memory(now_ns)
+            absent.tell(self._house.absent)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle, not by this loop
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")

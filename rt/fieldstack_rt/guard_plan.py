@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.soem_context import SoemContext
-from fieldstack_rt._native import ffi
+from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.cycle import safe_image
 from fieldstack_rt.datastore.store import DataStore
 
@@ -27,6 +28,8 @@ def publish(
     record.slave_count = len(plan.slaves)
     record.expected_lwr_wkc = sum(1 for image in context.slaves if image.output_bits)
     record.interface = interface.encode()
+    for position, station in enumerate(context.stations):
+        record.stations[position] = station
     image = safe_image(plan, context)
     ffi.memmove(record.safe_image, image, len(image))
     store.write_guard_plan(record)
@@ -43,3 +46,34 @@ def mend(store: DataStore, record: Any) -> bool:
         return False
     store.write_guard_plan(record)
     return True
+
+
+class AbsentSlaves:
+    """Tells the guard which slaves do not answer: what they do it cannot read back."""
+
+    def __init__(self, store: DataStore) -> None:
+        self._store, self._epoch, self._sequence = store, store.rt_epoch, 0
+        self._told: Any = None
+
+    def tell(self, positions: Collection[int]) -> None:
+        """Writes what is new, or was damaged since; never over the newest, for RT may die inside of it."""
+        record = self._store.new("fs_guard_losses")
+        record.epoch = self._epoch
+        for position in positions:
+            record.absent[position // 64] |= 1 << position % 64
+        if self._is_told(record):
+            return
+        self._sequence += 1
+        record.sequence = self._sequence
+        record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_guard_losses"))
+        self._store.raw.guard_losses[self._sequence % 2] = record[0]
+        self._told = record
+
+    def _is_told(self, record: Any) -> bool:
+        if self._told is None:
+            return False
+        record.sequence, record.checksum = self._told.sequence, self._told.checksum
+        shared = ffi.buffer(ffi.addressof(self._store.raw.guard_losses[self._sequence % 2]))
+        same = ffi.buffer(record)[:] == ffi.buffer(self._told)[:] == shared[:]
+        record.sequence = record.checksum = 0
+        return bool(same)

@@ -99,6 +99,11 @@ class Housekeeping:
         return counter_is_good(self._store.rt_status())
 
     @property
+    def absent(self) -> frozenset[int]:
+        """Positions of the slaves that did not answer when they were last looked for."""
+        return frozenset(state.position for state in self._recovery.states if not state.answers)
+
+    @property
     def urgent(self) -> bool:
         """A working counter that the loss of a slave of a non-essential group may explain: look at once."""
         raw = self._store.raw.rt_status

@@ -61,6 +61,13 @@ def test_without_word_of_that_process_the_status_is_unknown(now: dict[str, objec
     assert ended(UNIT, state(**now), 7).status is None
 
 
+@pytest.mark.parametrize("result", ["exit-code", "timeout", "watchdog", "protocol", "resources"])
+def test_a_unit_that_failed_did_not_end_in_an_orderly_way_whatever_its_process_returned(result: str) -> None:
+    found = ended(UNIT, state(ExecMainCode=EXITED, ExecMainStatus=0, Result=result), 7)
+    assert found.status is None
+    assert result in found.text
+
+
 def test_a_unit_that_is_not_installed_is_named() -> None:
     missing = UnitState.of({"LoadState": "not-found"})
     assert "install the files of systemd/" in failed_start(UNIT, missing, "failed")

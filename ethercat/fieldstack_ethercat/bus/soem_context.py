@@ -76,6 +76,8 @@ class SoemContext:
     segments: int
     expected_wkc: int
     slaves: tuple[SlaveImage, ...]
+    stations: tuple[int, ...]
+    """Configured station addresses (0x0010), by position."""
     master: Any
 
 
@@ -210,6 +212,7 @@ class SoemView:
             segments=group.segments,
             expected_wkc=self.master.expected_wkc,
             slaves=images,
+            stations=tuple(self.slave(at).configured_address for at in range(len(images))),
             master=self.master,
         )
 

@@ -54,6 +54,15 @@ class StoreWords:
         return self._word64("rt_beat_ns")
 
     @property
+    def rt_orderly_end(self) -> int:
+        """Epoch of the last RT process that ended as it should, as it said itself."""
+        return self._word64("rt_orderly_end")
+
+    @rt_orderly_end.setter
+    def rt_orderly_end(self, epoch: int) -> None:
+        self._set64("rt_orderly_end", epoch)
+
+    @property
     def rt_phase(self) -> RtPhase:
         """ABSENT also for a value that no RT process writes: damaged memory."""
         value = self._word32("rt_phase")

@@ -143,7 +143,8 @@ static void look_at_answers(fs_guard *guard, uint64_t patience_ns) {
         status->al_wkc = answer.al_wkc;
         status->al_states = answer.al_states;
     }
-    if (status->confirmed_ns || !fs_safe_answer_confirms(&guard->frames, &answer)) return;
+    if (status->confirmed_ns || !fs_safe_answer_confirms(&guard->frames, &answer, guard->store)) return;
+    status->absent = answer.absent;
     status->confirmed_ns = fs_now_ns();
     publish(guard);
     notify(guard);

@@ -136,6 +136,7 @@ typedef struct fs_guard_plan {
     uint32_t outputs_size;     /* bytes of the output image */
     uint32_t expected_lwr_wkc; /* slaves with outputs */
     uint32_t slave_count;
+    uint16_t stations[200];    /* configured station addresses (0x0010), by position */
     uint32_t rt_pid;
     uint32_t checksum;         /* fs_checksum over the record with this field zero */
     int32_t rt_cpu;            /* CPU of the cycle thread, -1: any */
@@ -143,6 +144,16 @@ typedef struct fs_guard_plan {
     char interface[16];
     uint8_t safe_image[4096];
 } fs_guard_plan;
+
+/* Slaves that did not answer when RT looked last: the guard cannot have their states read back. RT writes two of
+ * them in turn, so that one is whole also where it died inside the other. */
+typedef struct fs_guard_losses {
+    uint64_t epoch;
+    uint64_t sequence;
+    uint64_t absent[4];        /* mask of positions: bit position % 64 of word position / 64 */
+    uint32_t checksum;         /* fs_checksum over the record with this field zero */
+    uint32_t pad;
+} fs_guard_losses;
 
 /* ---- counters of the cycle thread: plain increasing words, no seqlock needed ---- */
 /* Log-linear histogram: bucket = 64 * octave + 6 bits below the leading one; 64 ns to 2^31 ns. */
@@ -272,6 +283,8 @@ typedef struct fs_guard_status {
     int32_t al_wkc;
     uint32_t al_states;        /* AL status of all slaves, OR-ed (BRD 0x0130) */
     uint32_t fence_failed;     /* 1: RT's cycle thread is still there, though it was killed; it is waited for */
+    uint32_t absent;           /* slaves that were lost before and have told no state: nothing is known of them */
+    uint32_t pad;
     uint64_t excused;          /* observations without progress while RT's CPU itself stood still */
 } fs_guard_status;
 
@@ -323,6 +336,8 @@ typedef struct fs_store {
     uint32_t rt_inject;                  /* test hook, obeyed only with --fault-injection */
     uint64_t pad0[3];
 
+    uint64_t rt_orderly_end;             /* atomic; RT's Python side, its last word: its epoch, if it ended as it should */
+
     uint64_t nonrt_beat;                 /* atomic; Non-RT, after a completed supervision pass */
     uint64_t nonrt_epoch;                /* atomic */
     uint32_t motion_permit;              /* atomic; Non-RT: axes may move (1) or come to a stand (0) */
@@ -353,6 +368,7 @@ typedef struct fs_store {
     fs_rt_bus rt_bus;                    /* RT's Python side */
     uint64_t guard_plan_seq;
     fs_guard_plan guard_plan;            /* RT's Python side, at bring-up */
+    fs_guard_losses guard_losses[2];     /* RT's Python side; the whole one with the higher sequence counts */
     uint64_t nonrt_status_seq;
     fs_nonrt_status nonrt_status;        /* supervision pass */
     uint64_t bus_command_seq;

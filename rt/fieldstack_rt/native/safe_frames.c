@@ -15,8 +15,9 @@
 #include "store.h"
 
 enum { ETHERTYPE_ETHERCAT = 0x88A4, ETHERNET_HEADER = 14, FRAME_HEADER = 2, DATAGRAM_HEADER = 10, WKC = 2 };
-enum { COMMAND_BRD = 7, COMMAND_BWR = 8, COMMAND_LWR = 11 };
-enum { REGISTER_AL_CONTROL = 0x0120, REGISTER_AL_STATUS = 0x0130, AL_SAFE_OP = 4, AL_OP = 8 };
+enum { COMMAND_FPRD = 4, COMMAND_BRD = 7, COMMAND_BWR = 8, COMMAND_LWR = 11 };
+enum { REGISTER_AL_CONTROL = 0x0120, REGISTER_AL_STATUS = 0x0130, AL_SAFE_OP = 4, AL_OP = 8,
+       AL_STATE = 0x0F };
 enum { FIRST_DATAGRAM = ETHERNET_HEADER + FRAME_HEADER, MAX_IMAGE = 1400, MORE = 0x8000 };
 
 static void put16(uint8_t *at, uint32_t value) {
@@ -52,7 +53,7 @@ static uint32_t finish_frame(uint8_t *frame, uint32_t end) {
     return 60;
 }
 
-static void build(fs_safe_frames *frames, const fs_guard_plan *plan) {
+static void build_image(fs_safe_frames *frames, const fs_guard_plan *plan) {
     static const uint8_t safe_op[2] = { AL_SAFE_OP, 0 };
     uint32_t sent = 0;
     frames->count = 0;
@@ -72,7 +73,18 @@ static void build(fs_safe_frames *frames, const fs_guard_plan *plan) {
         frames->lwr_size[number] = size;
         frames->length[number] = finish_frame(frame, end);
         sent += size;
-    } while (sent < plan->outputs_size && frames->count < FS_SAFE_FRAMES);
+    } while (sent < plan->outputs_size && frames->count < FS_IMAGE_FRAMES);
+}
+
+static void build_status(fs_safe_frames *frames, const fs_guard_plan *plan) {
+    for (uint32_t first = 0; first < plan->slave_count; first += FS_SLAVES_A_FRAME) {
+        uint32_t number = frames->count++, end = FIRST_DATAGRAM, behind = first + FS_SLAVES_A_FRAME;
+        if (behind > plan->slave_count) behind = plan->slave_count;
+        for (uint32_t at = first; at < behind; at++)
+            end = add_datagram(frames->frame[number], end, COMMAND_FPRD, (uint8_t)(FS_SAFE_INDEX + number),
+                               (uint32_t)REGISTER_AL_STATUS << 16 | plan->stations[at], NULL, 2, at + 1 < behind);
+        frames->length[number] = finish_frame(frames->frame[number], end);
+    }
 }
 
 /* Accepts only answers to our own frames: a live master's traffic costs this socket nothing. */
@@ -103,7 +115,7 @@ static int open_socket(const char *interface) {
 }
 
 int fs_safe_frames_open(fs_safe_frames *frames, const fs_guard_plan *plan) {
-    if (plan->outputs_size > sizeof plan->safe_image) return EINVAL;
+    if (plan->outputs_size > sizeof plan->safe_image || plan->slave_count > FS_SAFE_SLAVES) return EINVAL;
     char interface[sizeof plan->interface + 1] = { 0 };
     memcpy(interface, plan->interface, sizeof plan->interface);
     memset(frames, 0, sizeof *frames);
@@ -113,7 +125,10 @@ int fs_safe_frames_open(fs_safe_frames *frames, const fs_guard_plan *plan) {
     frames->socket = fd;
     frames->slave_count = plan->slave_count;
     frames->expected_lwr_wkc = plan->expected_lwr_wkc;
-    build(frames, plan);
+    frames->epoch = plan->epoch;
+    build_image(frames, plan);
+    frames->image_count = frames->count;
+    build_status(frames, plan);
     return 0;
 }
 
@@ -129,17 +144,28 @@ int fs_safe_frames_send(fs_safe_frames *frames) {
     return error;
 }
 
+static void take_states(const fs_safe_frames *frames, uint32_t number, const uint8_t *at, fs_safe_answer *answer) {
+    uint32_t first = (number - frames->image_count) * FS_SLAVES_A_FRAME, behind = first + FS_SLAVES_A_FRAME;
+    if (behind > frames->slave_count) behind = frames->slave_count;
+    for (uint32_t slave = first; slave < behind; slave++, at += DATAGRAM_HEADER + 2 + WKC)
+        answer->state[slave] = get16(at + DATAGRAM_HEADER + 2) == 1 ? (uint16_t)get16(at + DATAGRAM_HEADER) : 0;
+}
+
 static void take_answer(const fs_safe_frames *frames, const uint8_t *frame, uint32_t size, fs_safe_answer *answer) {
     uint32_t number = frame[FIRST_DATAGRAM + 1] - (uint32_t)FS_SAFE_INDEX;
     if (number >= frames->count || size < frames->length[number]) return;
     const uint8_t *at = frame + FIRST_DATAGRAM;
     answer->answered |= 1u << number;
+    if (number >= frames->image_count) {
+        take_states(frames, number, at, answer);
+        return;
+    }
     if (frames->lwr_size[number]) {
         int32_t wkc = (int32_t)get16(at + DATAGRAM_HEADER + frames->lwr_size[number]);
         if (answer->lwr_wkc < 0 || wkc < answer->lwr_wkc) answer->lwr_wkc = wkc;
         at += DATAGRAM_HEADER + frames->lwr_size[number] + WKC;
     }
-    if (number + 1 != frames->count) return;
+    if (number + 1 != frames->image_count) return;
     answer->al_wkc = (int32_t)get16(at + DATAGRAM_HEADER + 2);
     at += DATAGRAM_HEADER + 2 + WKC;
     answer->al_states = get16(at + DATAGRAM_HEADER);
@@ -147,7 +173,7 @@ static void take_answer(const fs_safe_frames *frames, const uint8_t *frame, uint
 }
 
 void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe_answer *answer) {
-    *answer = (fs_safe_answer){ 0, -1, -1, 0, -1 };
+    *answer = (fs_safe_answer){ .lwr_wkc = -1, .al_wkc = -1, .status_wkc = -1 };
     uint32_t all = (1u << frames->count) - 1;
     uint64_t until = fs_now_ns() + timeout_ns;
     for (uint64_t now = until - timeout_ns; answer->answered != all && now < until; now = fs_now_ns()) {
@@ -163,7 +189,31 @@ void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe
     }
 }
 
-int fs_safe_answer_confirms(const fs_safe_frames *frames, const fs_safe_answer *answer) {
-    return answer->status_wkc >= 0 && (uint32_t)answer->status_wkc == frames->slave_count &&
-           !(answer->al_states & AL_OP);
+static int losses_whole(const fs_guard_losses *losses) {
+    fs_guard_losses copy = *losses;
+    copy.checksum = 0;
+    return fs_checksum(&copy, sizeof copy) == losses->checksum;
+}
+
+/* The slaves that RT of this epoch told lost last; none where that is not known. */
+static fs_guard_losses told_losses(const fs_store *store, uint64_t epoch) {
+    fs_guard_losses found = { 0 };
+    for (int i = 0; i < 2; i++) {
+        fs_guard_losses one = store->guard_losses[i];
+        if (one.epoch == epoch && one.sequence > found.sequence && losses_whole(&one)) found = one;
+    }
+    return found;
+}
+
+int fs_safe_answer_confirms(const fs_safe_frames *frames, fs_safe_answer *answer, const fs_store *store) {
+    fs_guard_losses losses = told_losses(store, frames->epoch);
+    answer->absent = 0;
+    if (answer->status_wkc <= 0 || answer->al_states & AL_OP) return 0;
+    for (uint32_t slave = 0; slave < frames->slave_count; slave++) {
+        uint32_t state = answer->state[slave] & AL_STATE;
+        if (state && state <= AL_SAFE_OP) continue;
+        if (state || !(losses.absent[slave / 64] >> slave % 64 & 1)) return 0;
+        answer->absent++;
+    }
+    return answer->absent < frames->slave_count;
 }
