@@ -143,7 +143,7 @@ def _task(name: str, one: dict[str, Any]) -> TaskView:
         group=str(one.get("g", "")),
         run=_number(one.get("r")),
         step=_number(one.get("s")),
-        why=str(one.get("w", "")),
+        why=str(one.get("w", "") or one.get("h", "")),
     )
 
 

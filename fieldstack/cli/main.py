@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from fieldstack.cli import alerts, bus, errors, policy, requests, segment_faults, task
+from fieldstack.cli import alerts, bus, errors, jog, policy, requests, segment_faults, task
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -37,6 +37,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(task.app, name="task")
 app.command("status", epilog=epilog())(status)
 requests.add_to(app)
+jog.add_to(app)
 if importlib.util.find_spec("fieldstack.bench.cli") is not None:
     app.add_typer(importlib.import_module("fieldstack.bench.cli").app, name="bench")
 

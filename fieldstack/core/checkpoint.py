@@ -48,7 +48,8 @@ class SavedTask:
 class Saved:
     """`revision` tells which of two is newer; `steps`: completed in all tasks since ever;
     `orderly`: the process ended at rest by request; `lost`: groups that tasks were moved away from;
-    `failed`: tasks that failed and nobody has seen to, with why, whether or not they are among `tasks`."""
+    `failed`: tasks that failed and nobody has seen to, with why, whether or not they are among `tasks`;
+    `refused`: what is refused again and again: subject, how often, why. It is told, and not restored."""
 
     revision: int = 0
     memory: int = 0
@@ -56,6 +57,7 @@ class Saved:
     orderly: bool = False
     lost: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     tasks: dict[str, SavedTask] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ def encode(tasks: Iterable[Task], state: Saved, *, ahead: bool = True) -> bytes:
         "end": int(state.orderly),
         "lost": list(state.lost),
         "failed": {name: why[: MAX_WHY if ahead else 0] for name, why in state.failed.items()},
+        "refused": {name: [n, why[: MAX_WHY if ahead else 0]] for name, (n, why) in state.refused.items()},
         "tasks": {task.id: _compact(task, ahead) for task in tasks},
     }
     return json.dumps(document, separators=(",", ":")).encode()
@@ -94,6 +97,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "q": int(task.run_due),
         "m": task.missed,
         "w": task.why[: MAX_WHY if with_ahead else 0],
+        "h": task.waits[: 2 * MAX_WHY if with_ahead else 0],
         "c": int(task.asks_about_call),
         "x": task.wished,
     }

@@ -23,6 +23,7 @@ from fieldstack.core.compilation import compile_task
 from fieldstack.core.executor import TaskExecutor
 from fieldstack.core.inbox import Inbox, LoopSilentError
 from fieldstack.core.injection import Injector
+from fieldstack.core.jog_desk import jog_commands
 from fieldstack.core.loading import parse
 from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack.core.table import TaskError
@@ -44,7 +45,7 @@ class NotAllMovedError(Exception):
 
 
 class TaskDesk:
-    """Commands: submit, cancel, pause, resume, trigger, list, status, reallocate, give_back, inject."""
+    """Commands: submit, cancel, pause, resume, trigger, list, status, reallocate, give_back, inject, jogs."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class TaskDesk:
             "reallocate": self._reallocate,
             "give_back": self._give_back,
             "inject": self._inject,
+            **jog_commands(executor, inbox),
         }
 
     def answer(self, command: Command) -> tuple[bool, str, dict[str, Any]]:

@@ -7,20 +7,24 @@ and the table are all that it touches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from fieldstack.core.beyond import Beyond, beyond_limits, leads_back
 from fieldstack.core.calls import CallDesk, key_of
 from fieldstack.core.declaration import OnCrash
+from fieldstack.core.jogging import Jogging
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.motion import Limits
 from fieldstack.core.pace import FULL, Pace, rate_limit
 from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.program import CallAction, InputAction
-from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
+from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge, refusal
+from fieldstack.core.refusals import ASK_AT, Refusals
 from fieldstack.core.runner import Job, Over, Runner, Stage
 from fieldstack.core.scheduler import schedule
 from fieldstack.core.setpoint_stream import SetpointStream
-from fieldstack.core.table import TaskTable
+from fieldstack.core.table import Barred, TaskTable
 from fieldstack.core.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
 from fieldstack_rt.datastore.layout import CoreState
@@ -53,7 +57,9 @@ class TaskExecutor:
         *,
         lead: int,
         speed_share: float,
+        hold: Callable[[int], None] = lambda _until_ns: None,
     ) -> None:
+        """`hold` writes down until when axes that a person has to hold may follow."""
         self.table = table
         self.machine = machine
         self.lost: dict[str, bool] = {}
@@ -71,6 +77,13 @@ class TaskExecutor:
         self._calls: list[Task] = []
         self._effective = FULL
         self._standing = True
+        self.facts: RtFacts | None = None
+        """As of the last pass."""
+        self.jogging = Jogging(machine, self._limits, hold)
+        self.refusals = Refusals()
+        self._beyond: dict[str, Beyond] = {}
+        self._leaving: tuple[Group, int] | None = None
+        """Its jog was cut; up to this ring position setpoints of it are left that RT does not play."""
 
     # ---- what others ask ----
 
@@ -109,6 +122,7 @@ class TaskExecutor:
     def stop(self) -> None:
         """Bring all motion to rest and begin no other."""
         self._stopping = True
+        self.jogging.end("the Main Core process ends")
         if self._feed is not None:
             self._end_stream(self._feed)
 
@@ -123,18 +137,23 @@ class TaskExecutor:
         feed = self._feed
         verdict = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns)
         self._standing = facts.standing
+        self.facts, self._beyond = facts, beyond_limits(self.machine, facts.targets)
+        self.jogging.look(now_ns)
         self._look_at_groups(facts)
         if feed is not None:
             self._note_played(now_ns, feed, facts, verdict)
         if verdict in (Verdict.ENDED, Verdict.GIVE_UP):
-            self._drop_all()
+            given_up = feed is not None and verdict is Verdict.GIVE_UP
+            self._drop_all(self._note_refusal(now_ns, feed, facts) if feed is not None and given_up else "")
             self._feed = feed = None
             self._given_up_ns = now_ns if verdict is Verdict.GIVE_UP else None
+        self.refusals.forget(now_ns, {task.group for task in self.table.live()})
         for task in self.table.tick(now_ns, self.machine.inputs, facts.inputs):
             self._desk.forget(task.uid)
         self._follow_world(now_ns, facts)
         self._ask_pace(facts)
-        if verdict is Verdict.BEGIN and not self._stopping and self._wanted():
+        wanted = self._feed is None and self._wanted(now_ns)
+        if verdict is Verdict.BEGIN and not self._stopping and wanted:
             self._begin(now_ns, facts)
         elif verdict is Verdict.FEED and feed is not None:
             self._fill(now_ns, feed)
@@ -152,6 +171,7 @@ class TaskExecutor:
 
     def _look_at_groups(self, facts: RtFacts) -> None:
         well = {name for name, group in self.machine.groups.items() if _well(group, facts)}
+        well -= self._cut_jog(facts)
         for name, seen_bad in tuple(self.lost.items()):
             if name not in well:
                 self.lost[name] = True
@@ -172,6 +192,47 @@ class TaskExecutor:
         for name, group in self.machine.groups.items():
             if name not in well:
                 feed.stream.stand_at(group, facts.targets)
+        jog = self.jogging.active
+        if jog is not None and jog.runner is not None and jog.job.group and jog.job.group.name not in well:
+            self.jogging.end("the axis was stopped; `fieldstack-rt status --once` says why")
+
+    def _cut_jog(self, facts: RtFacts) -> set[str]:
+        """Take what is left of a jog that ended early out of the stream. Its group, until it is back."""
+        feed, jog = self._feed, self.jogging.last
+        if feed is None:
+            self._leaving = None
+        elif jog is not None and jog.ended and jog.runner is not None:
+            feed.stream.drop(jog.runner)
+            if not jog.reached and jog.job.group:
+                self._leaving = (jog.job.group, feed.stream.head)
+            jog.runner = None
+        if self._leaving is None or feed is None:
+            return set()
+        group, until = self._leaving
+        feed.stream.stand_at(group, facts.targets)
+        if facts.tail >= until:
+            self._leaving = None
+        return {group.name}
+
+    # ---- what was refused ----
+
+    def _note_refusal(self, now_ns: int, feed: _Feed, facts: RtFacts) -> str:
+        """Tried again less and less often, and told; at last who wanted it asks a person. Why, for people."""
+        found = refusal(facts, feed.own)
+        if found is None:
+            return "the axes were stopped"
+        running = [task for task in self.table.live() if task.runner is not None]
+        subject, group = found.subject, ""
+        if found.axis is not None:
+            of = self.machine.group_of(found.axis)
+            subject = f"axis:{self.machine.axes[found.axis].name}" if of else f"axis:{found.axis}"
+            if of is not None and any(_group_of(task) == of.name for task in running):
+                group = of.name
+        count = self.refusals.note(now_ns, subject, found.why, group)
+        for task in running if count >= ASK_AT and found.axis is not None else ():
+            if group in ("", _group_of(task)) and not task.ends:
+                task.ask(f"its motion was refused {count} times: {subject} {found.why}")
+        return f"refused: {subject} {found.why}"
 
     # ---- what was played ----
 
@@ -187,8 +248,17 @@ class TaskExecutor:
             cursor = runner.committed(facts.tail)
             if cursor is not None:
                 self.table.advance(task, cursor)
+                self.refusals.worked(_group_of(task))
             if runner.over is not None and runner.over_at <= facts.tail:
                 self._finish(now_ns, task, runner)
+        self._note_jog(facts)
+
+    def _note_jog(self, facts: RtFacts) -> None:
+        jog = self.jogging.active
+        runner = jog.runner if jog is not None else None
+        if runner is not None and runner.over is not None and runner.over_at <= facts.tail:
+            reached = runner.over is Over.RUN_ENDED
+            self.jogging.end("at its limit" if reached else runner.failure, reached=reached)
 
     def _finish(self, now_ns: int, task: Task, runner: Runner) -> None:
         task.runner = None
@@ -205,9 +275,12 @@ class TaskExecutor:
         if task.phase in FINAL:
             self._desk.forget(task.uid)
 
-    def _drop_all(self) -> None:
+    def _drop_all(self, why: str) -> None:
         for task in self.table.live():
             task.runner = None
+        jog = self.jogging.active
+        if jog is not None and jog.runner is not None:
+            self.jogging.end(why or "let go")
 
     # ---- steps that wait for the world ----
 
@@ -269,9 +342,22 @@ class TaskExecutor:
             self._pace.value = self._pace.wanted
             self._effective = round(self._pace.value * FULL)
 
-    def _wanted(self) -> bool:
-        claims = self.table.claims(frozenset(self.lost))
-        return bool(schedule(claims, self.available).starts)
+    def _barred(self, now_ns: int) -> Barred:
+        """Groups on which tasks wait at present, with why."""
+        names = ("", *self.machine.groups)
+        shut = {name: self.jogging.bars(name) or self.refusals.waits(now_ns, name) for name in names}
+
+        def why(task: Task, group: str) -> str:
+            beyond = self._beyond.get(group)
+            if beyond is not None and not leads_back(task.action, beyond):
+                return beyond.text
+            return shut[group] or shut[""]
+
+        return why
+
+    def _wanted(self, now_ns: int) -> bool:
+        claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        return bool(schedule(claims, self.available).starts) or self.jogging.active is not None
 
     def _begin(self, now_ns: int, facts: RtFacts) -> None:
         number = max(facts.stream, self._last_stream) + 1
@@ -303,8 +389,10 @@ class TaskExecutor:
         """Who has which group from the next setpoint on; the stream ends when nobody has anything to do."""
         if feed.own.ending:
             return
+        self._begin_jog(feed)
         tasks = self.table.tasks
-        decisions = schedule(self.table.claims(frozenset(self.lost)), self.available)
+        claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        decisions = schedule(claims, self.available)
         for name in decisions.give_way:
             self._runner_of(tasks[name]).give_way()
         for name in decisions.halt:
@@ -313,8 +401,13 @@ class TaskExecutor:
             self._runner_of(tasks[name]).end_with_run()
         for name, group in decisions.starts:
             self._start(now_ns, feed, tasks[name], group)
-        if self.running == 0:
+        if self.running == 0 and self.jogging.active is None:
             self._end_stream(feed)
+
+    def _begin_jog(self, feed: _Feed) -> None:
+        jog = self.jogging.active
+        if jog is not None and jog.runner is None and jog.job.group and jog.job.group.name in self.available:
+            jog.runner = feed.stream.begin(jog.job, ())
 
     @staticmethod
     def _runner_of(task: Task) -> Runner:
@@ -352,7 +445,14 @@ class TaskExecutor:
                 setpoint.io,
                 last=setpoint.last,
                 axes=setpoint.axes,
+                hold_to_run=setpoint.hold_to_run,
             )
+
+
+def _group_of(task: Task) -> str:
+    """The group that it runs on; empty: none."""
+    runner = task.runner
+    return runner.job.group.name if runner is not None and runner.job.group is not None else ""
 
 
 def _well(group: Group, facts: RtFacts) -> bool:

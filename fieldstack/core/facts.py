@@ -49,6 +49,8 @@ def rt_facts(
         inputs=bytes(ffi.buffer(record.io_inputs, IO_BYTES)),
         outputs=bytes(ffi.buffer(record.io_outputs, IO_BYTES)),
         speed_override=speed_override,
+        refused_axis=record.refused_axis,
+        refusal=record.refusal,
     )
 
 

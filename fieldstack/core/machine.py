@@ -81,6 +81,10 @@ class Machine:
     def cycle_s(self) -> float:
         return self.cycle_ns / 1e9
 
+    def group_of(self, axis: int) -> Group | None:
+        """Of an axis number; None: there is no such axis."""
+        return next((group for group in self.groups.values() if axis in group.numbers), None)
+
     @cached_property
     def all_axes(self) -> int:
         """Mask of all axes."""

@@ -44,6 +44,10 @@ class Limits:
         acceleration = axis.acceleration_max_counts_s2 * min(share, PLANNED_ACCELERATION)
         return cls(axis.velocity_max_counts_s * share, acceleration, acceleration / JERK_TIME_S)
 
+    def at_most(self, velocity: float) -> Limits:
+        """No faster than this, counts/s."""
+        return Limits(min(self.velocity, velocity), self.acceleration, self.jerk)
+
     def slower(self, share: float) -> Limits:
         """`share` (0 to 1) of these."""
         return Limits(self.velocity * share, self.acceleration * share, self.jerk * share)

@@ -125,9 +125,13 @@ class CoreProcess:
             self._calls,
             lead=min(settings.lead_ms * 1_000_000 // plan.cycle_time_ns, RING_SLOTS - 1),
             speed_share=settings.speed_percent / 100,
+            hold=self._hold,
         )
         executor.lost.update({name: False for name in saved.lost if name in machine.groups})
         return executor
+
+    def _hold(self, until_ns: int) -> None:
+        self._store.hold_to_run_ns = until_ns
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -222,6 +226,7 @@ class CoreProcess:
                     orderly,
                     tuple(self._executor.lost),
                     table.failures,
+                    self._executor.refusals.told(),
                 ),
                 ahead=ahead,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from fieldstack_rt.datastore.events import refusal_text
 from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
 
 ACCEPT_TIMEOUT_NS = 1_000_000_000
@@ -44,6 +45,9 @@ class RtFacts:
     """Images of the slaves that are no axes: as read, and as sent."""
     speed_override: int = 1000
     """As asked for, per mille."""
+    refused_axis: int = 0
+    refusal: int = 0
+    """Of the last stream that was refused: by which axis, and why (enum fs_refusal)."""
 
     @property
     def ready(self) -> bool:
@@ -89,6 +93,29 @@ class Verdict(Enum):
     """It came to its planned end at rest."""
     GIVE_UP = auto()
     """RT stopped it, or has not taken it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why RT did not play a stream that nothing else stopped; `axis`: its number; None: no single one."""
+
+    subject: str
+    why: str
+    axis: int | None = None
+
+
+def refusal(facts: RtFacts, own: OwnStream) -> Refused | None:
+    """Of a stream that is given up; None: something stopped the axes, and is told as such."""
+    if facts.epoch != own.epoch or facts.phase is not RtPhase.CYCLING:
+        return None
+    if facts.stream != own.number:
+        taken = facts.permit and facts.stop in STANDING_BY
+        return Refused("fieldstack-rt", "does not take up the setpoints that are planned") if taken else None
+    if facts.stream_state is StreamState.REFUSED:
+        return Refused("", refusal_text(facts.refusal), facts.refused_axis)
+    if facts.stream_state is StreamState.DRY:
+        return Refused("fieldstack-core", "does not plan quickly enough: the setpoints ran dry")
+    return None
 
 
 def judge(now_ns: int, facts: RtFacts, own: OwnStream | None, given_up_ns: int | None) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -21,6 +21,8 @@ from fieldstack.core.program import (
     WaitAction,
 )
 
+SLOW_SHARE = 0.95
+"""Of the jog velocity, for axes beyond a limit: RT refuses what is faster."""
 Cursor = tuple[int, int]
 """Run (0, 1, ...) and step of the run: the first that is not complete."""
 
@@ -73,6 +75,8 @@ class Job:
     cursor: Cursor
     loops: bool = False
     runs: int | None = None
+    hold_to_run: int = 0
+    """Mask of axes that follow only while a person holds them."""
 
 
 class Runner:
@@ -180,15 +184,15 @@ class Runner:
         job, stage = self.job, self._stage
         if job.group is None:
             return
+        yield from self._lead_back(job.group, action)
+        if self.failure:
+            return
         target = [
             here if to is None else to * axis.counts_per_unit
             for to, here, axis in zip(action.targets, self._state.position, job.group.axes, strict=True)
         ]
-        limits = [limit.slower(action.speed) for limit in job.limits]
-        try:
-            plan = plan_move(self._state, target, limits, stage.cycle_s)
-        except MotionError as error:
-            self.failure = str(error)
+        plan = self._plan(target, [limit.slower(action.speed) for limit in job.limits])
+        if plan is None:
             return
         switches = deque(action.switches)
         self.moving = True
@@ -199,6 +203,32 @@ class Runner:
             yield state
         for _, outputs in switches:
             stage.set(outputs)
+        self._state = MotionState.at_rest(target)
+        self.moving = False
+
+    def _plan(self, target: Sequence[float], limits: Sequence[Limits]) -> Move | None:
+        """None: there is none; `failure` says why."""
+        try:
+            return plan_move(self._state, target, limits, self._stage.cycle_s)
+        except MotionError as error:
+            self.failure = str(error)
+            return None
+
+    def _lead_back(self, group: Group, action: MoveAction) -> Iterator[MotionState]:
+        """Axes that the move takes into their range from beyond come to its end first, slowly."""
+        limits, target = list(self.job.limits), list(self._state.position)
+        for place, (axis, to) in enumerate(zip(group.axes, action.targets, strict=True)):
+            slow, at = axis.jog_counts_s * SLOW_SHARE, target[place]
+            end = min(max(at, axis.position_min_counts), axis.position_max_counts)
+            if to is not None and at != end and limits[place].velocity > slow:
+                target[place], limits[place] = end, limits[place].at_most(slow)
+        plan = self._plan(target, limits) if tuple(target) != self._state.position else None
+        if plan is None:
+            return
+        self.moving = True
+        for state, _ in self._paced(plan):
+            self._state = state
+            yield state
         self._state = MotionState.at_rest(target)
         self.moving = False
 

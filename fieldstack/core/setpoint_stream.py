@@ -16,7 +16,8 @@ from fieldstack.core.runner import Job, Runner, Stage
 class Setpoint:
     """What one cycle plays: counts, counts/s, output bytes of the slaves that are no axes.
 
-    `axes`: mask of those that this setpoint commands; the others hold.
+    `axes`: mask of those that this setpoint commands; the others hold. `hold_to_run`: of those that
+    a person has to hold.
     """
 
     positions: tuple[int, ...]
@@ -24,6 +25,7 @@ class Setpoint:
     io: bytes
     axes: int
     last: bool = False
+    hold_to_run: int = 0
 
 
 class SetpointStream:
@@ -48,6 +50,11 @@ class SetpointStream:
     def runners(self) -> tuple[Runner, ...]:
         """Those that still make setpoints."""
         return tuple(self._runners)
+
+    @property
+    def head(self) -> int:
+        """Ring position of the setpoint that is made next."""
+        return self._stage.head
 
     def begin(self, job: Job, outputs: Outputs) -> Runner:
         """A task joins from the next setpoint on; `outputs` are set again with it."""
@@ -94,12 +101,13 @@ class SetpointStream:
             self._begun = True
             return self._setpoint(self._able)
         self._advance_pace()
-        axes = 0
+        axes = hold = 0
         for runner in tuple(self._runners):
             axes |= self._advance(runner)
+            hold |= runner.job.hold_to_run
         last = self._ending and not self._runners
         self.finished = last
-        return self._setpoint(axes, last=last)
+        return self._setpoint(axes, last=last, hold_to_run=hold)
 
     def _advance_pace(self) -> None:
         pace = self._stage.pace
@@ -125,6 +133,6 @@ class SetpointStream:
                 self._velocities[number] = 0
         return group.mask
 
-    def _setpoint(self, axes: int, *, last: bool = False) -> Setpoint:
+    def _setpoint(self, axes: int, *, last: bool = False, hold_to_run: int = 0) -> Setpoint:
         io = self._stage.image.to_bytes(self._machine.output_bytes, "little")
-        return Setpoint(tuple(self._positions), tuple(self._velocities), io, axes, last)
+        return Setpoint(tuple(self._positions), tuple(self._velocities), io, axes, last, hold_to_run)

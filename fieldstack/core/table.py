@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fieldstack.core.compilation import CompiledTask
@@ -18,6 +18,11 @@ ENTRY_BYTES = 190
 MAX_FAILURES = 16
 FAILURE_BYTES = 40
 """What one failure takes of it at most, without its why."""
+
+
+Barred = Callable[[Task, str], str]
+REFUSED_BYTES = 320
+"""What is refused again and again takes so much of the checkpoint at most, without its why."""
 
 
 class TaskError(Exception):
@@ -73,7 +78,8 @@ class TaskTable:
             )
         live = list(self.live())
         used = sum(_bytes(task.compiled) for task in live) + _bytes(compiled)
-        if len(live) >= MAX_LIVE or used > room - ENTRY_BYTES - MAX_FAILURES * FAILURE_BYTES:
+        kept = MAX_FAILURES * FAILURE_BYTES + REFUSED_BYTES
+        if len(live) >= MAX_LIVE or used > room - ENTRY_BYTES - kept:
             raise TaskError(
                 f"{len(live)} tasks are live, and the checkpoint has no room for one more: cancel some"
             )
@@ -204,21 +210,35 @@ class TaskTable:
         mode = task.declaration.mode
         return mode is Mode.TRIGGERED or (mode is Mode.PERIODIC and bool(task.due_ns))
 
-    def claims(self, lost: frozenset[str]) -> list[Claim]:
-        """What the scheduler has to know of each task that runs or could."""
+    def claims(self, lost: frozenset[str], barred: Barred = lambda _task, _group: "") -> list[Claim]:
+        """What the scheduler has to know of each task that runs or could.
+
+        `barred`: why a run of a task may not begin on a group now; empty: it may.
+        """
         found = []
         for task in self.live():
             runner = task.runner
+            task.waits = ""
             if runner is None and (task.phase is not Phase.READY or task.wishes):
                 continue
             if runner is not None and runner.over is not None:
                 continue  # its last setpoints are being played
             groups = (task.group,) if task.group else _open_to(task, lost)
             holds = None if runner is None else (runner.job.group.name if runner.job.group else "")
+            if runner is None:
+                groups = _open_now(task, groups, barred)
             if not groups and task.compiled.groups:
                 continue
             found.append(Claim(task.id, task.declaration.priority.rank, task.queued, groups, holds))
         return found
+
+
+def _open_now(task: Task, groups: tuple[str, ...], barred: Barred) -> tuple[str, ...]:
+    """Those that are not barred; where none is left, the task says why it waits."""
+    why = {name: barred(task, name) for name in groups}
+    if groups and all(why.values()):
+        task.waits = why[groups[0]]
+    return tuple(name for name in groups if not why[name])
 
 
 def _open_to(task: Task, lost: frozenset[str]) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class Task:
     """Its time or its trigger came: a run begins once it can, also after a pause."""
     queued: int = 0
     why: str = ""
+    waits: str = ""
+    """Why it does not run at present though it is READY; found anew in each pass."""
     asks_about_call: bool = False
     wishes: set[Wish] = field(default_factory=set)
     missed: int = 0
@@ -168,7 +170,7 @@ class Task:
         self.outputs.clear()
 
     def end(self, phase: Phase, why: str = "") -> None:
-        self.phase, self.why, self.begun = phase, why, False
+        self.phase, self.why, self.begun, self.waits = phase, why, False, ""
         self.wishes.clear()
         self.asks_about_call = False
 
@@ -190,7 +192,7 @@ class Task:
             "id": self.id,
             "name": declared.name,
             "state": self.shown.value,
-            "why": self.why,
+            "why": self.why or self.waits,
             "mode": declared.mode.value,
             "priority": declared.priority.value,
             "group": self.group

@@ -119,6 +119,9 @@ class BenchCell:
         self.saved = Saved()
         self.held = ""
         """Why the restore's verdict has tasks ask."""
+        self.holds = [0]
+        """Until when axes that a person has to hold may follow, as the executor says."""
+        self._unheld = 0
         self._revision = 0
         self._finished = 0
         self.boot()
@@ -132,7 +135,13 @@ class BenchCell:
         remains = Remains(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
         table, remarks = restore(self.machine, self.calls, remains, built_in or [], self.now_ns)
         self.executor = TaskExecutor(
-            self.machine, self.store.setpoints, table, self.calls, lead=self.lead, speed_share=self.speed
+            self.machine,
+            self.store.setpoints,
+            table,
+            self.calls,
+            lead=self.lead,
+            speed_share=self.speed,
+            hold=self.holds.append,
         )
         return remarks
 
@@ -214,7 +223,7 @@ class BenchCell:
 
     def _play_one(self, setpoint: Any) -> None:
         last = bool(setpoint.flags & 1)
-        mask = int(setpoint.axes)
+        mask = self._follow(setpoint)
         positions = tuple(
             int(setpoint.position[number]) if mask >> number & 1 else self.facts.targets[number]
             for number in range(4)
@@ -233,6 +242,7 @@ class BenchCell:
             stream=int(setpoint.stream),
             stream_state=StreamState.ENDED if last else StreamState.PLAYING,
             stop=Stop.NONE,
+            stops=tuple(Stop.OUT if self._unheld >> number & 1 else Stop.NONE for number in range(4)),
             axes=axes,
             targets=positions,
             standing=not any(setpoint.velocity[number] for number in range(4)),
@@ -240,6 +250,13 @@ class BenchCell:
         )
         lib.fs_setpoint_drop(self.ring)
         self.facts = replace(self.facts, tail=int(self.ring.tail))
+
+    def _follow(self, setpoint: Any) -> int:
+        """Mask of the axes that follow: those that have to be held only as long as they are."""
+        self._unheld &= int(setpoint.axes)
+        if self.now_ns >= self.holds[-1]:
+            self._unheld |= int(setpoint.hold_to_run)
+        return int(setpoint.axes) & ~self._unheld
 
     def run(self, passes: int = 1) -> None:
         for _ in range(passes):

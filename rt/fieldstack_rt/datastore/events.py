@@ -222,7 +222,7 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
         both = event.a | event.b
         fields["sources"] = ", ".join(source.name.lower() for source in EstopSource if both >> source & 1)
     elif event.code in (EventCode.STOP_REASON, EventCode.AXIS_STOP):
-        fields["reason"], fields["before"] = _stop_text(event.a), _stop_text(event.b)
+        fields["reason"], fields["before"] = stop_text(event.a), stop_text(event.b)
     elif event.code == EventCode.STREAM_REFUSED:
         fields["refusal"] = refusal_text(event.c)
     elif event.code == EventCode.AWAIT_START:
@@ -277,7 +277,8 @@ _STOPS: Mapping[int, str] = {
 }
 
 
-def _stop_text(number: int) -> str:
+def stop_text(number: int) -> str:
+    """What a stop reason (`fs_stop`) says of the axes."""
     return _STOPS.get(number, f"standing (reason {number})")
 
 

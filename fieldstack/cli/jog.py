@@ -1,0 +1,141 @@
+"""`fieldstack jog`: one axis by hand, slowly, only while a person holds it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+from fieldstack.cli.exit_codes import ExitCode, epilog
+from fieldstack.cli.options import INSTANCE, InstanceOption, instance_of, seconds_of
+
+if TYPE_CHECKING:
+    from fieldstack.control.client import Answer
+    from fieldstack.core.jog_client import HeldJog
+
+RENEW_S = 0.05
+"""Well below the 100 ms that hold-to-run asks for: a busy machine may hold up one or the other."""
+LONGEST_S = 60.0
+DIRECTIONS = ("+", "-")
+LET_GO = "let go"
+Wish = tuple[str, str, float]
+"""Axis, direction, percent of its jog velocity."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command(epilog=epilog())(jog)
+
+
+def jog(
+    axis: Annotated[str, typer.Argument(metavar="AXIS", help="The axis's name in the bus configuration.")],
+    direction: Annotated[str, typer.Argument(metavar="+|-", help="Which way.")],
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="PERCENT", help="Of the axis's jog velocity.")
+    ] = 100.0,
+    for_: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="So long, at most 60s; a terminal does without."),
+    ] = None,
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Move one axis by hand: slowly, only while it is held, never out of its position limits.
+
+    In a terminal: hold a key down; let go, it stops; q ends the command. Without one: --for TIME; Ctrl-C stops
+    it. However the command or the Main Core ends, RT stops the axis 150 ms after it was last held. One that is
+    beyond a limit goes inwards only. Refused (exit code 1) while a task moves its axis group, EMERGENCY_STOP is
+    latched or the axis has no power; the answer says what to do.
+
+    Examples:
+
+        fieldstack jog y -
+
+        fieldstack jog y - --speed 20 --for 2s
+    """
+    from fieldstack.cli.errors import UsageError
+    from fieldstack.core.jog_client import HeldJog
+
+    duration_s = seconds_of(for_, "--for")
+    if direction not in DIRECTIONS:
+        raise UsageError(f"direction {direction!r}: + or -")
+    if duration_s is not None and duration_s > LONGEST_S:
+        raise UsageError(f"--for {for_!r}: at most {LONGEST_S:g} s; hold a key in a terminal for longer ways")
+    if duration_s is None and not sys.stdin.isatty():
+        raise UsageError("this is no terminal, so no key can be held: say how long, for example --for 2s")
+    with HeldJog(instance_of(instance)) as held:
+        if duration_s is not None:
+            code = _follow(Timed(duration_s), held, (axis, direction, speed))
+        else:
+            code = _by_key(held, (axis, direction, speed))
+    raise typer.Exit(code)
+
+
+class Hold(Protocol):
+    """What says that a person holds the axis; `last_ns`: when that was last seen, CLOCK_MONOTONIC."""
+
+    last_ns: int
+    quit: bool
+
+    def look(self, wait_s: float) -> bool: ...
+
+
+class Timed:
+    """As if held for so long."""
+
+    def __init__(self, duration_s: float) -> None:
+        self._until = time.monotonic() + duration_s
+        self.last_ns, self.quit = 0, False
+
+    def look(self, wait_s: float) -> bool:
+        if self.last_ns:
+            time.sleep(wait_s)
+        self.last_ns, self.quit = time.monotonic_ns(), time.monotonic() >= self._until
+        return not self.quit
+
+
+def _by_key(held: HeldJog, wish: Wish) -> ExitCode:
+    from fieldstack.cli.held_key import HeldKey
+
+    typer.echo("hold a key down to move it; q ends")
+    with HeldKey() as key:
+        return _follow(key, held, wish)
+
+
+def _follow(hold: Hold, held: HeldJog, wish: Wish) -> ExitCode:
+    """Begin when it is held, renew, let go; until the hold is over or the jog ends for another reason."""
+    moving = False
+    try:
+        while not hold.quit:
+            down = hold.look(RENEW_S)
+            if not down and not moving:
+                continue
+            answer = _step(held, wish, hold.last_ns, down=down, moving=moving)
+            moving = down
+            if not answer.accepted or answer.data["ended"]:
+                moving = False
+                if (code := _told(answer, wish[0])) is not None:
+                    return code
+    finally:
+        if moving:
+            held.release()
+    return ExitCode.OK
+
+
+def _step(held: HeldJog, wish: Wish, held_ns: int, *, down: bool, moving: bool) -> Answer:
+    if not down:
+        return held.release()
+    return held.renew(held_ns) if moving else held.begin(*wish, held_ns)
+
+
+def _told(answer: Answer, axis: str) -> ExitCode | None:
+    """None: it was let go, and may be held again."""
+    if not answer.accepted:
+        typer.echo(answer.message, err=True)
+        return ExitCode.FAILED
+    data = answer.data
+    let_go, reached = data["ended"] == LET_GO, data["reached"]
+    text = f"axis {axis}: {data['ended']}, at {data['position']:.3f} {data['unit']}"
+    typer.echo(text, err=not (let_go or reached))
+    return None if let_go else ExitCode.OK if reached else ExitCode.FAILED

@@ -1,0 +1,42 @@
+"""Axis groups with an axis beyond a position limit: what tasks may do there, and what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fieldstack.core.machine import Group, Machine
+from fieldstack.core.program import Action, MoveAction
+from fieldstack_ethercat.bus.travel import beyond_text, way_back
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """`places`: of the axes that are out, by their order in the group; `text` is for people."""
+
+    places: frozenset[int]
+    text: str
+
+
+def beyond_limits(machine: Machine, targets: Sequence[int]) -> dict[str, Beyond]:
+    """The groups that have such an axis; `targets`: counts, by axis number."""
+    found = {name: _look(group, targets) for name, group in machine.groups.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _look(group: Group, targets: Sequence[int]) -> Beyond | None:
+    if len(targets) <= max(group.numbers):
+        return None
+    at = [targets[number] for number in group.numbers]
+    out = [place for place, axis in enumerate(group.axes) if axis.beyond_limit(at[place])]
+    if not out:
+        return None
+    texts = [f"{beyond_text(group.axes[n], at[n])}: {way_back(group.axes[n], at[n])}" for n in out]
+    return Beyond(frozenset(out), "; ".join(texts))
+
+
+def leads_back(action: Action, beyond: Beyond) -> bool:
+    """Whether this step takes each axis that is out into the range: targets of tasks are inside."""
+    return isinstance(action, MoveAction) and all(
+        action.targets[place] is not None for place in beyond.places
+    )
