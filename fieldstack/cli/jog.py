@@ -43,10 +43,10 @@ def jog(
 ) -> None:
     """Move one axis by hand: slowly, only while it is held, never out of its position limits.
 
-    In a terminal: hold a key down; let go, it stops; q ends the command. Without one: --for TIME; Ctrl-C stops
-    it. However the command or the Main Core ends, RT stops the axis 150 ms after it was last held. One that is
-    beyond a limit goes inwards only. Refused (exit code 1) while a task moves its axis group, EMERGENCY_STOP is
-    latched or the axis has no power; the answer says what to do.
+    In a terminal: hold a key down; let go, it stops; q ends the command. Without one: --for TIME; Ctrl-C
+    stops. However the command or the Main Core ends, RT stops the axis 150 ms after it was last held. One
+    beyond a limit goes inwards only. Refused (exit code 1) while a task moves its axis group,
+    EMERGENCY_STOP is latched or the axis has no power; the answer says what to do.
 
     Examples:
 

@@ -122,7 +122,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "of following_error_max, without what lost cycles explain",
     ),
     FactKind.AXIS_BEYOND_LIMIT: FactMeaning(
-        "units", Over.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
+        "", Over.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
     ),
     FactKind.DRIVE_FAULT: FactMeaning(
         "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"

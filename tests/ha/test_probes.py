@@ -184,6 +184,14 @@ def inconsistent(probe: StoreHealth, now: int) -> str:
     return found.detail
 
 
+def test_what_is_refused_again_and_again_is_told_with_how_often(seen: Seen) -> None:
+    core = seen.core_status
+    core.task = task = encode((), Saved(refused={"axis:y": (3, "would jump")}))
+    core.task_size = len(task)
+    (found,) = Tasks(seen).measures(NOW)
+    assert found == Measure(FactKind.REFUSED_REPEATEDLY, "axis:y", 3.0, "would jump")
+
+
 def test_a_new_memory_is_consistent(store: DataStore) -> None:
     assert inconsistent(StoreHealth(store), NOW) == ""
 

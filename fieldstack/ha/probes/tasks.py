@@ -1,4 +1,4 @@
-"""Tasks of the Main Core that have failed, as its status record tells them."""
+"""Tasks that have failed and what is refused again and again, as the Main Core's status record tells them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ LOOK_NS = 200_000_000
 
 
 class Tasks:
-    """TASK_FAILED of each task that Core lists as failed, also while Core is away: it stays failed."""
+    """TASK_FAILED of each task that Core lists as failed, also while Core is away: it stays failed.
+
+    REFUSED_REPEATEDLY of what it tries again and again.
+    """
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -28,16 +31,18 @@ class Tasks:
             self._looked_ns = now_ns
             content = bytes(ffi.buffer(core.task))[: int(core.task_size)]
             if content != self._content:
-                self._content, self._last = content, tuple(_failed(content))
+                self._content, self._last = content, tuple(_told(content))
         return self._last
 
 
-def _failed(content: bytes) -> Iterator[Measure]:
-    if b'"failed":{}' in content:
+def _told(content: bytes) -> Iterator[Measure]:
+    if b'"failed":{}' in content and b'"refused":{}' in content:
         return
     try:
-        failed: dict[str, str] = json.loads(content).get("failed", {})
-        for name, why in failed.items():
+        told = json.loads(content)
+        for name, why in told.get("failed", {}).items():
             yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(why))
+        for name, (count, why) in told.get("refused", {}).items():
+            yield Measure(FactKind.REFUSED_REPEATEDLY, str(name), float(count), str(why))
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # a record that is not whole is StoreHealth's business
