@@ -29,7 +29,7 @@ class BusTakenError(CycleError):
 
 
 class CycleThread:
-    """Owns the native thread. It holds the bus's mutex from `start` to `release`."""
+    """Owns the native thread. It holds the bus's lock from `start` to `release`."""
 
     def __init__(self, store: DataStore, *, cpu: int, priority: int) -> None:
         self._store, self._cpu, self._priority = store, cpu, priority
@@ -55,6 +55,15 @@ class CycleThread:
         """Whether SCHED_FIFO and the affinity were refused."""
         bits = int(lib.fs_cycle_degraded(self._cycle))
         return bool(bits & lib.FS_DEGRADED_SCHEDULER), bool(bits & lib.FS_DEGRADED_AFFINITY)
+
+    @property
+    def epoch(self) -> int:
+        """Which start of RT this is, as the thread has it itself."""
+        return int(lib.fs_cycle_epoch(self._cycle))
+
+    @property
+    def tid(self) -> int:
+        return int(lib.fs_cycle_tid(self._cycle))
 
     def run(self, config: Any) -> None:
         """Begins to exchange process data; `config` is an `fs_cycle_config *`."""

@@ -132,6 +132,8 @@ class RTExecutive:
             self.plan,
             context,
             self.bus.interface,
+            epoch=self.cycle.epoch,
+            tid=self.cycle.tid,
             cpu=-1 if affinity else self.options.cpu,
             priority=0 if scheduler else self.options.priority,
         )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.store import DataStore
+
+
+_REST_S = 0.0002
 
 
 class GuardError(OSError):
@@ -55,8 +59,13 @@ class Guard:
         return int(lib.fs_guard_fd(self._guard))
 
     def status(self) -> Any:
-        """`fs_guard_status` as last published."""
-        return self._store.guard_status()
+        """`fs_guard_status` as the thread has it itself: what is wrong in the shared memory does not reach it."""
+        if self._guard == ffi.NULL:
+            return self._store.guard_status()
+        found = ffi.new("fs_guard_status *")
+        while lib.fs_guard_read(self._guard, found):
+            time.sleep(_REST_S)  # the thread was held up while it wrote; it has no other reason
+        return found
 
     @property
     def degraded(self) -> tuple[str, ...]:

@@ -14,14 +14,22 @@ from fieldstack_rt.datastore.store import DataStore
 
 
 def publish(
-    store: DataStore, plan: BusPlan, context: SoemContext, interface: str, *, cpu: int, priority: int
+    store: DataStore,
+    plan: BusPlan,
+    context: SoemContext,
+    interface: str,
+    *,
+    epoch: int,
+    tid: int,
+    cpu: int,
+    priority: int,
 ) -> Any:
     """Writes `fs_guard_plan` for this RT epoch and returns the record.
 
-    `cpu` and `priority` are the cycle thread's as granted: -1 is any, 0 is no SCHED_FIFO.
+    `epoch` and `tid` are the cycle thread's, as it has them itself. `cpu` and `priority` are the cycle thread's as granted: -1 is any, 0 is no SCHED_FIFO.
     """
     record = store.new("fs_guard_plan")
-    record.epoch, record.rt_pid = store.rt_epoch, os.getpid()
+    record.epoch, record.rt_pid, record.rt_tid = epoch, os.getpid(), tid
     record.rt_cpu, record.rt_priority = cpu, priority
     record.cycle_time_ns = plan.cycle_time_ns
     record.logical_start, record.outputs_size = context.logical_start, context.outputs_size

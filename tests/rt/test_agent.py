@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for
 
 MS = 1_000_000
-OWNER_DIED = 0x40000000
+OWNER_DIED = 0xC0000000
+"""FUTEX_WAITERS | FUTEX_OWNER_DIED: what the kernel leaves."""
 SLOW_MS, TIMEOUT_MS, GRACE_MS = 60, 500, 1000
 
 
@@ -59,10 +60,10 @@ class Agent:
 
     def die(self) -> None:
         """The kernel's mark of an owner that died."""
-        ffi.cast("uint32_t *", ffi.addressof(self.store.raw, "nonrt_lock"))[0] |= OWNER_DIED
+        self.store.raw.nonrt_lock.word = OWNER_DIED
 
     def take_over(self) -> None:
-        ffi.cast("uint32_t *", ffi.addressof(self.store.raw, "nonrt_lock"))[0] = 12345
+        self.store.raw.nonrt_lock.word = lib.fs_lock_word_of(12345)
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_the_guards_thread_holds_the_lock_for_its_life(store: DataStore) -> None
     wait_for(lambda: lib.fs_lock_has_living_owner(lock), "the guard has it")
     guard.stop()
     assert not lib.fs_lock_has_living_owner(lock)
-    assert not lib.fs_lock_owner_died(lock), "an orderly end is no death"
+    assert not lib.fs_lock_died(lib.fs_lock_word(lock)), "an orderly end is no death"
 
 
 def test_the_guard_mends_a_damaged_lock(store: DataStore) -> None:
@@ -351,7 +352,7 @@ def test_an_rt_process_without_nonrt_says_so_after_the_grace(instance: Instance)
     with rt_cell(instance, own_nonrt=True) as cell:
         cell.stop_rt()
         cell.kill_nonrt()
-        lib.fs_lock_reset(ffi.addressof(cell.store.raw, "nonrt_lock"))  # as if there had never been one
+        cell.store.raw.nonrt_lock.word = 0  # as if there had never been one
         cell.store.agent_grace_ns = 200 * MS
         began = time.monotonic_ns()
         cell.start_rt()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.wire.al import AlState
-from fieldstack_rt._native import ffi, lib
+from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Inject, RtPhase, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
@@ -22,6 +22,7 @@ from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
+from rt_without_bus import rt_without_bus, unkillable
 
 WATCHDOG_EXPIRED = 0x001B
 """The AL status code of slaves that their own watchdog made safe, because nobody else had."""
@@ -87,7 +88,7 @@ def test_a_failed_rt_process_is_fenced_outputs_are_safe_and_a_new_one_goes_on(
     status = cell.guard.status()
     assert (status.cause, status.fence_failed) == (cause, 0)
     assert status.lwr_wkc == len(cell.plan.slaves)
-    assert status.detected_ns <= status.fenced_ns <= status.safe_frame_ns <= status.confirmed_ns
+    assert status.detected_ns <= status.safe_frame_ns <= status.fenced_ns <= status.confirmed_ns
     assert process.wait(5) < 0
     assert cell.store.estop.state().sources() == (EstopSource.GUARD,)
     cell.recover()
@@ -220,40 +221,23 @@ def test_a_second_rt_process_refuses_and_the_first_goes_on(cell: RtCell) -> None
     assert cell.guard.status().trips == 0
 
 
-class Unkillable:
-    """What the guard sees of an RT process that can not be killed for some time: this thread has the bus."""
-
-    def __init__(self, store: DataStore) -> None:
-        lib.fs_lock_claim(ffi.addressof(store.raw, "rt_lock"), 0)
-        lib.fs_add64(ffi.addressof(store.raw, "rt_epoch"), 1)
-        lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), RtPhase.CYCLING)
-        plan = store.new("fs_guard_plan")
-        plan.epoch, plan.cycle_time_ns = store.rt_epoch, 1_000_000
-        plan.rt_pid, plan.rt_cpu, plan.interface = NOBODY, -1, b"lo"
-        plan.outputs_size, plan.slave_count, plan.expected_lwr_wkc = 4, 1, 1
-        store.write_guard_plan(plan)
-        self._lock = ffi.addressof(store.raw, "rt_lock")
-
-    def ends(self) -> None:
-        lib.fs_lock_release(self._lock)
-
-
-NOBODY = 2**22
-"""Beyond the highest pid that Linux gives."""
-
-
 def test_a_fence_that_fails_is_told_and_tried_again_while_outputs_are_made_safe(store: DataStore) -> None:
-    rt = Unkillable(store)
     guard = Guard(store, GuardConfig(priority=0, threshold_cycles=2, fence_timeout_ms=10)).start()
     try:
-        wait_for(lambda: guard.status().safe_frames > 20, "safe frames go on")
-        status = guard.status()
-        assert (status.state, status.trips, status.fence_failed) == (GuardState.TRIPPED, 1, 1)
-        assert status.fenced_ns == 0, "nothing is told as done"
-        rt.ends()
-        wait_for(lambda: guard.status().fence_failed == 0, "the fence comes about")
-        status = guard.status()
-        assert status.fenced_ns > status.safe_frame_ns
-        assert store.rt_phase is RtPhase.ABSENT
+        with rt_without_bus(store) as rt:
+            wait_for(lambda: guard.status().state == GuardState.ARMED, "the guard is armed")
+            with unkillable(rt):
+                os.kill(rt.pid, signal.SIGKILL)
+                wait_for(lambda: guard.status().safe_frames > 20, "safe frames go on")
+                wait_for(lambda: guard.status().fence_failed, "it is told that the process is still there")
+                status = guard.status()
+                assert (status.state, status.trips) == (GuardState.TRIPPED, 1)
+                assert (status.fenced_ns, status.confirmed_ns) == (0, 0), "nothing is told as done"
+                assert rt.lives()
+            wait_for(lambda: guard.status().fenced_ns, "the fence comes about")
+            status = guard.status()
+            assert status.fence_failed == 0
+            assert status.fenced_ns - status.detected_ns > 10_000_000
+            assert store.rt_phase is RtPhase.ABSENT
     finally:
         guard.stop()

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lock.h"
 #include "store.h"
 
 static const uint64_t LONGEST_WATCH_NS = 60000000000u, LONGEST_GRACE_NS = 3600000000000u;
@@ -53,7 +54,7 @@ static void take_settings(fs_agent *agent, const fs_store *store) {
 /* The order matters: beats that are read after the death notice hold all that the dead one gave, so a later
  * one is a living process's.  A notice that stands while somebody beats is damage, not a death. */
 static void take_beat(fs_agent *agent, const fs_store *store) {
-    int died = fs_lock_owner_died(&store->nonrt_lock);
+    int died = fs_lock_died(fs_lock_word(&store->nonrt_lock));
     uint64_t beat = fs_load64(&store->nonrt_beat);
     int moved = beat != agent->beat;
     agent->beat = beat;

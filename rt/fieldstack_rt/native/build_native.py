@@ -9,11 +9,16 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path("rt/fieldstack_rt/native")
-PUBLIC = ["layout.h", "store.h", "agent.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
-HEADERS = [*PUBLIC, "cycle_state.h", "thread.h", "witness.h", "safe_frames.h"]
+PUBLIC = ["layout.h", "store.h", "lock.h", "bus.h", "agent.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
+HEADERS = [
+    *(*PUBLIC, "cycle_state.h", "guard_state.h"),
+    *("thread.h", "witness.h", "safe_frames.h", "watched.h"),
+]
 SOURCES = [
     *(
         "store.c",
+        "lock.c",
+        "bus.c",
         "thread.c",
         "agent.c",
         "axis.c",
@@ -23,8 +28,9 @@ SOURCES = [
         "setpoints.c",
         "exchange.c",
         "cycle.c",
+        "cycle_life.c",
     ),
-    *("witness.c", "safe_frames.c", "guard.c", "bare_loop.c"),
+    *("witness.c", "safe_frames.c", "watched.c", "guard.c", "guard_watch.c", "guard_trip.c", "bare_loop.c"),
 ]
 
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,8 +172,7 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
     statistics->samples[head % (sizeof statistics->samples / sizeof statistics->samples[0])] =
         (fs_cycle_sample){ status->cycle, status->wake_ns, status->exchange_ns, status->wkc, flags };
     fs_set64(&statistics->sample_head, head + 1);
-    fs_set64(&store->rt_beat_ns, status->cycle_ns);
-    fs_add64(&store->rt_beat, 1);
+    fs_life_beat(cycle, status->cycle_ns);
     uint32_t stands = fs_cycle_standing_all(cycle, UINT64_MAX);
     uint64_t known = ~fs_load64(&cycle->lost);
     for (uint32_t i = 0; stands && i < cycle->config.axis_count; i++)
@@ -213,11 +211,6 @@ static void one_cycle(fs_cycle *cycle) {
 
 /* ---- the thread ---- */
 
-static void await_command(fs_cycle *cycle) {
-    while (fs_load32(&cycle->command) == COMMAND_IDLE)
-        sleep_until(fs_now_ns() + 200000);
-}
-
 static void run_cycles(fs_cycle *cycle) {
     fs_agent_begin(&cycle->agent, cycle->store, &cycle->config.agent, cycle->config.cycle_time_ns);
     fs_cycle_void_streams(cycle, fs_now_ns(), cycle->store->rt_status.stream); /* left by a predecessor */
@@ -229,36 +222,19 @@ static void run_cycles(fs_cycle *cycle) {
     cycle->next_ns = (fs_now_ns() / period + 1) * period + period / 8 * FS_CYCLE_PHASE_EIGHTHS;
     fs_cycle_tell(cycle, fs_now_ns(), FS_EV_CYCLE_STARTED, 0, (int64_t)period, cycle->config.axis_count, 0);
     one_cycle(cycle);
-    fs_set32(&cycle->store->rt_phase, FS_RT_CYCLING);
+    cycle->phase = FS_RT_CYCLING;
     while (fs_load32(&cycle->command) == COMMAND_RUN) one_cycle(cycle);
     fs_cycle_tell(cycle, fs_now_ns(), FS_EV_CYCLE_STOPPED, 0, (int64_t)cycle->status.cycle, 0, 0);
 }
 
 static void *cycle_thread(void *argument) {
     fs_cycle *cycle = argument;
-    fs_store *store = cycle->store;
-    fs_set32(&store->rt_claim, (uint32_t)getpid());
-    cycle->lock_error = fs_lock_claim(&store->rt_lock, cycle->lock_timeout_ns);
-    if (cycle->lock_error == EOWNERDEAD) cycle->lock_error = 0;
-    if (cycle->lock_error == 0) {
-        fs_thread_prepare(&cycle->setup);
-        fs_set32(&store->rt_inject, FS_INJECT_NONE);
-        cycle->status.epoch = fs_add64(&store->rt_epoch, 1);
-        cycle->status.started_ns = fs_now_ns();
-        fs_set32(&store->header.rt_pid, (uint32_t)getpid());
-        fs_set32(&store->rt_tid, (uint32_t)syscall(SYS_gettid));
-        fs_set32(&store->rt_phase, FS_RT_STARTING);
-    }
-    fs_set32(&store->rt_claim, 0);
+    cycle->lock_error = fs_life_begin(cycle);
     fs_set32(&cycle->ready, 1);
     if (cycle->lock_error) return NULL;
-    await_command(cycle);
+    fs_life_idle(cycle, COMMAND_IDLE);
     if (fs_load32(&cycle->command) == COMMAND_RUN) run_cycles(cycle);
-    fs_set32(&store->rt_phase, FS_RT_STOPPING);
-    fs_set32(&cycle->halted, 1);
-    while (fs_load32(&cycle->command) != COMMAND_RELEASE) sleep_until(fs_now_ns() + 1000000);
-    fs_set32(&store->rt_phase, FS_RT_STOPPED);
-    fs_lock_release(&store->rt_lock);
+    fs_life_end(cycle);
     return NULL;
 }
 
@@ -286,6 +262,8 @@ int fs_cycle_start(fs_store *store, int32_t cpu, int32_t priority, uint64_t lock
 }
 
 uint32_t fs_cycle_degraded(const fs_cycle *cycle) { return cycle->setup.degraded; }
+uint64_t fs_cycle_epoch(const fs_cycle *cycle) { return cycle->status.epoch; }
+uint32_t fs_cycle_tid(const fs_cycle *cycle) { return cycle->tid; }
 
 static int in_image(int32_t offset, int32_t size, uint32_t image) { return offset < 0 || (uint32_t)(offset + size) <= image; }
 
@@ -345,7 +323,6 @@ int fs_cycle_standing(const fs_cycle *cycle) { return (int)fs_load32(&cycle->sta
 
 void fs_cycle_halt(fs_cycle *cycle) {
     fs_set32(&cycle->command, COMMAND_HALT);
-    fs_set32(&cycle->store->rt_phase, FS_RT_STOPPING);
     while (!fs_load32(&cycle->halted)) {
         if (fs_load32(&cycle->command) != COMMAND_HALT) return;
         sleep_until(fs_now_ns() + 100000);

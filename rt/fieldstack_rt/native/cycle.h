@@ -43,6 +43,9 @@ typedef struct fs_cycle fs_cycle;
  * 0, or an errno: ETIMEDOUT: another RT process is alive.  `degraded` gets FS_DEGRADED_* bits. */
 int fs_cycle_start(fs_store *store, int32_t cpu, int32_t priority, uint64_t lock_timeout_ns, fs_cycle **out);
 uint32_t fs_cycle_degraded(const fs_cycle *cycle);
+/* Which start of RT this is, and its thread: as this process knows them, whatever the shared memory says. */
+uint64_t fs_cycle_epoch(const fs_cycle *cycle);
+uint32_t fs_cycle_tid(const fs_cycle *cycle);
 /* Begins to exchange.  The configuration is copied. */
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config);
 void fs_cycle_set_supervised(fs_cycle *cycle, int in_op); /* working counter faults count from now on */
@@ -53,7 +56,7 @@ void fs_cycle_set_lost(fs_cycle *cycle, uint64_t axes, int32_t wkc);
 /* A slave that the axes can not do without is lost: when it is back, motion is not simply taken up again. */
 void fs_cycle_set_essential_lost(fs_cycle *cycle, int lost);
 /* Orderly end: stop the axes; then stop to exchange (0: stands, -1: still moving after the time);
- * then let the bus go and end the thread. */
+ * then let the bus go and end the thread. The thread beats until then. */
 void fs_cycle_quiesce(fs_cycle *cycle);
 int fs_cycle_standing(const fs_cycle *cycle);
 void fs_cycle_halt(fs_cycle *cycle);

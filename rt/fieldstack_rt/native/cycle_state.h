@@ -7,6 +7,7 @@
 
 #include "agent.h"
 #include "cycle.h"
+#include "lock.h"
 #include "thread.h"
 
 typedef int (*send_function)(void *context);
@@ -20,6 +21,8 @@ struct fs_cycle {
     fs_thread_setup setup;
     uint64_t lock_timeout_ns;
     int lock_error;
+    fs_enrolment enrolment;
+    uint32_t lock_word, pid, tid, phase;     /* as they stand in the shared memory while all is well */
     uint32_t command, ready, halted;         /* between Python's thread and this one: atomic */
     uint32_t supervised, quiesce, standing, lost_wkc, essential_lost;
     uint64_t enabled, lost;                  /* masks of axes */
@@ -63,6 +66,12 @@ uint64_t fs_cycle_axes(const fs_cycle *cycle);   /* mask: all there are */
 int fs_cycle_standing_all(const fs_cycle *cycle, uint64_t axes);
 /* How often the kernel took the CPU from this thread since the last call: tells preemption from a stall. */
 long fs_cycle_new_preemptions(fs_cycle *cycle);
+
+/* ---- cycle_life.c: how the thread begins, shows that it lives, and ends ---- */
+int fs_life_begin(fs_cycle *cycle);          /* takes the bus: 0 or an errno */
+void fs_life_beat(fs_cycle *cycle, uint64_t now);
+void fs_life_idle(fs_cycle *cycle, uint32_t command); /* beats as long as this is the command */
+void fs_life_end(fs_cycle *cycle);
 
 /* ---- stop.c: why the axes must stand ---- */
 void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now);

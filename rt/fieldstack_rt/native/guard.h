@@ -10,7 +10,7 @@
 typedef struct fs_guard_config {
     int32_t cpu, priority;
     uint32_t threshold_cycles;     /* observations without progress, each at least a cycle long */
-    uint32_t fence_timeout_ms;     /* how long a killed RT process may take to let go of the bus */
+    uint32_t fence_timeout_ms;     /* how long a killed RT process may take to end; then that is told */
 } fs_guard_config;
 
 typedef struct fs_guard fs_guard;
@@ -20,6 +20,8 @@ void fs_guard_stop(fs_guard *guard);
 /* eventfd, readable after: a trip, the confirmation of safe outputs, the release of the bus. */
 int fs_guard_fd(const fs_guard *guard);
 uint32_t fs_guard_degraded(const fs_guard *guard);
+/* Its status as it has it itself, whatever stands in the shared memory: 0, or -1 (it was stopped while it wrote). */
+int fs_guard_read(const fs_guard *guard, fs_guard_status *out);
 /* Asks the guard to fence a living RT process at its next observation. */
 void fs_guard_demand_trip(fs_guard *guard);
 

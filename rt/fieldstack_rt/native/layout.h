@@ -33,8 +33,8 @@ typedef struct fs_identity {
     uint64_t created_ns;
 } fs_identity;
 
-/* A process-shared robust mutex (pthread_mutex_t inside), see store.h. */
-typedef struct fs_lock { uint64_t opaque[8]; } fs_lock;
+/* A futex word, see lock.h. */
+typedef struct fs_lock { uint32_t word, pad[15]; } fs_lock;
 
 /* ---- RT: the cycle thread writes ---- */
 typedef struct fs_axis_state {
@@ -141,6 +141,8 @@ typedef struct fs_guard_plan {
     uint32_t checksum;         /* fs_checksum over the record with this field zero */
     int32_t rt_cpu;            /* CPU of the cycle thread, -1: any */
     int32_t rt_priority;       /* its SCHED_FIFO priority, 0: none */
+    uint32_t rt_tid;           /* of the cycle thread */
+    uint32_t pad;
     char interface[16];
     uint8_t safe_image[4096];
 } fs_guard_plan;
@@ -272,9 +274,9 @@ typedef struct fs_guard_status {
     uint64_t safe_frames;      /* sent in this trip */
     uint64_t last_progress_ns; /* when RT was last seen to make progress */
     uint64_t detected_ns;      /* of the last trip */
-    uint64_t fenced_ns;        /* RT's cycle thread is known to be gone; 0: not yet */
+    uint64_t fenced_ns;        /* RT's process is known to be gone; 0: not yet */
     uint64_t safe_frame_ns;    /* first safe frame handed to the interface */
-    uint64_t confirmed_ns;     /* outputs and AL states read back as safe; 0: not confirmed */
+    uint64_t confirmed_ns;     /* after that, outputs and AL states read back as safe; 0: not confirmed */
     uint64_t released_ns;      /* bus handed to a new RT process */
     uint64_t trip_epoch;
     uint32_t state;            /* enum fs_guard_state */
@@ -282,7 +284,7 @@ typedef struct fs_guard_status {
     int32_t lwr_wkc;           /* of the first answered safe frame; -1: none answered */
     int32_t al_wkc;
     uint32_t al_states;        /* AL status of all slaves, OR-ed (BRD 0x0130) */
-    uint32_t fence_failed;     /* 1: RT's cycle thread is still there, though it was killed; it is waited for */
+    uint32_t fence_failed;     /* 1: RT's process is still there, though it was killed; it is waited for */
     uint32_t absent;           /* slaves that were lost before and have told no state: nothing is known of them */
     uint32_t pad;
     uint64_t excused;          /* observations without progress while RT's CPU itself stood still */
@@ -328,13 +330,17 @@ typedef struct fs_store {
     fs_lock nonrt_lock;                  /* held by Non-RT's guard thread for its life */
 
     uint64_t rt_epoch;                   /* atomic; raised by an attaching RT process */
-    uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange */
+    uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange; before the first and after
+                                          * the last one each millisecond, as long as it holds rt_lock */
     uint64_t rt_beat_ns;
     uint32_t rt_phase;                   /* atomic, enum fs_rt_phase; cycle thread and RT process */
     uint32_t rt_claim;                   /* atomic; pid of an RT process that asks for the bus */
     uint32_t rt_tid;                     /* of the cycle thread */
     uint32_t rt_inject;                  /* test hook, obeyed only with --fault-injection */
-    uint64_t pad0[3];
+    uint64_t rt_end;                     /* cycle thread: fs_end_token of its epoch, see bus.h */
+    uint64_t guard_end;                  /* guard thread: its answer */
+    uint32_t rt_claim_check;             /* ~rt_claim: one word alone claims nothing */
+    uint32_t pad0;
 
     uint64_t rt_orderly_end;             /* atomic; RT's Python side, its last word: its epoch, if it ended as it should */
 

@@ -144,6 +144,11 @@ int fs_safe_frames_send(fs_safe_frames *frames) {
     return error;
 }
 
+void fs_safe_frames_forget(fs_safe_frames *frames) {
+    uint8_t byte;
+    while (recv(frames->socket, &byte, sizeof byte, MSG_DONTWAIT | MSG_TRUNC) > 0) {}
+}
+
 static void take_states(const fs_safe_frames *frames, uint32_t number, const uint8_t *at, fs_safe_answer *answer) {
     uint32_t first = (number - frames->image_count) * FS_SLAVES_A_FRAME, behind = first + FS_SLAVES_A_FRAME;
     if (behind > frames->slave_count) behind = frames->slave_count;
@@ -176,13 +181,15 @@ void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe
     *answer = (fs_safe_answer){ .lwr_wkc = -1, .al_wkc = -1, .status_wkc = -1 };
     uint32_t all = (1u << frames->count) - 1;
     uint64_t until = fs_now_ns() + timeout_ns;
-    for (uint64_t now = until - timeout_ns; answer->answered != all && now < until; now = fs_now_ns()) {
+    while (answer->answered != all) {
         uint8_t frame[1600];
         ssize_t size = recv(frames->socket, frame, sizeof frame, MSG_DONTWAIT);
         if (size > FIRST_DATAGRAM + 1) {
             take_answer(frames, frame, (uint32_t)size, answer);
             continue;
         }
+        uint64_t now = fs_now_ns();
+        if (now >= until) return;
         struct timespec rest = { 0, (long)(until - now) };
         struct pollfd readable = { frames->socket, POLLIN, 0 };
         ppoll(&readable, 1, &rest, NULL);

@@ -40,7 +40,9 @@ typedef struct fs_safe_answer {
 int fs_safe_frames_open(fs_safe_frames *frames, const fs_guard_plan *plan);
 void fs_safe_frames_close(fs_safe_frames *frames);
 int fs_safe_frames_send(fs_safe_frames *frames);
-/* Waits for the answers of the frames just sent, at most timeout_ns. */
+/* Answers that have come so far are of no interest. */
+void fs_safe_frames_forget(fs_safe_frames *frames);
+/* Waits for the answers of the frames just sent, at most timeout_ns; 0: what has come. */
 void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe_answer *answer);
 /* 1: the answers show that no slave is in OP, each by its own word but those that RT had told lost before
  * (`store->guard_losses`; damaged: none). Fills answer->absent. */

@@ -65,7 +65,7 @@ static uint32_t all_stops(fs_cycle *cycle, uint32_t groups) {
     if (fs_load32(&cycle->quiesce)) stops |= 1u << FS_STOP_SHUTDOWN;
     if (wkc_lost(cycle)) stops |= 1u << FS_STOP_WKC;
     if (nonrt) stops |= 1u << nonrt;
-    if (!fs_load32(&cycle->store->motion_permit)) stops |= 1u << FS_STOP_PERMIT;
+    if (fs_load32(&cycle->store->motion_permit) != 1) stops |= 1u << FS_STOP_PERMIT;
     return cycle->dry ? stops | 1u << FS_STOP_DRY : stops;
 }
 

@@ -1,14 +1,9 @@
 #define _GNU_SOURCE
 #include "store.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(fs_lock), "fs_lock is too small for a pthread_mutex_t");
 _Static_assert(offsetof(fs_store, identity) + sizeof(fs_identity) == sizeof(fs_store), "the suffix is the end");
 _Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
 
@@ -58,8 +53,6 @@ uint32_t fs_checksum(const void *data, size_t size) {
 }
 
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
-    fs_lock_reset(&store->rt_lock);
-    fs_lock_reset(&store->nonrt_lock);
     store->speed_override = 1000;
     store->header.owner_pid = owner_pid;
     fs_store_stamp(store, now_ns);
@@ -109,14 +102,11 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t size) {
 
 size_t fs_block_size(uint32_t block) { return block < FS_BLOCK_COUNT ? blocks[block].size : 0; }
 
-int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t attempts) {
-    if (block >= FS_BLOCK_COUNT) return -1;
-    const uint64_t *seq = (const uint64_t *)((const char *)store + blocks[block].seq);
-    const uint64_t *record = (const uint64_t *)((const char *)store + blocks[block].record);
+int fs_record_read(const uint64_t *seq, const void *record, void *out, size_t size, uint32_t attempts) {
     while (attempts--) {
         uint64_t before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
         if (before & 1) continue;
-        copy_words(out, record, blocks[block].size);
+        copy_words(out, record, size);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (__atomic_load_n(seq, __ATOMIC_RELAXED) == before) return 0;
     }
@@ -129,85 +119,26 @@ static void begin_write(uint64_t *seq) {
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
+void fs_record_write(uint64_t *seq, void *record, const void *from, size_t size) {
+    begin_write(seq);
+    copy_words(record, from, size);
+    __atomic_store_n(seq, (__atomic_load_n(seq, __ATOMIC_RELAXED) | 1) + 1, __ATOMIC_RELEASE);
+}
+
+int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t attempts) {
+    if (block >= FS_BLOCK_COUNT) return -1;
+    const uint64_t *seq = (const uint64_t *)((const char *)store + blocks[block].seq);
+    return fs_record_read(seq, (const char *)store + blocks[block].record, out, blocks[block].size, attempts);
+}
+
 void fs_block_write(fs_store *store, uint32_t block, const void *record) {
     if (block >= FS_BLOCK_COUNT) return;
     uint64_t *seq = (uint64_t *)((char *)store + blocks[block].seq);
-    begin_write(seq);
-    copy_words((uint64_t *)((char *)store + blocks[block].record), record, blocks[block].size);
-    __atomic_store_n(seq, __atomic_load_n(seq, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+    fs_record_write(seq, (char *)store + blocks[block].record, record, blocks[block].size);
 }
 
 void fs_block_tear(fs_store *store, uint32_t block) {
     if (block < FS_BLOCK_COUNT) begin_write((uint64_t *)((char *)store + blocks[block].seq));
-}
-
-/* ---- locks ---- */
-
-/* The first word of a robust mutex is its futex word, for kernel and C library alike. */
-static const uint32_t OWNER = 0x3FFFFFFFu, OWNER_DIED = 0x40000000u; /* FUTEX_TID_MASK, FUTEX_OWNER_DIED */
-/* FUTEX_WAITERS: it may come at any time, and set without a waiter it costs one needless wake-up. */
-static const uint64_t WAITERS = 0x80000000u;
-
-static uint32_t futex_word(const fs_lock *lock) { return fs_load32((const uint32_t *)(const void *)lock); }
-
-static pthread_mutex_t *mutex_of(fs_lock *lock) { return (pthread_mutex_t *)(void *)lock; }
-
-int fs_lock_reset(fs_lock *lock) {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    memset(lock, 0, sizeof *lock);
-    int error = pthread_mutex_init(mutex_of(lock), &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return error;
-}
-
-int fs_lock_take(fs_lock *lock, uint64_t timeout_ns) {
-    uint64_t until = fs_now_ns() + timeout_ns;
-    struct timespec deadline = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
-    int error = pthread_mutex_clocklock(mutex_of(lock), CLOCK_MONOTONIC, &deadline);
-    if (error == EOWNERDEAD) pthread_mutex_consistent(mutex_of(lock));
-    return error;
-}
-
-int fs_lock_release(fs_lock *lock) { return pthread_mutex_unlock(mutex_of(lock)); }
-
-int fs_lock_has_living_owner(const fs_lock *lock) {
-    pid_t owner = (pid_t)(futex_word(lock) & OWNER);
-    return owner != 0 && (syscall(SYS_tkill, owner, 0) == 0 || errno == EPERM);
-}
-
-int fs_lock_owner_died(const fs_lock *lock) { return (futex_word(lock) & OWNER_DIED) != 0; }
-
-/* The kernel marks the mutex of a thread that dies, so one that neither comes free nor has a living owner is
- * damaged.  Not before the whole time is over: a guard that holds it mends it meanwhile. */
-int fs_lock_claim(fs_lock *lock, uint64_t timeout_ns) {
-    static const uint64_t PAUSE_NS = 1000000;
-    uint64_t until = fs_now_ns() + timeout_ns, now;
-    int error = EAGAIN;
-    while ((now = fs_now_ns()) < until) {
-        error = fs_lock_take(lock, until - now);
-        if (error == 0 || error == EOWNERDEAD) return error;
-        struct timespec pause = { 0, (long)PAUSE_NS };
-        if (error != ETIMEDOUT) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-    }
-    if (fs_lock_has_living_owner(lock)) return ETIMEDOUT;
-    fs_lock_reset(lock);
-    return fs_lock_take(lock, 0);
-}
-
-void fs_lock_keep(const fs_lock *lock, fs_lock *copy) {
-    *copy = *lock;
-    copy->opaque[0] |= WAITERS;
-}
-
-int fs_lock_mend(fs_lock *lock, const fs_lock *copy) {
-    fs_lock found = *lock;
-    found.opaque[0] |= WAITERS;
-    if (memcmp(&found, copy, sizeof found) == 0) return 0;
-    *lock = *copy;
-    return 1;
 }
 
 /* ---- rings ---- */

@@ -34,24 +34,11 @@ int fs_block_read(const fs_store *store, uint32_t block, void *out, uint32_t att
 void fs_block_write(fs_store *store, uint32_t block, const void *record);
 /* For the owner of a block whose writer before died inside a write: empties it; 1: it was torn. */
 int fs_block_mend(fs_store *store, uint32_t block);
+/* The same for a record elsewhere, with a sequence of its own; `size`: whole 64-bit words. */
+int fs_record_read(const uint64_t *seq, const void *record, void *out, size_t size, uint32_t attempts);
+void fs_record_write(uint64_t *seq, void *record, const void *from, size_t size);
 /* Leaves the block as a writer that died inside a write would: for tests and fault injection only. */
 void fs_block_tear(fs_store *store, uint32_t block);
-
-/* rt_lock, nonrt_lock.  Return 0, or an errno: ETIMEDOUT, EOWNERDEAD (taken over, made consistent), EINVAL ... */
-int fs_lock_take(fs_lock *lock, uint64_t timeout_ns);
-int fs_lock_release(fs_lock *lock);
-int fs_lock_reset(fs_lock *lock);
-/* Takes it like fs_lock_take; one that is not to be had because its memory is damaged is made anew. */
-int fs_lock_claim(fs_lock *lock, uint64_t timeout_ns);
-/* Whether a living thread holds it: never so for a free one, hardly ever for garbage. */
-int fs_lock_has_living_owner(const fs_lock *lock);
-/* Whether its owner died holding it and nobody has taken it since: one load, no system call, and nothing in the
- * shared memory is followed. */
-int fs_lock_owner_died(const fs_lock *lock);
-/* For who holds the lock: a private copy of it, and the shared one made whole again from that; 1: it was
- * damaged.  A damaged lock can not be let go of, and what its garbage points to would be followed. */
-void fs_lock_keep(const fs_lock *lock, fs_lock *copy);
-int fs_lock_mend(fs_lock *lock, const fs_lock *copy);
 
 /* Rings: 1 done, 0 full or empty. */
 int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,
