@@ -204,7 +204,7 @@ class Parts:
             opened.force.policy,
             self.detections,
             core=core,
-            guard=True,
+            guard=opened.guard.status,
             cell=opened.cell,
         )
         opened.force.listeners.append(monitor.follow_policy)
@@ -226,7 +226,9 @@ class Parts:
             self.modules,
             opened.settings.stop_timeout_ms / 1000,
         )
-        observer = Observer(opened.store, opened.processes, opened.log, opened.names, monitor.note)
+        observer = Observer(
+            opened.store, opened.processes, opened.log, opened.names, monitor.note, guard=opened.guard.status
+        )
         status = StatusWriter(opened.store, opened.started_ns)
         state = durable_state.restore(kept, opened.force.policy, time.monotonic_ns(), time.time_ns())
         for one in state.episodes:

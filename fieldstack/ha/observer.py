@@ -9,7 +9,7 @@ from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.event_storms import EventStorms, summary
 from fieldstack.process.manager import ProcessManager
-from fieldstack_rt.datastore import DataStore, EstopState, RtEvent, TornRecordError
+from fieldstack_rt.datastore import DataStore, EstopState, RtEvent
 from fieldstack_rt.datastore.events import describe
 from fieldstack_rt.datastore.layout import TripCause
 
@@ -26,12 +26,14 @@ class Observer:
         log: EventLog,
         names: tuple[str, ...],
         on_rt_event: Callable[[RtEvent], None],
+        *,
+        guard: Callable[[], Any],
     ) -> None:
         self._store, self._processes, self._log = store, processes, log
         self._names = names
         self._on_rt_event = on_rt_event
         self._storms = EventStorms()
-        self._guard = _guard_of(store, store.new("fs_guard_status"))
+        self._guard_status, self._guard = guard, guard()
         self._latch = store.estop.state()
         self._refused = self._refusals()
         self._told_ends: dict[str, int] = {}
@@ -87,7 +89,7 @@ class Observer:
     # ---- guard ----
 
     def _guard_events(self) -> None:
-        now, before = _guard_of(self._store, self._guard), self._guard
+        now, before = self._guard_status(), self._guard
         self._guard = now
         if now.trips != before.trips:
             self._log.append(
@@ -152,18 +154,6 @@ class Observer:
     def _tell_end(self, name: str, pid: int, why: str) -> None:
         self._told_ends[name] = pid
         self._log.append(EventKind.PROCESS_ENDED, process=name, pid=pid, why=why)
-
-
-def _guard_of(store: DataStore, before: Any) -> Any:
-    """A record that is being written, or is torn, has nothing new: that it is torn is a fact of its own."""
-    try:
-        return store.guard_status()
-    except TornRecordError:
-        return before
-
-
-def _without(absent: int) -> str:
-    return f", without {absent} that RT had told lost before," if absent else ""
 
 
 def _cause(status: Any) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from fieldstack.ha.bus_facts import all_in_op, parts_elsewhere, position_check
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import (
@@ -13,35 +13,28 @@ from fieldstack.ha.facts import (
     EstopFacts,
     Facts,
     GuardFacts,
-    PositionCheck,
     ProcessCondition,
     ProcessFacts,
 )
 from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.process_watch import ProcessWatch, Sign
+from fieldstack.ha.rt_records import RtRecords
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError, counter_is_good
-from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
+from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
+from fieldstack_rt.datastore.layout import GuardState, TripCause
 
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
+_EXCHANGING = frozenset({ProcessCondition.RUNNING, ProcessCondition.STOPPING})
+_NO_GUARD = ffi.new("fs_guard_status *")
 _TRIP_WORDS = {
     TripCause.DEAD: "its cycle thread has died",
     TripCause.SILENT: "its cycle thread made no progress",
     TripCause.ESTOP_IGNORED: "it ignored EMERGENCY_STOP",
     TripCause.CORRUPT: "its shared memory is damaged",
 }
-
-
-@dataclass(slots=True)
-class _RtStart:
-    """Where the present start of RT began: what came before belongs to its predecessor."""
-
-    epoch: int = 0
-    trips: int = 0
-    first_cycle_ns: int = 0
 
 
 class ProcessMonitor:
@@ -55,17 +48,18 @@ class ProcessMonitor:
         detections: Detections,
         *,
         core: bool,
-        guard: bool,
+        guard: Callable[[], Any] | None,
         cell: CellMap | None = None,
     ) -> None:
+        """`guard`: gives the guard's status as it has it itself; None: there is no guard."""
         self._store = store
         self._processes = processes
         self._detections = detections
         self._guard = guard
-        self._cell = cell or CellMap()
         names = (ProcessName.RT, ProcessName.CORE) if core else (ProcessName.RT,)
         self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
-        self._rt = _RtStart()
+        self._records = RtRecords(store, cell or CellMap())
+        self._trips = 0
         self.rt_status: Any = None
         """These are the records of the last observation, for probes; None: torn, too old, or none's."""
         self.rt_bus: Any = None
@@ -80,7 +74,8 @@ class ProcessMonitor:
     def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
         self._watches[name].began(now_ns, pid, self._beat(name))
         if name is ProcessName.RT:
-            self._rt = self._rt_start(adopted=adopted)
+            self._records.began(adopted=adopted)
+            self._trips = int(self._guard_status().trips)
 
     def has_pid(self, name: ProcessName, pid: int) -> None:
         self._watches[name].has_pid(pid)
@@ -112,11 +107,11 @@ class ProcessMonitor:
         self._detections.by_rt(event)
 
     def observe(self, now_ns: int) -> Facts:
-        """The built-in facts of this moment. Reads only; with a torn record the bus does not cycle."""
-        guard_status = self._store.guard_status()
-        guard = self._guard_facts(guard_status)
-        bus = self._bus_facts(now_ns)
-        rt, core = self._rt_facts(now_ns, guard_status, bus), self._core_facts(now_ns)
+        """The built-in facts of this moment. Reads only."""
+        guard_status = self._guard_status()
+        self._records.look(now_ns)
+        rt, core = self._rt_facts(now_ns, guard_status), self._core_facts(now_ns)
+        bus, guard = self._bus_facts(now_ns, rt), self._guard_facts(guard_status)
         self._detections.look(now_ns, rt, self._last_rt_sign(rt, guard_status))
         if core is not None:
             self._detections.look(now_ns, core, self._last_sign(core))
@@ -139,7 +134,7 @@ class ProcessMonitor:
         """The guard and the cycle's own stamp know it to the cycle; a start that never cycled has neither."""
         if self._tripped_now(guard_status):
             return int(guard_status.last_progress_ns)
-        return max(self._last_sign(rt), self._store.rt_beat_ns if self._attached else 0)
+        return max(self._last_sign(rt), self._store.rt_beat_ns if self._records.epoch else 0)
 
     def _last_sign(self, process: ProcessFacts) -> int:
         watch = self._watches[process.name]
@@ -148,32 +143,26 @@ class ProcessMonitor:
     def _beat(self, name: ProcessName) -> int:
         return self._store.rt_beat if name is ProcessName.RT else self._store.core_beat
 
-    def _rt_start(self, *, adopted: bool) -> _RtStart:
-        """An adopted process has raised the epoch already."""
-        epoch = self._store.rt_epoch
-        return _RtStart(epoch - 1 if adopted else epoch, int(self._store.guard_status().trips))
-
-    @property
-    def _attached(self) -> bool:
-        """Whether the present RT process has reached the shared memory."""
-        return self._store.rt_epoch > self._rt.epoch
-
-    def _rt_facts(self, now_ns: int, guard_status: Any, bus: BusFacts) -> ProcessFacts:
-        phase = self._store.rt_phase if self._attached else RtPhase.ABSENT
+    def _rt_facts(self, now_ns: int, guard_status: Any) -> ProcessFacts:
+        records = self._records
         sign = Sign(
             beat=self._store.rt_beat,
-            at_work=bus.cycling,
-            stopping=phase is RtPhase.STOPPING,
-            stopped=phase is RtPhase.STOPPED and self._store.rt_orderly_end == self._store.rt_epoch,
+            at_work=records.at_work,
+            stopping=records.ending,
+            released=records.released,
+            stopped=records.released and self._store.rt_orderly_end == records.epoch,
         )
         facts = self._look(ProcessName.RT, now_ns, sign)
-        if self._tripped_now(guard_status) and facts.condition not in _OVER:
-            return self._tripped_facts(facts, guard_status)
-        return facts
+        wanted = facts.asked and facts.condition in _OVER
+        return (
+            self._tripped_facts(facts, guard_status)
+            if self._tripped_now(guard_status) and not wanted
+            else facts
+        )
 
     def _tripped_now(self, guard_status: Any) -> bool:
         """Whether the guard stopped the present start of RT."""
-        return self._attached and int(guard_status.trips) > self._rt.trips
+        return int(guard_status.trips) > self._trips and self._records.is_after(int(guard_status.trip_epoch))
 
     def _tripped_facts(self, facts: ProcessFacts, guard_status: Any) -> ProcessFacts:
         cause = int(guard_status.cause)
@@ -216,14 +205,19 @@ class ProcessMonitor:
 
     # ---- guard, bus, latch ----
 
+    def _guard_status(self) -> Any:
+        """Damage to the shared one must not end a process that is well."""
+        return self._guard() if self._guard else _NO_GUARD
+
     def _guard_facts(self, status: Any) -> GuardFacts:
         holds = int(status.state) == GuardState.TRIPPED
         tripped = holds or self._tripped_now(status)
-        watching = int(status.state) == GuardState.ARMED and int(status.armed_epoch) == self._store.rt_epoch
+        epoch, enabled = self._records.epoch, self._guard is not None
         if not tripped:
-            return GuardFacts(self._guard, watching and self._attached)
+            armed = int(status.state) == GuardState.ARMED
+            return GuardFacts(enabled, armed and epoch == int(status.armed_epoch) > 0)
         return GuardFacts(
-            self._guard,
+            enabled,
             watching=False,
             tripped=True,
             last_progress_ns=int(status.last_progress_ns),
@@ -234,33 +228,13 @@ class ProcessMonitor:
             confirmed_ns=int(status.confirmed_ns),
         )
 
-    def _bus_facts(self, now_ns: int) -> BusFacts:
+    def _bus_facts(self, now_ns: int, rt: ProcessFacts) -> BusFacts:
+        """RT exchanges as long as its beat shows it at work, until it has ended or says that it ends."""
         self.rt_status = self.rt_bus = None
-        if not self._attached or self._store.rt_phase is not RtPhase.CYCLING:
+        if not self._records.at_work or rt.condition not in _EXCHANGING or self._records.ending:
             return BusFacts()
-        try:
-            status, bus = self._store.rt_status(), self._store.rt_bus()
-        except TornRecordError as error:
-            return BusFacts(detail=str(error))
-        self._rt.first_cycle_ns = self._rt.first_cycle_ns or now_ns
-        self.rt_status, self.rt_bus = status, bus
-        cycling = int(status.epoch) == self._store.rt_epoch and status.cycle > 0
-        return BusFacts(
-            cycling=cycling,
-            first_cycle_ns=self._rt.first_cycle_ns,
-            wkc=int(status.wkc),
-            expected_wkc=int(status.expected_wkc),
-            wkc_good=counter_is_good(status),
-            bad_row=int(status.bad_wkc_row),
-            all_op=all_in_op(bus, self._cell),
-            positions=position_check(status, bus, self._cell) if cycling else PositionCheck.PENDING,
-            elsewhere=parts_elsewhere(status, bus, self._cell) if cycling else frozenset(),
-            detail=self._text(bus.diagnosis),
-        )
-
-    @staticmethod
-    def _text(field: Any) -> str:
-        return bytes(ffi.buffer(field)).split(b"\0", 1)[0].decode(errors="replace")
+        self.rt_status, self.rt_bus = self._records.status(now_ns), self._records.bus(now_ns)
+        return self._records.facts(now_ns)
 
     def estop_facts(self) -> EstopFacts:
         """The latch as it is now."""

@@ -13,12 +13,14 @@ from fieldstack.process.manager import Ended, ProcessHandle
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a process showed at one moment. `at_work`: past its start-up; `stopping`: it says it goes down;
-    `stopped`: it said, as its last word, that it ended as it should."""
+    """What a process showed at one moment. `at_work`: past its start-up; shown once, for all of a start.
+    `stopping`: it says it goes down; `released`: it has let go of the bus, and beats no more; `stopped`: it
+    said, as its last word, that it ended as it should."""
 
     beat: int
     at_work: bool
     stopping: bool = False
+    released: bool = False
     stopped: bool = False
 
 
@@ -34,6 +36,7 @@ class ProcessWatch:
         self._pid = 0
         self._asked = False
         self._refused = ""
+        self._worked = False
         self._stopping_ns = 0
         self._beat = 0
         self.first_beat = 0
@@ -47,6 +50,7 @@ class ProcessWatch:
         self.start_id += 1
         self.started_ns = self.progress_ns = self._looked_ns = now_ns
         self._pid, self._misses = pid, 0
+        self._worked = False
         self._beat = self.first_beat = beat
         self._asked, self._refused = False, ""
         self._stopping_ns = 0
@@ -89,10 +93,11 @@ class ProcessWatch:
             return self._ended(sign, ended)
         if self._asked:
             return ProcessCondition.STOPPING, "asked to end"
-        if sign.stopping:
-            return self._stopping(now_ns)
         self._count(now_ns, sign)
-        if not sign.at_work:
+        self._worked = self._worked or sign.at_work
+        if sign.stopping:
+            return self._stopping(now_ns, sign)
+        if not self._worked:
             return self._starting(now_ns)
         return self._working(now_ns)
 
@@ -108,9 +113,11 @@ class ProcessWatch:
             return ProcessCondition.STARTING, ""
         return ProcessCondition.SILENT, f"not at work {self.section.startup_grace_ms} ms after its start"
 
-    def _stopping(self, now_ns: int) -> tuple[ProcessCondition, str]:
-        """It says that it goes down, unasked by Non-RT; that must not take for ever either."""
+    def _stopping(self, now_ns: int, sign: Sign) -> tuple[ProcessCondition, str]:
+        """It says that it goes down, unasked by Non-RT: not for ever, and beating until it has let go."""
         self._stopping_ns = self._stopping_ns or now_ns
+        if self._worked and not sign.released and (silence := self._silence(now_ns)):
+            return ProcessCondition.SILENT, f"{silence}, while it goes down"
         if now_ns - self._stopping_ns <= self.section.startup_grace_ns:
             return ProcessCondition.STOPPING, "it goes down, and Non-RT did not ask for it"
         return ProcessCondition.SILENT, f"still going down after {self.section.startup_grace_ms} ms"
@@ -125,15 +132,17 @@ class ProcessWatch:
             self._misses += 1
             self._looked_ns = now_ns
 
-    def _working(self, now_ns: int) -> tuple[ProcessCondition, str]:
+    def _silence(self, now_ns: int) -> str:
+        """What to say of it; empty: it makes progress, or has not been missed often and long enough."""
         still_ns = now_ns - self.progress_ns
         silent = still_ns >= self.section.health_check_timeout_ms * NS_PER_MS
-        if silent and self._misses >= self.section.failure_threshold:
-            return (
-                ProcessCondition.SILENT,
-                f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations",
-            )
-        return ProcessCondition.RUNNING, ""
+        if not silent or self._misses < self.section.failure_threshold:
+            return ""
+        return f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations"
+
+    def _working(self, now_ns: int) -> tuple[ProcessCondition, str]:
+        silence = self._silence(now_ns)
+        return (ProcessCondition.SILENT if silence else ProcessCondition.RUNNING), silence
 
 
 def _exit_code(handle: ProcessHandle | None, ended: Ended | None) -> int | None:

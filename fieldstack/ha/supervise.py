@@ -20,6 +20,8 @@ from fieldstack.ha.vocabulary import REMEDIES, PolicyAction, ProcessName
 NAMES = (ProcessName.RT, ProcessName.CORE)
 _AFTER_FAILURE = "the cell starts after a failure"
 _LATE = "it did not end in time: safe frames were sent beside it"
+_LATE_NS = 100_000_000
+"""The guard's `fence_timeout_ms`: a killed process has ended by then, unless the kernel holds it."""
 
 
 def supervise(draft: Draft, name: ProcessName) -> None:
@@ -178,8 +180,8 @@ def _fenced(draft: Draft, process: ProcessFacts) -> bool:
 
 
 def _fenced_late(guard: GuardFacts) -> bool:
-    """Its frames wait for a fence in time, and for no other."""
-    return guard.tripped and (guard.fence_failed or guard.fenced_ns > guard.safe_frame_ns > 0)
+    """Its frames wait for no fence: they are sent at once, and one that takes long is worth a word."""
+    return guard.tripped and (guard.fence_failed or guard.fenced_ns - guard.detected_ns > _LATE_NS)
 
 
 def _outputs_settled(draft: Draft, process: ProcessFacts) -> bool:

@@ -62,6 +62,7 @@ class Supervision:
 
     def run(self, now_ns: int) -> None:
         parts = self._parts
+        self._keep_words()
         parts.ports.processes.tick()
         parts.observer.look(now_ns)
         parts.ports.modules.tick()
@@ -129,6 +130,12 @@ class Supervision:
         self._parts.observer.look(now_ns)
         self._parts.observer.finish()
         self._publish(now_ns)
+
+    def _keep_words(self) -> None:
+        """A permit that nobody gave lasts no longer than a pass."""
+        if damaged := self._parts.ports.store.keep_words():
+            what = f"damaged in the shared memory, and as they should be again: {', '.join(damaged)}"
+            self._parts.ports.log.append(EventKind.SUPERVISION, severity=Severity.WARNING, what=what)
 
     def _tell_change(self, before: DecisionState) -> None:
         after = self.state

@@ -77,7 +77,7 @@ class RTExecutive:
         started_ns = time.monotonic_ns()
         self._catch_signals()
         self.cycle.start()
-        epoch = self.store.rt_epoch
+        epoch = self.cycle.epoch
         try:
             self._house = Housekeeping(
                 self.store,

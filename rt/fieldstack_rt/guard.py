@@ -11,7 +11,6 @@ from typing import Any
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.store import DataStore
 
-
 _REST_S = 0.0002
 
 
@@ -59,7 +58,7 @@ class Guard:
         return int(lib.fs_guard_fd(self._guard))
 
     def status(self) -> Any:
-        """`fs_guard_status` as the thread has it itself: what is wrong in the shared memory does not reach it."""
+        """`fs_guard_status` as the thread has it itself, whatever stands in the shared memory."""
         if self._guard == ffi.NULL:
             return self._store.guard_status()
         found = ffi.new("fs_guard_status *")

@@ -26,7 +26,7 @@ def publish(
 ) -> Any:
     """Writes `fs_guard_plan` for this RT epoch and returns the record.
 
-    `epoch` and `tid` are the cycle thread's, as it has them itself. `cpu` and `priority` are the cycle thread's as granted: -1 is any, 0 is no SCHED_FIFO.
+    All are the cycle thread's own. `cpu` and `priority` as granted: -1 is any, 0 is no SCHED_FIFO.
     """
     record = store.new("fs_guard_plan")
     record.epoch, record.rt_pid, record.rt_tid = epoch, os.getpid(), tid

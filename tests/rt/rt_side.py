@@ -1,4 +1,4 @@
-"""An RT process without a bus: `rt_side.py INSTANCE`. It holds the bus's lock, beats, and has a plan for its guard.
+"""An RT process without a bus, `rt_side.py INSTANCE`: it holds the lock, beats, and has a plan for its guard.
 
 `end` on its input is its orderly end, step by step as RT's own.
 """

@@ -55,7 +55,7 @@ def rt_without_bus(store: DataStore) -> Iterator[RtWithoutBus]:
 
 @contextlib.contextmanager
 def unkillable(rt: RtWithoutBus) -> Iterator[None]:
-    """SIGKILL ends its threads, but the process stays until the end of the block: ptrace(2), PTRACE_O_TRACEEXIT."""
+    """SIGKILL ends its threads, but the process stays until the end of the block: PTRACE_O_TRACEEXIT."""
     if _libc.ptrace(_SEIZE, rt.pid, None, _TRACE_EXIT):
         raise OSError(ctypes.get_errno(), "ptrace")
     try:

@@ -29,7 +29,7 @@ MARK = WAITERS | OWNER_DIED
 WORDS = (0, 1, OWNER_DIED, WAITERS, MARK, 0xFFFFFFFF, 0xA5A5A5A5)
 FENCE_NS = 5_000_000
 BUSY_NS = 100_000_000
-"""How much longer a busy machine may take until a killed process is gone; what comes before it is not bounded here."""
+"""How much longer a busy machine may take until a killed process is gone."""
 
 
 @pytest.fixture

@@ -7,12 +7,29 @@ from typing import Any
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.layout import AgentReaction, Inject, RtPhase
 
+_NONRT_WORDS = frozenset(
+    [
+        "motion_permit",
+        "nonrt_stopping",
+        "speed_override",
+        "axes_blocked",
+        "agent_slow_ns",
+        "agent_timeout_ns",
+        "agent_grace_ns",
+        "agent_go_on_ns",
+        "agent_on_silent",
+        "agent_on_dead",
+    ]
+)
+
 
 class StoreWords:
     """The words of `fs_store` as properties; `raw` is the whole memory as a cffi `fs_store *`."""
 
     raw: Any
     _addresses: dict[str, Any]
+    _kept: dict[str, tuple[bool, int]]
+    """Of the Non-RT process's words, those that were written here: whether of 64 bits, and the value."""
 
     def _address(self, name: str) -> Any:
         """Remembered: some words are read many times in a pass."""
@@ -29,9 +46,28 @@ class StoreWords:
 
     def _set64(self, name: str, value: int) -> None:
         lib.fs_set64(self._address(name), value)
+        if name in _NONRT_WORDS:
+            self._kept[name] = (True, value)
 
     def _set32(self, name: str, value: int) -> None:
         lib.fs_set32(self._address(name), value)
+        if name in _NONRT_WORDS:
+            self._kept[name] = (False, value)
+
+    def keep_words(self) -> tuple[str, ...]:
+        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew.
+
+        Returns their names: nobody else writes them, so that the memory is damaged.
+        """
+        kept = self._kept.items()
+        damaged = [name for name, (wide, value) in kept if value != self._word(name, wide)]
+        for name in damaged:
+            wide, value = self._kept[name]
+            (self._set64 if wide else self._set32)(name, value)
+        return tuple(damaged)
+
+    def _word(self, name: str, wide: bool) -> int:
+        return self._word64(name) if wide else self._word32(name)
 
     # ---- RT ----
 
@@ -68,6 +104,17 @@ class StoreWords:
         value = self._word32("rt_phase")
         return RtPhase(value) if value <= RtPhase.STOPPED else RtPhase.ABSENT
 
+    def rt_ending(self, epoch: int) -> bool:
+        """Whether the RT process of this epoch has announced its orderly end: 64 bits, no stray value."""
+        return self._end_is(epoch, lib.FS_END_ANNOUNCED) or self.rt_released(epoch)
+
+    def rt_released(self, epoch: int) -> bool:
+        """Whether it has also let go of the bus in order."""
+        return self._end_is(epoch, lib.FS_END_RELEASED)
+
+    def _end_is(self, epoch: int, stage: int) -> bool:
+        return self._word64("rt_end") == int(lib.fs_end_token(epoch, stage))
+
     # ---- Non-RT ----
 
     @property
@@ -88,7 +135,7 @@ class StoreWords:
     @property
     def nonrt_stopping(self) -> bool:
         """The Non-RT process goes down by request."""
-        return bool(self._word32("nonrt_stopping"))
+        return self._word32("nonrt_stopping") == 1
 
     @nonrt_stopping.setter
     def nonrt_stopping(self, stopping: bool) -> None:
@@ -113,7 +160,7 @@ class StoreWords:
     @property
     def motion_permit(self) -> bool:
         """Whether the axes may move, as far as the Non-RT process is concerned."""
-        return bool(self._word32("motion_permit"))
+        return self._word32("motion_permit") == 1
 
     @motion_permit.setter
     def motion_permit(self, permit: bool) -> None:
