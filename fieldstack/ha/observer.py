@@ -156,6 +156,10 @@ class Observer:
         self._log.append(EventKind.PROCESS_ENDED, process=name, pid=pid, why=why)
 
 
+def _without(absent: int) -> str:
+    return f", without {absent} that RT had told lost before," if absent else ""
+
+
 def _cause(status: Any) -> str:
     try:
         return TripCause(int(status.cause)).name.lower()
