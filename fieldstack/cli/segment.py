@@ -15,6 +15,7 @@ from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.cli.terminal import terminal
 from fieldstack_ethercat.segment.client import SegmentClient
+from fieldstack_ethercat.segment.defects import WORDS, ObjectFault, defects_of
 from fieldstack_ethercat.segment.truth import SlaveTruth
 
 app = typer.Typer(
@@ -187,6 +188,55 @@ def drive_fault(
     except ValueError:
         raise typer.BadParameter(f"{code!r} is no number; write for example 0x7500") from None
     order(instance, lambda client: client.drive_fault(slave, number))
+
+
+@app.command(epilog=epilog())
+def ignore(
+    slave: SlaveArgument,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WHAT]...", help=f"Any of {', '.join(WORDS)}; none: it obeys."),
+    ] = None,
+    ramp_percent: Annotated[
+        float, typer.Option("--ramp", metavar="PERCENT", min=0.1, max=100, help="Of a ramp's deceleration.")
+    ] = 100.0,
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Let a drive ignore what it should obey, show wrong values, or slow down too slowly.
+
+    What is named replaces what was named before.
+
+    Examples:
+
+        fieldstack segment ignore 1 quick-stop setpoints
+
+        fieldstack segment ignore 1 --ramp 20
+
+        fieldstack segment ignore 1
+    """
+    try:
+        defects = defects_of(what or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    share = 0 if ramp_percent >= 100 else round(ramp_percent * 10)
+    _order(instance, lambda client: client.ignore(slave, defects, share))
+
+
+@app.command("object-fault", epilog=epilog())
+def object_fault(
+    slave: SlaveArgument,
+    index: Annotated[str, typer.Argument(metavar="OBJECT", help="Index of the object: 0x605A")],
+    fault: Annotated[
+        str, typer.Argument(metavar="FAULT", help="absent, read-only, forgets or none")
+    ] = "absent",
+    instance: InstanceOption = INSTANCE,
+) -> None:
+    """Let an object of a slave be absent, or not take what is written. Example: object-fault 1 0x605A"""
+    try:
+        number, kind = int(index, 0), ObjectFault[fault.replace("-", "_").upper()]
+    except (ValueError, KeyError):
+        raise typer.BadParameter(f"{index} {fault}: write for example 0x605A absent") from None
+    _order(instance, lambda client: client.object_fault(slave, number, kind))
 
 
 @app.command("dc-lose", epilog=epilog())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.segment.client import SegmentClient, cut
+from fieldstack_ethercat.segment.defects import Defect, ObjectFault
 from fieldstack_ethercat.segment.devices import Device, parse_devices
 from fieldstack_ethercat.segment.errors import (
     CommandError,
@@ -63,6 +64,9 @@ def test_every_order_is_acknowledged_with_a_stamp(segment: RunningSegment) -> No
         client.clock_drift(0, -25),
         client.dc_lose(0),
         client.dc_follow(0),
+        client.ignore(0, Defect.QUICK_STOP | Defect.AL, 250),
+        client.ignore(0, Defect(0)),
+        client.object_fault(0, 0x605A, ObjectFault.ABSENT),
         client.set_safe_image(1, b"\x01"),
         client.set_safe_image(1, b""),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from fieldstack_ethercat.segment._native import ffi
 from fieldstack_ethercat.segment.chain import Chain
 from fieldstack_ethercat.segment.coe_server import CoeServer
+from fieldstack_ethercat.segment.defects import ObjectFault
 from fieldstack_ethercat.segment.devices import Device
 from fieldstack_ethercat.segment.errors import SegmentError
 from fieldstack_ethercat.segment.identity import INPUT_CHANNEL, MAILBOX_BYTES, OUTPUT_CHANNEL, sii_image
@@ -51,6 +52,9 @@ class SlaveApplication:
     def reset(self) -> None:
         """Objects and mapping as after power-on; the slave must be dark."""
         self._objects.dictionary.reset()
+
+    def object_fault(self, index: int, fault: ObjectFault) -> None:
+        self._objects.dictionary.break_object(index, fault)
 
     def handle(self, telegram: bytes) -> list[bytes]:
         """The telegrams that answer one from the master."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from fieldstack_ethercat.segment.application import SlaveApplication
 from fieldstack_ethercat.segment.chain import Chain
+from fieldstack_ethercat.segment.defects import ObjectFault
 from fieldstack_ethercat.segment.devices import Device
 from fieldstack_ethercat.segment.errors import NativeError
 from fieldstack_ethercat.segment.mailbox_faults import MailboxFaults
@@ -37,6 +38,10 @@ class SegmentBench:
             if on and not self.chain.truth(slave).powered:
                 application.reset()
         self.chain.power_all(on)
+
+    def object_fault(self, slave: int, index: int, fault: int) -> None:
+        """An object of a slave's dictionary is absent or does not take values; 0: as at the factory."""
+        self._applications[slave].object_fault(index, ObjectFault(fault))
 
     def serve_mailboxes(self) -> None:
         """Answers all telegrams that wait, and sends what is to come late and is due."""

@@ -202,6 +202,11 @@ class Chain:
         """A fault from inside a drive, with its error code (0x603F)."""
         check("drive fault", lib.fs_segment_drive_fault(self._segment, slave, code))
 
+    def drive_defects(self, slave: int, defects: int, ramp_per_mille: int = 0) -> None:
+        """What a drive is out of order in (`defects.Defect`); share of a ramp's deceleration it has, 0: all."""
+        done = lib.fs_segment_drive_defects(self._segment, slave, defects, ramp_per_mille)
+        check(f"defects of drive {slave}", done)
+
     def clock_drift(self, slave: int, ppm: float) -> None:
         """Rate error of the oscillator behind a slave's distributed clock, -1000 to 1000 ppm."""
         check(

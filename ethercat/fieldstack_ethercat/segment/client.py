@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fieldstack_ethercat.segment.defects import Defect, ObjectFault
 from fieldstack_ethercat.segment.errors import CommandError, SegmentGoneError
 from fieldstack_ethercat.segment.truth import MotionSample, SegmentStatistics, SlaveEvent, SlaveTruth
 
@@ -136,6 +137,17 @@ class SegmentClient:
     def drive_fault(self, slave: int, code: int) -> int:
         """A fault inside a drive, with the error code that object 0x603F will show."""
         return self._order("drive_fault", slave=slave, code=code)
+
+    def ignore(self, slave: int, defects: Defect, ramp_per_mille: int = 0) -> int:
+        """A drive is out of order in these ways from now on, and in no others; `Defect(0)`: it obeys again.
+
+        `ramp_per_mille`: the share of a ramp's deceleration that it has; 0: all of it.
+        """
+        return self._order("drive_defects", slave=slave, defects=int(defects), ramp_per_mille=ramp_per_mille)
+
+    def object_fault(self, slave: int, index: int, fault: ObjectFault) -> int:
+        """An object of the slave's dictionary is absent, or does not take what is written; or is well again."""
+        return self._order("object_fault", slave=slave, index=index, fault=int(fault))
 
     def clock_drift(self, slave: int, ppm: int) -> int:
         """Rate error of the oscillator behind a drive's distributed clock, -1000 to 1000 ppm."""

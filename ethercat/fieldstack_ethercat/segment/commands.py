@@ -32,6 +32,8 @@ class Bench(Protocol):
 
     def power_all(self, on: bool) -> None: ...
 
+    def object_fault(self, slave: int, index: int, fault: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
@@ -104,6 +106,14 @@ COMMANDS: Mapping[str, Command] = {
     "corrupt_frames": Command(lambda b, count: b.chain.corrupt_frames(count), (Argument("count"),)),
     "drive_fault": Command(
         lambda b, slave, code: b.chain.drive_fault(slave, code), (_slave(), Argument("code", 0xFFFF, low=1))
+    ),
+    "drive_defects": Command(
+        lambda b, slave, defects, ramp: b.chain.drive_defects(slave, defects, ramp),
+        (_slave(), Argument("defects", 0xFF), Argument("ramp_per_mille", 1000, default=0)),
+    ),
+    "object_fault": Command(
+        lambda b, slave, index, fault: b.object_fault(slave, index, fault),
+        (_slave(), Argument("index", 0xFFFF, low=0x1000), Argument("fault", 3)),
     ),
     "clock_drift": Command(
         lambda b, slave, ppm: b.chain.clock_drift(slave, ppm),

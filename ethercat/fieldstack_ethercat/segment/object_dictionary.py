@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from fieldstack_ethercat.segment.defects import ObjectFault
 from fieldstack_ethercat.segment.object_entry import Cell, Entry, EntryError, Value
 from fieldstack_ethercat.wire.sdo_abort import AbortCode, SdoAbortError
 from fieldstack_ethercat.wire.sdo_info import Access, DataType, ListType, ObjectCode
@@ -101,6 +102,7 @@ class ObjectDictionary:
     def __init__(self, objects: Iterable[DictionaryObject] = ()) -> None:
         self._objects: dict[int, DictionaryObject] = {}
         self._resets: list[Callable[[], None]] = []
+        self._faults: dict[int, ObjectFault] = {}
         for item in objects:
             self.add(item)
 
@@ -109,6 +111,10 @@ class ObjectDictionary:
         if item.index in self._objects:
             raise ValueError(f"object 0x{item.index:04X} is in the dictionary already")
         self._objects[item.index] = item
+
+    def break_object(self, index: int, fault: ObjectFault) -> None:
+        """The object is out of order from now on; what it held stays."""
+        self._faults[index] = fault
 
     def on_reset(self, action: Callable[[], None]) -> None:
         """Runs after every reset."""
@@ -130,6 +136,8 @@ class ObjectDictionary:
 
     def object(self, index: int) -> DictionaryObject:
         """Raises SdoAbortError NO_OBJECT."""
+        if self._faults.get(index) is ObjectFault.ABSENT:
+            raise SdoAbortError(AbortCode.NO_OBJECT, index)
         try:
             return self._objects[index]
         except KeyError:
@@ -161,6 +169,8 @@ class ObjectDictionary:
     def write(self, index: int, subindex: int, data: bytes, state: int) -> None:
         """Checks and writes. Raises SdoAbortError; then nothing has changed."""
         entry = self.entry(index, subindex)
+        if self._faults.get(index) is ObjectFault.READ_ONLY:
+            raise SdoAbortError(AbortCode.READ_ONLY, index, subindex)
         with _located(index, subindex):
             entry.check_writable(state)
             self._store(self.object(index), subindex, entry.decode(data))
@@ -168,7 +178,8 @@ class ObjectDictionary:
     def _store(self, item: DictionaryObject, subindex: int, value: Value) -> None:
         with _located(item.index, subindex):
             item.rules.before_write(subindex, value)
-            item.entries[subindex].storage.write(value)
+            if self._faults.get(item.index) is not ObjectFault.FORGETS:
+                item.entries[subindex].storage.write(value)
             item.rules.after_write(subindex)
 
     # --- complete access ---

@@ -87,6 +87,9 @@ void fs_drive_step(fs_drive *d, double dt_s, int outputs_valid)
         dt_s = 0.0; /* also for a NaN */
     }
     d->state_time_s += dt_s;
+    if (d->defects & FS_DRIVE_IGNORES_AL) {
+        outputs_valid = 1;
+    }
     if (d->powered) {
         automaton_obey(d, outputs_valid);
         if (outputs_valid) {

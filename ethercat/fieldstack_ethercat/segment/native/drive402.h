@@ -32,6 +32,18 @@ enum fs_drive_motion {
     FS_DRIVE_HOLD = 3 /* holds the position where the ramp ended */
 };
 
+/* What a drive that is out of order does not do, or shows wrongly; bits. They outlive its power. */
+enum fs_drive_defect {
+    FS_DRIVE_IGNORES_QUICK_STOP = 1, /* that command, as if it had not come */
+    FS_DRIVE_IGNORES_DISABLE_VOLTAGE = 2,
+    FS_DRIVE_IGNORES_SHUTDOWN = 4, /* and disable operation */
+    FS_DRIVE_IGNORES_CONTROLWORD = 8, /* the command that it obeyed last stays in force */
+    FS_DRIVE_IGNORES_SETPOINTS = 16, /* it goes on at the speed that it has */
+    FS_DRIVE_IGNORES_AL = 32, /* without valid outputs, below OP, it goes on by the last ones */
+    FS_DRIVE_SHOWS_NO_VELOCITY = 64, /* 0x606C is 0 */
+    FS_DRIVE_SHOWS_NO_MOTION = 128 /* 0x6064 stays as it is */
+};
+
 typedef struct fs_drive {
     /* --- objects: written by the master --- */
     uint16_t controlword; /* 0x6040 */
@@ -132,6 +144,11 @@ typedef struct fs_drive {
     double torque; /* Nm, at the shaft, of the motor alone */
     double time_s; /* model time since fs_drive_init */
     double lost_time_s; /* time that steps longer than the bound (50 ms) did not simulate */
+
+    /* --- out of order --- */
+    uint8_t defects; /* enum fs_drive_defect */
+    uint16_t ramp_share; /* per mille of a ramp's deceleration that it really has; 0: all of it */
+    uint16_t obeyed_controlword; /* the last one that it did not ignore */
 } fs_drive;
 
 /* Factory state: defaults in all objects, motor at rest at position 0, powered, not ready to switch on. */

@@ -100,6 +100,9 @@ static void stop_then(fs_drive *d, int option, uint8_t state, uint8_t transition
     } else if (option == OPTION_QUICK_RAMP) {
         deceleration = (double)d->quick_stop_deceleration;
     }
+    if (d->ramp_share) {
+        deceleration *= (double)d->ramp_share * 1e-3;
+    }
     servo_ramp(d, deceleration);
 }
 
@@ -212,11 +215,25 @@ static void command_fault(fs_drive *d, uint16_t cw)
     }
 }
 
+/* The controlword as a drive that is out of order takes it. */
+static uint16_t heard(fs_drive *d)
+{
+    uint16_t cw = d->controlword;
+    int ignored = (d->defects & FS_DRIVE_IGNORES_CONTROLWORD) ||
+                  ((d->defects & FS_DRIVE_IGNORES_QUICK_STOP) && is_quick_stop(cw)) ||
+                  ((d->defects & FS_DRIVE_IGNORES_DISABLE_VOLTAGE) && is_disable_voltage(cw)) ||
+                  ((d->defects & FS_DRIVE_IGNORES_SHUTDOWN) && (is_shutdown(cw) || is_disable_operation(cw)));
+    if (d->state != FS_DRIVE_OPERATION_ENABLED || !ignored) {
+        d->obeyed_controlword = cw;
+    }
+    return d->obeyed_controlword;
+}
+
 /* One transition a step at most. Without valid outputs nothing moves the motor, and a running stop is not cut short by
  * a controlword that the ESC has zeroed. */
 static void obey(fs_drive *d, int outputs_valid)
 {
-    uint16_t cw = d->controlword;
+    uint16_t cw = heard(d);
     switch (d->state) {
     case FS_DRIVE_NOT_READY_TO_SWITCH_ON:
         enter(d, FS_DRIVE_SWITCH_ON_DISABLED, 1);
@@ -257,7 +274,7 @@ static void obey_halt(fs_drive *d)
     if (d->state != FS_DRIVE_OPERATION_ENABLED || d->next_state != FS_DRIVE_OPERATION_ENABLED) {
         return;
     }
-    int halt = (d->controlword & CW_HALT) != 0;
+    int halt = (d->obeyed_controlword & CW_HALT) != 0;
     if (halt && !d->halted) {
         int option = d->halt_option == OPTION_QUICK_RAMP ? OPTION_QUICK_RAMP : OPTION_SLOW_RAMP;
         stop_then(d, option, FS_DRIVE_OPERATION_ENABLED, d->last_transition);

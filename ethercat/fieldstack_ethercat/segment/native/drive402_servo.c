@@ -150,6 +150,9 @@ void servo_take_setpoint(fs_drive *d)
     d->seen_setpoint_count = d->setpoint_count;
     d->seen_target_position = d->target_position;
     d->seen_target_velocity = d->target_velocity;
+    if ((d->defects & FS_DRIVE_IGNORES_SETPOINTS) && d->velocity != 0.0) {
+        return;
+    }
     int first = d->setpoint_age_s < 0.0;
     if (d->motion != FS_DRIVE_FOLLOW || !(first || changed || (delivered && d->setpoint_age_s >= 0.5 * period))) {
         return;
@@ -167,7 +170,7 @@ void servo_take_setpoint(fs_drive *d)
 /* Setpoints stay away: carry on for a few periods, then slow down instead of stopping dead. */
 static void bridge_missing_setpoints(fs_drive *d, double period, double h)
 {
-    if (d->setpoint_age_s > (1.0 + EXTRAPOLATED_PERIODS) * period) {
+    if (d->setpoint_age_s > (1.0 + EXTRAPOLATED_PERIODS) * period && !(d->defects & FS_DRIVE_IGNORES_SETPOINTS)) {
         double less = (double)d->quick_stop_deceleration * h;
         d->feed_velocity = servo_abs(d->feed_velocity) <= less ? 0.0 : d->feed_velocity - sign(d->feed_velocity) * less;
     }
@@ -324,9 +327,9 @@ void servo_publish(fs_drive *d)
 {
     double rated = rated_torque(d);
     double per_mille = rated > 0.0 ? d->torque / rated * 1000.0 : 0.0;
-    d->position_actual = wrapped(d->position);
+    d->position_actual = d->defects & FS_DRIVE_SHOWS_NO_MOTION ? d->position_actual : wrapped(d->position);
     d->position_demand = wrapped(d->demand_position);
-    d->velocity_actual = to_i32(d->velocity);
+    d->velocity_actual = d->defects & FS_DRIVE_SHOWS_NO_VELOCITY ? 0 : to_i32(d->velocity);
     d->velocity_demand = to_i32(d->demand_velocity);
     d->torque_actual = (int16_t)saturated(per_mille, 32767.0);
     d->torque_demand = d->torque_actual;

@@ -144,6 +144,18 @@ int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_c
     return 0;
 }
 
+int fs_segment_drive_defects(fs_segment *segment, unsigned slave, uint8_t defects, uint16_t ramp_share) {
+    if (slave >= segment->count) return -ERANGE;
+    esc *target = &segment->slaves[slave];
+    if (target->device.kind != FS_DEVICE_DRIVE) return -ENODEV;
+    chain_lock(segment);
+    target->device.drive.defects = defects;
+    target->device.drive.ramp_share = ramp_share;
+    device_step(target, chain_now(segment));
+    chain_unlock(segment);
+    return 0;
+}
+
 int fs_segment_set_inputs(fs_segment *segment, unsigned slave, unsigned bits) {
     if (slave >= segment->count) return -ERANGE;
     esc *target = &segment->slaves[slave];

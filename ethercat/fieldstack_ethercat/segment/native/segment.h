@@ -183,6 +183,9 @@ int fs_segment_drop_frames(fs_segment *segment, unsigned count);
 int fs_segment_delay_frames(fs_segment *segment, unsigned count, int64_t by_ns);
 int fs_segment_corrupt_frames(fs_segment *segment, unsigned count);
 int fs_segment_drive_fault(fs_segment *segment, unsigned slave, uint16_t error_code);
+/* What a drive is out of order in (enum fs_drive_defect, 0: in order again), and the share of a ramp's deceleration that it
+ * has, in per mille (0: all of it). */
+int fs_segment_drive_defects(fs_segment *segment, unsigned slave, uint8_t defects, uint16_t ramp_share);
 /* Rate error of its oscillator, -1000 to 1000 ppm. -ENODEV: it has no distributed clock. */
 int fs_segment_clock_drift(fs_segment *segment, unsigned slave, double ppm);
 /* Its clock no longer follows the reference (0: it does again). -ENODEV likewise. */
