@@ -146,7 +146,7 @@ class SegmentClient:
         return self._order("drive_defects", slave=slave, defects=int(defects), ramp_per_mille=ramp_per_mille)
 
     def object_fault(self, slave: int, index: int, fault: ObjectFault) -> int:
-        """An object of the slave's dictionary is absent, or does not take what is written; or is well again."""
+        """An object of the slave's dictionary is absent, or does not take what is written; or is well."""
         return self._order("object_fault", slave=slave, index=index, fault=int(fault))
 
     def clock_drift(self, slave: int, ppm: int) -> int:
