@@ -203,7 +203,7 @@ class Chain:
         check("drive fault", lib.fs_segment_drive_fault(self._segment, slave, code))
 
     def drive_defects(self, slave: int, defects: int, ramp_per_mille: int = 0) -> None:
-        """A drive's defects (`defects.Defect`), and the share of a ramp's deceleration that it has; 0: all."""
+        """A drive's defects (`defects.Defect`), and its share of a ramp's deceleration; 0: all."""
         done = lib.fs_segment_drive_defects(self._segment, slave, defects, ramp_per_mille)
         check(f"defects of drive {slave}", done)
 
