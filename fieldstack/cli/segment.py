@@ -219,7 +219,7 @@ def ignore(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     share = 0 if ramp_percent >= 100 else round(ramp_percent * 10)
-    _order(instance, lambda client: client.ignore(slave, defects, share))
+    order(instance, lambda client: client.ignore(slave, defects, share))
 
 
 @app.command("object-fault", epilog=epilog())
@@ -236,7 +236,7 @@ def object_fault(
         number, kind = int(index, 0), ObjectFault[fault.replace("-", "_").upper()]
     except (ValueError, KeyError):
         raise typer.BadParameter(f"{index} {fault}: write for example 0x605A absent") from None
-    _order(instance, lambda client: client.object_fault(slave, number, kind))
+    order(instance, lambda client: client.object_fault(slave, number, kind))
 
 
 @app.command("dc-lose", epilog=epilog())
