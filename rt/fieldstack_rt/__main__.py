@@ -14,6 +14,7 @@ _EPILOG = """exit status:
   0 stopped by request   1 failed   2 wrong usage   3 configuration and bus differ
   4 missing permission or interface   5 no cell of that name (no shared memory)
   6 another RT process has the bus
+  9 an axis ran on, and ending the process was the last thing to try (docs/stops.md)
 
 example:
   fieldstack-rt run --instance cell --plan /run/fieldstack/cell/bus.json --interface eth1
@@ -92,6 +93,7 @@ def _exit_code(error: Exception) -> int:
                 bus.TopologyMismatchError,
                 bus.MappingMismatchError,
                 bus.DistributedClockError,
+                bus.StopOptionError,
                 bus.PlanFormatError,
                 InstanceNameError,
             ),

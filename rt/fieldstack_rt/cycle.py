@@ -9,6 +9,7 @@ from typing import Any
 from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 from fieldstack_ethercat.bus.soem_context import SlaveImage, SoemContext
 from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.layout import Rung
 from fieldstack_rt.datastore.store import DataStore
 
 
@@ -91,8 +92,13 @@ class CycleThread:
 
     @property
     def standing(self) -> bool:
-        """All axes stand and are without power, as of the last cycle."""
-        return bool(lib.fs_cycle_standing(self._cycle))
+        """All axes were read back to stand, without power, in the last cycle."""
+        return bool(lib.fs_cycle_standing(self._cycle) == 1)
+
+    @property
+    def standing_as_known(self) -> bool:
+        """Likewise, but for axes of which nothing is known: their inputs do not come."""
+        return bool(lib.fs_cycle_standing(self._cycle) != 0)
 
     def halt(self) -> None:
         """Ends the exchange; the bus is still held."""
@@ -131,6 +137,7 @@ def configuration(
     for number, axis in enumerate(plan.axes):
         stop_category = plan.slaves[axis.slave].stop_category
         _fill_axis(config.axes[number], axis, context.slaves[axis.slave], stop_category)
+        _fill_stop(config.axes[number], axis, plan, context)
     _fill_groups(config, plan, context)
     _fill_io(config, plan, context)
     safe = safe_image(plan, context)
@@ -169,6 +176,21 @@ def _fill_axis(native: Any, axis: AxisPlan, image: SlaveImage, stop_category: in
     native.velocity_max = axis.velocity_max_counts_s
     native.position_min, native.position_max = axis.position_min_counts, axis.position_max_counts
     native.start_tolerance, native.velocity_beyond = axis.start_tolerance_counts, axis.jog_counts_s
+
+
+def _fill_stop(native: Any, axis: AxisPlan, plan: BusPlan, context: SoemContext) -> None:
+    stop = axis.stop
+    native.stop_margin_ns, native.rung_ns = stop.margin_ns, stop.rung_ns
+    native.stale_limit = plan.lost_cycles_limit
+    native.rungs = len(stop.ladder)
+    for place, rung in enumerate(stop.ladder):
+        native.ladder[place] = Rung[rung.upper()]
+    native.brake = -1
+    if stop.brake_slave >= 0:
+        image = context.slaves[stop.brake_slave]
+        bit = image.output_bit + stop.brake_bit
+        native.brake, native.brake_mask = image.output_offset + bit // 8, 1 << bit % 8
+        native.brake_applied = native.brake_mask if stop.brake_applied else 0
 
 
 def _fill_groups(config: Any, plan: BusPlan, context: SoemContext) -> None:

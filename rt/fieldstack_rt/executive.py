@@ -21,7 +21,7 @@ from fieldstack_ethercat.bus.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.errors import StoreLostError
-from fieldstack_rt.datastore.layout import EventCode
+from fieldstack_rt.datastore.layout import EventCode, Stand
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.housekeeping import Housekeeping
 from fieldstack_rt.memory_watch import MemoryWatch
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 HOUSEKEEPING_S = 0.01
 LOOK_S = 0.003
 """Between looks at the working counter, where slaves of non-essential groups may be lost."""
-STAND_TIMEOUT_S = 5.0
+STAND_TIMEOUT_S = 2.0
+"""Beside the longest ramp, for axes that are seen to move or to have power."""
+UNKNOWN_TIMEOUT_S = 0.5
+"""For axes of which nothing is known, once the others stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +195,24 @@ class RTExecutive:
 
     def _stop_axes(self) -> None:
         self.cycle.quiesce()
-        until = time.monotonic() + STAND_TIMEOUT_S
-        while not self.cycle.standing and time.monotonic() < until:
+        now_s = time.monotonic()
+        stand_s = STAND_TIMEOUT_S + self.plan.longest_stop_ns / 1e9
+        while not self.cycle.standing and time.monotonic() < now_s + stand_s:
+            if self.cycle.standing_as_known and time.monotonic() > now_s + UNKNOWN_TIMEOUT_S:
+                break
             time.sleep(0.002)
+        if not self.cycle.standing:
+            print(f"fieldstack-rt: on the way down: {self._not_standing()}", file=sys.stderr)
+
+    def _not_standing(self) -> str:
+        """Told, and then the outputs are made safe all the same: nothing better is left to do."""
+        axes = self.store.raw.rt_status.axes
+        words = {Stand.UNKNOWN: "not known, its inputs do not come", Stand.MOVING: "still moves"}
+        found = [
+            f"axis {axis.name}: {words.get(axes[number].stand, 'stands, but has power')}"
+            for number, axis in enumerate(self.plan.axes)
+        ]
+        return "not all axes were read back to stand without power: " + "; ".join(found)
 
     def _lower(self, state: AlState) -> None:
         """Best effort: what does not answer now falls by its own watchdog."""

@@ -60,12 +60,14 @@ class Housekeeping:
         """Whether there are slaves whose loss does not stop all axes."""
         self._next_ns = 0
         self._recoveries = 0
+        self._lacks_told: frozenset[tuple[int, int]] = frozenset()
         if degraded:
             store.host_events.push(EventCode.SETUP_DEGRADED, a=len(degraded))
         self.tell("")
 
     def run(self, now_ns: int) -> None:
         """Reads states when it is time or when the working counter is wrong; brings slaves and axes back."""
+        self._tell_lacking()
         status = self._store.rt_status()
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
@@ -83,6 +85,13 @@ class Housekeeping:
             self._tell_bus(now_ns)
         if self._give_power(status, self._losses, whole=whole):
             self._tell_bus(now_ns)
+
+    def _tell_lacking(self) -> None:
+        """Once for each drive and object: at bring-up, or when another drive came in its place."""
+        found = frozenset((at, one) for at, lacks in self._bus.lacking.items() for one in lacks)
+        for position, index in sorted(found - self._lacks_told):
+            self._store.host_events.push(EventCode.STOP_OBJECT_ABSENT, position, index)
+        self._lacks_told = found
 
     def _run_restart(self, now_ns: int, status: Any, losses: Losses) -> bool:
         restart, states = self._restart, self._recovery.states
@@ -145,6 +154,11 @@ class Housekeeping:
     def _tell_bus(self, now_ns: int) -> None:
         self.tell("; ".join(explain(self._recovery.states)), now_ns)
 
+    def _lacks(self) -> str:
+        """Objects that say how a drive stops, and that it does not have."""
+        found = ((at, ", ".join(f"0x{one:04X}" for one in lacks)) for at, lacks in self._bus.lacking.items())
+        return "; ".join(f"{self._plan.slaves[at].name} has no {lacks}" for at, lacks in found if lacks)
+
     def tell(self, diagnosis: str, now_ns: int = 0) -> None:
         """Publishes `fs_rt_bus`; texts are kept to 255 bytes."""
         record = self._store.new("fs_rt_bus")
@@ -164,7 +178,7 @@ class Housekeeping:
         record.command_done, record.command_ok = answer.sequence, int(answer.ok)
         record.command_text = answer.text.encode()
         record.interface = self._bus.interface.encode()
-        record.setup = _fit(self._setup)
+        record.setup = _fit("; ".join(filter(None, (self._setup, self._lacks()))))
         record.diagnosis = _fit(diagnosis)
         self._store.write_rt_bus(record)
 

@@ -42,6 +42,7 @@ class Bench:
         keep: bool = False,
         reset: int = 0,
         setpoint: int | None = None,
+        stands: bool = False,
     ) -> Any:
         inputs = struct.pack("<HbxiihH", self.statusword, 8, self.position, 0, 0, 0)
         lib.fs_axis_read(self.axis, self.config, inputs)
@@ -49,7 +50,7 @@ class Bench:
         if setpoint is not None:
             velocity = int((setpoint - self.axis.target) / DT)
             following = lib.fs_axis_follow(self.axis, self.config, setpoint, velocity, DT) == 0
-        demand = ffi.new("fs_axis_demand *", (stop, reset, int(enable), DT, int(keep)))
+        demand = ffi.new("fs_axis_demand *", (stop, reset, int(enable), DT, int(keep), int(stands)))
         lib.fs_axis_step(self.axis, self.config, demand, following)
         return self.axis.state
 
@@ -132,7 +133,49 @@ def test_after_an_emergency_stop_the_target_starts_where_the_axis_stands() -> No
     bench.step(setpoint=1010)
     bench.step(stop=Stop.ESTOP)
     bench.position = 1400
-    assert bench.step(stop=Stop.ESTOP).target == 1400
+    assert bench.step(stop=Stop.ESTOP, stands=True).target == 1400
+
+
+def test_until_it_stands_the_target_goes_along_the_ramp_that_is_expected() -> None:
+    """So a motor that runs on shows as following error, whatever its drive says of its state."""
+    bench = Bench().enabled()
+    for number in range(1, 51):
+        bench.step(setpoint=1000 + 40 * number)
+        bench.position = 1000 + 40 * number
+    states = []
+    for bench.statusword in (ENABLED, *[QUICK_STOP_ACTIVE] * 450):
+        bench.position += 40
+        states.append((bench.step(stop=Stop.ESTOP).target, int(bench.axis.state.following_error)))
+    assert states[0][0] == pytest.approx(3040, abs=1)
+    assert states[-1][0] == pytest.approx(3000 + 40_000**2 / (2 * 100_000), rel=0.01)
+    assert states[-1][1] == states[-1][0] - bench.position < -9000
+
+
+@pytest.mark.parametrize(
+    ("category", "stands", "word"), [(1, False, 0x02), (1, True, 0x00), (2, False, 0x02), (2, True, 0x02)]
+)
+def test_a_quick_stop_that_stands_keeps_power_in_category_2_alone(
+    category: int, stands: bool, word: int
+) -> None:
+    bench = Bench(category=category).enabled()
+    bench.statusword = QUICK_STOP_ACTIVE
+    assert bench.step(stop=Stop.ESTOP, stands=stands).controlword == word
+
+
+def test_category_2_is_left_under_power_and_without_a_jump() -> None:
+    bench = Bench(category=2).enabled()
+    bench.statusword, bench.position = QUICK_STOP_ACTIVE, 1234
+    bench.step(stop=Stop.ESTOP, stands=True)
+    state = bench.step(stands=True)
+    assert (state.controlword, state.target) == (0x000F, 1234)
+    words = [bench.step(stands=True).controlword for _ in range(300)]
+    assert words[-1] == 0x0000, "a drive that does not know transition 16 goes by switch on disabled"
+
+
+def test_a_quick_stop_at_work_is_not_cut_short_by_a_reset() -> None:
+    bench = Bench().enabled()
+    bench.statusword = QUICK_STOP_ACTIVE
+    assert [bench.step(stands=stands).controlword for stands in (False, True)] == [0x02, 0x00]
 
 
 def test_a_fault_is_reset_only_on_request_and_by_a_rising_edge() -> None:

@@ -57,6 +57,8 @@ class Bus:
         self.interface = interface or plan.interface
         self.emergencies: deque[Any] = deque(maxlen=KEPT_EMERGENCIES)
         """The last emergency messages of the slaves (pysoem.Emergency), oldest first."""
+        self.lacking: dict[int, tuple[int, ...]] = {}
+        """By position: objects that say how a drive stops, which it does not have."""
         self._master: Any = None
         self._view: SoemView | None = None
         self._context: SoemContext | None = None
@@ -276,8 +278,12 @@ class Bus:
         record = view.slave(position)
         has_coe = bool(record.mailbox_protocols & MAILBOX_COE)
         complete_access = bool(record.coe_details & COE_COMPLETE_ACCESS)
-        slave_setup.set_up(
-            self.master.slaves[position], plan, has_coe=has_coe, complete_access=complete_access
+        self.lacking[position] = slave_setup.set_up(
+            self.master.slaves[position],
+            plan,
+            has_coe=has_coe,
+            complete_access=complete_access,
+            source=self.plan.source,
         )
         if self._clocks is not None:
             self._clocks.start_sync0(position)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fieldstack_ethercat.bus.configuration_slave import Name, Section
+from fieldstack_ethercat.bus.configuration_stop import STOP_MARGIN_MS, STOP_RUNG_MS, BrakeConfig, Rung
 
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -34,6 +35,24 @@ class AxisConfig(Section):
     acceleration_max: Positive
     following_error_max: Positive
     quick_stop_deceleration: Positive = Field(description="Written to 0x6085 in counts/s^2.")
+    stop_margin_ms: int = Field(
+        default=STOP_MARGIN_MS,
+        ge=10,
+        le=60_000,
+        description="A stop has to be over this long after the end of its ramp (speed by "
+        "quick_stop_deceleration).",
+    )
+    stop_rung_ms: int = Field(
+        default=STOP_RUNG_MS, ge=10, le=60_000, description="Time of each rung of on_stop_failure."
+    )
+    on_stop_failure: list[Rung] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=5,
+        description="What is tried, one after the other, when it has not stopped by then; default: "
+        "quick_stop, (brake,) disable_voltage, safe_outputs, end_rt.",
+    )
+    brake: BrakeConfig | None = Field(default=None, description="Released only while the axis has power.")
     jog_velocity: Positive | None = Field(
         default=None,
         description="How fast it goes by hand (`fieldstack jog`), and beyond its position limits, at most; "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from fieldstack_ethercat.bus import configuration_stop
 from fieldstack_ethercat.bus.cia402_objects import INPUTS, OUTPUTS, QUICK_STOP_DECELERATION, REQUIRED
 from fieldstack_ethercat.bus.yaml_source import KeyPath
 
@@ -30,6 +31,7 @@ def find(axis: AxisConfig, slaves: dict[str, SlaveConfig], base: KeyPath) -> Ite
     else:
         yield from _objects(axis, slave, base)
         yield from _sdos(axis, slave, base)
+    yield from configuration_stop.find(axis, slaves, base)
     yield from _limits(axis, base)
 
 

@@ -12,6 +12,7 @@ from fieldstack_ethercat.bus import (
     configuration_axis_checks,
     configuration_clocks,
     configuration_group,
+    configuration_stop,
     image,
 )
 from fieldstack_ethercat.bus.plan import MAX_PROCESS_IMAGE
@@ -39,6 +40,7 @@ def find_conflicts(bus: BusConfig) -> Iterator[Finding]:
         yield from _startup_sdos(slave, base)
         yield from _safe_outputs(slave, base)
         yield from _stop_category(slave, base)
+        yield from configuration_stop.find_in_slave(slave, base)
     slaves = {slave.name: slave for slave in bus.slaves}
     for at, axis in enumerate(bus.axes):
         yield from configuration_axis_checks.find(axis, slaves, ("axes", at))

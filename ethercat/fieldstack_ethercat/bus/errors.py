@@ -142,6 +142,20 @@ class StartupSdoError(BusError):
         )
 
 
+class StopOptionError(BusError):
+    """A drive does not stop as configured: it refuses an option code or a ramp, or does not keep it."""
+
+    def __init__(
+        self, *, file: str, key: str, value: str, slave: str, position: int, index: int, text: str
+    ) -> None:
+        self.file, self.key, self.value, self.slave = file, key, value, slave
+        self.position, self.index = position, index
+        super().__init__(
+            f"{file}: {key} = {value}: position {position} ({slave}), 0x{index:04X} {text}. "
+            "Choose a stop category or ramp that the drive's manual lists, and try again."
+        )
+
+
 class RegisterWriteError(BusError):
     """A slave did not take a write to one of its ESC registers."""
 

@@ -7,7 +7,7 @@ Units: bits and bytes as named, times in nanoseconds unless the name says otherw
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from fieldstack_ethercat.bus.errors import PlanFormatError
@@ -62,6 +62,19 @@ class StartupSdo:
 
 
 @dataclass(frozen=True, slots=True)
+class StopOption:
+    """An object of CiA 402 that says how a drive stops, and the value it must have; `data` as in StartupSdo.
+
+    `key` and `value`: where in the configuration that comes from, for people.
+    """
+
+    index: int
+    data: bytes
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Watchdog:
     """Process data watchdog: registers 0x0400 (unit: 40 ns times this plus 2) and 0x0420 (time)."""
 
@@ -101,6 +114,7 @@ class SlavePlan:
     safe_outputs: bytes
     watchdog: Watchdog
     sync0: Sync0 | None = None
+    stop_options: tuple[StopOption, ...] = ()
 
     @property
     def output_bits(self) -> int:
@@ -161,6 +175,21 @@ class AxisOffsets:
 
 
 @dataclass(frozen=True, slots=True)
+class AxisStop:
+    """What a stop of an axis is held to: the margin beside its ramp; then `ladder` (`quick_stop`, `brake`,
+    `disable_voltage`, `safe_outputs`, `end_rt`), each rung for `rung_ns`. `brake_slave` is a position (-1:
+    none), `brake_bit` counts in that slave's outputs.
+    """
+
+    margin_ns: int = 100_000_000
+    rung_ns: int = 100_000_000
+    ladder: tuple[str, ...] = ("quick_stop", "disable_voltage", "safe_outputs", "end_rt")
+    brake_slave: int = -1
+    brake_bit: int = 0
+    brake_applied: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AxisPlan:
     """An axis on a CiA 402 drive: `slave` is the slave's position; `mode` is `csp` (8) or `csv` (9).
 
@@ -181,6 +210,13 @@ class AxisPlan:
     offsets: AxisOffsets
     jog_velocity_counts_s: int = 0
     """0: none is configured."""
+    stop: AxisStop = AxisStop()
+
+    @property
+    def stop_bound_ns(self) -> int:
+        """The longest that a stop takes to a stand: from full speed along the ramp, and the margin."""
+        ramp_s = self.velocity_max_counts_s / self.quick_stop_deceleration_counts_s2
+        return round(ramp_s * 1e9) + self.stop.margin_ns
 
     @property
     def jog_counts_s(self) -> float:
@@ -254,6 +290,11 @@ class BusPlan:
         """
         return sum(slave.wkc_share for slave in self.slaves)
 
+    @property
+    def longest_stop_ns(self) -> int:
+        """In this time every axis stands, or is on the first rung of its ladder; 0: there is no axis."""
+        return max((axis.stop_bound_ns for axis in self.axes), default=0)
+
     def slave(self, name: str) -> SlavePlan:
         """The slave of that name; KeyError if there is none."""
         for slave in self.slaves:
@@ -305,6 +346,7 @@ def _slave(raw: dict[str, Any]) -> SlavePlan:
         "rx": tuple(_pdo(item) for item in raw.pop("rx")),
         "tx": tuple(_pdo(item) for item in raw.pop("tx")),
         "startup_sdos": tuple(_sdo(item) for item in raw.pop("startup_sdos")),
+        "stop_options": tuple(_stop_option(item) for item in raw.pop("stop_options", ())),
         "safe_outputs": bytes.fromhex(raw.pop("safe_outputs")),
         "watchdog": Watchdog(**raw.pop("watchdog")),
     }
@@ -321,8 +363,15 @@ def _sdo(raw: dict[str, Any]) -> StartupSdo:
     return StartupSdo(**{**raw, "data": bytes.fromhex(raw["data"])})
 
 
+def _stop_option(raw: dict[str, Any]) -> StopOption:
+    return StopOption(**{**raw, "data": bytes.fromhex(raw["data"])})
+
+
 def _axis(raw: dict[str, Any]) -> AxisPlan:
-    return AxisPlan(**{**raw, "offsets": AxisOffsets(**raw["offsets"])})
+    stop = AxisStop(**raw.get("stop", {}))
+    stop = replace(stop, ladder=tuple(stop.ladder))
+    parts = {"offsets": AxisOffsets(**raw["offsets"]), "stop": stop}
+    return AxisPlan(**{**raw, **parts})
 
 
 def _group(raw: dict[str, Any]) -> GroupPlan:

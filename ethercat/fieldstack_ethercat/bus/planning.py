@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fieldstack_ethercat.bus.cia402_objects import (
@@ -13,19 +13,23 @@ from fieldstack_ethercat.bus.cia402_objects import (
     QUICK_STOP_DECELERATION,
 )
 from fieldstack_ethercat.bus.configuration_group import REST
+from fieldstack_ethercat.bus.configuration_stop import brake_places, ladder_of
 from fieldstack_ethercat.bus.plan import (
     UNMAPPED,
     AxisOffsets,
     AxisPlan,
+    AxisStop,
     BusPlan,
     GroupPlan,
     Pdo,
     PdoEntry,
     SlavePlan,
     StartupSdo,
+    StopOption,
     Sync0,
     Watchdog,
 )
+from fieldstack_ethercat.drives.stop_options import STOP_OPTIONS
 
 if TYPE_CHECKING:
     from fieldstack_ethercat.bus.configuration import BusConfig
@@ -53,7 +57,7 @@ def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
         cycle_time_ns=bus.cycle_time_us * 1000,
         receive_timeout_us=bus.effective_receive_timeout_us,
         slaves=slaves,
-        axes=tuple(_axis(axis, by_name[axis.slave]) for axis in bus.axes),
+        axes=tuple(_axis(axis, by_name[axis.slave], bus) for axis in bus.axes),
         groups=_groups(bus, by_name),
         loss_diagnosis_ns=bus.loss_diagnosis_ms * 1_000_000,
         lost_cycles_limit=bus.lost_cycles_limit,
@@ -96,6 +100,7 @@ def _slave(position: int, slave: SlaveConfig, axis: AxisConfig | None, bus: BusC
             divider=WATCHDOG_DIVIDER, process_data=bus.watchdog_of(slave) * WATCHDOG_STEPS_PER_MS
         ),
         sync0=_sync0(slave, bus),
+        stop_options=tuple(_stop_options(slave, position, axis, bus)),
     )
 
 
@@ -127,6 +132,23 @@ def _startup_sdos(slave: SlaveConfig, axis: AxisConfig | None, rx: tuple[Pdo, ..
     return tuple(sdos)
 
 
+def _stop_options(
+    slave: SlaveConfig, position: int, axis: AxisConfig | None, bus: BusConfig
+) -> Iterator[StopOption]:
+    """How a drive stops by itself: from its stop category, and its axis's ramp."""
+    if slave.device != "cia402":
+        return
+    category = slave.effective_stop_category
+    for index, value in STOP_OPTIONS[category].items():
+        data = value.to_bytes(2, "little", signed=True)
+        yield StopOption(index, data, f"slaves[{position}].stop_category", str(category))
+    if axis is not None:
+        number = bus.axes.index(axis)
+        deceleration = round(axis.quick_stop_deceleration * axis.counts_per_unit)
+        key, shown = f"axes[{number}].quick_stop_deceleration", f"{axis.quick_stop_deceleration:g}"
+        yield StopOption(QUICK_STOP_DECELERATION, deceleration.to_bytes(4, "little"), key, shown)
+
+
 def _safe_outputs(slave: SlaveConfig, rx: tuple[Pdo, ...]) -> bytes:
     values = dict(slave.safe_outputs)
     if slave.device == "cia402" and slave.effective_stop_category:
@@ -140,7 +162,17 @@ def _safe_outputs(slave: SlaveConfig, rx: tuple[Pdo, ...]) -> bytes:
     return image.to_bytes((bits + 7) // 8, "little")
 
 
-def _axis(axis: AxisConfig, slave: SlavePlan) -> AxisPlan:
+def _axis_stop(axis: AxisConfig, bus: BusConfig) -> AxisStop:
+    brake: tuple[int, int, int] = (-1, 0, 0)
+    if axis.brake is not None:
+        slaves = {slave.name: slave for slave in bus.slaves}
+        (slave, _, bit) = brake_places(axis.brake, slaves)[0]
+        brake = (bus.slaves.index(slave), bit, axis.brake.applied)
+    margin_ns, rung_ns = axis.stop_margin_ms * 1_000_000, axis.stop_rung_ms * 1_000_000
+    return AxisStop(margin_ns, rung_ns, tuple(ladder_of(axis)), *brake)
+
+
+def _axis(axis: AxisConfig, slave: SlavePlan, bus: BusConfig) -> AxisPlan:
     def counts(value: float) -> int:
         return round(value * axis.counts_per_unit)
 
@@ -160,6 +192,7 @@ def _axis(axis: AxisConfig, slave: SlavePlan) -> AxisPlan:
         quick_stop_deceleration_counts_s2=counts(axis.quick_stop_deceleration),
         offsets=AxisOffsets(**outputs, **inputs),
         jog_velocity_counts_s=counts(axis.jog_velocity or 0),
+        stop=_axis_stop(axis, bus),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pysoem
 
-from fieldstack_ethercat.bus import pdo_mapping
+from fieldstack_ethercat.bus import pdo_mapping, stop_setup
 from fieldstack_ethercat.bus.errors import MappingMismatchError, RegisterWriteError, StartupSdoError
 from fieldstack_ethercat.bus.plan import Pdo, SlavePlan, StartupSdo
 from fieldstack_ethercat.wire.registers import Register
@@ -14,20 +14,40 @@ from fieldstack_ethercat.wire.registers import Register
 REGISTER_TIMEOUT_US = 4000
 ABORT_NO_OBJECT = 0x06020000
 """A device without outputs has no 0x1C12, one without inputs no 0x1C13."""
+QUICK_STOP_OPTION = 0x605A
 MAILBOX_ERRORS = (pysoem.SdoError, pysoem.MailboxError, pysoem.PacketError, pysoem.WkcError)
 
 
-def set_up(slave: Any, plan: SlavePlan, *, has_coe: bool, complete_access: bool) -> None:
-    """Configure one slave (pysoem's CdefSlave) in PRE-OP as planned.
+def set_up(
+    slave: Any, plan: SlavePlan, *, has_coe: bool, complete_access: bool, source: str = ""
+) -> tuple[int, ...]:
+    """Configure one slave (pysoem's CdefSlave) in PRE-OP as planned; the stop objects that it lacks.
 
-    MappingMismatchError, StartupSdoError or RegisterWriteError if it cannot be.
+    MappingMismatchError, StartupSdoError, StopOptionError or RegisterWriteError if it cannot be.
     """
     _write_watchdog(slave, plan)
     if has_coe:
         _map(slave, plan, pdo_mapping.RX_ASSIGN, plan.rx, complete_access)
         _map(slave, plan, pdo_mapping.TX_ASSIGN, plan.tx, complete_access)
+    stop_objects = {option.index for option in plan.stop_options} if has_coe else set()
     for sdo in plan.startup_sdos:
-        _write_sdo(slave, plan, sdo)
+        if sdo.index not in stop_objects:
+            _write_sdo(slave, plan, sdo)
+    return _stop_options(slave, plan, source) if has_coe else ()
+
+
+def _stop_options(slave: Any, plan: SlavePlan, source: str) -> tuple[int, ...]:
+    try:
+        return stop_setup.write_stop_options(slave, plan, source)
+    except MAILBOX_ERRORS as error:
+        raise StartupSdoError(
+            position=plan.position,
+            slave=plan.name,
+            index=QUICK_STOP_OPTION,
+            sub=0,
+            problem=problem_of(error),
+            abort_code=0,
+        ) from error
 
 
 def _write_watchdog(slave: Any, plan: SlavePlan) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Refusal, Stop
+from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Refusal, Rung, Stop
 from fieldstack_rt.datastore.rings import RtEvent
 
 
@@ -146,6 +146,25 @@ _TEXTS: Mapping[int, EventText] = {
     EventCode.HOLD_ENDED: EventText(
         "axis {axis} comes to a stand: nobody holds its jog any longer", subject="axis", a="stream"
     ),
+    EventCode.AXES_STAND: EventText(
+        "all axes stand, {elapsed_ns} after they had to ({reason})", a="elapsed_ns", b="reason_code"
+    ),
+    EventCode.STOP_IGNORED: EventText(
+        "axis {axis} ignores the stop: Operation enabled at {speed} counts/s, {elapsed_ns} after it",
+        subject="axis",
+        a="speed",
+        b="elapsed_ns",
+        c="statusword",
+        severity="critical",
+    ),
+    EventCode.AXIS_RUNS_ON: EventText(
+        "axis {axis} did not stop: {speed} counts/s, {elapsed_ns} after it had to; now: {rung}",
+        subject="axis",
+        a="speed",
+        b="elapsed_ns",
+        c="rung_code",
+        severity="critical",
+    ),
     EventCode.AWAIT_START: EventText("axes {axes} wait for a start from now on", a="axes"),
     EventCode.START: EventText(
         "start {sequence}: axes {axes} may move{refused}", a="axes", b="refused", c="sequence"
@@ -178,6 +197,12 @@ _TEXTS: Mapping[int, EventText] = {
     EventCode.BUS_COMMAND: EventText("bus command {sequence} carried out (ok: {ok})", a="sequence", b="ok"),
     EventCode.SLAVE_RESTART: EventText(
         "slave {slave} is restarted by command {sequence}", subject="slave", a="sequence"
+    ),
+    EventCode.STOP_OBJECT_ABSENT: EventText(
+        "slave {slave} has no object {object:#06x}: how it stops is as its maker set it",
+        subject="slave",
+        a="object",
+        severity="warning",
     ),
     EventCode.GROUP_POWERED: EventText("axes {axes:#x} may be powered again", a="axes"),
     EventCode.MEMORY_LOST: EventText(
@@ -231,6 +256,10 @@ def _derived(event: RtEvent, fields: dict[str, int | str]) -> None:
         held = _numbers(event.b)
         fields["axes"] = _numbers(event.a)
         fields["refused"] = f"; axes {held} are held by something else, and wait on" if event.b else ""
+    elif event.code == EventCode.AXES_STAND:
+        fields["reason"] = stop_text(event.b)
+    elif event.code == EventCode.AXIS_RUNS_ON:
+        fields["rung"] = rung_text(event.c)
     elif event.code in (EventCode.NONRT_DEAD, EventCode.NONRT_STOPPING):
         fields["reaction"] = _REACTIONS.get(event.b, "axes stop")
 
@@ -275,6 +304,21 @@ _STOPS: Mapping[int, str] = {
     Stop.SHUTDOWN: "coming to a stand for shutdown",
     Stop.ESTOP: "stopped by EMERGENCY_STOP",
 }
+
+
+RUNGS: Mapping[int, str] = {
+    Rung.NONE: "nothing yet",
+    Rung.QUICK_STOP: "quick stop",
+    Rung.BRAKE: "brake applied",
+    Rung.DISABLE_VOLTAGE: "voltage disabled",
+    Rung.SAFE_OUTPUTS: "safe outputs of its slave",
+    Rung.END_RT: "RT ended, the guard has the outputs",
+}
+"""What is done with an axis that does not stop, for people."""
+
+
+def rung_text(number: int) -> str:
+    return RUNGS.get(number, f"rung {number}")
 
 
 def stop_text(number: int) -> str:

@@ -9,7 +9,7 @@ enum { DISABLE_VOLTAGE = 0x0000, QUICK_STOP = 0x0002, SHUTDOWN = 0x0006, SWITCH_
 enum drive_state { NOT_READY, SWITCH_ON_DISABLED, READY, SWITCHED_ON, OPERATION_ENABLED, QUICK_STOP_ACTIVE,
                    FAULT_REACTION, FAULT };
 
-enum { RESET_PULSE_CYCLES = 8 };
+enum { RESET_PULSE_CYCLES = 8, LONGEST_LEAVING_CYCLES = 200 };
 
 /* A motor at rest: of its velocity limit, or what its encoder can tell from rest. */
 static const double REST_SHARE = 0.001;
@@ -45,13 +45,33 @@ int fs_axis_faulted(const fs_axis *axis) {
     return state == FAULT || state == FAULT_REACTION;
 }
 
+int fs_axis_quick_stopping(const fs_axis *axis) { return drive_state_of(axis->state.statusword) == QUICK_STOP_ACTIVE; }
+
+int fs_axis_powered(const fs_axis *axis) {
+    enum drive_state state = drive_state_of(axis->state.statusword);
+    return state == OPERATION_ENABLED || state == QUICK_STOP_ACTIVE || state == FAULT_REACTION;
+}
+
+int fs_axis_word_enables(const fs_axis *axis) { return (axis->state.controlword & 0x8F) == ENABLE_OPERATION; }
+int fs_axis_word_is_quick_stop(const fs_axis *axis) { return (axis->state.controlword & 0x86) == QUICK_STOP; }
+
+void fs_axis_force(fs_axis *axis, int quick_stop) {
+    int acts = quick_stop && (fs_axis_enabled(axis) || fs_axis_quick_stopping(axis));
+    axis->state.controlword = acts ? QUICK_STOP : DISABLE_VOLTAGE;
+    axis->state.state = FS_AXIS_QUICK_STOP;
+}
+
 static double magnitude(double value) { return value < 0 ? -value : value; }
 
 int fs_axis_standing(const fs_axis *axis) { return axis->velocity == 0.0; }
 
-int fs_axis_at_rest(const fs_axis *axis, const fs_axis_config *config, double dt_s) {
+double fs_axis_rest_speed(const fs_axis_config *config, double dt_s) {
     double share = config->velocity_max * REST_SHARE, resolution = REST_COUNTS_A_CYCLE / dt_s;
-    return fs_axis_standing(axis) && magnitude(axis->state.velocity) <= (share > resolution ? share : resolution);
+    return share > resolution ? share : resolution;
+}
+
+int fs_axis_at_rest(const fs_axis *axis, const fs_axis_config *config, double dt_s) {
+    return fs_axis_standing(axis) && magnitude(axis->state.velocity) <= fs_axis_rest_speed(config, dt_s);
 }
 
 static uint64_t get_bytes(const uint8_t *image, int32_t offset, int size) {
@@ -62,6 +82,15 @@ static uint64_t get_bytes(const uint8_t *image, int32_t offset, int size) {
 
 static void put_bytes(uint8_t *image, int32_t offset, uint64_t value, int size) {
     if (offset >= 0) memcpy(image + offset, &value, (size_t)size);
+}
+
+/* All bits of a statusword at once are in no state of a drive. */
+enum { NO_STATUSWORD = 0xFFFF };
+
+void fs_axis_mark(const fs_axis_config *config, uint8_t *inputs) { put_bytes(inputs, config->statusword, NO_STATUSWORD, 2); }
+
+int fs_axis_fresh(const fs_axis_config *config, const uint8_t *inputs) {
+    return config->statusword >= 0 && get_bytes(inputs, config->statusword, 2) != NO_STATUSWORD;
 }
 
 void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs) {
@@ -144,6 +173,15 @@ static void stay_where_it_is(fs_axis *axis) {
     axis->velocity = 0.0;
 }
 
+/* A quick stop that is still at work is not cut short. One that holds (stop category 2) is left with the power on, by
+ * transition 16; a drive that does not know that way goes by switch on disabled. */
+static uint16_t leaving_word(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand) {
+    if (!demand->stands) return QUICK_STOP;
+    if (!demand->enable || config->stop_category != 2 || axis->leaving >= LONGEST_LEAVING_CYCLES) return DISABLE_VOLTAGE;
+    axis->leaving++;
+    return ENABLE_OPERATION;
+}
+
 static uint16_t power_up_word(enum drive_state drive) {
     switch (drive) {
     case SWITCH_ON_DISABLED: return SHUTDOWN;
@@ -155,9 +193,10 @@ static uint16_t power_up_word(enum drive_state drive) {
 }
 
 /* IEC 60204-1: 0 removes power at once; 1 stops, then removes it; 2 stops and keeps it. */
-static uint16_t emergency_word(const fs_axis_config *config, enum drive_state drive) {
+static uint16_t emergency_word(const fs_axis_config *config, enum drive_state drive, int stands) {
     if (config->stop_category == 0) return DISABLE_VOLTAGE;
-    return drive == OPERATION_ENABLED || drive == QUICK_STOP_ACTIVE ? QUICK_STOP : DISABLE_VOLTAGE;
+    if (drive == QUICK_STOP_ACTIVE) return stands && config->stop_category == 1 ? DISABLE_VOLTAGE : QUICK_STOP;
+    return drive == OPERATION_ENABLED ? QUICK_STOP : DISABLE_VOLTAGE;
 }
 
 static uint16_t fault_word(fs_axis *axis, const fs_axis_demand *demand) {
@@ -172,9 +211,18 @@ static uint16_t fault_word(fs_axis *axis, const fs_axis_demand *demand) {
 }
 
 /* A drive that is found enabled, by whomever, is taken over where it stands. */
-static int was_commanded(const fs_axis *axis) {
+int fs_axis_was_commanded(const fs_axis *axis) {
     uint8_t before = axis->state.state;
     return before == FS_AXIS_HOLDING || before == FS_AXIS_FOLLOWING || before == FS_AXIS_RAMPING;
+}
+
+/* In a stop that is the drive's own the target goes along the ramp that is expected of it, until the motor was read back to
+ * stand: what it does instead shows as following error, and a drive that did not hear the stop follows the ramp. */
+static void expect_ramp(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand) {
+    int known = fs_axis_was_commanded(axis) || axis->state.state == FS_AXIS_QUICK_STOP;
+    if (demand->stands || config->stop_category == 0 || !known) stay_where_it_is(axis);
+    else ramp_down(axis, config, demand->dt_s);
+    if (!known && !demand->stands) axis->velocity = axis->state.velocity;
 }
 
 static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand,
@@ -194,21 +242,24 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
         state->controlword = fault_word(axis, demand);
         stay_where_it_is(axis);
     } else if (demand->stop == FS_STOP_ESTOP) {
+        expect_ramp(axis, config, demand);
         state->state = FS_AXIS_QUICK_STOP;
-        state->controlword = emergency_word(config, drive);
-        stay_where_it_is(axis);
+        state->controlword = emergency_word(config, drive, demand->stands);
     } else if (drive == OPERATION_ENABLED) {
-        if (!was_commanded(axis)) stay_where_it_is(axis);
+        if (!fs_axis_was_commanded(axis) && state->state != FS_AXIS_QUICK_STOP) stay_where_it_is(axis);
         state->state = moving_mode(axis, config, demand, following);
         int keep = demand->enable || demand->keep || state->state == FS_AXIS_RAMPING;
         state->controlword = keep ? ENABLE_OPERATION : SHUTDOWN;
     } else {
         state->state = demand->enable ? FS_AXIS_ENABLING : FS_AXIS_DISABLED;
         state->controlword = demand->enable ? power_up_word(drive) : DISABLE_VOLTAGE;
+        if (drive == QUICK_STOP_ACTIVE) state->controlword = leaving_word(axis, config, demand);
         stay_where_it_is(axis);
     }
     state->target = (int32_t)(axis->target < 0 ? axis->target - 0.5 : axis->target + 0.5);
     state->target_velocity = (int32_t)axis->velocity;
-    state->following_error = drive == OPERATION_ENABLED ? state->target - state->position : 0;
+    int stopping = demand->stop == FS_STOP_ESTOP && config->stop_category != 0 && !demand->stands;
+    if (drive != QUICK_STOP_ACTIVE) axis->leaving = 0;
+    state->following_error = drive == OPERATION_ENABLED || stopping ? state->target - state->position : 0;
     state->stop = (uint8_t)demand->stop;
 }

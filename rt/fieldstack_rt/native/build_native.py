@@ -9,7 +9,10 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path("rt/fieldstack_rt/native")
-PUBLIC = ["layout.h", "store.h", "lock.h", "bus.h", "agent.h", "axis.h", "cycle.h", "guard.h", "bare_loop.h"]
+PUBLIC = [
+    *("layout.h", "store.h", "lock.h", "bus.h", "agent.h", "axis.h", "standstill.h", "cycle.h"),
+    *("guard.h", "bare_loop.h"),
+]
 HEADERS = [
     *(*PUBLIC, "cycle_state.h", "guard_state.h"),
     *("thread.h", "witness.h", "safe_frames.h", "watched.h"),
@@ -22,7 +25,9 @@ SOURCES = [
         "thread.c",
         "agent.c",
         "axis.c",
+        "standstill.c",
         "stop.c",
+        "stop_watch.c",
         "groups.c",
         "start.c",
         "setpoints.c",

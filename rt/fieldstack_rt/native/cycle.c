@@ -125,22 +125,24 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     for (uint32_t i = 0; i < config->axis_count; i++) {
         fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
                                   give && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind),
-                                  keep && cycle->was_enabled >> i & 1 };
+                                  keep && cycle->was_enabled >> i & 1, 0 };
+        fs_cycle_watch_stop(cycle, now, i, demand.stop);
+        demand.stands = cycle->stands[i].stood || cycle->stands[i].stand == FS_STAND_STANDING;
         int32_t error_before = cycle->axes[i].state.following_error;
         fs_axis_step(&cycle->axes[i], &config->axes[i], &demand, (int)(following >> i & 1));
         if (cycle->status.axes_lost >> i & 1) cycle->axes[i].state.following_error = 0;
         else if (cycle->status.bad_wkc_row) cycle->axes[i].state.following_error = error_before; /* position is stale */
-        fs_axis_write(&cycle->axes[i], &config->axes[i], outputs);
+        fs_cycle_write_axis(cycle, i, outputs);
     }
     int io_live = stop <= FS_STOP_DRY; /* plain outputs: category 0, safe as soon as anything else stops the axes */
     copy_spans(outputs, config->io_outputs, config->io_output_spans, cycle->status.io_outputs,
                sizeof cycle->status.io_outputs, &cycle->status.outputs_size, io_live);
+    fs_cycle_close_watch(cycle, now, outputs);
 }
 
 static void take_inputs(fs_cycle *cycle) {
     const fs_cycle_config *config = &cycle->config;
     uint8_t *inputs = (uint8_t *)(uintptr_t)config->inputs;
-    for (uint32_t i = 0; i < config->axis_count; i++) fs_axis_read(&cycle->axes[i], &config->axes[i], inputs);
     copy_spans(inputs, config->io_inputs, config->io_input_spans, cycle->status.io_inputs,
                sizeof cycle->status.io_inputs, &cycle->status.inputs_size, 0);
 }
@@ -173,11 +175,7 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
         (fs_cycle_sample){ status->cycle, status->wake_ns, status->exchange_ns, status->wkc, flags };
     fs_set64(&statistics->sample_head, head + 1);
     fs_life_beat(cycle, status->cycle_ns);
-    uint32_t stands = fs_cycle_standing_all(cycle, UINT64_MAX);
-    uint64_t known = ~fs_load64(&cycle->lost);
-    for (uint32_t i = 0; stands && i < cycle->config.axis_count; i++)
-        stands = !(known >> i & 1) || !fs_axis_enabled(&cycle->axes[i]);
-    fs_set32(&cycle->standing, stands);
+    fs_set32(&cycle->standing, (uint32_t)fs_cycle_at_stand(cycle));
 }
 
 /* Real faults of a real thread, for tests and benchmarks: only where --fault-injection allows them. */
@@ -202,7 +200,9 @@ static void one_cycle(fs_cycle *cycle) {
     uint32_t flags = wake(cycle);
     inject(cycle);
     prepare_outputs(cycle, cycle->next_ns);
+    fs_cycle_mark_inputs(cycle);
     flags |= fs_cycle_exchange(cycle);
+    fs_cycle_see_axes(cycle);
     if (cycle->status.wkc >= 0) take_inputs(cycle);
     if (cycle->gap < LONGEST_GAP) cycle->gap++;
     end_gap(cycle);
@@ -216,7 +216,7 @@ static void run_cycles(fs_cycle *cycle) {
     fs_cycle_void_streams(cycle, fs_now_ns(), cycle->store->rt_status.stream); /* left by a predecessor */
     fs_cycle_new_preemptions(cycle);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
-        cycle->axes[i].reset_seen = fs_load32(&cycle->store->reset_count);
+        cycle->axes[i].reset_seen = cycle->stands[i].reset_seen = fs_load32(&cycle->store->reset_count);
     fs_cycle_all_await_start(cycle, fs_now_ns());
     uint64_t period = cycle->config.cycle_time_ns;
     cycle->next_ns = (fs_now_ns() / period + 1) * period + period / 8 * FS_CYCLE_PHASE_EIGHTHS;
@@ -275,7 +275,8 @@ static int offsets_fit(const fs_cycle_config *config) {
             !in_image(axis->target_position, 4, out) || !in_image(axis->target_velocity, 4, out) ||
             !in_image(axis->statusword, 2, in) || !in_image(axis->mode_display, 1, in) ||
             !in_image(axis->position, 4, in) || !in_image(axis->velocity, 4, in) ||
-            !in_image(axis->torque, 2, in) || !in_image(axis->error_code, 2, in))
+            !in_image(axis->torque, 2, in) || !in_image(axis->error_code, 2, in) || !in_image(axis->brake, 1, out) ||
+            axis->rungs > sizeof axis->ladder)
             return 0;
     }
     for (uint32_t i = 0; i < config->io_output_spans; i++)

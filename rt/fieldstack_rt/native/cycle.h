@@ -58,6 +58,7 @@ void fs_cycle_set_essential_lost(fs_cycle *cycle, int lost);
 /* Orderly end: stop the axes; then stop to exchange (0: stands, -1: still moving after the time);
  * then let the bus go and end the thread. The thread beats until then. */
 void fs_cycle_quiesce(fs_cycle *cycle);
+/* 1: all axes were read back to stand, without power; 2: those of which anything is known; 0: not. */
 int fs_cycle_standing(const fs_cycle *cycle);
 void fs_cycle_halt(fs_cycle *cycle);
 void fs_cycle_release(fs_cycle *cycle);

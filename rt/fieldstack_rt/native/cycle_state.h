@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "cycle.h"
 #include "lock.h"
+#include "standstill.h"
 #include "thread.h"
 
 typedef int (*send_function)(void *context);
@@ -34,6 +35,10 @@ struct fs_cycle {
     /* the cycle thread's own */
     fs_rt_status status;
     fs_axis axes[64];
+    fs_standstill stands[64];
+    uint64_t fresh;                          /* mask: axes whose inputs came in the last exchange */
+    uint64_t stopping_ns;                    /* since all axes must stand */
+    int stand_told;
     fs_agent agent;
     uint64_t next_ns;
     uint32_t behind;                         /* cycles that were skipped since the last one */
@@ -102,6 +107,18 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, ui
 
 /* Setpoints of `last` and before are void. */
 void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last);
+
+/* ---- stop_watch.c: whether they do ---- */
+void fs_cycle_see_axes(fs_cycle *cycle);     /* after an exchange: takes the inputs of the axes that came */
+void fs_cycle_mark_inputs(fs_cycle *cycle);  /* before it */
+/* Judges one axis by its last inputs, before its control word is chosen. */
+void fs_cycle_watch_stop(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t stop);
+/* Writes its outputs, unless its ladder keeps them safe. */
+void fs_cycle_write_axis(fs_cycle *cycle, uint32_t axis, uint8_t *outputs);
+/* After all axes: brakes, and what is told and published of the stop. */
+void fs_cycle_close_watch(fs_cycle *cycle, uint64_t now, uint8_t *outputs);
+/* 0: they move, or have power; 1: they stand without; 2: as far as anything is known of them. */
+int fs_cycle_at_stand(const fs_cycle *cycle);
 
 /* ---- exchange.c: process data through SOEM ---- */
 uint32_t fs_cycle_exchange(fs_cycle *cycle); /* enum fs_sample_flag */

@@ -50,8 +50,12 @@ typedef struct fs_axis_state {
     uint16_t error_code;       /* 0x603F */
     int8_t mode;               /* 0x6061 */
     uint8_t state;             /* enum fs_axis_mode: what the master does with the axis */
-    uint8_t stop;              /* enum fs_stop: why this axis stands; 0: it may move */
-    uint8_t pad;
+    uint8_t stop;              /* enum fs_stop: why this axis must stand; 0: it may move */
+    uint8_t stand;             /* enum fs_stand: as read back from velocity and position */
+    uint8_t rung;              /* enum fs_rung: what was tried last because it did not stop; until a person's reset */
+    uint8_t ignores;           /* 1: it ignores a stop: Operation enabled, and in motion */
+    uint16_t pad;
+    uint32_t speed;            /* counts/s: the greater of what velocity and position tell */
 } fs_axis_state;
 
 typedef struct fs_agent_settings {
@@ -74,6 +78,8 @@ typedef struct fs_rt_status {
     uint64_t refusals;         /* streams that were refused in this epoch */
     uint64_t axes_playing;     /* mask: axes that follow it now */
     uint64_t axes_lost;        /* mask: axes whose slaves are told lost or in restart */
+    uint64_t axes_standing;    /* mask: axes that were read back to stand; neither those that move nor those not known */
+    uint64_t axes_run_on;      /* mask: axes that did not stop within their bound, or ignore a stop; until a person's reset */
     uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
     uint64_t axes_await_start; /* mask: axes on which no motion begins until a start (fs_start) */
     uint64_t start_taken;      /* sequence of the last fs_start of this epoch, obeyed or not */
@@ -398,6 +404,10 @@ typedef struct fs_store {
 enum fs_rt_phase { FS_RT_ABSENT, FS_RT_STARTING, FS_RT_CYCLING, FS_RT_STOPPING, FS_RT_STOPPED };
 enum fs_axis_mode { FS_AXIS_DISABLED, FS_AXIS_ENABLING, FS_AXIS_HOLDING, FS_AXIS_FOLLOWING,
                     FS_AXIS_RAMPING, FS_AXIS_QUICK_STOP, FS_AXIS_FAULT };
+enum fs_stand { FS_STAND_UNKNOWN, FS_STAND_MOVING, FS_STAND_STANDING };
+/* What is done with an axis that does not stop within its bound; each is in force with those before it. */
+enum fs_rung { FS_RUNG_NONE, FS_RUNG_QUICK_STOP, FS_RUNG_BRAKE, FS_RUNG_DISABLE_VOLTAGE, FS_RUNG_SAFE_OUTPUTS, FS_RUNG_END_RT };
+enum fs_rt_exit { FS_EXIT_RUNS_ON = 9 };       /* exit status of an RT process that ended itself by FS_RUNG_END_RT */
 /* Why the axes stop, worst last: the highest of those that apply is shown. Of one axis or group alone: OUT (it
  * dropped out of the running stream), START, BLOCKED, SLAVE_LOST, and AXIS_FAULT in a non-essential group.
  * What is above START begins a wait for a start. */
@@ -441,9 +451,10 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_AGENT_WORDS, FS_EV_AXIS_STOP, FS_EV_AXIS_JOINED, FS_EV_AXIS_OUT,
                      FS_EV_SLAVES_EXCUSED, FS_EV_STREAM_DAMAGED, FS_EV_STREAM_GAP,
                      FS_EV_HOLD_ENDED, FS_EV_AWAIT_START, FS_EV_START,
+                     FS_EV_AXES_STAND = 48, FS_EV_STOP_IGNORED, FS_EV_AXIS_RUNS_ON,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
                      FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED,
-                     FS_EV_MEMORY_LOST = 96, FS_EV_MEMORY_MENDED };
+                     FS_EV_MEMORY_LOST = 96, FS_EV_MEMORY_MENDED, FS_EV_STOP_OBJECT_ABSENT = 112 };
 
 #endif
