@@ -27,7 +27,7 @@ from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.table import Barred, TaskTable
 from fieldstack.core.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
-from fieldstack_rt.datastore.layout import CoreState
+from fieldstack_rt.datastore.layout import AxisMode, CoreState
 
 CHUNK = 20
 """Setpoints between two looks at who has which group, when many are made at once."""
@@ -39,6 +39,8 @@ class _Feed:
     stream: SetpointStream
     first: int
     """Ring position of the stream's first setpoint."""
+    by_hand: bool = False
+    """Axes wait for a start: it is for a jog alone."""
 
 
 class TaskExecutor:
@@ -82,6 +84,7 @@ class TaskExecutor:
         self.jogging = Jogging(machine, self._limits, hold)
         self.refusals = Refusals()
         self._beyond: dict[str, Beyond] = {}
+        self._jog_ready = False
         self._leaving: tuple[Group, int] | None = None
         """Its jog was cut; up to this ring position setpoints of it are left that RT does not play."""
 
@@ -135,7 +138,8 @@ class TaskExecutor:
             MotionError: an axis group in motion can not be brought to rest by any plan.
         """
         feed = self._feed
-        verdict = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns)
+        jogs = self.jogging.active is not None
+        verdict = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns, by_hand=jogs)
         self._standing = facts.standing
         self.facts, self._beyond = facts, beyond_limits(self.machine, facts.targets)
         self.jogging.look(now_ns)
@@ -178,6 +182,7 @@ class TaskExecutor:
             elif seen_bad:
                 del self.lost[name]  # it is in order again
         self.available = frozenset(well - self.lost.keys())
+        self._jog_ready = self._jog_is_well(facts) and self._leaving is None
         feed = self._feed
         if feed is not None and facts.stream == feed.own.number:
             self._drop_broken(feed, facts, well)
@@ -189,12 +194,20 @@ class TaskExecutor:
             if runner is not None and runner.job.group is not None and runner.job.group.name not in well:
                 feed.stream.drop(runner)
                 task.runner = None
-        for name, group in self.machine.groups.items():
-            if name not in well:
-                feed.stream.stand_at(group, facts.targets)
         jog = self.jogging.active
-        if jog is not None and jog.runner is not None and jog.job.group and jog.job.group.name not in well:
+        if jog is not None and jog.runner is not None and not self._jog_is_well(facts):
             self.jogging.end("the axis was stopped; `fieldstack-rt status --once` says why")
+        jogged = self.jogging.active.job.group if self.jogging.active else None
+        for name, group in self.machine.groups.items():
+            if name not in well and group is not jogged:
+                feed.stream.stand_at(group, facts.targets)
+
+    def _jog_is_well(self, facts: RtFacts) -> bool:
+        """Its group follows, or would; a wait for a start is none for it."""
+        jog = self.jogging.active
+        group = jog.job.group if jog is not None else None
+        modes = (AxisMode.HOLDING, AxisMode.FOLLOWING)
+        return group is not None and all(facts.well_by_hand(number, modes) for number in group.numbers)
 
     def _cut_jog(self, facts: RtFacts) -> set[str]:
         """Take what is left of a jog that ended early out of the stream. Its group, until it is back."""
@@ -370,9 +383,10 @@ class TaskExecutor:
             image=int.from_bytes(facts.outputs[: self.machine.output_bytes], "little"),
             outputs=self.machine.outputs,
         )
-        able = sum(1 << number for number in range(len(facts.axes)) if facts.holds(number))
+        by_hand = not facts.ready
+        able = sum(1 << axis for axis in range(len(facts.axes)) if facts.holds(axis) and not by_hand)
         stream = SetpointStream(self.machine, stage, facts.targets, able)
-        self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head)
+        self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head, by_hand)
         self._fill(now_ns, self._feed)
 
     def _fill(self, now_ns: int, feed: _Feed) -> None:
@@ -390,6 +404,12 @@ class TaskExecutor:
         if feed.own.ending:
             return
         self._begin_jog(feed)
+        if not feed.by_hand:
+            self._assign_tasks(now_ns, feed)
+        if self.running == 0 and self.jogging.active is None:
+            self._end_stream(feed)
+
+    def _assign_tasks(self, now_ns: int, feed: _Feed) -> None:
         tasks = self.table.tasks
         claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))
         decisions = schedule(claims, self.available)
@@ -401,12 +421,10 @@ class TaskExecutor:
             self._runner_of(tasks[name]).end_with_run()
         for name, group in decisions.starts:
             self._start(now_ns, feed, tasks[name], group)
-        if self.running == 0 and self.jogging.active is None:
-            self._end_stream(feed)
 
     def _begin_jog(self, feed: _Feed) -> None:
         jog = self.jogging.active
-        if jog is not None and jog.runner is None and jog.job.group and jog.job.group.name in self.available:
+        if jog is not None and jog.runner is None and self._jog_ready:
             jog.runner = feed.stream.begin(jog.job, ())
 
     @staticmethod

@@ -13,7 +13,7 @@ from fieldstack.core.beyond import beyond_limits
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.motion import Limits
 from fieldstack.core.program import Block, MoveAction
-from fieldstack.core.protocol import STANDING_BY, RtFacts
+from fieldstack.core.protocol import BY_HAND, RtFacts
 from fieldstack.core.runner import SLOW_SHARE, Job, Runner
 from fieldstack.core.table import TaskError, TaskTable
 from fieldstack_ethercat.bus.plan import AxisPlan
@@ -170,7 +170,7 @@ def _check_machine(facts: RtFacts | None) -> RtFacts:
         raise TaskError(f"RT does not cycle; {LOOK}")
     if facts.stop is Stop.ESTOP:
         raise TaskError("EMERGENCY_STOP is latched: remove the cause, then `fieldstack reset`")
-    if facts.stop not in STANDING_BY:
+    if facts.stop not in BY_HAND:
         raise TaskError(f"the axes may not move: {stop_text(facts.stop)}; {LOOK}")
     if not facts.permit:
         raise TaskError(f"the axes may not move: the Non-RT process gives no permit; {LOOK}")
@@ -179,9 +179,9 @@ def _check_machine(facts: RtFacts | None) -> RtFacts:
 
 def _check_axes(facts: RtFacts, group: Group) -> None:
     for number, axis in zip(group.numbers, group.axes, strict=True):
-        if not facts.holds(number):
+        if not facts.well_by_hand(number):
             stop = facts.stops[number] if number < len(facts.stops) else Stop.NONE
-            why = stop_text(stop) if stop not in STANDING_BY else facts.axes[number].name.lower()
+            why = stop_text(stop) if stop not in BY_HAND else facts.axes[number].name.lower()
             raise TaskError(f"axis {axis.name} does not stand under power ({why}); {LOOK}")
 
 

@@ -6,6 +6,7 @@ taken up again: a new one, with a higher id, begins from where the axes really s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -19,6 +20,8 @@ BACKOFF_NS = 200_000_000
 
 STANDING_BY = frozenset({Stop.NONE, Stop.DRY})
 """Reasons to stand that a new stream ends by itself."""
+BY_HAND = STANDING_BY | {Stop.START}
+"""The same, of axes that a person holds: each renewal is a start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class RtFacts:
             and (not self.axes or any(self.holds(number) for number in range(len(self.axes))))
         )
 
+    @property
+    def ready_by_hand(self) -> bool:
+        """A stream of nothing but axes that a person holds would be played."""
+        return self.phase is RtPhase.CYCLING and self.permit and self.stop in BY_HAND
+
+    def well_by_hand(self, number: int, modes: Collection[AxisMode] = (AxisMode.HOLDING,)) -> bool:
+        """The axis stands under power (or is in one of `modes`) and would follow a hand."""
+        return self.axes[number] in modes and self._free(number, BY_HAND)
+
     def holds(self, number: int) -> bool:
         """The axis stands under power and would join a stream."""
         return self.axes[number] is AxisMode.HOLDING and self._free(number)
@@ -67,9 +79,9 @@ class RtFacts:
         """The axis follows, or holds and could."""
         return self.axes[number] in (AxisMode.HOLDING, AxisMode.FOLLOWING) and self._free(number)
 
-    def _free(self, number: int) -> bool:
+    def _free(self, number: int, among: Collection[Stop] = STANDING_BY) -> bool:
         stop = self.stops[number] if number < len(self.stops) else Stop.NONE
-        return stop in STANDING_BY and not self.blocked >> number & 1
+        return stop in among and not self.blocked >> number & 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +130,17 @@ def refusal(facts: RtFacts, own: OwnStream) -> Refused | None:
     return None
 
 
-def judge(now_ns: int, facts: RtFacts, own: OwnStream | None, given_up_ns: int | None) -> Verdict:
-    """What to do now; `given_up_ns` is when the last stream was given up, None if none was."""
+def judge(
+    now_ns: int, facts: RtFacts, own: OwnStream | None, given_up_ns: int | None, *, by_hand: bool = False
+) -> Verdict:
+    """What to do now; `given_up_ns` is when the last stream was given up, None if none was.
+
+    `by_hand`: a person holds an axis.
+    """
     if own is None:
         backing_off = given_up_ns is not None and now_ns - given_up_ns < BACKOFF_NS
-        return Verdict.BEGIN if facts.ready and not backing_off else Verdict.WAIT
+        ready = facts.ready or (by_hand and facts.ready_by_hand)
+        return Verdict.BEGIN if ready and not backing_off else Verdict.WAIT
     if facts.epoch != own.epoch or facts.phase is not RtPhase.CYCLING:
         return Verdict.GIVE_UP
     if facts.stream != own.number:

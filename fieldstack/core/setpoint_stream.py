@@ -131,7 +131,7 @@ class SetpointStream:
         else:
             for number in group.numbers:
                 self._velocities[number] = 0
-        return group.mask
+        return runner.job.hold_to_run or group.mask
 
     def _setpoint(self, axes: int, *, last: bool = False, hold_to_run: int = 0) -> Setpoint:
         io = self._stage.image.to_bytes(self._machine.output_bytes, "little")

@@ -206,3 +206,29 @@ def test_rt_ends_it_with_the_axes(cell: BenchCell) -> None:
     cell.break_stream()
     cell.run()
     assert jog.ended == "the axes were stopped"
+
+
+WAITING = (Stop.START,) * 4
+
+
+def test_holding_an_axis_needs_no_other_start_and_starts_nothing_else(cell: BenchCell) -> None:
+    with_facts(cell, stop=Stop.START, stops=WAITING)
+    task = cell.submit(declare("[{move: {to: {x: 20}}}]", needs={"group": "all"}))
+    cell.run(5)
+    assert not cell.played
+    jog = begin(cell)
+    for _ in range(40):
+        cell.run()
+        with_facts(cell, stop=Stop.START, stops=WAITING)
+        cell.executor.jogging.renew(cell.now_ns, jog.number, cell.now_ns)
+    assert not jog.ended
+    assert cell.at(Y) > 5
+    assert {mask for *_, mask in cell.played} == {0, 1 << Y}, "nothing but the axis that is held is commanded"
+    cell.executor.jogging.release(jog.number)
+    for _ in range(30):
+        cell.run()
+        with_facts(cell, stop=Stop.START, stops=WAITING)
+    assert (task.shown, cell.at(0)) == ("ready", 0)
+    with_facts(cell, stop=Stop.NONE, stops=())
+    cell.until(cell.ended)
+    assert cell.at(0) == 20

@@ -11,7 +11,8 @@ import pytest
 
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import EventCode
-from fieldstack_rt.datastore.layout import AxisMode, StreamState
+from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
+from fieldstack_rt.datastore.rings import ALL_AXES
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,13 +40,15 @@ class Stream:
         status = cell.store.rt_status()
         self._start = [int(status.axes[i].target) for i in range(len(cell.plan.axes))]
 
-    def push(self, count: int, *, other: bool = True) -> None:
+    def push(self, count: int, *, other: bool = True, axes: int = ALL_AXES) -> None:
         for _ in range(count):
             at, speed = list(self._start), [0] * len(self._start)
             for axis in (HELD, *([OTHER] if other else [])):
                 at[axis] += round(self._pushed * SPEED * DT)
                 speed[axis] = SPEED
-            self._pushed += self._cell.store.setpoints.push(self._number, at, speed, hold_to_run=1 << HELD)
+            self._pushed += self._cell.store.setpoints.push(
+                self._number, at, speed, axes=axes, hold_to_run=1 << HELD
+            )
 
 
 def _plays(cell: RtCell, axis: int) -> bool:
@@ -89,3 +92,28 @@ def test_while_it_is_renewed_it_goes_and_no_word_holds_it_for_long(cell: RtCell)
     cell.store.hold_to_run_ns = time.monotonic_ns() + 2 * lib.FS_LONGEST_HOLD_NS
     wait_for(lambda: _stopped(cell), "a word from damaged memory holds nothing")
     wait_for(lambda: cell.store.rt_status().axes[HELD].state == AxisMode.HOLDING, "it holds")
+
+
+@pytest.mark.system
+def test_while_axes_wait_for_a_start_a_held_axis_goes_and_no_other(cell: RtCell) -> None:
+    cell.store.motion_permit = False
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.PERMIT, "the permit is gone")
+    cell.store.motion_permit = True
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.START, "the axes wait for a start")
+    cell.store.hold_to_run_ns = time.monotonic_ns() + RENEWED_NS
+    begun = int(cell.store.rt_status().axes[HELD].target)
+    Stream(cell, 1).push(1000, other=False, axes=1 << HELD)
+    wait_for(lambda: cell.store.rt_status().axes[HELD].target > begun, "the held axis goes")
+    assert cell.store.rt_status().axes_playing == 1 << HELD
+    wait_for(lambda: _stopped(cell), "it is not held any longer")
+    wait_for(lambda: cell.store.rt_status().axes[HELD].state == AxisMode.HOLDING, "it stands")
+    stood = int(cell.store.rt_status().axes[HELD].target)
+    cell.store.hold_to_run_ns = time.monotonic_ns() + RENEWED_NS
+    Stream(cell, 2).push(20)
+    cycles = cell.store.rt_status().cycle
+    wait_for(lambda: cell.store.rt_status().cycle > cycles + 50, "cycles")
+    assert cell.store.rt_status().stop_reason == Stop.START
+    assert cell.store.rt_status().stream == 1, "what commands another axis, too, is not begun"
+    assert cell.store.rt_status().axes[HELD].target == stood
+    cell.start()
+    wait_for(lambda: cell.store.rt_status().stream == 2, "after a start it is")

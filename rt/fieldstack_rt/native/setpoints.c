@@ -178,10 +178,28 @@ static uint32_t catch_up(fs_cycle *cycle, uint32_t behind) {
     return dropped;
 }
 
+/* An axis that a person holds needs no other start: each renewal is one. */
+static uint64_t held_by_hand(const fs_cycle *cycle, const fs_setpoint *setpoint) {
+    uint64_t waiting = 0;
+    for (uint32_t i = 0; i < cycle->config.axis_count; i++)
+        if (cycle->axis_stop[i] == FS_STOP_START) waiting |= 1ull << i;
+    return setpoint ? waiting & setpoint->hold_to_run : 0;
+}
+
+static int by_hand_alone(const fs_cycle *cycle, const fs_setpoint *setpoint) {
+    return setpoint && !(setpoint->axes & fs_cycle_axes(cycle) & ~setpoint->hold_to_run);
+}
+
+static int must_stand(uint32_t stop, int by_hand) {
+    return stop != FS_STOP_NONE && stop != FS_STOP_DRY && !(stop == FS_STOP_START && by_hand);
+}
+
 uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
-    fs_setpoint_peek(&cycle->store->setpoints); /* mends a damaged ring also while the axes must stand */
-    if (stop != FS_STOP_NONE && stop != FS_STOP_DRY) {
+    const fs_setpoint *next = next_valid(cycle, now); /* mends a damaged ring also while the axes must stand */
+    int by_hand = by_hand_alone(cycle, next);
+    cycle->held &= ~held_by_hand(cycle, next);
+    if (must_stand(stop, by_hand)) {
         if (playing) end_stream(cycle, now, FS_STREAM_BROKEN, 0, 0);
         return 0;
     }
@@ -193,7 +211,8 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, ui
     }
     if (playing && !drop_held(cycle, now)) return 0;
     uint64_t free = fs_cycle_axes(cycle) & ~cycle->held;
-    if (!playing && (!cycle->may_move || !fs_cycle_standing_all(cycle, free))) return 0;
+    int may = cycle->may_move || (by_hand && cycle->may_jog);
+    if (!playing && (!may || !fs_cycle_standing_all(cycle, free))) return 0;
     if (!playing) cycle->dry = 0; /* standing again: a new stream may begin */
     uint32_t dropped = playing ? catch_up(cycle, behind) : 0;
     const fs_setpoint *setpoint = next_valid(cycle, now);

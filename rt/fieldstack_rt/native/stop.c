@@ -76,7 +76,8 @@ uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now) {
     fs_cycle_await_start(cycle, now, stops);
     if (fs_cycle_essential_waits(cycle)) stops |= 1u << FS_STOP_START;
     fs_cycle_hold_groups(cycle, now);
-    cycle->may_move = !groups && !(stops >> FS_STOP_START & 1);
+    cycle->may_jog = !groups;
+    cycle->may_move = cycle->may_jog && !(stops >> FS_STOP_START & 1);
     return fs_cycle_worst(stops);
 }
 
