@@ -101,6 +101,10 @@ def failover(  # noqa: PLR0917 - one parameter an option
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Cell configuration; default: the demo cell's.")
     ] = None,
+    memory_pressure: Annotated[
+        bool,
+        typer.Option("--memory-pressure", help="Non-RT's memory is asked to be reclaimed before each fault."),
+    ] = False,
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
@@ -120,10 +124,16 @@ def failover(  # noqa: PLR0917 - one parameter an option
         fieldstack bench failover --fault spin --runs 10 --check
 
         fieldstack bench failover --fault both-kill --runs 5
+
+        fieldstack bench failover --fault sigkill --runs 10 --memory-pressure --check
     """
     from fieldstack.bench.failover_command import FailoverRequest, run_failover
 
-    request = FailoverRequest(kind=fault, runs=runs, block=block, settle_s=settle, config=config)
+    if memory_pressure and not fault.of_rt:
+        raise typer.BadParameter(
+            "--memory-pressure is for faults of RT, which the guard answers: sigkill, for example"
+        )
+    request = FailoverRequest(fault, runs, block, settle, config, memory_pressure)
     with _failures():
         held = run_failover(request, json_file, terminal())
     raise typer.Exit(ExitCode.OK if held or not check else ExitCode.FAILED)

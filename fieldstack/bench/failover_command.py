@@ -33,6 +33,8 @@ class FailoverRequest:
     block: int
     settle_s: float
     config: Path | None
+    pressure: bool = False
+    """Non-RT's memory is asked to be reclaimed before each fault of RT."""
 
 
 def run_failover(request: FailoverRequest, json_file: Path | None, console: Console) -> bool:
@@ -80,7 +82,7 @@ def _measure_rt(
         reference.take(segment.interface)
         say(f"{len(runs)} of {request.runs}: starting the cell")
         with failover_cell.running(bench) as store:
-            faulty = FailoverBench(bench, store, segment.client, request.settle_s)
+            faulty = FailoverBench(bench, store, segment.client, request.settle_s, pressure=request.pressure)
             for _ in range(size):
                 runs.append(faulty.run(len(runs) + 1, request.kind))
                 say(f"{len(runs)} of {request.runs}: {_line(runs[-1])}")
@@ -109,6 +111,15 @@ def _show(result: FailoverResult, console: Console) -> None:
     console.print(report.percentile_table("Steps of the recovery since the fault", steps))
     phases = ", ".join(f"{name} {value:.1f} ms" for name, value in result.reference_phases_ms().items())
     console.print(f"bare bring-up, medians: {phases}", style="dim", highlight=False)
+    _show_pressure(result, console)
     again = f"; the guard tripped again in {result.tripped_again}" if result.tripped_again else ""
     console.print(f"unsafe: {result.unsafe} of {len(result.runs)}{again}", highlight=False)
     report.show_checks(console, result.checks())
+
+
+def _show_pressure(result: FailoverResult, console: Console) -> None:
+    pressed = [run.pressed for run in result.runs if run.pressed is not None]
+    if pressed:
+        before, after = max(one.before_kb for one in pressed), min(one.after_kb for one in pressed)
+        text = f"memory pressure on Non-RT before each fault: {before} KiB resident, then {after} KiB"
+        console.print(text, highlight=False)

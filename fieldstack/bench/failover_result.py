@@ -97,9 +97,17 @@ class FailoverResult:
             found.append(Check("safe frame p99", round(safe.p99, 1), CRASH_SAFE_FRAME_P99_US, "µs"))
         else:
             found.append(Check("safe frame p99", round(safe.p99, 1), HANG_SAFE_FRAME_P99_US, "µs"))
+        found += self._memory_checks()
         back = round(self.back_in_op_ms.p50, 1)
         found.append(Check("back in OP p50", back, round(allowed_ms, 1), "ms"))
         return found
+
+    def _memory_checks(self) -> list[Check]:
+        """Under memory pressure: nothing that the guard touches was out of memory when the fault came."""
+        pressed = [run.pressed for run in self.runs if run.pressed is not None]
+        if not pressed:
+            return []
+        return [Check("guard's memory missing", max(one.missing_kb for one in pressed), 0, "KiB")]
 
     def to_json(self) -> dict[str, Any]:
         named = ["detect_us", "safe_frame_us", "outputs_safe_us", "back_in_op_ms", "moving_again_ms"]

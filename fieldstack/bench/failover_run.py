@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fieldstack.bench import faults, segment_watch
 from fieldstack.bench.errors import BenchError, ProgramError
 from fieldstack.bench.failover_cell import BenchCell, await_moving, text_of
 from fieldstack.bench.faults import FaultKind
+from fieldstack.bench.pressure import Pressed, press
 from fieldstack.bench.segment_watch import Mark
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_rt.datastore import DataStore, TornRecordError, counter_is_good
 from fieldstack_rt.datastore.layout import RtPhase
+from fieldstack_rt.datastore.memory import file_of
 
 TRIP_TIMEOUT_S = 2.0
 BACK_TIMEOUT_S = 20.0
@@ -44,6 +46,8 @@ class Failover:
     trips: int
     """More than one: what came back failed again, as when the whole machine stalled."""
     steps_ns: dict[str, int]
+    pressed: Pressed | None = None
+    """What became of Non-RT's memory, which the kernel was asked to reclaim just before; None: it was not."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +60,7 @@ class Failover:
             "moving_again_ms": round(self.moving_again_ns / 1e6, 3),
             "trips": self.trips,
             "steps_ms": {name: round(value / 1e6, 3) for name, value in self.steps_ns.items()},
+            **({"pressed": asdict(self.pressed)} if self.pressed is not None else {}),
         }
 
 
@@ -66,8 +71,17 @@ def _us(value_ns: int | None) -> float | None:
 class FailoverBench:
     """Faults on one running cell, one after the other."""
 
-    def __init__(self, bench: BenchCell, store: DataStore, client: SegmentClient, settle_s: float) -> None:
+    def __init__(
+        self,
+        bench: BenchCell,
+        store: DataStore,
+        client: SegmentClient,
+        settle_s: float,
+        *,
+        pressure: bool = False,
+    ) -> None:
         self._bench, self._store, self._client, self._settle_s = bench, store, client, settle_s
+        self._pressure = pressure
         self._reader = EventReader(bench.instance.state_dir)
         self._random = random.Random()  # noqa: S311 - spreads the faults over the cycle
 
@@ -83,6 +97,7 @@ class FailoverBench:
         logged = max((event.sequence for event in self._reader.last(1)), default=0)
         before, epoch = segment_watch.mark(self._client), self._store.rt_epoch
         trips = int(self._store.guard_status().trips)
+        pressed = self._press()
         fault_ns = faults.inject(kind, self._store)
         guard = self._await_trip(kind, trips)
         seen = guard.trip_epoch == epoch
@@ -99,9 +114,15 @@ class FailoverBench:
                 moving_again_ns=moving_ns - fault_ns,
                 trips=int(self._store.guard_status().trips) - trips,
                 steps_ns=self._steps(logged, fault_ns),
+                pressed=pressed,
             ),
             before,
         )
+
+    def _press(self) -> Pressed | None:
+        if not self._pressure:
+            return None
+        return press(int(self._store.nonrt_status().pid), file_of(self._bench.instance.shm_name))
 
     def _await_trip(self, kind: FaultKind, trips: int) -> Any:
         """The guard's status of the trip."""

@@ -53,7 +53,8 @@ def degradations(*, in_namespace: bool) -> tuple[str, ...]:
     limited = in_namespace or Capability.IPC_LOCK not in effective()
     if limited and soft != resource.RLIM_INFINITY and soft < MEMORY_TO_LOCK:
         found.append(
-            f"memory can not be locked (limit {soft // 1024} KiB): a page fault may delay a cycle "
+            f"memory can not be locked (limit {soft // 1024} KiB): a page fault may delay a cycle, "
+            "or the guard's safe outputs "
             "(run as root, or raise the limit: `ulimit -l unlimited`)"
         )
     return tuple(found)

@@ -12,6 +12,7 @@ from typing import Any
 
 from fieldstack.cell.histogram import Latency, latency
 from fieldstack.cell.liveness import LIVE, ProcessView, core_view, nonrt_view, rt_view
+from fieldstack.cell.memory_lock import MemoryLock, memory_lock
 from fieldstack.cell.snapshot_bus import (
     AxisView,
     BusView,
@@ -95,6 +96,14 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryLocks:
+    """What must be quick, the cycle and the guard, must not be paged out: as the kernel says now."""
+
+    rt: MemoryLock = field(default_factory=MemoryLock)
+    nonrt: MemoryLock = field(default_factory=MemoryLock)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything at one moment. Times are UTC, ISO 8601; positions in the axes' units."""
 
@@ -121,6 +130,7 @@ class Snapshot:
     health: HealthView = HealthView()
     work: WorkView = field(default_factory=WorkView)
     checkpoint: CheckpointView = field(default_factory=CheckpointView)
+    memory_lock: MemoryLocks = field(default_factory=MemoryLocks)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -181,6 +191,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         checkpoint=checkpoint_of(
             store, read(store.checkpoint, store, "fs_checkpoint"), clock, _filed(store.instance)
         ),
+        memory_lock=MemoryLocks(*(memory_lock(view.pid if view.alive else None) for view in (rt, nonrt))),
     )
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from fieldstack.cell.histogram import Latency
 from fieldstack.cell.liveness import ProcessView
+from fieldstack.cell.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.snapshot_bus import AxisView, SlaveView
 from fieldstack.cell.snapshot_work import CheckpointView, WorkView
@@ -93,13 +94,21 @@ def _headline(snapshot: Snapshot) -> Text:
 
 def _processes(snapshot: Snapshot) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("process", "pid", "state", "since", ""):
+    for column in ("process", "pid", "state", "since", "", "memory"):
         table.add_column(column, header_style=DIM)
     views = (("RT", snapshot.rt), ("Non-RT", snapshot.nonrt), ("Main Core", snapshot.core))
+    locks = {"RT": snapshot.memory_lock.rt, "Non-RT": snapshot.memory_lock.nonrt}
     for name, view in views:
         style = PROCESS_STYLE.get(view.state, BAD)
-        table.add_row(name, str(view.pid or "-"), Text(view.state, style), local_time(view.since), _ago(view))
+        when = (local_time(view.since), _ago(view))
+        table.add_row(name, str(view.pid or "-"), Text(view.state, style), *when, _lock(locks.get(name)))
     return table
+
+
+def _lock(lock: MemoryLock | None) -> Text:
+    if lock is None or lock.state == UNKNOWN:
+        return Text("")
+    return Text(lock.state, GOOD if lock.state == LOCKED else WARN)
 
 
 def _ago(view: ProcessView) -> str:
@@ -134,8 +143,17 @@ def _bus(snapshot: Snapshot) -> Group:
         f"  WKC errors {bus.wkc_errors}  lost frames {bus.lost_frames}  recoveries {bus.recoveries}",
     )
     states = Text("  ").join(_slave(slave) for slave in bus.slaves)
-    extra = [Text(text, WARN) for text in (bus.diagnosis, bus.setup and f"degraded: {bus.setup}") if text]
+    setup = [text for text in (bus.setup, _unlocked(snapshot)) if text]
+    extra = [Text(text, WARN) for text in (bus.diagnosis, setup and f"degraded: {'; '.join(setup)}") if text]
     return Group(line, states, *extra)
+
+
+def _unlocked(snapshot: Snapshot) -> str:
+    """RT tells of its own memory itself."""
+    lock = snapshot.memory_lock.nonrt
+    if lock.state not in (PARTLY, NOT_LOCKED):
+        return ""
+    return f"Non-RT's memory is {'partly' if lock.state == PARTLY else 'not'} locked"
 
 
 def _slave(slave: SlaveView) -> Text:

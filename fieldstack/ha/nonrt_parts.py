@@ -48,8 +48,10 @@ from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.end_rt import Wire
 from fieldstack.process.local import LocalProcessManager
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
+from fieldstack_rt.datastore.memory import file_of
 from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.memory_lock import lock_for_the_guard
 
 if TYPE_CHECKING:
     from fieldstack.process.systemd import SystemdProcessManager
@@ -79,6 +81,8 @@ class Opened:
     control: ControlServer
     cell: CellMap
     claim: Claim
+    unlocked: str
+    """What of this process's memory is not locked, in words; empty: nothing."""
     predecessor: tuple[int, int]
     """Pid and last completed pass of the Non-RT process before; zeros: there is no trace of one."""
 
@@ -117,6 +121,7 @@ def open_all(settings: NonRtSettings) -> Opened:
     store = claimed.store
     store.nonrt_stopping = False
     store.motion_permit = _goes_on(store)
+    unlocked = lock_for_the_guard(file_of(instance.shm_name))
     config = GuardConfig(settings.guard_cpu, settings.guard_priority, settings.guard_threshold_cycles)
     return Opened(
         settings,
@@ -130,6 +135,7 @@ def open_all(settings: NonRtSettings) -> Opened:
         ControlServer(instance.control_socket),
         cell,
         claimed,
+        str(unlocked or ""),
         _predecessor(store),
     )
 
@@ -283,7 +289,7 @@ class Parts:
         if unknown:
             store.estop.raise_(EstopSource.OTHER, LATCHES_UNKNOWN, until=Clear.ON_RESET)
         self._tell_claim(opened.claim)
-        for degraded in filter(None, (*opened.guard.degraded, log.degraded)):
+        for degraded in filter(None, (*opened.guard.degraded, opened.unlocked, log.degraded)):
             log.append(EventKind.SUPERVISION, what=f"degraded: {degraded}")
 
     def _tell_claim(self, claimed: Claim) -> None:

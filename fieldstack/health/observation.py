@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from fieldstack.cell.memory_lock import MemoryLock
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack_rt.datastore import DataStore
 
@@ -113,6 +114,8 @@ class SetupView:
     throttle_count: int | None
     throttled_ns: int = 0
     """When `throttle_count` last grew."""
+    nonrt_memory: MemoryLock | None = None
+    """Of the Non-RT process, whose guard must not wait for a page."""
 
 
 @dataclass(frozen=True, slots=True)

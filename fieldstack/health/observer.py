@@ -25,7 +25,9 @@ class Observer:
         self.control = Sampler("control socket", ControlSource(instance).look, CONTROL_S)
         self.disk = Sampler("disk", DiskSource(folders).look, DISK_S)
         self.clock = Sampler("clock", ClockSource().look, CLOCK_S)
-        self.setup = Sampler("real-time set-up", SetupSource(self._cycle_thread).look, SETUP_S)
+        self.setup = Sampler(
+            "real-time set-up", SetupSource(self._cycle_thread, nonrt=self._nonrt).look, SETUP_S
+        )
 
     @property
     def _samplers(self) -> tuple[Sampler[Any], ...]:
@@ -36,6 +38,10 @@ class Observer:
         if view is None or not view.snapshot.rt.alive:
             return 0, 0
         return view.snapshot.rt.pid or 0, view.rt_tid
+
+    def _nonrt(self) -> int:
+        view = self.memory.sample.value
+        return (view.snapshot.nonrt.pid or 0) if view is not None and view.snapshot.nonrt.alive else 0
 
     def start(self, timeout_s: float) -> None:
         """Begin to look; waits for the first look at the memory at most `timeout_s`."""

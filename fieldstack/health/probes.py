@@ -27,6 +27,7 @@ from fieldstack.health.checks.disk import DiskCheck
 from fieldstack.health.checks.ethercat import EtherCatCheck
 from fieldstack.health.checks.processes import ProcessCheck
 from fieldstack.health.checks.realtime import (
+    GuardMemoryCheck,
     IsolationCheck,
     KernelCheck,
     MemoryLockCheck,
@@ -89,6 +90,7 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
         ClockCheck(),
         SchedulerCheck(),
         MemoryLockCheck(),
+        GuardMemoryCheck(),
         IsolationCheck(),
         KernelCheck(),
         PowerCheck(),

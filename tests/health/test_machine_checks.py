@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from observed import CLOCK, NOW, SETUP, THREAD, S, check, seen
 
+from fieldstack.cell.memory_lock import MemoryLock
 from fieldstack.health.result import Level
 from fieldstack.health.sources.clock import ClockSource, ClockWatch
 from fieldstack.health.sources.disk import DiskSource
@@ -23,6 +24,17 @@ from fieldstack.health.sources.setup import SetupSource, cpu_list
         ("rt-scheduler", replace(SETUP, thread=None), "does not run"),
         ("rt-memory", replace(SETUP, thread=replace(THREAD, locked_kb=0)), "0 of 30000 KiB"),
         ("rt-memory", replace(SETUP, transparent_huge_pages="always"), "always on"),
+        (
+            "guard-memory",
+            replace(SETUP, nonrt_memory=MemoryLock("not locked", 0, 40_000, 900_000)),
+            "0 of 900000",
+        ),
+        (
+            "guard-memory",
+            replace(SETUP, nonrt_memory=MemoryLock("partly", 3400, 40_000, 900_000)),
+            "guard alone",
+        ),
+        ("guard-memory", replace(SETUP, nonrt_memory=MemoryLock()), "may not be looked at"),
         ("rt-isolation", replace(SETUP, isolated=()), "CPU 3 is not in isolcpus"),
         ("rt-isolation", replace(SETUP, nohz_full=(1, 2)), "CPU 3 is not in nohz_full"),
         ("rt-kernel", replace(SETUP, kernel_realtime=False), "no PREEMPT_RT"),
@@ -37,6 +49,11 @@ def test_each_weakness_is_a_warning_with_a_remedy(name: str, setup: object, says
     found = check(name, seen(setup=setup)).finding
     assert found.level is Level.WARN
     assert says in found.text
+
+
+def test_locked_memory_of_the_guard_is_well() -> None:
+    setup = replace(SETUP, nonrt_memory=MemoryLock("locked", 899_900, 40_000, 900_000))
+    assert check("guard-memory", seen(setup=setup)).level is Level.PASS
 
 
 def test_a_held_dma_latency_makes_deep_idle_states_harmless() -> None:
@@ -97,6 +114,7 @@ def fake_machine(root: Path) -> None:
         f"proc/{os.getpid()}/task/{os.getpid()}/status": (
             "VmLck:\t 512 kB\nVmRSS:\t 900 kB\nCpus_allowed_list:\t3\n"
         ),
+        "proc/7/status": "VmSize:\t 90512 kB\nVmLck:\t 90480 kB\nVmRSS:\t 900 kB\n",
     }
     for name, text in files.items():
         file = root / name
@@ -106,10 +124,11 @@ def fake_machine(root: Path) -> None:
 
 def test_the_set_up_is_read_from_proc_and_sys(tmp_path: Path) -> None:
     fake_machine(tmp_path)
-    source = SetupSource(lambda: (os.getpid(), os.getpid()), tmp_path)
+    source = SetupSource(lambda: (os.getpid(), os.getpid()), tmp_path, nonrt=lambda: 7)
     view = source.look()
     assert view.thread is not None
     assert (view.thread.cpus, view.thread.locked_kb, view.thread.resident_kb) == ((3,), 512, 900)
+    assert view.nonrt_memory == MemoryLock("locked", 90480, 900, 90512)
     assert view.kernel_realtime
     assert (view.isolated, view.nohz_full) == ((2, 3), (3,))
     assert (view.governors, view.idle_latency_us) == ({3: "powersave"}, 30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+from fieldstack.cell.memory_lock import LOCKED, PARTLY, UNKNOWN
 from fieldstack.health.checks.base import SampleCheck
 from fieldstack.health.observation import NS_PER_S, SetupView
 from fieldstack.health.result import Finding, Level, warned
@@ -83,6 +84,26 @@ class MemoryLockCheck(SetupCheck):
                 "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
             )
         return verdict.finding("locked" if thread else "RT does not run")
+
+
+class GuardMemoryCheck(SetupCheck):
+    """Non-RT's memory is locked: no page fault stands between a death of RT and safe outputs."""
+
+    name = "guard-memory"
+
+    def judge(self, value: SetupView, now_ns: int) -> Finding:
+        lock, verdict = value.nonrt_memory, _Verdict()
+        if lock is None:
+            return verdict.finding("not known here")
+        if lock.state == UNKNOWN:
+            return warned("Non-RT does not run, or may not be looked at")
+        if lock.state != LOCKED:
+            verdict.add(
+                f"{lock.locked_kb} of {lock.size_kb} KiB of Non-RT's address space are locked"
+                + (", for the guard alone" if lock.state == PARTLY else "; its guard may wait for a page"),
+                "grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity",
+            )
+        return verdict.finding("locked", resident_kb=lock.resident_kb, locked_kb=lock.locked_kb)
 
 
 class IsolationCheck(SetupCheck):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fieldstack.cell.memory_lock import memory_lock
 from fieldstack.health.observation import CycleThread, SetupView
 
 _POLICIES = {
@@ -20,10 +21,16 @@ _POLICIES = {
 
 
 class SetupSource:
-    """`cycle` tells RT's pid and its cycle thread's id (0: none); `root` is where /proc and /sys are."""
+    """`cycle` tells RT's pid and its cycle thread's id, `nonrt` that one's pid (0: none); `root` is where
+    /proc and /sys are."""
 
-    def __init__(self, cycle: Callable[[], tuple[int, int]], root: Path = Path("/")) -> None:
-        self._cycle = cycle
+    def __init__(
+        self,
+        cycle: Callable[[], tuple[int, int]],
+        root: Path = Path("/"),
+        nonrt: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._cycle, self._nonrt = cycle, nonrt
         self._proc, self._sys = root / "proc", root / "sys"
         self._dma_latency = root / "dev/cpu_dma_latency"
         self._throttled = (0, 0)
@@ -51,6 +58,7 @@ class SetupSource:
             fair_server_us=self._fair_server(mine),
             throttle_count=throttles,
             throttled_ns=self._throttled[1],
+            nonrt_memory=memory_lock(self._nonrt(), self._proc),
         )
 
     def _fair_server(self, cpus: tuple[int, ...]) -> int | None:

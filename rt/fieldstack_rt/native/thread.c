@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cycle.h"
 
@@ -23,9 +24,11 @@ int fs_thread_start(pthread_t *thread, void *(*body)(void *), void *argument) {
     return error;
 }
 
+/* Where the whole process may not be locked, so much often may: what is refused costs nothing. */
 static void touch_stack(void) {
     volatile char page[PREFAULT_BYTES];
     for (int i = 0; i < PREFAULT_BYTES; i += 4096) page[i] = 0;
+    mlock((const void *)page, sizeof page);
     (void)page;
 }
 

@@ -1,0 +1,36 @@
+"""Whether a process's memory is locked, as the kernel says: read back from /proc, by anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SLACK_KB = 1024
+"""Of the kernel's own pages in each process (vvar), which no process can lock."""
+LOCKED, PARTLY, NOT_LOCKED, UNKNOWN = "locked", "partly", "not locked", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLock:
+    """A process's address space, what of it is locked (stays in memory once it was touched), and what is
+    resident; KiB. `state`: locked, partly, not locked, or unknown (no such process, or not to be read)."""
+
+    state: str = UNKNOWN
+    locked_kb: int = 0
+    resident_kb: int = 0
+    size_kb: int = 0
+
+
+def memory_lock(pid: int | None, proc: Path = Path("/proc")) -> MemoryLock:
+    """Of a process as it is now; None or 0: there is none."""
+    try:
+        text = (proc / str(pid) / "status").read_text(encoding="utf-8", errors="replace") if pid else ""
+    except OSError:
+        text = ""
+    pairs = (line.partition(":") for line in text.splitlines())
+    found = {key: value.split() for key, _, value in pairs if key in ("VmLck", "VmRSS", "VmSize")}
+    if len(found) < 3:  # a zombie has none
+        return MemoryLock()
+    locked, resident, size = (int(found[key][0]) for key in ("VmLck", "VmRSS", "VmSize"))
+    state = LOCKED if locked + SLACK_KB >= size else PARTLY if locked else NOT_LOCKED
+    return MemoryLock(state, locked, resident, size)

@@ -1,0 +1,98 @@
+"""What must be quick after hours of quiet stays in memory: locked for the guard, in a process that is not RT.
+
+All that is or will be resident is locked as it is touched (MCL_ONFAULT), so that the stacks and address
+space of a large process cost nothing. What the guard, the witness and a trip touch is faulted in before it
+is needed: the shared memory, the native code, and the C library, whose functions are bound at their first
+call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack_rt.realtime import Degraded
+
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_HOT = ("_native.", "libc.", "libc-", "ld-linux", "ld-musl", "libpthread")
+"""Beginnings of file names: the native module, the C library, and the loader that binds its functions."""
+_REMEDY = "grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity"
+_PROBE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A mapping of this process: addresses, and the file's path, empty for anonymous memory."""
+
+    start: int
+    end: int
+    readable: bool
+    path: str
+
+
+def _libc() -> ctypes.CDLL:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    return libc
+
+
+def regions(maps: str) -> Iterator[Region]:
+    """Of the text of /proc/PID/maps."""
+    for line in maps.splitlines():
+        fields = line.split(maxsplit=5)
+        start, end = (int(part, 16) for part in fields[0].split("-"))
+        yield Region(start, end, fields[1][0] == "r", fields[5] if len(fields) > 5 else "")
+
+
+def lock_for_the_guard(shared: Path) -> Degraded | None:
+    """Locks this process's memory, and faults in what the guard touches. `shared`: the shared memory's file.
+
+    None: all of it is granted. Where only the guard's part could be locked, or nothing, the text says so.
+    """
+    refused = _lock_all()
+    found = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    hot = [one for one in regions(found) if one.readable and is_hot(one.path, shared)]
+    libc = _libc()
+    locked = [libc.mlock(one.start, one.end - one.start) == 0 for one in hot]
+    if not refused and all(locked):
+        return None
+    guards = "only the guard's code and the shared memory are"
+    part = guards if all(locked) else "nor is all that the guard touches"
+    return Degraded(f"Non-RT's memory is not locked ({refused or 'mlock'}); {part}", _REMEDY)
+
+
+def is_hot(path: str, shared: Path) -> bool:
+    """Whether the guard touches what is mapped from this file; `shared`: of the shared memory."""
+    return path == str(shared) or os.path.basename(path).startswith(_HOT)
+
+
+def _lock_all() -> str:
+    """Why it was refused; empty: it is granted.
+
+    A finite limit would be counted against all address space from now on: threads and files could then not be
+    mapped any more. It is granted only if it does not bind us.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+    libc = _libc()
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) != 0:
+        return errno.errorcode.get(ctypes.get_errno(), "?")
+    if hard == resource.RLIM_INFINITY or _unbound(hard):
+        return ""
+    libc.munlockall()
+    return f"limit {hard // 1024} KiB"
+
+
+def _unbound(limit: int) -> bool:
+    try:
+        mmap.mmap(-1, limit + _PROBE_BYTES).close()  # nothing of it is touched
+    except OSError:
+        return False
+    return True
