@@ -226,7 +226,7 @@ class CoreProcess:
                     orderly,
                     tuple(self._executor.lost),
                     table.failures,
-                    self._executor.refusals.told(),
+                    self._executor.refusals.told() | self._recorder.refused,
                 ),
                 ahead=ahead,
             )

@@ -12,6 +12,8 @@ from fieldstack.core.task import Task
 from fieldstack.core.task_store import KEPT_ENDS, StoredTask, TaskStore
 
 RETRY_S = 1.0
+"""Doubled with each failure in a row, up to LONGEST_S."""
+LONGEST_S = 30.0
 
 
 class Recorder:
@@ -21,6 +23,8 @@ class Recorder:
         self._table, self._store = table, store
         self._queue: SimpleQueue[tuple[Task, StoredTask] | list[tuple[str, str]] | None] = SimpleQueue()
         self._under_way: set[str] = set()
+        self.refused: dict[str, tuple[int, str]] = {}
+        """`task:ID` whose end the disk has refused so often in a row, and why."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-recorder", daemon=True)
         self._thread.start()
@@ -53,13 +57,17 @@ class Recorder:
                 self._write(*work)
 
     def _write(self, task: Task, stored: StoredTask) -> None:
+        failures = 0
         while True:
             try:
                 self._store.save(stored)
-            except OSError:
-                if self._closing.wait(RETRY_S):
+            except OSError as error:
+                failures += 1
+                why = f"its end can not be written down: {error.strerror or error}"
+                self.refused = {f"task:{task.id}": (failures, why)}
+                if self._closing.wait(min(LONGEST_S, RETRY_S * 2 ** min(failures - 1, 10))):
                     return
             else:
-                task.recorded = True
+                task.recorded, self.refused = True, {}
                 self._under_way.discard(task.uid)
                 return

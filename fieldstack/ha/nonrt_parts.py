@@ -36,6 +36,7 @@ from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.slaves import Slaves
+from fieldstack.ha.probes.spares import Spares
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.ha.process_monitor import ProcessMonitor
@@ -249,7 +250,9 @@ class Parts:
 
     def _probes(self) -> tuple[Probe, ...]:
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
+        processes = self._opened.processes
         return (
+            *([Spares(processes)] if isinstance(processes, LocalProcessManager) else []),
             ProcessPace(view),
             Cycle(view),
             Slaves(view, cell),

@@ -68,6 +68,10 @@ class LocalProcessManager:
         self._bound_at = 0.0
         self._spares: dict[str, Spare] = {}
 
+    def spare_failures(self) -> dict[str, tuple[int, str]]:
+        """How often in a row the spare of a process failed, and why; those that did not are left out."""
+        return {name: (one.failures, one.why) for name, one in self._spares.items() if one.failures}
+
     def keep_spare(self, name: str) -> None:
         """Keep a warm spare of this process, whose program must know `--standby`; `start` then uses it."""
         if name not in self._spares:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from fieldstack.process.manager import ProcessStartError
 
 RETRY_S = 5.0
-"""A spare that ended without being needed is made again after this time."""
+"""A spare that ended without being needed is made again after this time; doubled with each in a row."""
+LONGEST_S = 300.0
+STEADY_S = 60.0
+"""One that has waited for so long is well."""
 
 Spawn = Callable[[tuple[str, ...], int], "subprocess.Popen[bytes]"]
 
@@ -34,7 +37,10 @@ class Spare:
     def __init__(self, command: tuple[str, ...], spawn: Spawn) -> None:
         self._command, self._spawn = (*command, "--standby"), spawn
         self._child: subprocess.Popen[bytes] | None = None
-        self._not_before_s = 0.0
+        self._not_before_s = self._began_s = 0.0
+        self.failures = 0
+        """In a row; `why` is the last one's."""
+        self.why = ""
 
     @property
     def pid(self) -> int | None:
@@ -44,13 +50,20 @@ class Spare:
     def keep(self, now_s: float) -> None:
         """Sees to it that one waits; `now_s` is CLOCK_MONOTONIC."""
         if self._child is not None and self._child.poll() is not None:
+            code = self._child.returncode
             self._drop()
-            self._not_before_s = now_s + RETRY_S
+            self._failed(now_s, f"it ended while it waited (exit code {code})")
+        if self._child is not None and now_s - self._began_s > STEADY_S:
+            self.failures = 0
         if self._child is None and now_s >= self._not_before_s:
             try:
-                self._child = self._spawn(self._command, subprocess.PIPE)
-            except (ProcessStartError, OSError):  # a cell works without one
-                self._not_before_s = now_s + RETRY_S
+                self._child, self._began_s = self._spawn(self._command, subprocess.PIPE), now_s
+            except (ProcessStartError, OSError) as error:  # a cell works without one
+                self._failed(now_s, str(error))
+
+    def _failed(self, now_s: float, why: str) -> None:
+        self.failures, self.why = self.failures + 1, why
+        self._not_before_s = now_s + min(LONGEST_S, RETRY_S * 2 ** min(self.failures - 1, 10))
 
     def call(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
         """The spare, announced by its pid and then told to go; None if there is none that can.

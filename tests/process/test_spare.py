@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from fieldstack.process.local import LocalProcessManager
+from fieldstack.process.spare import LONGEST_S, Spare
 
 # With --standby it waits for a byte and ends at the end of input, as the RT process does.
 _PROGRAM = """
@@ -120,3 +122,20 @@ def test_a_process_whose_keeper_dies_before_its_pid_is_on_disk_never_works(
     pid = int(done.stdout)
     _wait(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
     assert not work.exists()
+
+
+def test_one_that_can_not_be_had_is_tried_less_and_less_often_and_told() -> None:
+    tried: list[float] = []
+
+    def spawn(_command: tuple[str, ...], _stdin: int) -> subprocess.Popen[bytes]:
+        tried.append(now_s)
+        raise OSError("no memory")
+
+    spare, now_s = Spare(("rt",), spawn), 0.0
+    while now_s < 3600:
+        spare.keep(now_s)
+        now_s += 1.0
+    gaps = [after - before for before, after in pairwise(tried)]
+    assert gaps[:4] == [5, 10, 20, 40]
+    assert max(gaps) == LONGEST_S
+    assert (spare.failures, spare.why) == (len(tried), "no memory")
