@@ -34,6 +34,7 @@ from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.power import Power
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.spares import Spares
@@ -257,6 +258,7 @@ class Parts:
             Cycle(view),
             Slaves(view, cell),
             Axes(view, cell),
+            Power(view, cell),
             StoreHealth(store),
             Tasks(view),
             self.checkpoint,

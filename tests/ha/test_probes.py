@@ -15,6 +15,7 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.power import TRY_NS, Power
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
@@ -190,6 +191,20 @@ def test_what_is_refused_again_and_again_is_told_with_how_often(seen: Seen) -> N
     core.task_size = len(task)
     (found,) = Tasks(seen).measures(NOW)
     assert found == Measure(FactKind.REFUSED_REPEATEDLY, "axis:y", 3.0, "would jump")
+
+
+def test_a_drive_that_refuses_power_is_told_with_how_often(seen: Seen) -> None:
+    probe, status = Power(seen, CELL), seen.rt_status
+    status.axis_count, status.axes[0].let_go, status.axes[0].statusword = 1, 3, 0x40
+    status.axes[0].state = AxisMode.HOLDING
+    (found,) = probe.measures(NOW)
+    assert (found.subject, found.value, "let go" in found.detail) == ("drive:x", 3.0, True)
+    status.axes[0].let_go, status.axes[0].state = 0, AxisMode.ENABLING
+    assert not list(probe.measures(NOW))
+    (found,) = probe.measures(NOW + 2 * TRY_NS)
+    assert (found.value, "does not come up" in found.detail) == (2.0, True)
+    status.axes[0].state = AxisMode.HOLDING
+    assert not list(probe.measures(NOW + 3 * TRY_NS))
 
 
 def test_a_new_memory_is_consistent(store: DataStore) -> None:

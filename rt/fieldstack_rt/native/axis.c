@@ -225,6 +225,34 @@ static void expect_ramp(fs_axis *axis, const fs_axis_config *config, const fs_ax
     if (!known && !demand->stands) axis->velocity = axis->state.velocity;
 }
 
+/* A drive that lets go of power by itself gets it again at once the first time, then later and later. */
+static void note_let_go(fs_axis *axis) {
+    static const double FIRST_S = 0.5, LONGEST_S = 10.0;
+    double wait = FIRST_S;
+    for (uint32_t before = 1; before < axis->state.let_go && wait < LONGEST_S; before++) wait *= 2;
+    axis->power_wait_s = axis->state.let_go == 0 ? 0.0 : wait < LONGEST_S ? wait : LONGEST_S;
+    axis->powered_s = 0.0;
+    if (axis->state.let_go < UINT16_MAX) axis->state.let_go++;
+}
+
+/* A person has seen to it. */
+static void forget_let_go(fs_axis *axis) {
+    axis->state.let_go = 0;
+    axis->power_wait_s = 0.0;
+}
+
+static void note_power(fs_axis *axis, double dt_s) {
+    axis->powered_s += dt_s;
+    if (axis->powered_s >= FS_STEADY_S) axis->state.let_go = 0;
+}
+
+static int awaits_power(fs_axis *axis, const fs_axis_demand *demand) {
+    if (demand->enable && fs_axis_was_commanded(axis)) note_let_go(axis);
+    if (axis->power_wait_s <= 0.0) return 0;
+    axis->power_wait_s -= demand->dt_s;
+    return 1;
+}
+
 static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand,
                            int following) {
     if (following) return FS_AXIS_FOLLOWING;
@@ -236,6 +264,7 @@ static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs
 void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following) {
     enum drive_state drive = drive_state_of(axis->state.statusword);
     fs_axis_state *state = &axis->state;
+    if (axis->reset_seen != demand->reset_request) forget_let_go(axis);
     if (!fs_axis_faulted(axis)) axis->reset_seen = demand->reset_request; /* a reset is for the faults that are there */
     if (drive == FAULT || drive == FAULT_REACTION) {
         state->state = FS_AXIS_FAULT;
@@ -247,12 +276,14 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
         state->controlword = emergency_word(config, drive, demand->stands);
     } else if (drive == OPERATION_ENABLED) {
         if (!fs_axis_was_commanded(axis) && state->state != FS_AXIS_QUICK_STOP) stay_where_it_is(axis);
+        note_power(axis, demand->dt_s);
         state->state = moving_mode(axis, config, demand, following);
         int keep = demand->enable || demand->keep || state->state == FS_AXIS_RAMPING;
         state->controlword = keep ? ENABLE_OPERATION : SHUTDOWN;
     } else {
+        int waits = awaits_power(axis, demand);
         state->state = demand->enable ? FS_AXIS_ENABLING : FS_AXIS_DISABLED;
-        state->controlword = demand->enable ? power_up_word(drive) : DISABLE_VOLTAGE;
+        state->controlword = demand->enable && !waits ? power_up_word(drive) : DISABLE_VOLTAGE;
         if (drive == QUICK_STOP_ACTIVE) state->controlword = leaving_word(axis, config, demand);
         stay_where_it_is(axis);
     }

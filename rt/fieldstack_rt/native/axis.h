@@ -34,6 +34,8 @@ typedef struct fs_axis {
     double velocity;               /* counts/s of the target */
     uint32_t reset_pulse;          /* cycles of the fault reset that are left */
     uint32_t reset_seen;           /* the reset request that has been served */
+    double powered_s;              /* in operation enabled, without a break */
+    double power_wait_s;           /* until power is given again */
     uint32_t leaving;              /* cycles in which it was told to leave a quick stop that holds */
 } fs_axis;
 

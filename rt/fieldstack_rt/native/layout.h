@@ -54,7 +54,7 @@ typedef struct fs_axis_state {
     uint8_t stand;             /* enum fs_stand: as read back from velocity and position */
     uint8_t rung;              /* enum fs_rung: what was tried last because it did not stop; until a person's reset */
     uint8_t ignores;           /* 1: it ignores a stop: Operation enabled, and in motion */
-    uint16_t pad;
+    uint16_t let_go;           /* how often in a row its drive let go of power by itself; 0 again after FS_STEADY_S */
     uint32_t speed;            /* counts/s: the greater of what velocity and position tell */
 } fs_axis_state;
 
@@ -427,6 +427,7 @@ enum fs_stream_state { FS_STREAM_IDLE, FS_STREAM_PLAYING, FS_STREAM_ENDED, FS_ST
  * it asks for more than the jog velocity. */
 enum fs_refusal { FS_REFUSAL_NONE, FS_REFUSAL_HELD, FS_REFUSAL_NOT_HOLDING, FS_REFUSAL_AWAY, FS_REFUSAL_JUMP, FS_REFUSAL_LIMIT,
                   FS_REFUSAL_SPEED, FS_REFUSAL_BEYOND_SPEED };
+enum fs_power { FS_STEADY_S = 60 };
 enum fs_hold_to_run { FS_LONGEST_HOLD_NS = 1000000000 };
 /* UNJUDGED: not in OP yet, or on the way down. EXCUSED: what is missing is a told loss in non-essential groups.
  * LOW: neither that nor the whole, or no frame came back. */
