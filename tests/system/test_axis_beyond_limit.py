@@ -18,6 +18,7 @@ import yaml
 from cell_tasks import status, submit
 from running_cell import CONFIG, MAIN, RunningCell, StartCell, wait_for
 
+from fieldstack.core.client import ask
 from fieldstack.core.jog_client import HeldJog
 from fieldstack.core.jogging import HOLD_NS
 from fieldstack.events.kinds import EventKind
@@ -62,12 +63,12 @@ def coast(cell: RunningCell, folder: Path) -> None:
     submit(cell, folder, {"id": "over", "needs": {"group": "all"}, "steps": [move]})
     wait_for(lambda: y(cell) > 265 * MM, "y is on its way to the limit")
     cell.segment.power_off(Y)
+    assert ask(cell.instance, "cancel", id="over").accepted, "its move would lead the axis back"
     wait_for(lambda: y(cell) > TOP + 30 * MM, "y has coasted beyond it")
     cell.segment.power_on(Y)
     cell.await_snapshot(
         lambda s: s["live"] and s["bus"]["wkc"] == s["bus"]["expected_wkc"], "the bus is whole"
     )
-    cell.command("task", "cancel", "over")
     wait_for(lambda: reset(cell), "the axes have power again")
 
 
