@@ -29,6 +29,8 @@ from fieldstack.ha.durable import DurableRecord
 
 INBOX_LIMIT = 10_000
 ROUND_S = 0.25
+TOLD_AFTER = 5
+"""A receiver that refused so often in a row is told of: that takes half a minute."""
 RECORD = "alerts-firing"
 
 
@@ -183,6 +185,15 @@ class AlertService:
                 if one.firing
             ],
             "channels": {lane.name: lane.status() for lane in self._lanes},
+        }
+
+    def refused(self) -> dict[str, tuple[int, str]]:
+        """Channels whose receivers refuse what they are sent: how often in a row, and why the last time."""
+        counts = {lane.name: lane.counts for lane in self._lanes}
+        return {
+            name: (one.failed_in_a_row, one.last_error)
+            for name, one in counts.items()
+            if one.failed_in_a_row >= TOLD_AFTER
         }
 
     # ---- dispatcher ----

@@ -71,6 +71,10 @@ class Alerts:
             return f"the alert service has not begun ({self.trouble() or STARTING})"
         return sent.receipt.awaited
 
+    def refused(self) -> dict[str, tuple[int, str]]:
+        """Channels that deliver nothing: how often in a row that was tried, and why the last time."""
+        return self.service.refused() if self.service is not None else {}
+
     def settle(self, active: Active) -> None:
         """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
         if self.service is None and self._early and self._early[-1] == active:

@@ -36,8 +36,8 @@ from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.power import Power
 from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.refused import RefusedAgain
 from fieldstack.ha.probes.slaves import Slaves
-from fieldstack.ha.probes.spares import Spares
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.ha.process_monitor import ProcessMonitor
@@ -252,8 +252,11 @@ class Parts:
     def _probes(self) -> tuple[Probe, ...]:
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
         processes = self._opened.processes
+        refused = {"channel": ("the receiver of alerts", self.alerts.refused)}
+        if isinstance(processes, LocalProcessManager):
+            refused["spare"] = ("its warm spare", processes.spare_failures)
         return (
-            *([Spares(processes)] if isinstance(processes, LocalProcessManager) else []),
+            RefusedAgain(refused),
             ProcessPace(view),
             Cycle(view),
             Slaves(view, cell),

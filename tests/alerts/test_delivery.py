@@ -143,3 +143,14 @@ def test_the_clock_goes_on_over_runs_of_the_machine() -> None:
     assert third.at(0) == 190
     with pytest.raises(KeyError):
         OnTime("four", {})
+
+
+def test_refusals_in_a_row_are_counted_until_something_is_delivered(bench: Bench) -> None:
+    bench.receiver.away.set()
+    bench.spool.push(alert())
+    delivery = bench.begin()
+    wait_for(lambda: bench.counts.failed_in_a_row >= 3, "it is tried again and again")
+    bench.receiver.away.clear()
+    wait_for(lambda: bench.counts.delivered == 1, "the receiver is back")
+    assert bench.counts.failed_in_a_row == 0
+    finish(delivery)

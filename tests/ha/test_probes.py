@@ -17,6 +17,7 @@ from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.power import TRY_NS, Power
 from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.refused import RefusedAgain
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
@@ -205,6 +206,13 @@ def test_a_drive_that_refuses_power_is_told_with_how_often(seen: Seen) -> None:
     assert (found.value, "does not come up" in found.detail) == (2.0, True)
     status.axes[0].state = AxisMode.HOLDING
     assert not list(probe.measures(NOW + 3 * TRY_NS))
+
+
+def test_what_parts_of_non_rt_try_in_vain_is_told_by_kind_and_name() -> None:
+    probe = RefusedAgain({"spare": ("its warm spare", lambda: {"fieldstack-rt": (4, "no memory")})})
+    assert list(probe.measures(NOW)) == [
+        Measure(FactKind.REFUSED_REPEATEDLY, "spare:fieldstack-rt", 4.0, "its warm spare: no memory")
+    ]
 
 
 def test_a_new_memory_is_consistent(store: DataStore) -> None:

@@ -1,0 +1,22 @@
+"""What parts of Non-RT try again and again in vain: warm spares, and the receivers of alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from fieldstack.ha.measures import FactKind, Measure
+
+Refused = Mapping[str, tuple[int, str]]
+"""By name: how often in a row, and why the last time."""
+
+
+class RefusedAgain:
+    """REFUSED_REPEATEDLY of `KIND:NAME`, as each source tells it. `sources`: by kind, and what it is."""
+
+    def __init__(self, sources: Mapping[str, tuple[str, Callable[[], Refused]]]) -> None:
+        self._sources = sources
+
+    def measures(self, _now_ns: int) -> Iterable[Measure]:
+        for kind, (what, told) in self._sources.items():
+            for name, (count, why) in told().items():
+                yield Measure(FactKind.REFUSED_REPEATEDLY, f"{kind}:{name}", float(count), f"{what}: {why}")
