@@ -56,7 +56,10 @@ class Keeper:
             ending = self._ending  # asked before the last look: what came until then is in it
             for spool in self._spools:
                 spool.sync()
-            self._save(time.monotonic(), ending=ending)
+            try:
+                self._save(time.monotonic(), ending=ending)
+            except Exception as error:  # a fault of ours: the queues are kept on
+                self._behind, self.failure = True, f"{type(error).__name__}: {error}"
 
     def _save(self, now_s: float, *, ending: bool) -> None:
         data = self._content()

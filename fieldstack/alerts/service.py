@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
@@ -204,7 +205,7 @@ class AlertService:
     def _content(self) -> dict[str, Any]:
         """For the keeper, after it has brought the queues to the disk."""
         with self._settling:
-            while self._open and not self._open[0].awaited:
+            while self._open and (self._open[0].refused or not self._open[0].awaited):
                 self.taken = self._open.popleft().event
         clock = self._clock.to_dict(boot_time_ns())
         return {"incidents": self._dedupe.to_dict(), "taken": self.taken, "clock": clock}
@@ -232,9 +233,7 @@ class AlertService:
             while True:
                 item = self._inbox.popleft()
                 changed = True
-                messages = [self._route(self._alert(one), now_ns) for one in self._judge(item, now_ns)]
-                if isinstance(item, _Raised):
-                    item.receipt.messages = list(chain.from_iterable(messages))
+                self._take_in(item, now_ns)
         for message in self._dedupe.due(now_ns):
             self._route(self._alert(message), now_ns)
             changed = True
@@ -242,6 +241,18 @@ class AlertService:
             changed |= self._tend(lane, now_ns)
         if changed:
             self._keeper.wake()
+
+    def _take_in(self, item: _Item, now_ns: int) -> None:
+        try:
+            messages = [self._route(self._alert(one), now_ns) for one in self._judge(item, now_ns)]
+        except Exception as error:  # a report that nobody can make an alert of: the others are sent
+            self._problem = f"a report could not be taken: {type(error).__name__}: {error}"
+            traceback.print_exc()
+            if isinstance(item, _Raised):
+                item.receipt.refused = self._problem
+            return
+        if isinstance(item, _Raised):
+            item.receipt.messages = list(chain.from_iterable(messages))
 
     def _judge(self, item: _Item, now_ns: int) -> list[Message]:
         if isinstance(item, _Raised):

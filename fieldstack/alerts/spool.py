@@ -19,6 +19,7 @@ from pathlib import Path
 from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.on_time import boot_time_ns
 from fieldstack.events.segments import sync_folder
+from fieldstack_ethercat import bounded_json
 
 LIMIT = 1000
 SINCE = "since_ns"
@@ -60,7 +61,7 @@ class Spool:
     def _load(self) -> None:
         for file in sorted(self._folder.glob("*.json")):
             try:
-                data = json.loads(file.read_text(encoding="utf-8"))
+                data = bounded_json.loads(file.read_text(encoding="utf-8"))
                 now_ns = self._clock()  # what an earlier version has kept has no time
                 since_ns = min(int(data.get(SINCE, now_ns)), now_ns)
                 self._queue.append(Entry(int(file.stem), Alert.from_dict(data), since_ns, on_disk=True))
@@ -124,6 +125,7 @@ class Spool:
         with self.changed:
             over, self._over = self._over, []
             missing = [entry for entry in self._queue if not entry.on_disk]
+        failure = ""
         for number in over:
             with contextlib.suppress(OSError):
                 self._file(number).unlink(missing_ok=True)
@@ -135,8 +137,11 @@ class Spool:
             except OSError as error:
                 self.failure = error.strerror or str(error)
                 return
+            except Exception as error:  # an alert that can not be written down: those behind it can
+                failure = f"{entry.alert.rule}: {type(error).__name__}: {error}"
+                continue
             self._written(entry)
-        self.failure = ""
+        self.failure = failure
 
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:012d}.json"

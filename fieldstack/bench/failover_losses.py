@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from fieldstack.bench.failover_signs import rt_codes
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
@@ -56,7 +56,7 @@ def task_step(store: DataStore) -> int:
     """Steps that Core's tasks have come to; -1: it says nothing."""
     try:
         record = store.core_status()
-        found = json.loads(bytes(ffi.buffer(record.task))[: int(record.task_size)])
+        found = bounded_json.loads(bytes(ffi.buffer(record.task))[: int(record.task_size)])
         return int(found["step"])
     except (TornRecordError, ValueError, KeyError, TypeError):
         return -1

@@ -13,6 +13,7 @@ from fieldstack.bench.errors import BenchError
 from fieldstack.prediction.module import INTERVAL_NS
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import SPECS, Signal
+from fieldstack_ethercat import bounded_json
 
 
 class SignalFile:
@@ -53,7 +54,7 @@ def read(path: Path) -> Iterator[tuple[int, str, Signal]]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
-                t_ns, kind, *rest = json.loads(line)
+                t_ns, kind, *rest = bounded_json.loads(line)
                 yield t_ns, kind, Signal(*rest)
             except (ValueError, TypeError) as error:
                 if not line.endswith("\n"):

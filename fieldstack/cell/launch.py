@@ -75,6 +75,7 @@ class Launch:
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,
             guard_threshold_cycles=self.threshold_cycles(),
+            fault_injection=self.cell.config.rt.fault_injection,
             rt_memory_limit_mb=limits.rt,
             core_memory_limit_mb=limits.core,
             nonrt_memory_limit_mb=limits.nonrt,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fieldstack.cell.processes import same_process
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.instance import Instance
 
 RECORD = "up.json"
@@ -65,7 +66,7 @@ def read_record(instance: Instance) -> UpRecord | None:
 def read_record_in(runtime_dir: Path) -> UpRecord | None:
     """As `read_record`, of a cell with another runtime folder than this process would use."""
     try:
-        return UpRecord(**json.loads((runtime_dir / RECORD).read_text(encoding="utf-8")))
+        return UpRecord(**bounded_json.loads((runtime_dir / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -5,13 +5,13 @@ All of it lies in shared memory, so that it is told when Core or Non-RT is down,
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fieldstack.core.phase import FINAL, Phase
 from fieldstack.ha.checkpoint.record import TASK_BYTES, extra_of
 from fieldstack.ha.checkpoint.restoring import RECORD
+from fieldstack_ethercat import bounded_json
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
@@ -125,7 +125,7 @@ def work_of(core: Any, plan: BusPlan | None, *, live: bool) -> WorkView:
 
 def _kept(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text) if text else {}
+        found = bounded_json.loads(text) if text else {}
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
+
 
 class ControlUnreachableError(ConnectionError):
     """A process of the cell does not answer on its control socket, for example because the cell is down."""
@@ -44,7 +46,7 @@ def request(path: Path, command: str, timeout_s: float, **fields: Any) -> Answer
     if not received.endswith(b"\n"):
         raise ConnectionResetError("it closed the connection")
     try:
-        data = dict(json.loads(received))
+        data = dict(bounded_json.loads(received))
     except (ValueError, TypeError) as error:
         raise ConnectionError("its answer is not one JSON object") from error
     return Answer(bool(data.get("ok")), str(data.get("message", "")), data)

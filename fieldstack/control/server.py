@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
+
 MAX_LINE = 65536
 MAX_CLIENTS = 32
 _CHUNK = 65536
@@ -137,7 +139,7 @@ class ControlServer:
             )
             return None
         try:
-            data = json.loads(line)
+            data = bounded_json.loads(line)
             return Command(client, str(data["command"]), dict(data))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"

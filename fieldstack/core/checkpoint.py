@@ -15,6 +15,7 @@ from typing import Any
 from fieldstack.core.phase import Phase
 from fieldstack.core.runner import Mark
 from fieldstack.core.task import Task
+from fieldstack_ethercat import bounded_json
 
 VERSION = 1
 MAX_AHEAD = 6
@@ -107,7 +108,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
 def decode(text: bytes) -> Saved | None:
     """What `encode` wrote; None for anything else."""
     try:
-        raw = json.loads(text)
+        raw = bounded_json.loads(text)
         if raw["v"] != VERSION:
             return None
         tasks = {str(name): _task(str(name), one) for name, one in raw["tasks"].items()}

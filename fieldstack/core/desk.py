@@ -33,6 +33,7 @@ from fieldstack_ethercat.bus.yaml_source import MAX_BYTES
 
 Answer = tuple[str, dict[str, Any]]
 LONGEST_REQUEST = 8 * MAX_BYTES
+AGAIN_S = 0.05
 """Bytes: the longest text of a task, as JSON escapes it at worst."""
 
 
@@ -218,7 +219,11 @@ class DeskThread:
             for descriptor, _ in self._epoll.poll():
                 if descriptor == self._woken.fileno():
                     return
-                self._serve(descriptor)
+                try:
+                    self._serve(descriptor)
+                except Exception:  # others are served on, not too fast if it comes again
+                    traceback.print_exc()
+                    time.sleep(AGAIN_S)
 
     def _serve(self, descriptor: int) -> None:
         if descriptor == self._server.listener:

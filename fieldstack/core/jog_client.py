@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 from fieldstack.control.client import Answer, ControlUnreachableError, why_unreachable
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.instance import Instance
 
 TIMEOUT_S = 2.0
@@ -55,7 +56,7 @@ class HeldJog:
     def _ask(self, command: str, **fields: Any) -> Answer:
         try:
             self._connection.sendall(json.dumps({"command": command, **fields}).encode() + b"\n")
-            data = json.loads(self._answers.readline())
+            data = bounded_json.loads(self._answers.readline())
             return Answer(bool(data["ok"]), str(data["message"]), data)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._unreachable(error) from error

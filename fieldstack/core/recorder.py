@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from dataclasses import replace
 from queue import SimpleQueue
 
@@ -51,10 +52,16 @@ class Recorder:
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
-            if isinstance(work, list):
-                self._store.forget(work)
-            else:
-                self._write(*work)
+            try:
+                self._do(work)
+            except Exception:  # those behind it are written down; this one stays in the checkpoint
+                traceback.print_exc()
+
+    def _do(self, work: tuple[Task, StoredTask] | list[tuple[str, str]]) -> None:
+        if isinstance(work, list):
+            self._store.forget(work)
+        else:
+            self._write(*work)
 
     def _write(self, task: Task, stored: StoredTask) -> None:
         failures = 0

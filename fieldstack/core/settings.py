@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from fieldstack_ethercat import bounded_json
+
 
 class CoreSettingsError(ValueError):
     """A settings file of the Main Core process that can not be used; the text says why and what to do."""
@@ -41,7 +43,7 @@ class CoreSettings:
     def read(cls, path: Path) -> CoreSettings:
         """What `write` wrote. Raises CoreSettingsError; a file that is not there gives the defaults."""
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = bounded_json.loads(path.read_text(encoding="utf-8"))
             raw["calls"] = {str(name): EntryPoint(**entry) for name, entry in raw.get("calls", {}).items()}
             return cls(**raw)
         except FileNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any
 
 from fieldstack.core.runner import Cursor
 from fieldstack.events.segments import sync_folder
+from fieldstack_ethercat import bounded_json
 
 KEPT_ENDS = 50
 """Ended tasks whose outcome is kept for `status`."""
@@ -84,7 +85,7 @@ class TaskStore:
         return tasks
 
     def _read(self, file: Path) -> StoredTask:
-        raw = json.loads(file.read_bytes())
+        raw = bounded_json.loads(file.read_bytes())
         task = StoredTask(raw["uid"], dict(raw["declaration"]), raw["by"], int(raw["number"]), raw["outcome"])
         return StoredTask(
             task.uid,
@@ -98,7 +99,7 @@ class TaskStore:
     def _call(self, task_id: str, uid: str) -> CallRecord | None:
         """A record that can not be read counts as a call that was begun: it is never taken for none."""
         try:
-            raw = json.loads(self._call_file(task_id).read_bytes())
+            raw = bounded_json.loads(self._call_file(task_id).read_bytes())
             if raw["uid"] != uid:
                 return None
             run, step, attempt = int(raw["run"]), int(raw["step"]), int(raw.get("attempt", 0))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
+from fieldstack_ethercat import bounded_json
 
 _HEAD = b'{"seq":'
 _MARK = b',"crc":"'
@@ -70,7 +71,7 @@ def decode(line: bytes) -> Event:
     if tail != b'%s%08x"}' % (_MARK, zlib.crc32(body)):
         raise DamagedLineError("the checksum is not that of the line")
     try:
-        return _event(json.loads(body + b"}"))
+        return _event(bounded_json.loads(body + b"}"))
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedLineError(f"not an event: {error}") from error
 

@@ -162,10 +162,26 @@ class EventLog:
                 if not self._closing:
                     self._changed.wait(RETRY_S)
             return
+        except ValueError as error:
+            self._pass_damage(lines, f"the spool is damaged: {error}")
+            return
         with self._changed:
             self._spool.take(len(lines))
             self._written += lines.count(b"\n")
             self._changed.notify_all()
+        self._tell_loss()
+
+    def _pass_damage(self, lines: bytes, why: str) -> None:
+        """Somebody has written over the spool: what is whole is written, a line that is not is lost."""
+        whole, damaged = _until_damage(lines)
+        if whole and damaged:
+            self._write(whole)
+            return
+        with self._changed:
+            self._spool.take(damaged or len(lines) or self._spool.pending)
+            self._first_lost = self._first_lost or self._writer.last + 1
+            self._lost += 1
+        self._failure = why
         self._tell_loss()
 
     def _tell_loss(self) -> None:
@@ -174,3 +190,15 @@ class EventLog:
             lost, first, self._lost, self._first_lost = self._lost, self._first_lost, 0, 0
         if lost:
             self.append(EventKind.LOG_LOST, count=lost, first=first, why=why or "the spool was full")
+
+
+def _until_damage(lines: bytes) -> tuple[bytes, int]:
+    """Whole lines up to the first damaged one, and the length of that; 0: there is none."""
+    end = 0
+    for line in lines.splitlines(keepends=True):
+        try:
+            decode(line)
+        except DamagedLineError:
+            return lines[:end], len(line)
+        end += len(line)
+    return lines, 0

@@ -15,7 +15,7 @@ from fieldstack.ha.decision_state import (
     Watch,
 )
 from fieldstack.ha.facts import Facts, ProcessFacts
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.policy.table import Order, RuleRow
 from fieldstack.ha.policy.view import Policy, Watching
 from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, ProcessName
@@ -26,7 +26,8 @@ _LIFE = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind
 class Draft:
     """Work sheet of one decision. The records in it are frozen; the sheet's own tables are not.
 
-    `fresh`: failures of processes that began in this decision; `asked`: what operators ask rules for.
+    `fresh`: failures of processes that began in this decision; `asked`: what operators ask rules for;
+    `unknown`: facts that nobody can tell of now, because their probe fails.
     """
 
     def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: Policy) -> None:
@@ -39,6 +40,7 @@ class Draft:
         self.watches: dict[Key, Watch] = {one.key: one for one in state.watches}
         self.flights: dict[int, Flight] = {one.id: one for one in state.flights}
         self.waiting: list[Waiting] = list(state.waiting)
+        self.unknown = unknown_facts(facts.measures)
         self.fresh: set[tuple[FactKind, str]] = set()
         self.asked: list[Measure] = []
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.events.segments import sync_folder
+from fieldstack_ethercat import bounded_json
 
 FORMAT = 2
 RETRY_S = 1.0
@@ -117,7 +118,7 @@ def _seal(head: dict[str, Any]) -> int:
 def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
     """Generation and data. Format 1, of earlier versions, has no seal."""
     head_line, _, rest = content.partition(b"\n")
-    head = json.loads(head_line)
+    head = bounded_json.loads(head_line)
     if not isinstance(head, dict) or type(head.get("format")) is not int:
         raise ValueError("unknown format")
     if head["format"] > FORMAT:
@@ -130,7 +131,7 @@ def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
     body = rest[:size]
     if zlib.crc32(body) != head.get("crc"):
         raise ValueError("damaged: its checksum is wrong")
-    data = json.loads(body)
+    data = bounded_json.loads(body)
     generation = head.get("generation")
     if not isinstance(data, dict) or type(generation) is not int:
         raise ValueError("damaged: its shape is wrong")
@@ -188,8 +189,8 @@ class BackgroundSaver:
     def _save(self, data: dict[str, Any]) -> bool:
         try:
             self._record.save(data)
-        except OSError as error:
-            failed_before, self.failure = self.failure, error.strerror or str(error)
+        except Exception as error:  # whatever it is: the next value may be saved, and this thread goes on
+            failed_before, self.failure = self.failure, _why(error)
             if not failed_before:
                 self._on_error(self.failure)
             return False
@@ -208,3 +209,9 @@ class BackgroundSaver:
                 return False
             self._waiting = self._waiting or data
         return True
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"

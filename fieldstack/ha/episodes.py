@@ -16,14 +16,14 @@ from fieldstack.ha.windows import judged
 
 
 def judge_all(draft: Draft) -> None:
-    """Judge every measure; what is fleeting and not told any more is gone."""
+    """Judge every measure; what is fleeting and not told any more is gone, unless its probe fails."""
     seen: set[Key] = set()
     probed = (measure for measure in draft.facts.measures if measure.fact not in BUILT_IN)
     for measure in [*builtin_measures(draft), *probed]:
         judge(draft, measure, seen)
     for key in [*draft.episodes, *draft.watches]:
         row = draft.row(key)
-        if row is not None and row.fleeting and key not in seen:
+        if row is not None and row.fleeting and key not in seen and row.fact not in draft.unknown:
             draft.watches.pop(key, None)
             _calm(draft, key)
 

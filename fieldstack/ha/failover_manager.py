@@ -13,7 +13,7 @@ from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.actuators.alerting import Alerting
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import Degrade
-from fieldstack.ha.actuators.flights import Flights
+from fieldstack.ha.actuators.flights import Flights, fault
 from fieldstack.ha.actuators.outcome import Carried, Following, Outcome
 from fieldstack.ha.actuators.processes import Processes
 from fieldstack.ha.actuators.slaves import SlaveRestarts
@@ -53,7 +53,7 @@ class FailoverManager:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._flights = Flights(self._record)
+        self._flights = Flights(self._record, ports.log)
         self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
         stops = Stops(ports.store, ports.log)
         self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
@@ -80,12 +80,19 @@ class FailoverManager:
 
     def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
         for action in actions:
-            carried = self._carry[action.kind](action)
+            carried = self._try(action)
             if isinstance(carried, Following):
                 self._ports.log.append(EventKind.ACTION_ORDERED, **action.event_fields())
                 self._flights.begin(action, carried, now_ns)
             elif carried is not None:
                 self._flights.known(action, carried, now_ns)
+
+    def _try(self, action: Action) -> Carried | None:
+        """What fails in a way that nobody thought of is an action that failed: the others are carried out."""
+        try:
+            return self._carry[action.kind](action)
+        except Exception as error:
+            return fault(self._ports.log, action, error)
 
     def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
         """What has become of orders since the last call."""

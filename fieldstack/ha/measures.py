@@ -47,6 +47,7 @@ class FactKind(StrEnum):
     REFUSED_REPEATEDLY = "refused_repeatedly"
     RESTART_BUDGET_SPENT = "restart_budget_spent"
     OPERATOR_REQUEST = "operator_request"
+    PROBE_BLIND = "probe_blind"
 
 
 class Over(Enum):
@@ -179,6 +180,9 @@ FACTS: dict[FactKind, FactMeaning] = {
     FactKind.OPERATOR_REQUEST: FactMeaning(
         "", Over.TRUE, "operator:*", "a person asks for what the rule does", fleeting=True
     ),
+    FactKind.PROBE_BLIND: FactMeaning(
+        "ms", Over.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
+    ),
 }
 """Every kind, with what its numbers mean."""
 
@@ -200,6 +204,53 @@ BUILT_IN = frozenset(
 record of restarts: probes do not measure these."""
 
 
+TOLD_BY: dict[str, frozenset[FactKind]] = {
+    "probe:process-pace": frozenset({FactKind.PROCESS_SLOW}),
+    "probe:cycle": frozenset({FactKind.DEADLINE_MISSES, FactKind.DEADLINE_MISSES_IN_A_ROW}),
+    "probe:slaves": frozenset(
+        {FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST}
+    ),
+    "probe:axes": frozenset({FactKind.FOLLOWING_ERROR, FactKind.DRIVE_FAULT, FactKind.AXIS_BEYOND_LIMIT}),
+    "probe:shared-memory": frozenset({FactKind.DATASTORE_INCONSISTENT}),
+    "probe:tasks": frozenset({FactKind.TASK_FAILED, FactKind.REFUSED_REPEATEDLY}),
+    "probe:power": frozenset({FactKind.REFUSED_REPEATEDLY}),
+    "probe:refusals": frozenset({FactKind.REFUSED_REPEATEDLY}),
+    "probe:checkpoint": frozenset({FactKind.CHECKPOINT_STALE}),
+    "probe:modules": frozenset({FactKind.MODULE_DEAD}),
+    "probe:resources": frozenset(
+        {
+            FactKind.CPU_HIGH,
+            FactKind.MEMORY_HIGH,
+            FactKind.FILE_DESCRIPTORS_HIGH,
+            FactKind.TEMPERATURE_HIGH,
+            FactKind.DISK_FULL,
+        }
+    ),
+    "probe:prediction": frozenset({FactKind.PREDICTED_EXHAUSTION, FactKind.ANOMALY}),
+}
+"""Which probe tells of what: while it fails, these are not known, and silence is no sign of health."""
+
+BESIDE = frozenset(
+    {
+        "probe:process-manager",
+        "probe:observer-rings",
+        "probe:observer-guard",
+        "probe:observer-latch",
+        "probe:observer-processes",
+        "probe:module-care",
+        "probe:alerts",
+        "probe:readbacks",
+        "probe:checkpoint-keeping",
+        "probe:history",
+        "probe:service-manager",
+        "probe:process-ends",
+        "probe:module-start",
+        "probe:rt-spare",
+    }
+)
+"""Other parts of supervision that are tried again when they fail, and tell no fact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One reading. `detail` is for people: what exactly was seen."""
@@ -208,6 +259,12 @@ class Measure:
     subject: str
     value: float
     detail: str = ""
+
+
+def unknown_facts(measures: Iterable[Measure]) -> frozenset[FactKind]:
+    """What nobody knows at present: the facts of all probes that fail."""
+    blind = (one.subject for one in measures if one.fact is FactKind.PROBE_BLIND and one.value > 0)
+    return frozenset(fact for subject in blind for fact in TOLD_BY.get(subject, ()))
 
 
 class Probe(Protocol):

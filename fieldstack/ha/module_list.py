@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from fieldstack.cell.record import read_record
@@ -72,16 +71,26 @@ class PredictionPart:
         self._prediction.stop()
 
 
+class Later:
+    """A probe that tells nothing until there is one."""
+
+    def __init__(self) -> None:
+        self.probe: Probe | None = None
+
+    def measures(self, now_ns: int) -> Iterable[Measure]:
+        return self.probe.measures(now_ns) if self.probe else ()
+
+
 class Foresight:
     """Sampler and prediction, made in the module's thread: nothing that supervises waits for them.
 
-    A probe, too: what both tell, once they are there.
+    `probes`: what both tell, once they are there.
     """
 
     def __init__(self, settings: NonRtSettings, instance: Instance, store: DataStore) -> None:
         self._settings, self._instance, self._store = settings, instance, store
         self._prediction: PredictionModule | None = None
-        self._probes: tuple[Probe, ...] = ()
+        self.probes = {"resources": Later(), "prediction": Later()}
         self._begun = 0
 
     def begin(self) -> ThreadPart:
@@ -99,15 +108,13 @@ class Foresight:
                 sampler,
                 hardware=lambda: _virtual_segment(self._instance),
             )
-        self._probes = (ResourceProbe(sampler), self._prediction.probe())
+        self.probes["resources"].probe = ResourceProbe(sampler)
+        self.probes["prediction"].probe = self._prediction.probe()
         return PredictionPart(sampler, self._prediction)
 
     def _make_sampler(self) -> ResourceSampler:
         store, limits = self._store, self._settings.memory_limits_mb()
         return ResourceSampler(lambda: cell_pids(store), self._instance.state_dir, limits)
-
-    def measures(self, now_ns: int) -> Iterable[Measure]:
-        return chain.from_iterable([probe.measures(now_ns) for probe in self._probes])
 
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status`."""

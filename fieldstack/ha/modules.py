@@ -186,10 +186,22 @@ class Modules:
             module.start()
 
     def tick(self) -> None:
-        if not self.started:
-            return
-        for module in self._modules.values():
-            module.tick()
+        """Each has its turn; then raises what the first raised whose turn failed."""
+        failed: list[Exception] = []
+        for module in self._modules.values() if self.started else ():
+            try:
+                module.tick()
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _trouble(self, module: Module) -> str:
+        """A module that can not even say how it does is not at work."""
+        try:
+            return module.trouble()
+        except Exception as error:
+            return f"how it does can not be told: {type(error).__name__}: {error}"
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         if not self.started:
@@ -202,7 +214,7 @@ class Modules:
     def _look(self, now_ns: int) -> Iterator[Measure]:
         early = now_ns - self._first_ns < GRACE_NS
         for subject, module in self._modules.items():
-            trouble = module.trouble()
+            trouble = self._trouble(module)
             dead = trouble and not (early and module.starts == 1 and trouble == STARTING)
             yield Measure(FactKind.MODULE_DEAD, subject, float(bool(dead)), trouble)
 
@@ -216,7 +228,7 @@ class Modules:
 
         def look(now_ns: int) -> Outcome | str:
             nonlocal well_ns
-            if trouble := module.trouble():
+            if trouble := self._trouble(module):
                 well_ns = 0
                 return trouble
             well_ns = well_ns or now_ns
@@ -229,7 +241,7 @@ class Modules:
     def describe(self) -> dict[str, Any]:
         """For `status`."""
         return {
-            subject: {"starts": module.starts, "trouble": module.trouble()}
+            subject: {"starts": module.starts, "trouble": self._trouble(module)}
             for subject, module in self._modules.items()
         }
 

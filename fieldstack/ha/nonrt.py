@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.facts import Request, RequestKind
@@ -47,6 +49,13 @@ class NonRt:
         self._memory = MemoryWatch(opened.store, "owner_pid")
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
+        self._beside: dict[str, Callable[[int], None]] = {
+            "history": self._parts.history.keep,
+            "service-manager": self._tell_systemd,
+            "process-ends": lambda _now_ns: self._watch_ends(),
+            "module-start": self._start_modules,
+            "rt-spare": self._keep_spare,
+        }
 
     # ---- life ----
 
@@ -83,12 +92,9 @@ class NonRt:
                 self._parts.detections.passed(now_ns, pass_ns)
                 self._supervision.run(now_ns)
                 self._parts.detections.done(now_ns, time.monotonic_ns())
-                self._parts.history.keep(now_ns)
                 self._watch_memory(now_ns)
-                self._tell_systemd(now_ns)
-                self._watch_ends()
-                self._start_modules(now_ns)
-                self._keep_spare(now_ns)
+                for name, work in self._beside.items():
+                    self._parts.retries.attempt(name, now_ns, partial(work, now_ns))
 
     def _start_modules(self, now_ns: int) -> None:
         """Once the cell moves, or has had its time to: what they load delays nothing of a recovery."""

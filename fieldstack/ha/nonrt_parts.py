@@ -41,6 +41,7 @@ from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.ha.process_monitor import ProcessMonitor
+from fieldstack.ha.retried import Retries
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.status import StatusWriter
@@ -178,13 +179,22 @@ class Parts:
         self._opened = opened
         store, log, state_dir = opened.store, opened.log, opened.instance.state_dir
         self.history = HistoryKeeper(state_dir, log, opened.disk_failed)
+        self.retries = Retries(log)
         self._module_set = make_modules(opened.settings, opened.instance, store)
         self.alerts = open_alerts(opened.settings.alerts_file, opened.instance, log)
         self.modules = Modules((self.alerts, *self._module_set.modules))
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
         self.checkpoint = self._make_checkpoint()
         self.desk = OperatorDesk(
-            DeskPorts(opened.control, store, log, opened.cell, self._status, self._reload)
+            DeskPorts(
+                opened.control,
+                store,
+                log,
+                opened.cell,
+                self._status,
+                self._reload,
+                self.retries.inject if opened.settings.fault_injection else None,
+            )
         )
         kept = self._restore()
         self.monitor = self._make_monitor()
@@ -246,28 +256,31 @@ class Parts:
                 self.alerts.send(told)
         if is_limited(opened.store):
             state = replace(state, limits=LIMITS_UNKNOWN)
-        parts = SupervisionParts(ports, opened.force, self._probes(), observer, self.desk, status)
+        parts = SupervisionParts(
+            ports, opened.force, self._probes(), observer, self.desk, status, self.retries
+        )
         return Supervision(parts, state)
 
-    def _probes(self) -> tuple[Probe, ...]:
+    def _probes(self) -> dict[str, Probe]:
+        """By name, as `measures.TOLD_BY` has them."""
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
         processes = self._opened.processes
         refused = {"channel": ("the receiver of alerts", self.alerts.refused)}
         if isinstance(processes, LocalProcessManager):
             refused["spare"] = ("its warm spare", processes.spare_failures)
-        return (
-            RefusedAgain(refused),
-            ProcessPace(view),
-            Cycle(view),
-            Slaves(view, cell),
-            Axes(view, cell),
-            Power(view, cell),
-            StoreHealth(store),
-            Tasks(view),
-            self.checkpoint,
-            self.modules,
-            self._module_set.foresight,
-        )
+        return {
+            "process-pace": ProcessPace(view),
+            "cycle": Cycle(view),
+            "slaves": Slaves(view, cell),
+            "axes": Axes(view, cell),
+            "power": Power(view, cell),
+            "shared-memory": StoreHealth(store),
+            "tasks": Tasks(view),
+            "refusals": RefusedAgain(refused),
+            "checkpoint": self.checkpoint,
+            "modules": self.modules,
+            **self._module_set.foresight.probes,
+        }
 
     # ---- how this life begins ----
 

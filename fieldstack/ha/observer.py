@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.event_storms import EventStorms, summary
+from fieldstack.ha.retried import trace_of
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt.datastore import DataStore, EstopState, RtEvent
 from fieldstack_rt.datastore.events import describe
@@ -17,7 +19,10 @@ DRAIN_LIMIT = 256
 
 
 class Observer:
-    """Compares with the pass before and appends events; decides nothing. Names are kept by `processes`."""
+    """Compares with the pass before and appends events; decides nothing. Names are kept by `processes`.
+
+    `looks`: what is to be done in each pass, by name; one that fails keeps no other from its work.
+    """
 
     def __init__(
         self,
@@ -38,14 +43,16 @@ class Observer:
         self._refused = self._refusals()
         self._told_ends: dict[str, int] = {}
         self._coming: set[str] = set()
+        self._looks: dict[str, Callable[[int], None]] = {
+            "rings": self._drain,
+            "guard": lambda _now_ns: self._guard_events(),
+            "latch": lambda _now_ns: self._latch_events(),
+            "processes": lambda _now_ns: self._process_events(),
+        }
 
-    def look(self, now_ns: int) -> None:
-        self._drain(now_ns)
-        self._tell_gathered(self._storms.due(now_ns))
-        self._guard_events()
-        self._latch_events()
-        self._starts()
-        self._ends()
+    @property
+    def looks(self) -> dict[str, Callable[[int], None]]:
+        return self._looks
 
     # ---- RT's rings ----
 
@@ -56,13 +63,21 @@ class Observer:
     def _drain(self, now_ns: int) -> None:
         for ring in (self._store.cycle_events, self._store.host_events):
             for event in ring.drain(DRAIN_LIMIT):
-                self._on_rt_event(event)
-                if not self._storms.keeps(event, now_ns):
-                    self._write_down(event)
+                self._take(event, now_ns)
         refused = self._refusals()
         if refused > self._refused:
             self._log.append(EventKind.RT_EVENTS_LOST, count=refused - self._refused)
         self._refused = refused
+        self._tell_gathered(self._storms.due(now_ns))
+
+    def _take(self, event: RtEvent, now_ns: int) -> None:
+        try:
+            self._on_rt_event(event)
+            if not self._storms.keeps(event, now_ns):
+                self._write_down(event)
+        except Exception as error:  # it has left the ring: kept as it is, and those behind it are read
+            what = f"an event of RT (code {event.code}) can not be told: {type(error).__name__}: {error}"
+            self._log.append(EventKind.SUPERVISION, what=what, event=asdict(event), traceback=trace_of(error))
 
     def _refusals(self) -> int:
         return self._store.cycle_events.refused + self._store.host_events.refused
@@ -130,6 +145,10 @@ class Observer:
                 )
 
     # ---- starts and ends ----
+
+    def _process_events(self) -> None:
+        self._starts()
+        self._ends()
 
     def _starts(self) -> None:
         """A start that was asked of systemd is one once its process is known."""

@@ -14,12 +14,14 @@ from fieldstack.ha.actions import Action
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.facts import Request, RequestKind
 from fieldstack.ha.readback import EstopReadback, Finding, ResetReadback
+from fieldstack.ha.retried import trace_of
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.ha.words import PREFIX
 from fieldstack_rt.datastore import DataStore, EstopSource
 
 _SHORT = {"rt": ProcessName.RT, "core": ProcessName.CORE}
 _PLAIN = {"reset": RequestKind.RESET, "shutdown": RequestKind.SHUTDOWN}
+MOST_INJECTED_MS = 60_000
 COMMANDS = ("reset", "ack", "estop", "status", "shutdown", "restart", "request", "reload")
 
 
@@ -49,6 +51,8 @@ class DeskPorts:
     cell: CellMap
     status: Callable[[], dict[str, Any]]
     reload: Callable[[Path | None], Readback]
+    inject: Callable[[str, int], None] | None = None
+    """Lets a part of supervision fail until then (KeyError: there is none); None: no faults here."""
 
 
 class OperatorDesk:
@@ -70,9 +74,17 @@ class OperatorDesk:
             "request": self._rule,
             "reload": self._reload,
             "status": self._status,
+            "inject": self._inject,
         }
 
     def take(self, command: Command, now_ns: int) -> None:
+        """Whatever a command leads to, it is answered, and ends neither this process nor other commands."""
+        try:
+            self._do(command, now_ns)
+        except Exception as error:
+            self._refuse(command, self._fault(command.name, error))
+
+    def _do(self, command: Command, now_ns: int) -> None:
         if kind := _PLAIN.get(command.name):
             self._request(command, kind)
         elif handler := self._take.get(command.name):
@@ -143,6 +155,21 @@ class OperatorDesk:
     def _status(self, command: Command, _now_ns: int) -> None:
         self._ports.server.answer(command.client, ok=True, message="status", status=self._ports.status())
 
+    def _inject(self, command: Command, now_ns: int) -> None:
+        """`{"probe": "axes", "for_ms": 1000}`: that part of supervision raises for so long."""
+        name, for_ms = command.text("probe"), command.data.get("for_ms")
+        if self._ports.inject is None:
+            self._refuse(command, "faults are not injected here: set `rt: {fault_injection: true}`")
+        elif not isinstance(for_ms, int) or not 0 <= for_ms <= MOST_INJECTED_MS:
+            self._refuse(command, f"for_ms must be a whole number up to {MOST_INJECTED_MS}, not {for_ms!r}")
+        else:
+            try:
+                self._ports.inject(name, now_ns + for_ms * 1_000_000)
+            except KeyError as error:
+                self._refuse(command, f"there is no part {name!r}; known are: {error.args[0]}")
+            else:
+                self._ports.server.answer(command.client, ok=True, message=f"{name} fails for {for_ms} ms")
+
     def _refuse(self, command: Command, why: str) -> None:
         self._ports.server.answer(command.client, ok=False, message=why)
 
@@ -156,9 +183,22 @@ class OperatorDesk:
         """Answer what was read back, or whose time is up."""
         for one in list(self._readbacks):
             asked, readback = one
-            if (finding := readback.look(now_ns)) is not None:
+            try:
+                finding = readback.look(now_ns)
+            except Exception as error:
+                finding = Finding(False, self._fault(asked.name, error))
+            if finding is not None:
                 self._readbacks.remove(one)
                 self._tell(asked, finding)
+
+    def _fault(self, command: str, error: Exception) -> str:
+        """What to tell about a fault of ours; where it is, the event log says."""
+        text = f"{type(error).__name__}: {error}"[:300]
+        what = f"the command {command!r} failed: {text}"
+        self._ports.log.append(
+            EventKind.SUPERVISION, severity=Severity.ERROR, what=what, traceback=trace_of(error)
+        )
+        return f"a fault of Fieldstack ({text}); it may not have been done: look at `fieldstack status`"
 
     def _tell(self, asked: _Asked, finding: Finding, subject: str = "cell") -> None:
         self._ports.log.append(

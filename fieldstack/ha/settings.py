@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.ha.vocabulary import ProcessName
+from fieldstack_ethercat import bounded_json
 
 
 class SettingsError(ValueError):
@@ -34,6 +35,7 @@ class NonRtSettings:
     of the cell configuration (fieldstack/alerts/settings.py); empty: alerts go to the journal alone. A
     `guard_cpu` of -1 leaves the guard thread unpinned, a `guard_priority` of 0 leaves it SCHED_OTHER.
     `leave_running`: on SIGTERM only the Non-RT process ends and RT goes on (what systemd wants).
+    `fault_injection`: obey injected faults (benches and tests).
     `rt_spare`: keep a warm spare of the RT process, so that a restart does not wait for an interpreter.
     `process_manager`: `local` starts the command lines, `systemd` the units `rt_unit` and `core_unit`; the
     cell goes down when `target_unit` is stopped.
@@ -52,6 +54,7 @@ class NonRtSettings:
     stop_timeout_ms: int = 5000
     leave_running: bool = False
     rt_spare: bool = True
+    fault_injection: bool = False
     event_segment_bytes: int = 4 * 1024 * 1024
     event_total_bytes: int = 64 * 1024 * 1024
     process_log_bytes: int = 1024 * 1024
@@ -95,7 +98,7 @@ _TEXTS = ("instance", "policy_path", "alerts_file")
 _EMPTY = ("alerts_file",)
 _COMMANDS = ("rt_command", "core_command", "health_command")
 _OPTIONAL = ("core_command", "health_command")
-_FLAGS = ("leave_running", "rt_spare")
+_FLAGS = ("leave_running", "rt_spare", "fault_injection")
 _UNITS = {"rt_unit": ".service", "core_unit": ".service", "target_unit": ".target"}
 _MANAGERS = ("local", "systemd")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
@@ -108,7 +111,7 @@ def load(path: Path) -> NonRtSettings:
         SettingsError: unreadable file, unknown, missing or unsuitable key.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = bounded_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(path, "", f"can not be read ({error.strerror})", _REMEDY) from error
     except ValueError as error:

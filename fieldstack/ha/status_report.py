@@ -10,7 +10,7 @@ from typing import Any
 
 from fieldstack.ha.decision_state import Episode, Waiting
 from fieldstack.ha.facts import Facts, ProcessFacts
-from fieldstack.ha.measures import Measure
+from fieldstack.ha.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_history import History
 from fieldstack.ha.restarts import in_window
@@ -21,6 +21,7 @@ from fieldstack.ha.words import known_words
 def report(supervision: Supervision, history: History, modules: Modules) -> dict[str, Any]:
     """Times in CLOCK_MONOTONIC ns unless the name says otherwise."""
     state, facts, now_ns = supervision.state, supervision.facts, time.monotonic_ns()
+    unknown = unknown_facts(facts.measures)
     return {
         "pid": os.getpid(),
         "t_ns": now_ns,
@@ -33,7 +34,8 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),
         "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
-        "rules": [_rule(one) for one in state.episodes],
+        "rules": [_rule(one, unknown) for one in state.episodes],
+        "blind": supervision.retries.describe(now_ns),
         "waiting": [_waiting(one, now_ns) for one in state.waiting],
         "limits": asdict(state.limits),
         "budgets": _budgets(supervision, now_ns),
@@ -55,8 +57,8 @@ def _process(facts: ProcessFacts) -> dict[str, Any]:
     }
 
 
-def _rule(one: Episode) -> dict[str, Any]:
-    """A rule that counts now, and what it waits for."""
+def _rule(one: Episode, unknown: frozenset[FactKind]) -> dict[str, Any]:
+    """A rule that counts now, and what it waits for. `stale`: nobody can tell now if its cause is there."""
     return {
         "rule": one.key.rule,
         "subject": one.key.subject,
@@ -66,6 +68,7 @@ def _rule(one: Episode) -> dict[str, Any]:
         "effects": sorted(one.effects),
         "clear": one.clear,
         "waits_for": one.hold,
+        "stale": one.evidence is not None and one.evidence.fact in unknown,
         "evidence": one.evidence and asdict(one.evidence),
     }
 

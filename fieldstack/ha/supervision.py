@@ -1,9 +1,15 @@
-"""One supervision pass: observe, decide, carry out, keep, publish, beat."""
+"""One supervision pass: observe, decide, carry out, keep, publish, beat.
+
+What only tells or keeps is tried again when it fails (`retried`). Without facts, decision and orders a pass
+has failed: it beats not, and after a few of them Non-RT ends, for whoever watches it to start it anew.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
@@ -20,6 +26,7 @@ from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy_in_force import PolicyInForce
 from fieldstack.ha.refit import refit
 from fieldstack.ha.restarts import in_window
+from fieldstack.ha.retried import Retries, trace_of
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.vocabulary import ProcessName
@@ -31,23 +38,30 @@ class SupervisionParts:
 
     ports: Ports
     force: PolicyInForce
-    probes: tuple[Probe, ...]
+    probes: Mapping[str, Probe]
     observer: Observer
     desk: OperatorDesk
     status: StatusWriter
+    retries: Retries
+
+
+PASSES_LOST = 3
+"""So many passes in a row may fail. RT hears of no beat meanwhile, and stops the axes by itself."""
+FLUSH_S = 1.0
 
 
 class Supervision:
-    """Holds the decision state; `run` is one pass. After an error inside a pass nothing beats."""
+    """Holds the decision state; `run` is one pass."""
 
     def __init__(self, parts: SupervisionParts, state: DecisionState) -> None:
         self._parts = parts
         self.manager = FailoverManager(parts.ports)
         self.state = state
         self.facts = Facts()
-        self._probes = parts.probes
+        self.retries = parts.retries
         self._kept: tuple[Any, ...] = ()
         self._log_failure = ""
+        self._failed_passes = 0
         parts.force.adopt = self._adopt
 
     def _adopt(self, old: CompiledPolicy, new: CompiledPolicy, file: str) -> None:
@@ -61,11 +75,21 @@ class Supervision:
         return self.state.ha is HaState.RECOVERY or self.manager.busy or bool(waiting)
 
     def run(self, now_ns: int) -> None:
-        parts = self._parts
+        """One pass. Raises what made the last few passes fail, once that was told and the permit is taken."""
+        try:
+            self._pass(now_ns)
+        except Exception as error:
+            self._pass_failed(error)
+        else:
+            self._failed_passes = 0
+
+    def _pass(self, now_ns: int) -> None:
+        parts, attempt = self._parts, self.retries.attempt
         self._keep_words()
-        parts.ports.processes.tick()
-        parts.observer.look(now_ns)
-        parts.ports.modules.tick()
+        attempt("process-manager", now_ns, parts.ports.processes.tick)
+        for name, look in parts.observer.looks.items():
+            attempt(f"observer-{name}", now_ns, partial(look, now_ns))
+        attempt("module-care", now_ns, parts.ports.modules.tick)
         observed = parts.ports.monitor.observe(now_ns)
         self.facts = replace(
             observed,
@@ -80,10 +104,10 @@ class Supervision:
         self._tell_change(before)
         self._keep(now_ns)  # a restart that takes this process along with it has counted
         self.manager.execute(actions, now_ns)
-        parts.ports.alerts.settle(frozenset((one.key.rule, one.key.subject) for one in self.state.episodes))
+        attempt("alerts", now_ns, self._settle_alerts)
         self._start_axes()
-        parts.desk.follow(now_ns)
-        self._checkpoint(now_ns, before)
+        attempt("readbacks", now_ns, partial(parts.desk.follow, now_ns))
+        attempt("checkpoint-keeping", now_ns, partial(self._checkpoint, now_ns, before))
         self._keep(now_ns)
         self._watch_log(parts.ports.log)
         self._publish(now_ns)
@@ -92,6 +116,24 @@ class Supervision:
         status = self._parts.ports.monitor.rt_status
         if status is not None and self.state.ha in MOVING and status.axes_await_start:
             self._parts.ports.store.order_start(status, int(status.axes_await_start))
+
+    def _settle_alerts(self) -> None:
+        active = frozenset((one.key.rule, one.key.subject) for one in self.state.episodes)
+        self._parts.ports.alerts.settle(active)
+
+    def _pass_failed(self, error: Exception) -> None:
+        """Nothing beats. What goes on failing ends this process: the next one begins with fresh facts."""
+        self._failed_passes += 1
+        what = f"a pass failed ({self._failed_passes} in a row): {type(error).__name__}: {error}"[:300]
+        log, lost = self._parts.ports.log, self._failed_passes >= PASSES_LOST
+        log.append(EventKind.SUPERVISION, severity=Severity.ERROR, what=what, traceback=trace_of(error))
+        if not lost:
+            return
+        self._parts.ports.store.motion_permit = False
+        cause = f"{what}; the axes lose their permit, Non-RT ends and is started anew"
+        self._parts.ports.alerts.send(log.append(EventKind.ALERT, rule="supervision-failed", cause=cause))
+        log.flush(FLUSH_S)
+        raise error
 
     @property
     def policy(self) -> CompiledPolicy:
@@ -103,16 +145,11 @@ class Supervision:
         return {"file": str(force.file), "sha256": force.digest, "rules": len(force.policy.rows)}
 
     def _measures(self, now_ns: int) -> tuple[Measure, ...]:
-        """What all probes know now. A probe that fails is told of once and asked no more."""
+        """What all probes know now, also of one that failed half-way, and which of them fail."""
         found: list[Measure] = []
-        for probe in self._probes:
-            try:
-                found += probe.measures(now_ns)
-            except Exception as error:
-                self._probes = tuple(one for one in self._probes if one is not probe)
-                what = f"probe {type(probe).__name__} failed and is left out: {error!r}"
-                self._parts.ports.log.append(EventKind.SUPERVISION, severity=Severity.ERROR, what=what)
-        return tuple(found)
+        for name, probe in self._parts.probes.items():
+            self.retries.attempt(name, now_ns, partial(_ask, probe, now_ns, found))
+        return (*found, *self.retries.measures(now_ns))
 
     def shut_down(self, request: Request) -> None:
         """Decide a shutdown at once, whatever else is going on."""
@@ -127,7 +164,8 @@ class Supervision:
         """A pass on the way down: nothing is decided any more; events, status and tasks are followed."""
         now_ns = time.monotonic_ns()
         self._parts.ports.checkpoint.keep_task(now_ns)
-        self._parts.observer.look(now_ns)
+        for name, look in self._parts.observer.looks.items():
+            self.retries.attempt(f"observer-{name}", now_ns, partial(look, now_ns))
         self._parts.observer.finish()
         self._publish(now_ns)
 
@@ -190,3 +228,9 @@ class Supervision:
             events=self._parts.ports.log.written,
         )
         self._parts.ports.store.beat_nonrt()
+
+
+def _ask(probe: Probe, now_ns: int, found: list[Measure]) -> None:
+    """What came before a failure is kept."""
+    for measure in probe.measures(now_ns):
+        found.append(measure)

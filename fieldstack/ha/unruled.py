@@ -32,7 +32,7 @@ def left_behind(draft: Draft, one: Episode) -> bool:
 
 def _untold(draft: Draft, one: Episode) -> bool:
     row = draft.row(one.key)
-    if row is None or row.fleeting or row.fact in BUILT_IN:
+    if row is None or row.fleeting or row.fact in BUILT_IN or row.fact in draft.unknown:
         return False
     told = (row.fact, one.key.subject)
     return all((measure.fact, measure.subject) != told for measure in draft.facts.measures)

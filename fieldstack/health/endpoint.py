@@ -12,6 +12,7 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.instance import Instance
 
 
@@ -42,7 +43,7 @@ def socket_file(instance: Instance) -> Path:
 def read_endpoint(instance: Instance) -> Endpoint | None:
     """What the server said last; None if it never said anything that can be read."""
     try:
-        return Endpoint(**json.loads(endpoint_file(instance).read_text(encoding="utf-8")))
+        return Endpoint(**bounded_json.loads(endpoint_file(instance).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -18,6 +18,7 @@ from fieldstack.health.checks.cell import (
     EmergencyStopCheck,
     HaStateCheck,
     ObserverCheck,
+    SightCheck,
     StartedCheck,
     SupervisionCheck,
 )
@@ -86,6 +87,7 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
         AxesCheck(),
         DataStoreCheck(),
         ControlCheck(),
+        SightCheck(),
         DiskCheck(settings.disk_warn, settings.disk_fail),
         ClockCheck(),
         SchedulerCheck(),

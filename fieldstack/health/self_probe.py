@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from fieldstack.health.beat import INTERVAL_NS, BeatWriter
@@ -41,8 +42,11 @@ class SelfProbe:
 
     def _run(self) -> None:
         while not self._ending.wait(INTERVAL_NS / 1e9):
-            if answers(self._path, self._request):
-                self._beat.write(time.monotonic_ns())
+            try:
+                if answers(self._path, self._request):
+                    self._beat.write(time.monotonic_ns())
+            except Exception:  # no beat for now; the next one comes if it works again
+                traceback.print_exc()
 
     def stop(self) -> None:
         self._ending.set()

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.instance import Instance
 
 
@@ -51,7 +52,7 @@ def load(path: Path) -> HealthSettings:
         HealthSettingsError: unreadable file, unknown or missing key.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = bounded_json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict):
             raise TypeError("must hold one JSON object")
         return HealthSettings(**data)

@@ -19,6 +19,7 @@ from fieldstack.prediction.charts import COUNTS, LevelChart, RateChart
 from fieldstack.prediction.ladder import Scale
 from fieldstack.prediction.predictor import FORGET_NS, HITS, Predictor, Series
 from fieldstack.prediction.signals import SPECS, Signal
+from fieldstack_ethercat import bounded_json
 
 FORMAT = 1
 
@@ -38,10 +39,10 @@ def load(path: Path, predictor: Predictor, now_ns: int) -> str:
     """Gives the predictor what was kept; returns why nothing was, "" if it was. Raises nothing."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        head = json.loads(lines[0])
+        head = bounded_json.loads(lines[0])
         if (head.get("format"), head.get("boot")) != (FORMAT, boot_id()):
             return "of another version or boot"
-        found = [_to_series(json.loads(line)) for line in lines[1:]]
+        found = [_to_series(bounded_json.loads(line)) for line in lines[1:]]
     except FileNotFoundError:
         return "nothing was kept"
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -11,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.datastore import memory
 from fieldstack_rt.instance import Instance
 from fieldstack_rt.living import RtProcess, mapping_of, option, rt_processes
@@ -34,7 +34,7 @@ class Wire:
     def of(cls, plan_file: Path, rt_command: tuple[str, ...] = ()) -> Wire:
         """Of the plan that RT reads; its command line may name another interface."""
         try:
-            plan = json.loads(plan_file.read_bytes())
+            plan = bounded_json.loads(plan_file.read_bytes())
             slaves, planned = len(plan["slaves"]), str(plan.get("interface", ""))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             slaves, planned = 0, ""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fieldstack.events.clock import boot_id
+from fieldstack_ethercat import bounded_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def write_pid_file(path: Path, identity: Identity) -> None:
 def read_pid_file(path: Path) -> Identity | None:
     """What `write_pid_file` wrote; None if there is none or it is damaged."""
     try:
-        data = json.loads(path.read_text(encoding="ascii"))
+        data = bounded_json.loads(path.read_text(encoding="ascii"))
         return Identity(int(data["pid"]), int(data["start_ticks"]), str(data["boot"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
@@ -122,8 +123,10 @@ class SystemdBus:
                 self._failure = ""
                 self._tried.set()
                 await self._keep(self._client)
-            except SystemdError as error:
-                self._failure = str(error)
+            except Exception as error:  # also what systemd tells in an unknown form: it is asked anew
+                if not isinstance(error, SystemdError):
+                    traceback.print_exc()
+                self._failure = str(error) or type(error).__name__
                 self._tried.set()
             finally:
                 self._client.disconnect()
@@ -178,8 +181,8 @@ class SystemdBus:
             result = await self._client.job(job, JOB_S)
             if result != "done":
                 order.failure = failed_start(order.unit, self._states[order.unit], result)
-        except SystemdError as error:
-            order.failure = str(error)
+        except Exception as error:  # whatever it is, who waits for the order has to know
+            order.failure = str(error) or type(error).__name__
         order.done = True
 
     async def _old_one_gone(self, unit: str, pid: int) -> None:

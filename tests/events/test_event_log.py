@@ -224,3 +224,19 @@ def test_what_came_since_is_read_without_what_was_there(tmp_path: Path) -> None:
     write(tmp_path, 2, segment_bytes=100)
     assert [event.sequence for event in reader.more(5)] == [6, 7]
     assert reader.damaged == 0
+
+
+def test_a_damaged_spool_costs_the_damaged_events_and_no_other(tmp_path: Path) -> None:
+    """It is shared memory: whatever is written over it, the thread goes on, and says what is lost."""
+    log = EventLog(tmp_path, sync=False)
+    with log._changed:  # the log's thread waits: damage comes before it looks
+        for text in ("before", "behind", "damaged"):
+            log.append(EventKind.SUPERVISION, what=text)
+        damaged = log._spool.peek().splitlines(keepends=True)[-1]
+        begin = 64 + log._spool.pending - len(damaged)
+        log._spool._memory[begin : begin + 20] = b"\xff" * 20
+    assert log.flush()
+    log.append(EventKind.SUPERVISION, what="afterwards")
+    assert log.close()
+    events = [event.data.get("what", event.kind) for event in EventReader(tmp_path).read()]
+    assert events == ["before", "behind", EventKind.LOG_LOST, "afterwards"]

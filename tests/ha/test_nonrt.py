@@ -23,6 +23,7 @@ from fieldstack.events import EventKind, EventReader, spool
 from fieldstack.ha.checkpoint.record import extra_of
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack.ha.durable import DurableRecord
+from fieldstack.ha.measures import BESIDE, TOLD_BY
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import HaState
 from fieldstack_rt.datastore import DataStore, EstopSource
@@ -67,6 +68,17 @@ Processes.reboot = lambda *_: os._exit(9)
 main(["--settings", sys.argv[1]])
 """
 """As where a restart of RT takes Non-RT, or the machine, along with it."""
+PASSES_FAIL = """
+import sys
+from fieldstack.ha.__main__ import main
+from fieldstack.ha.process_monitor import ProcessMonitor
+
+def observe(_self, _now_ns):
+    raise RecursionError("no such thing")
+
+ProcessMonitor.observe = observe
+main(["--settings", sys.argv[1]])
+"""
 
 
 def wait_for(what: Callable[[], object], timeout_s: float = 15.0) -> None:
@@ -275,6 +287,53 @@ def run_to_its_end(cell: Cell, **environment: str) -> subprocess.CompletedProces
         timeout=20,
         env=os.environ | environment,
     )
+
+
+def test_a_part_that_fails_is_told_and_every_part_has_a_known_name(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING, fault_injection=True)
+    cell.start()
+    told = ask(cell.instance, "status").data["status"]
+    blind = {one["subject"]: one["value"] for one in told["measures"] if one["fact"] == "probe_blind"}
+    assert set(blind) == set(TOLD_BY) | BESIDE
+    assert set(blind.values()) == {0.0}
+    assert not ask(cell.instance, "inject", probe="axis", for_ms=100).accepted
+    assert ask(cell.instance, "inject", probe="tasks", for_ms=600).accepted
+    wait_for(lambda: "probe-blind" in rules_of(cell))
+    wait_for(lambda: "probe-blind" not in rules_of(cell))
+    texts = [event.text for event in EventReader(cell.instance.state_dir).read()]
+    assert any("probe:tasks failed" in text for text in texts)
+    assert any("probe:tasks is well again" in text for text in texts)
+
+
+def rules_of(cell: Cell) -> set[str]:
+    return {one["rule"] for one in ask(cell.instance, "status").data["status"]["rules"]}
+
+
+def test_faults_are_injected_where_the_cell_takes_them_alone(cell: Cell) -> None:
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.start()
+    assert "fault_injection: true" in ask(cell.instance, "inject", probe="axes", for_ms=100).message
+
+
+def test_passes_that_fail_again_and_again_end_the_process_and_say_why(cell: Cell) -> None:
+    """As for a record that nobody can read: the axes have no permit, people are told, and where is known."""
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    file = cell.folder / "settings.json"
+    cell.settings.write(file)
+    done = subprocess.run(
+        [sys.executable, "-c", PASSES_FAIL, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "RecursionError" in done.stderr
+    events = list(EventReader(cell.instance.state_dir).read())
+    assert sum("a pass failed" in event.text for event in events if event.kind is EventKind.SUPERVISION) == 3
+    (alert,) = [event for event in events if event.data.get("rule") == "supervision-failed"]
+    assert alert.kind is EventKind.ALERT
+    assert not DataStore.attach(cell.instance).motion_permit
 
 
 def test_an_instance_has_one_non_rt_process(cell: Cell) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack.ha.policy import (
@@ -218,6 +218,7 @@ _MODELS = (FailoverPolicy, Timing, ProcessPolicy, SubjectBudget, Rule, Clear, Ac
 _KEYS = {key for model in _MODELS for key in model.model_fields}
 
 
+@settings(deadline=None)  # it loads a policy seven times
 @given(name=st.text(min_size=1, max_size=20))
 def test_no_unknown_key_is_ever_ignored(name: str) -> None:
     data = json.loads(TEXT)

@@ -180,6 +180,20 @@ def test_failed_tasks_are_named_with_why(seen: Seen) -> None:
     assert not list(probe.measures(NOW + 2000 * MS))
 
 
+def test_a_report_that_nobody_can_read_is_no_empty_one(seen: Seen) -> None:
+    """Nested so deep that a parser runs out of stack: it fails whenever it is asked, until it is mended."""
+    probe, core = Tasks(seen), seen.core_status
+    core.task = task = encode((), Saved(failed={"weld": "no part"}))
+    core.task_size = len(task)
+    assert [one.subject for one in probe.measures(NOW)] == ["task:weld"]
+    core.task, core.task_size = b'{"failed":' * 800, 8000
+    for wait_ms in (1000, 1020, 1040):
+        with pytest.raises(ValueError, match="nested more than"):
+            list(probe.measures(NOW + wait_ms * MS))
+    core.task, core.task_size = task, len(task)
+    assert [one.subject for one in probe.measures(NOW + 1060 * MS)] == ["task:weld"]
+
+
 def inconsistent(probe: StoreHealth, now: int) -> str:
     (found,) = probe.measures(now)
     assert bool(found.value) == bool(found.detail)

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_ethercat.bus.errors import PlanFormatError
 
 FORMAT = "fieldstack-bus-plan/3"
@@ -318,7 +319,7 @@ class BusPlan:
     def from_json(cls, text: str | bytes) -> BusPlan:
         """A plan from `to_json`'s text. PlanFormatError if it is of another version or not a plan."""
         try:
-            document = json.loads(text)
+            document = bounded_json.loads(text)
             found = document.pop("format", None)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise PlanFormatError(f"not a bus plan: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_ethercat.segment.defects import Defect, ObjectFault
 from fieldstack_ethercat.segment.errors import CommandError, SegmentGoneError
 from fieldstack_ethercat.segment.truth import MotionSample, SegmentStatistics, SlaveEvent, SlaveTruth
@@ -59,7 +60,7 @@ class SegmentClient:
             raise SegmentGoneError(self._path, str(error)) from error
         if not received:
             raise SegmentGoneError(self._path, "it closed the connection")
-        answer: dict[str, Any] = json.loads(received)
+        answer: dict[str, Any] = bounded_json.loads(received)
         if not answer["ok"]:
             raise CommandError(answer["error"])
         return answer

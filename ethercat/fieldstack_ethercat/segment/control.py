@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
+
 LINE_LIMIT = 1 << 16
 """Bytes of the longest request."""
 _SEND_TIMEOUT_S = 1.0
@@ -68,7 +70,7 @@ class ControlServer:
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            request = json.loads(line)
+            request = bounded_json.loads(line)
         except ValueError as error:
             return {"ok": False, "error": f"not a line of JSON: {error}"}
         return self._handler(request)

@@ -58,6 +58,8 @@ class CoreControl:
             answer = request(self._socket, question.command, self._timeout_s, **question.fields)
         except OSError as error:
             return Outcome(False, f"the Main Core does not answer ({why_unreachable(error)})")
+        except Exception as error:  # this thread asks on
+            return Outcome(False, f"the Main Core could not be asked ({type(error).__name__}: {error})")
         return Outcome(answer.accepted, answer.message)
 
     def close(self) -> None:

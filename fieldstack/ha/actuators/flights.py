@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fieldstack.events.kinds import EventKind, Severity
+from fieldstack.events.log import EventLog
 from fieldstack.ha.actions import Action, ActionOutcome
 from fieldstack.ha.actuators.outcome import NS_PER_MS, Following, Outcome
+from fieldstack.ha.retried import trace_of
 
 Record = Callable[[Action, Outcome, int], None]
 """Takes an outcome down: action, outcome, how long it took (ns)."""
@@ -22,11 +25,21 @@ class _Flight:
     awaited: str = ""
 
 
+def fault(log: EventLog | None, action: Action, error: Exception) -> Outcome:
+    """An action that failed by a fault of ours; where, is written down."""
+    text = f"{type(error).__name__}: {error}"[:300]
+    if log is None:
+        return Outcome(False, text)
+    what = f"{action.kind.name} of {action.subject} failed: {text}"
+    log.append(EventKind.SUPERVISION, severity=Severity.ERROR, what=what, traceback=trace_of(error))
+    return Outcome(False, text)
+
+
 class Flights:
     """All orders that are not confirmed yet, and the outcomes that the next decision has to know."""
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    def __init__(self, record: Record, log: EventLog | None = None) -> None:
+        self._record, self._log = record, log
         self._flights: list[_Flight] = []
         self._outcomes: list[ActionOutcome] = []
 
@@ -47,7 +60,7 @@ class Flights:
     def look(self, now_ns: int) -> tuple[ActionOutcome, ...]:
         """Read back what can be; the outcomes since the last look, for the next decision."""
         for flight in list(self._flights):
-            found = flight.following.look(now_ns)
+            found = self._look(flight, now_ns)
             if isinstance(found, str):
                 flight.awaited = found
                 if now_ns < flight.until_ns:
@@ -58,6 +71,12 @@ class Flights:
             self._end(flight, found, now_ns)
         outcomes, self._outcomes = tuple(self._outcomes), []
         return outcomes
+
+    def _look(self, flight: _Flight, now_ns: int) -> Outcome | str:
+        try:
+            return flight.following.look(now_ns)
+        except Exception as error:
+            return fault(self._log, flight.action, error)
 
     def _end(self, flight: _Flight, outcome: Outcome, now_ns: int) -> None:
         self.known(flight.action, outcome, now_ns, now_ns - flight.began_ns)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
+
 ASK = "ask"
 _UNDER_WAY = "b"
 """Key of a task in the checkpoint that has begun; see fieldstack/core/checkpoint.py."""
@@ -42,7 +44,7 @@ def as_failed(task: bytes) -> bytes:
 
 def _document(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = bounded_json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -57,7 +59,7 @@ def _declared(state_dir: Path) -> Iterator[tuple[str, str]]:
     """Each task's id and its `on_crash`; it asks if it does not say."""
     for file in (state_dir / "tasks").glob("*.task.json"):
         try:
-            declaration = json.loads(file.read_bytes())["declaration"]
+            declaration = bounded_json.loads(file.read_bytes())["declaration"]
             yield str(declaration["id"]), str(declaration.get("on_crash", ASK))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt._native import ffi
 
 VERSION = 2
@@ -162,7 +163,7 @@ def extra_of(record: Any) -> dict[str, Any]:
 
 def _json(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text) if text else {}
+        found = bounded_json.loads(text) if text else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -17,6 +17,7 @@ from fieldstack.ha import measures, vocabulary
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.source import read
 from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
+from fieldstack_ethercat import bounded_json
 
 FORMAT = 1
 
@@ -59,9 +60,9 @@ def _key(text: bytes, times: CellTimes) -> str:
 def _cached(cache: Path, key: str) -> CompiledPolicy | None:
     try:
         head, _, body = cache.read_bytes().partition(b"\n")
-        if json.loads(head) != _head(key, body):
+        if bounded_json.loads(head) != _head(key, body):
             return None
-        return CompiledPolicy.from_dict(json.loads(body))
+        return CompiledPolicy.from_dict(bounded_json.loads(body))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -72,7 +73,7 @@ def _head(key: str, body: bytes) -> dict[str, Any]:
 
 def _store(cache: Path, key: str, policy: CompiledPolicy) -> None:
     body = json.dumps(policy.to_dict(), separators=(",", ":")).encode()
-    if CompiledPolicy.from_dict(json.loads(body)) != policy:
+    if CompiledPolicy.from_dict(bounded_json.loads(body)) != policy:
         return  # it would not come back as what it is
     fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fieldstack.ha.measures import FACTS, FactKind
 from fieldstack.ha.policy.agent_checks import agent_faults
 from fieldstack.ha.policy.faults import fault
+from fieldstack.ha.policy.floor import NEEDED
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
 from fieldstack.ha.policy.timing import worst_cases
@@ -30,6 +31,9 @@ MUST_STOP = (
     (FactKind.RESTART_BUDGET_SPENT, RT),
 )
 """Facts in which axes must not move."""
+
+STOPS_ANYWAY = tuple((FactKind.PROBE_BLIND, subject) for subject in NEEDED)
+"""The same, with rules of their own (`floor`) where the policy has none."""
 
 MAX_STOP_DELAY_MS = 2000
 """A rule for these may wait so long whether the fact lasts."""
@@ -86,8 +90,10 @@ def _check_ruled(policy: FailoverPolicy) -> None:
             f"no rule for {', '.join(missing)}",
             'add one for each; to do nothing but record it, write "actions": []',
         )
-    for fact, who in MUST_STOP:
+    for fact, who in (*MUST_STOP, *STOPS_ANYWAY):
         stopping = [rule for rule in _rules_of(policy, fact, who) if STOPPING_ACTIONS & rule.words]
+        if not stopping and (fact, who) in STOPS_ANYWAY:
+            continue
         if not stopping:
             raise fault(
                 "rules",
@@ -99,7 +105,7 @@ def _check_ruled(policy: FailoverPolicy) -> None:
             raise fault(
                 "rules",
                 f"{fact} of {who} leaves the axes free to move for {round(delay_ms)} ms",
-                f"let debounce_ms (and a threshold in cycles) come to no more than {MAX_STOP_DELAY_MS} ms",
+                f"let debounce_ms (and a threshold in cycles or ms) be {MAX_STOP_DELAY_MS} ms at most",
             )
     for fact, who in MUST_AWAIT:
         orders = [order for rule in _rules_of(policy, fact, who) for order in rule.actions]
@@ -109,9 +115,8 @@ def _check_ruled(policy: FailoverPolicy) -> None:
 
 def _delay_ms(policy: FailoverPolicy, rule: Rule) -> float:
     """How long the fact has to be seen before the rule takes effect."""
-    in_cycles = FACTS[rule.fact].unit == "cycles" and rule.threshold is not None
-    cycles = rule.threshold if in_cycles and rule.threshold else 0.0
-    return rule.debounce_ms + cycles * policy.timing.cycle_us / 1000
+    unit_ms = {"cycles": policy.timing.cycle_us / 1000, "ms": 1.0}.get(FACTS[rule.fact].unit, 0.0)
+    return rule.debounce_ms + (rule.threshold or 0.0) * unit_ms
 
 
 def _check_budgets(policy: FailoverPolicy) -> None:

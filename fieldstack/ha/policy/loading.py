@@ -25,6 +25,7 @@ from fieldstack.ha.policy.schema import (
     Timing,
 )
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
+from fieldstack_ethercat import bounded_json
 
 _MODELS: dict[str, type[BaseModel]] = {
     "timing": Timing,
@@ -74,7 +75,7 @@ def _parse(text: str | bytes, file: str) -> Any:
             file, (Problem("", "", f"is larger than {source.MAX_BYTES} bytes", "is it a policy?"),)
         )
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return bounded_json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except _DoubleKeyError as error:
         problem = Problem(error.key, "", "stands twice in the same object", "keep one of them")
         raise PolicyError(file, (problem,)) from error

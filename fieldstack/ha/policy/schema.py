@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.policy.checks import check_policy
+from fieldstack.ha.policy.floor import floor
 from fieldstack.ha.policy.model import PolicyModel
 from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, SubjectBudget
 from fieldstack.ha.policy.rows import row_of
@@ -83,8 +84,9 @@ class FailoverPolicy(PolicyModel):
 
     @cached_property
     def table(self) -> RuleTable:
-        """The rules as the decision core works with them."""
-        return RuleTable(row_of(rule) for rule in self.rules)
+        """The rules as the decision core works with them, and those that hold without being written."""
+        rows = [row_of(rule) for rule in self.rules]
+        return RuleTable((*rows, *floor(rows)))
 
     def process(self, name: ProcessName) -> ProcessPolicy:
         """The section of a process; RT and Core always have one."""

@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from fieldstack.ha.measures import FACTS, FactKind
+from fieldstack.ha.measures import BESIDE, FACTS, TOLD_BY, FactKind
 from fieldstack.ha.vocabulary import ProcessName
 
 SUBJECTS = (
@@ -21,6 +21,7 @@ SUBJECTS = (
     "module:*",
     "task:*",
     "operator:*",
+    *sorted((*TOLD_BY, *BESIDE)),
 )
 """All that measures are of."""
 

@@ -160,7 +160,7 @@ class DiskReader:
         while True:
             try:
                 self.look()
-            except OSError:
+            except Exception:  # what can not be read is not told, and looked at again
                 self._last = None
             if self._stop.wait(self._period_s):
                 return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt._native import ffi
 
 LOOK_NS = 200_000_000
@@ -26,23 +26,23 @@ class Tasks:
         self._last: tuple[Measure, ...] = ()
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
+        """Raises ValueError, TypeError or AttributeError for a report that nobody can read; it is asked for
+        again the next time, for Core may have been about to write another one."""
         core = self._view.core_status
         if core is not None and now_ns - self._looked_ns >= LOOK_NS:
-            self._looked_ns = now_ns
             content = bytes(ffi.buffer(core.task))[: int(core.task_size)]
             if content != self._content:
-                self._content, self._last = content, tuple(_told(content))
+                self._content, self._last = b"", tuple(_told(content))
+                self._content = content
+            self._looked_ns = now_ns
         return self._last
 
 
 def _told(content: bytes) -> Iterator[Measure]:
-    if b'"failed":{}' in content and b'"refused":{}' in content:
+    if not content or (b'"failed":{}' in content and b'"refused":{}' in content):
         return
-    try:
-        told = json.loads(content)
-        for name, why in told.get("failed", {}).items():
-            yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(why))
-        for name, (count, why) in told.get("refused", {}).items():
-            yield Measure(FactKind.REFUSED_REPEATEDLY, str(name), float(count), str(why))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return  # a record that is not whole is StoreHealth's business
+    told = bounded_json.loads(content)
+    for name, why in told.get("failed", {}).items():
+        yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(why))
+    for name, (count, why) in told.get("refused", {}).items():
+        yield Measure(FactKind.REFUSED_REPEATEDLY, str(name), float(count), str(why))

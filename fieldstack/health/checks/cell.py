@@ -84,6 +84,22 @@ class EmergencyStopCheck(MemoryCheck):
         return failed(f"EMERGENCY_STOP is latched by {why}", "remove the cause, then: fieldstack reset")
 
 
+class SightCheck(SampleCheck):
+    """Whether all parts of supervision see what they are to see: of what fails, nothing is known."""
+
+    name = "sight"
+    source = "control"
+
+    def judge(self, value: dict[str, Any], now_ns: int) -> Finding:
+        blind = [one for one in value.get("blind", ()) if isinstance(one, dict)]
+        if not blind:
+            return passed("no part of supervision fails")
+        named = "; ".join(f"{one.get('subject')} ({one.get('failure')})" for one in blind)
+        facts = sorted({str(fact) for one in blind for fact in one.get("facts", ())})
+        unknown = f"; not known therefore: {', '.join(facts)}" if facts else ""
+        return warned(f"{named}{unknown}", "fieldstack events --severity error", facts=facts)
+
+
 class ControlCheck(SampleCheck):
     """Whether Non-RT answers on its control socket."""
 

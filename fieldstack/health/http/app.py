@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from fieldstack.health.observer import Observer
 from fieldstack.health.probes import ENDPOINTS, Verdict, all_checks, judge
 from fieldstack.health.settings import HealthSettings
 from fieldstack.health.token import Access, check
+from fieldstack_ethercat import bounded_json
 from fieldstack_rt.instance import Instance
 
 MAX_BODY = 16 * 1024
@@ -145,7 +145,7 @@ async def _body(request: Request) -> Any:
                 content += part
                 if len(content) > MAX_BODY:
                     raise BadCommandError(f"the body is longer than {MAX_BODY} bytes")
-        return json.loads(content)
+        return bounded_json.loads(content)
     except TimeoutError as error:
         raise BadCommandError(f"the body did not come within {BODY_TIMEOUT_S:g} s") from error
     except (ValueError, RecursionError) as error:

@@ -1,0 +1,48 @@
+"""JSON from other processes and from files: bounded in depth, whatever is sent.
+
+The standard parser recurses: brackets nested deep enough raise RecursionError, which is no ValueError, and so
+gets past everyone who expects text that is no JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_DEPTH = 64
+"""No document of ours is nested half as deep."""
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKETS = re.compile(r"[\[{\]}]")
+
+
+class TooDeepError(ValueError):
+    """Brackets nested more than MAX_DEPTH deep."""
+
+    def __init__(self) -> None:
+        super().__init__(f"nested more than {MAX_DEPTH} deep")
+
+
+def loads(content: str | bytes | bytearray, **options: Any) -> Any:
+    """`json.loads`, which raises ValueError for everything that it does not take.
+
+    Raises:
+        TooDeepError, json.JSONDecodeError, UnicodeDecodeError: ValueErrors all of them.
+    """
+    text = content if isinstance(content, str) else _decoded(content)
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(text)
+    return json.loads(text, **options)
+
+
+def _decoded(content: bytes | bytearray) -> str:
+    """As the standard parser does it."""
+    return content.decode(json.detect_encoding(content), "surrogatepass")
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for bracket in _BRACKETS.finditer(_TEXTS.sub("", text)):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise TooDeepError
