@@ -92,7 +92,8 @@ def _measure_rt(
 
 def _line(run: Failover) -> str:
     safe = "never" if run.outputs_safe_ns is None else f"{run.outputs_safe_ns / 1000:.0f} µs"
-    return f"outputs safe after {safe}, back in OP after {run.back_in_op_ns / 1e6:.0f} ms"
+    word = f"{run.stray}; " if run.stray else ""
+    return f"{word}outputs safe after {safe}, back in OP after {run.back_in_op_ns / 1e6:.0f} ms"
 
 
 def _show(result: FailoverResult, console: Console) -> None:

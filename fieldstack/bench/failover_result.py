@@ -78,6 +78,11 @@ class FailoverResult:
         """Runs in which the guard tripped more than once."""
         return sum(run.trips > 1 for run in self.runs)
 
+    @property
+    def ended_by_a_word(self) -> int:
+        """Runs in which a stray word alone ended RT."""
+        return sum(not run.stayed for run in self.runs)
+
     def steps_ms(self) -> dict[str, Percentiles]:
         """Since the fault, in the order in which the steps come."""
         names = list(dict.fromkeys(name for run in self.runs for name in run.steps_ns))
@@ -92,6 +97,8 @@ class FailoverResult:
         safe = self.safe_frame_us
         allowed_ms = BACK_FACTOR * (self.reference_bringup_ms.p50 + self.reference_interpreter_ms.p50)
         found = [Check("unsafe runs", self.unsafe, 0), Check("runs without the guard", self.unguarded, 0)]
+        if self.kind is FaultKind.STRAY_WORD:
+            found.append(Check("RT ended by a stray word", self.ended_by_a_word, 0))
         if self.kind.is_crash:
             found.append(Check("safe frame p50", round(safe.p50, 1), CRASH_SAFE_FRAME_P50_US, "µs"))
             found.append(Check("safe frame p99", round(safe.p99, 1), CRASH_SAFE_FRAME_P99_US, "µs"))

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fieldstack.bench import faults, segment_watch
+from fieldstack.bench import faults, segment_watch, stray_words
 from fieldstack.bench.errors import BenchError, ProgramError
 from fieldstack.bench.failover_cell import BenchCell, await_moving, text_of
 from fieldstack.bench.faults import FaultKind
@@ -48,6 +48,10 @@ class Failover:
     steps_ns: dict[str, int]
     pressed: Pressed | None = None
     """What became of Non-RT's memory, which the kernel was asked to reclaim just before; None: it was not."""
+    stray: str = ""
+    """The stray word, of a run with one."""
+    stayed: bool = True
+    """RT has outlived it."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +63,7 @@ class Failover:
             "back_in_op_ms": round(self.back_in_op_ns / 1e6, 3),
             "moving_again_ms": round(self.moving_again_ns / 1e6, 3),
             "trips": self.trips,
+            **({"stray": self.stray, "stayed": self.stayed} if self.stray else {}),
             "steps_ms": {name: round(value / 1e6, 3) for name, value in self.steps_ns.items()},
             **({"pressed": asdict(self.pressed)} if self.pressed is not None else {}),
         }
@@ -98,7 +103,13 @@ class FailoverBench:
         before, epoch = segment_watch.mark(self._client), self._store.rt_epoch
         trips = int(self._store.guard_status().trips)
         pressed = self._press()
-        fault_ns = faults.inject(kind, self._store)
+        stray, stayed = "", True
+        if kind is FaultKind.STRAY_WORD:
+            word = stray_words.any_one(self._random)
+            stray = str(word)
+            fault_ns, stayed = faults.stray(word, self._store, trips)
+        else:
+            fault_ns = faults.inject(kind, self._store)
         guard = self._await_trip(kind, trips)
         seen = guard.trip_epoch == epoch
         cycling_ns = self._await_cycling(kind, epoch)
@@ -115,6 +126,8 @@ class FailoverBench:
                 trips=int(self._store.guard_status().trips) - trips,
                 steps_ns=self._steps(logged, fault_ns),
                 pressed=pressed,
+                stray=stray,
+                stayed=stayed,
             ),
             before,
         )

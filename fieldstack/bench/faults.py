@@ -7,20 +7,24 @@ import signal
 import time
 from enum import StrEnum
 
+from fieldstack.bench.stray_words import Stray
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Inject
 
 CRASH_BOUND_NS = 5_000_000
 """Outputs must be safe this long after a crash ..."""
+STRAY_S = 0.1
+"""So long a healthy RT process must outlive a stray word: many looks of its watch and its guard."""
 
 
 class FaultKind(StrEnum):
-    """Four faults of the RT process, which its guard answers; and those of everything else."""
+    """Five faults of the RT process, which its guard answers; and those of everything else."""
 
     SIGKILL = "sigkill"
     SIGSEGV = "sigsegv"
     SIGSTOP = "sigstop"
     SPIN = "spin"
+    STRAY_WORD = "stray-word"
     NONRT_KILL = "nonrt-kill"
     BOTH_KILL = "both-kill"
     SLAVE_LOSS = "slave-loss"
@@ -32,7 +36,8 @@ class FaultKind(StrEnum):
     @property
     def of_rt(self) -> bool:
         """Of the RT process alone: measured from the fault to the guard's safe frame and back to OP."""
-        return self in (FaultKind.SIGKILL, FaultKind.SIGSEGV, FaultKind.SIGSTOP, FaultKind.SPIN)
+        crashes = (FaultKind.SIGKILL, FaultKind.SIGSEGV)
+        return self in (*crashes, FaultKind.SIGSTOP, FaultKind.SPIN, FaultKind.STRAY_WORD)
 
     @property
     def is_crash(self) -> bool:
@@ -70,6 +75,24 @@ def inject(kind: FaultKind, store: DataStore) -> int:
     else:
         os.kill(pid, _SIGNALS[kind])
     return t_ns
+
+
+def stray(word: Stray, store: DataStore, trips: int) -> tuple[int, bool]:
+    """A stray word that RT must outlive; then RT is stopped by SIGSTOP, and nobody writes the word anew.
+
+    `trips` of the guard so far. Returns CLOCK_MONOTONIC in ns from just before the stop, and whether RT had
+    stayed; if not, the time is from just before the word, and RT was not stopped.
+    """
+    pid, t_ns = store.rt_pid, time.monotonic_ns()
+    word.write(store)
+    time.sleep(STRAY_S)
+    if int(store.guard_status().trips) != trips or store.rt_pid != pid:
+        return t_ns, False
+    t_ns = time.monotonic_ns()
+    os.kill(pid, signal.SIGSTOP)
+    if not word.of_guard:  # what the guard tells is what the run is measured by
+        word.write(store)
+    return t_ns, True
 
 
 def kill(*pids: int) -> int:

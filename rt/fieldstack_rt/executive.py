@@ -26,6 +26,7 @@ from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.housekeeping import Housekeeping
 from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier
+from fieldstack_rt.socket_keeper import SocketKeeper
 
 if TYPE_CHECKING:
     from fieldstack_rt.loads import Load
@@ -65,6 +66,7 @@ class RTExecutive:
         self._wake_read, self._wake_write = socket.socketpair()
         self._cycling = False
         self._guard_plan: Any = None
+        self._keeper = SocketKeeper()
         self._memory = MemoryWatch(store, "rt_pid")
 
     # ---- life ----
@@ -103,6 +105,8 @@ class RTExecutive:
     def _bring_up(self, started_ns: int) -> None:
         self.bus.open()
         sockets = receive.spin(self.bus.interface)
+        if degraded := self._keeper.start(sockets):
+            print(f"fieldstack-rt: degraded: {degraded}", file=sys.stderr)
         self.bus.configure()
         context = self.bus.soem_context()
         options = self.options
@@ -192,6 +196,7 @@ class RTExecutive:
         finally:
             self.bus.close()
             self.cycle.release()
+            self._keeper.close()
 
     def _stop_axes(self) -> None:
         self.cycle.quiesce()

@@ -105,6 +105,30 @@ def test_going_down_must_not_take_for_ever() -> None:
     assert watched.later(20_001, stopping=True).condition is C.SILENT
 
 
+def test_at_work_is_shown_once_for_a_start() -> None:
+    """A start that was at work cannot be one that never came to it, however old it is."""
+    watched = Watched().began()
+    watched.later(20, beats=20)
+    watched.later(60_000, beats=20)
+    assert watched.later(20, beats=20, at_work=False).condition is C.RUNNING
+    found = [watched.later(20, at_work=False).condition for _ in range(12)]
+    assert found[:9] == [C.RUNNING] * 9
+    assert found[-1] is C.SILENT
+    assert watched.began().later(20, at_work=False).condition is C.STARTING
+
+
+def test_one_that_goes_down_beats_until_it_has_let_go() -> None:
+    watched = Watched().began()
+    watched.later(20, beats=20)
+    assert all(watched.later(20, beats=20, stopping=True).condition is C.STOPPING for _ in range(50))
+    found = [watched.later(20, stopping=True) for _ in range(12)]
+    assert found[-1].condition is C.SILENT
+    assert "while it goes down" in found[-1].why
+    watched = Watched().began()
+    watched.later(20, beats=20)
+    assert all(watched.later(20, stopping=True, released=True).condition is C.STOPPING for _ in range(50))
+
+
 @settings(deadline=None)
 @given(
     interval=st.integers(1, 250),

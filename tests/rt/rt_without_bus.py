@@ -21,8 +21,8 @@ _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c
 class RtWithoutBus:
     """One process; killed with the `with` block if it has not ended by then."""
 
-    def __init__(self, process: subprocess.Popen[str], epoch: int) -> None:
-        self.process, self.pid, self.epoch = process, process.pid, epoch
+    def __init__(self, process: subprocess.Popen[str], epoch: int, tid: int) -> None:
+        self.process, self.pid, self.epoch, self.tid = process, process.pid, epoch, tid
 
     def tell(self, word: str, answer: str = "") -> None:
         assert self.process.stdin is not None
@@ -47,7 +47,7 @@ def rt_without_bus(store: DataStore) -> Iterator[RtWithoutBus]:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield RtWithoutBus(process, store.rt_epoch)
+        yield RtWithoutBus(process, store.rt_epoch, int(store.raw.rt_tid))
     finally:
         process.kill()
         process.communicate()

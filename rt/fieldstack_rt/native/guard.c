@@ -55,8 +55,11 @@ static void close_all(fs_guard *guard) {
 
 void fs_guard_disarm(fs_guard *guard) {
     guard->done_epoch = guard->plan.epoch;
-    close_all(guard);
+    guard->status.armed_epoch = 0;
+    int held = guard->status.state == FS_GUARD_TRIPPED;
     fs_guard_set_state(guard, FS_GUARD_IDLE);
+    if (held) fs_guard_let_go(guard);
+    close_all(guard); /* last: the end of a packet socket takes many cycles, and somebody waits for the bus */
 }
 
 /* Where RT has no real-time priority anybody may hold it up, and a witness could tell nothing. */

@@ -14,6 +14,7 @@ void fs_guard_trip(fs_guard *guard, uint32_t cause, uint64_t detected_ns) {
     fs_watched_kill(&guard->watched);
     send_safe(guard);
     status->safe_frame_ns = fs_now_ns();
+    fs_watched_hasten(&guard->watched, guard->config.priority);
     status->safe_frames = 1;
     status->cause = cause;
     status->trip_epoch = guard->done_epoch = status->armed_epoch;
@@ -86,7 +87,6 @@ void fs_guard_let_go(fs_guard *guard) {
 static void release_bus(fs_guard *guard) {
     guard->status.released_ns = fs_now_ns();
     fs_guard_disarm(guard);
-    fs_guard_let_go(guard);
     fs_guard_notify(guard);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,15 @@ void fs_watched_kill(const fs_watched *watched) {
     if (watched->gone) return;
     if (watched->pidfd >= 0) syscall(SYS_pidfd_send_signal, watched->pidfd, SIGKILL, NULL, 0);
     else syscall(SYS_tgkill, (pid_t)watched->pid, (pid_t)watched->tid, SIGKILL);
+}
+
+void fs_watched_hasten(const fs_watched *watched, int32_t priority) {
+    if (watched->gone || priority <= 0) return;
+    struct sched_param parameter = { .sched_priority = priority };
+    cpu_set_t all;
+    memset(&all, 0xFF, sizeof all);
+    sched_setaffinity((pid_t)watched->pid, sizeof all, &all);
+    sched_setscheduler((pid_t)watched->pid, SCHED_FIFO, &parameter);
 }
 
 int fs_watched_gone(fs_watched *watched, uint64_t patience_ns) {
