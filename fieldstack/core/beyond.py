@@ -1,4 +1,4 @@
-"""Axis groups with an axis beyond a position limit: what tasks may do there, and what they wait for."""
+"""What tasks wait for: axis groups that stand, and those with an axis beyond a position limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.program import Action, MoveAction
+from fieldstack.core.protocol import STANDING_BY, RtFacts
 from fieldstack_ethercat.bus.travel import beyond_text, way_back
+from fieldstack_rt.datastore.events import stop_text
+from fieldstack_rt.datastore.layout import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,14 @@ def leads_back(action: Action, beyond: Beyond) -> bool:
     return isinstance(action, MoveAction) and all(
         action.targets[place] is not None for place in beyond.places
     )
+
+
+def why_it_stands(group: Group, facts: RtFacts) -> str:
+    """Of a group whose axes can not move now, for people."""
+    for number, axis in zip(group.numbers, group.axes, strict=True):
+        stop = facts.stops[number] if number < len(facts.stops) else facts.stop
+        if stop is Stop.START:
+            return "it waits for a start: `fieldstack start`"
+        if stop not in STANDING_BY:
+            return f"axis {axis.name}: {stop_text(stop)}"
+    return "its axes do not stand under power"

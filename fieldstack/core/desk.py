@@ -111,12 +111,15 @@ class TaskDesk:
         )
         self._store.save(stored)
 
-        def add() -> None:
-            table.add(compiled, stored.uid).stored = stored
+        def add() -> str:
+            task = table.add(compiled, stored.uid)
+            task.stored = stored
+            return self._executor.why_it_waits(time.monotonic_ns(), task)
 
         done = f"task {declaration.id!r} submitted"
         try:
-            self._inbox.ask(add, later=True)
+            waits = self._inbox.ask(add, later=True)
+            done += f"; it waits: {waits}" if waits else ""
         except LoopSilentError as error:  # its file is there: whoever comes next begins it
             done += f"; it begins when the Main Core is at work again: {error}"
         return done, {"id": declaration.id}

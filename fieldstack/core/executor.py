@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fieldstack.core.beyond import Beyond, beyond_limits, leads_back
+from fieldstack.core.beyond import Beyond, beyond_limits, leads_back, why_it_stands
 from fieldstack.core.calls import CallDesk, key_of
 from fieldstack.core.declaration import OnCrash
 from fieldstack.core.jogging import Jogging
@@ -27,7 +27,7 @@ from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.table import Barred, TaskTable
 from fieldstack.core.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
-from fieldstack_rt.datastore.layout import AxisMode, CoreState
+from fieldstack_rt.datastore.layout import AxisMode, CoreState, Stop
 
 CHUNK = 20
 """Setpoints between two looks at who has which group, when many are made at once."""
@@ -143,7 +143,7 @@ class TaskExecutor:
         self._standing = facts.standing
         self.facts, self._beyond = facts, beyond_limits(self.machine, facts.targets)
         self.jogging.look(now_ns)
-        self._look_at_groups(facts)
+        self._look_at_groups(now_ns, facts)
         if feed is not None:
             self._note_played(now_ns, feed, facts, verdict)
         if verdict in (Verdict.ENDED, Verdict.GIVE_UP):
@@ -173,7 +173,7 @@ class TaskExecutor:
 
     # ---- groups ----
 
-    def _look_at_groups(self, facts: RtFacts) -> None:
+    def _look_at_groups(self, now_ns: int, facts: RtFacts) -> None:
         well = {name for name, group in self.machine.groups.items() if _well(group, facts)}
         well -= self._cut_jog(facts)
         for name, seen_bad in tuple(self.lost.items()):
@@ -185,13 +185,14 @@ class TaskExecutor:
         self._jog_ready = self._jog_is_well(facts) and self._leaving is None
         feed = self._feed
         if feed is not None and facts.stream == feed.own.number:
-            self._drop_broken(feed, facts, well)
+            self._drop_broken(now_ns, feed, facts, well)
 
-    def _drop_broken(self, feed: _Feed, facts: RtFacts, well: set[str]) -> None:
+    def _drop_broken(self, now_ns: int, feed: _Feed, facts: RtFacts, well: set[str]) -> None:
         """A group that stopped by itself: its task goes back to what was played."""
         for task in self.table.live():
             runner = task.runner
             if runner is not None and runner.job.group is not None and runner.job.group.name not in well:
+                self._note_out(now_ns, runner.job.group, facts)
                 feed.stream.drop(runner)
                 task.runner = None
         jog = self.jogging.active
@@ -228,6 +229,13 @@ class TaskExecutor:
         return {group.name}
 
     # ---- what was refused ----
+
+    def _note_out(self, now_ns: int, group: Group, facts: RtFacts) -> None:
+        """RT left an axis out of the stream that went on."""
+        out = [number for number in group.numbers if facts.stops[number : number + 1] == (Stop.OUT,)]
+        if out:
+            subject = f"axis:{self.machine.axes[out[0]].name}"
+            self.refusals.note(now_ns, subject, "dropped out of the running stream", group.name)
 
     def _note_refusal(self, now_ns: int, feed: _Feed, facts: RtFacts) -> str:
         """Tried again less and less often, and told; at last who wanted it asks a person. Why, for people."""
@@ -357,8 +365,7 @@ class TaskExecutor:
 
     def _barred(self, now_ns: int) -> Barred:
         """Groups on which tasks wait at present, with why."""
-        names = ("", *self.machine.groups)
-        shut = {name: self.jogging.bars(name) or self.refusals.waits(now_ns, name) for name in names}
+        shut = {name: self._why_shut(now_ns, name) for name in ("", *self.machine.groups)}
 
         def why(task: Task, group: str) -> str:
             beyond = self._beyond.get(group)
@@ -367,6 +374,18 @@ class TaskExecutor:
             return shut[group] or shut[""]
 
         return why
+
+    def _why_shut(self, now_ns: int, name: str) -> str:
+        why = self.jogging.bars(name) or self.refusals.waits(now_ns, name)
+        group = self.machine.groups.get(name)
+        if why or group is None or self.facts is None or name in self.available:
+            return why
+        return "its axis group is out of use" if name in self.lost else why_it_stands(group, self.facts)
+
+    def why_it_waits(self, now_ns: int, task: Task) -> str:
+        """Why a task that could run does not begin now; empty: it does."""
+        self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        return task.waits
 
     def _wanted(self, now_ns: int) -> bool:
         claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fieldstack.control.client import Answer, request
 from fieldstack.core.desk import DeskThread, TaskDesk
 from fieldstack.core.inbox import Inbox
 from fieldstack.core.task_store import StoredTask
+from fieldstack_rt.datastore.layout import Stop
 
 CALL = "id: t\nsteps: [{call: {name: weigh, arguments: %s}}]\n"
 
@@ -140,3 +142,10 @@ def test_what_came_too_late_is_not_done(loop: Loop, cell: BenchCell) -> None:
     assert "made no pass within" in loop.ask("reallocate", group="all").message
     loop.inbox.work()
     assert cell.executor.lost == {}
+
+
+def test_a_submission_says_what_it_waits_for(loop: Loop, cell: BenchCell) -> None:
+    cell.facts = replace(cell.facts, stop=Stop.START, stops=(Stop.START,) * 4)
+    cell.pass_()
+    text = "id: t\nneeds: {group: all}\nsteps: [{move: {to: {x: 1}}}]\n"
+    assert "it waits for a start: `fieldstack start`" in loop.ask("submit", text=text).message
