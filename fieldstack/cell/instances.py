@@ -14,7 +14,7 @@ from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.status import SHARED_MEMORY, StatusSource
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.instance import Instance, InstanceNameError, folder_in, runtime_roots
-from fieldstack_rt.living import rt_processes
+from fieldstack_rt.living import all_rt_processes, rt_processes
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
@@ -58,6 +58,8 @@ def cell_on(interface: str, shared: Path = SHARED_MEMORY) -> str | None:
 def _named(shared: Path) -> Iterator[Instance]:
     names = {file.name.removeprefix(PREFIX) for file in shared.glob(f"{PREFIX}*")}
     names |= {file.parent.name for root in runtime_roots() for file in root.glob("*/up.json")}
+    if shared == SHARED_MEMORY:
+        names |= {one.instance for one in all_rt_processes()}
     for name in sorted(names):
         try:
             yield Instance(name)
@@ -71,6 +73,8 @@ def _look(instance: Instance) -> InstanceView | None:
     except (StoreError, OSError) as error:
         return InstanceView(instance.name, "unreadable", 0, {}, orphaned=False, note=str(error))
     processes = _processes(snapshot)
+    for one in rt_processes(instance.name):  # one whose memory was removed or replaced
+        processes.setdefault("rt", one.pid)
     folder = folder_of(instance, list(processes.values()))
     record = read_record_in(folder)
     up = holder_in(folder)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fieldstack.cell import snapshot
 from fieldstack.cell.snapshot import Clock, Snapshot, wall_text
 from fieldstack.events.reader import EventReader
+from fieldstack.process.end_rt import strays
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt.datastore import DataStore, StoreMissingError
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.living import RtProcess, rt_processes
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
 
@@ -33,7 +37,17 @@ class StatusSource:
         self._refresh_plan()
         if store is None:
             return self._down(clock)
-        return snapshot.take(store, self._plan, clock)
+        found = snapshot.take(store, self._plan, clock)
+        return found if found.rt.alive else self._with_strays(found, strays(self._instance))
+
+    @staticmethod
+    def _with_strays(found: Snapshot, others: Sequence[RtProcess]) -> Snapshot:
+        """No RT process works on this memory, which is not to be taken for: none works."""
+        if not others:
+            return found
+        pids = ", ".join(str(one.pid) for one in others)
+        stray = f"RT process {pids} LIVES, on a memory that was removed or replaced: fieldstack estop ends it"
+        return replace(found, note="; ".join(filter(None, (stray, found.note))))
 
     def _current(self) -> DataStore | None:
         memory = self._identity()
@@ -74,8 +88,10 @@ class StatusSource:
 
     def _down(self, clock: Clock) -> Snapshot:
         last = EventReader(self._instance.state_dir).last(1)
+        living = rt_processes(self._instance.name)
         if not last:
             note = "start it with: fieldstack up"
-            return snapshot.down(self._instance, clock, since=None, note=note)
+            return self._with_strays(snapshot.down(self._instance, clock, since=None, note=note), living)
         since = wall_text(last[0].wall_ns / 1e9)
-        return snapshot.down(self._instance, clock, since=since, note=f"last event: {last[0].text}")
+        note = f"last event: {last[0].text}"
+        return self._with_strays(snapshot.down(self._instance, clock, since=since, note=note), living)

@@ -6,7 +6,7 @@ import getpass
 import time
 from dataclasses import dataclass
 
-from fieldstack.cli.estop_strays import reach, stop_strays
+from fieldstack.process.strays import reach, stop_strays
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState
 from fieldstack_rt.instance import Instance
@@ -39,7 +39,7 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
         refused = f"the latch is NOT set, for {error}"
     if store is not None:
         _latch(store, reason)  # before anything that takes time
-    endings = stop_strays(instance, store, reason)
+    endings = stop_strays(instance, store, EstopSource.OPERATOR, reason)
     latched = raise_estop(store, reason) if store is not None else None
     if latched is not None and not endings:
         return latched

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from fieldstack.process.end_rt import STAND_S, Ending, Wire, end_rt, strays
-from fieldstack_rt.datastore import DataStore, ForeignMasterError, StoreBusyError
+from fieldstack_rt.datastore import DataStore, ForeignMasterError, RtInTheWayError, StoreBusyError
 from fieldstack_rt.instance import Instance
 from fieldstack_rt.living import RtProcess, rt_processes
 from fieldstack_rt.wire_look import MASTER_FRAMES, master_frames
@@ -36,7 +36,8 @@ def claim(instance: Instance, wire: Wire) -> Claim:
     """For the one Non-RT process of an instance.
 
     Raises:
-        StoreBusyError: what works on the memory of before is no RT process of ours, or could not be ended.
+        StoreBusyError: what works on the memory of before is no RT process of ours.
+        RtInTheWayError: it is, and could not be ended.
         ForeignMasterError: a master that cannot be seen drives the bus.
     """
     endings = tuple(_end_all(strays(instance), wire))
@@ -51,6 +52,8 @@ def claim(instance: Instance, wire: Wire) -> Claim:
         if not living:
             raise
         endings += tuple(_end_all(living, wire))
+        if stuck := [str(one) for one in endings if not one.gone]:
+            raise RtInTheWayError(instance.shm_name, "; ".join(stuck)) from None
         store = DataStore.create(instance, before_new)
     remarks = (
         [f"the shared memory's header was damaged and is mended: {store.mended}"] if store.mended else []

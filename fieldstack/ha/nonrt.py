@@ -35,7 +35,8 @@ class NonRt:
     Raises:
         PolicyError: the policy is not usable; nothing was started.
         EventLogBusyError: another Non-RT process has this instance.
-        StoreBusyError: what works on a memory of another layout is no RT process, or could not be ended.
+        StoreBusyError: what works on a memory of another layout is no RT process of ours.
+        RtInTheWayError: it is, and could not be ended; to be tried again.
         ForeignMasterError: a master that can not be seen drives the bus.
     """
 

@@ -29,11 +29,16 @@ class RtProcess:
 
 
 def rt_processes(instance: str, proc: Path = _PROC) -> list[RtProcess]:
-    """All that live, this process left out; those of other process namespaces cannot be seen."""
+    """Of one instance, this process left out; those of other process namespaces cannot be seen."""
+    return [found for found in all_rt_processes(proc) if found.instance == instance]
+
+
+def all_rt_processes(proc: Path = _PROC) -> list[RtProcess]:
+    """Of all instances."""
     mine = str(os.getpid())
     numbers = (entry for entry in os.listdir(proc) if entry.isdigit() and entry != mine)
     looked = (_look(proc / number) for number in numbers)
-    return [found for found in looked if found is not None and found.instance == instance]
+    return [found for found in looked if found is not None]
 
 
 def _look(folder: Path) -> RtProcess | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack.cell.instances import instances, living
+from fieldstack.cell.status import StatusSource
 from fieldstack.cell.takedown import take_down
 from fieldstack.cli.estop import stop_cell
 from fieldstack.ha.memory_claim import claim
@@ -79,6 +81,11 @@ def test_the_kernel_shows_it_whatever_its_memory_says(store: DataStore) -> None:
         assert not strays(store.instance), "it works on the memory of that name"
         store.unlink()
         assert [one.pid for one in strays(store.instance)] == [process.pid]
+        looked = StatusSource(store.instance).take()
+        assert (looked.cell, f"RT process {process.pid} LIVES" in looked.note) == ("down", True)
+        listed = {one.instance: one for one in instances()}[store.instance.name]
+        assert (listed.processes["rt"], listed.orphaned) == (process.pid, True)
+        assert living(store.instance)["rt"] == process.pid
         with pytest.raises(StoreBusyError, match=str(process.pid)):
             DataStore.create(store.instance)
     assert not rt_processes(store.instance.name)
@@ -175,7 +182,7 @@ def test_a_master_that_cannot_be_seen_is_heard(cell: RtCell) -> None:
     assert not memory.file_of(other.shm_name).exists()
     assert cell.rt.poll() is None
     cell.stop_rt()
-    assert master_frames(cell.segment.interface) == 0
+    wait_for(lambda: master_frames(cell.segment.interface) == 0, "nothing is heard any more")
     claim(other, wire_of(cell)).store.unlink()
 
 
@@ -196,6 +203,15 @@ def test_rt_mends_a_header_that_was_damaged_under_it(cell: RtCell) -> None:
     wait_for(lambda: lib.fs_header_is_whole(cell.store.raw), "mended", 2.0)
     wait_for(lambda: cell.seen(EventCode.MEMORY_MENDED), "and told")
     assert int(cell.store.raw.header.rt_pid) == cell.rt.pid
+
+
+def test_status_does_not_take_a_new_memory_for_the_cell(cell: RtCell) -> None:
+    instance = cell.store.instance
+    memory.unlink(instance.shm_name)
+    fresh = DataStore(instance, memory._make(instance.shm_name))
+    found = StatusSource(instance).take()
+    assert cell.rt.poll() is not None or f"RT process {cell.rt.pid} LIVES" in found.note
+    fresh.unlink()
 
 
 def test_an_emergency_stop_reaches_the_process_whose_memory_was_replaced(cell: RtCell) -> None:

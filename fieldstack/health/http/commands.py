@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError
+from fieldstack.process.strays import reach, stop_strays
+from fieldstack_rt.datastore import Clear, EstopSource, StoreError
 from fieldstack_rt.instance import Instance
 
 TIMEOUT_S = 2.0
@@ -78,11 +79,17 @@ def forward(instance: Instance, command: str, fields: dict[str, str]) -> Reply:
 
 
 def _latch(instance: Instance, fields: dict[str, str], why: str) -> Reply:
+    """Also for an RT process that this memory does not reach: it is ended, and what is read back is told."""
+    reason = f"{fields['reason']} ({fields['by']})"
     try:
-        store = DataStore.attach(instance)
+        store = reach(instance)
     except (StoreError, OSError) as error:
-        return Reply(503, False, f"EMERGENCY_STOP could not be latched: {error}")
-    store.estop.raise_(EstopSource.API, f"{fields['reason']} ({fields['by']})", until=Clear.ON_RESET)
+        endings = stop_strays(instance, None, EstopSource.API, reason)
+        told = "".join(f"; {ending}" for ending in endings)
+        return Reply(503, False, f"EMERGENCY_STOP could not be latched: {error}{told}")
+    store.estop.raise_(EstopSource.API, reason, until=Clear.ON_RESET)
+    if endings := stop_strays(instance, store, EstopSource.API, reason):
+        why = "; ".join([*map(str, endings), why])
     return Reply(
         200,
         True,

@@ -3,6 +3,7 @@
 from fieldstack_rt.datastore.errors import (
     ForeignMasterError,
     LayoutMismatchError,
+    RtInTheWayError,
     StoreBusyError,
     StoreError,
     StoreForbiddenError,
@@ -38,6 +39,7 @@ __all__ = [
     "LayoutMismatchError",
     "PeerView",
     "RtEvent",
+    "RtInTheWayError",
     "SetpointRing",
     "StartKind",
     "StoreBusyError",

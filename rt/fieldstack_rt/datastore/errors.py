@@ -62,6 +62,16 @@ class StoreBusyError(StoreError):
         self.name, self.pid = name, pid
 
 
+class RtInTheWayError(StoreError):
+    """An RT process on a memory that cannot be adopted could not be ended. `why` says what is known of it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"shared memory {name} is not made anew while an RT process lives that cannot be ended: {why}. "
+            "It is tried again with the next start"
+        )
+
+
 class StoreLostError(StoreError):
     """The memory of this process is its instance's no longer: removed, replaced, or cut."""
 

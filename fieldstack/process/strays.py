@@ -19,13 +19,15 @@ def reach(instance: Instance) -> DataStore:
     return DataStore.attach(instance, by_suffix=bool(rt_processes(instance.name)))
 
 
-def stop_strays(instance: Instance, store: DataStore | None, reason: str) -> tuple[Ending, ...]:
+def stop_strays(
+    instance: Instance, store: DataStore | None, source: EstopSource, reason: str
+) -> tuple[Ending, ...]:
     """Ends every living RT process that does not work on `store`; what became of each."""
     found = [one for one in rt_processes(instance.name) if store is None or not _works_on(one, store)]
     for one in found:
         with suppress(StoreError):
             stray = DataStore.of_process(instance, one.pid)
-            stray.estop.raise_(EstopSource.OPERATOR, reason, until=Clear.ON_RESET)
+            stray.estop.raise_(source, reason, until=Clear.ON_RESET)
     wire = Wire.of(instance.plan_file)
     return tuple(end_rt(one, wire) for one in found)
 
