@@ -32,6 +32,7 @@ def _words(policy: Policy) -> dict[str, int]:
         "timeout_ns": agent.nonrt_timeout_ms * NS_PER_MS,
         "grace_ns": agent.nonrt_startup_grace_ms * NS_PER_MS,
         "go_on_ns": agent.go_on_ms * NS_PER_MS,
+        "hold_at_most_ns": agent.hold_at_most_ms * NS_PER_MS,
         "on_silent": _REACTIONS[agent.on_nonrt_silent],
         "on_dead": _REACTIONS[agent.on_nonrt_dead],
     }

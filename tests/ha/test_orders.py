@@ -195,10 +195,11 @@ def test_a_cell_in_which_the_non_rt_process_would_look_silent_is_refused() -> No
 
 
 def test_the_reactions_of_rt_have_worst_cases_too() -> None:
-    silent, dead = agent_times(Script().policy)
+    silent, dead, over = agent_times(Script().policy)
+    assert over.seen == 30_002
     assert (silent.begins, dead.begins) == (502, 2)
     going_on = Script().policy.rt_agent.model_copy(update={"go_on_ms": 1000})
-    silent, dead = agent_times(Script().policy.model_copy(update={"rt_agent": going_on}))
+    silent, dead, _ = agent_times(Script().policy.model_copy(update={"rt_agent": going_on}))
     assert (silent.begins, dead.begins) == (1503, 1003)
 
 

@@ -166,7 +166,40 @@ def test_each_fact_has_its_reaction(agent: Agent) -> None:
     assert agent.reaction is AgentReaction.HOLD
 
 
+def _gone(agent: Agent, how: str) -> None:
+    if how != "never":
+        agent.beat()
+    if how == "dead":
+        agent.die()
+    agent.store.nonrt_stopping = how == "stopping"
+
+
+@pytest.mark.parametrize("how", ["dead", "silent", "stopping", "never"])
+def test_a_hold_has_an_end_however_nonrt_has_gone(agent: Agent, how: str) -> None:
+    agent.store.agent_on_silent = AgentReaction.HOLD
+    agent.store.agent_hold_at_most_ns = 2000 * MS
+    _gone(agent, how)
+    agent.look(2000)
+    assert (agent.stop is not Stop.NONE, agent.reaction) == (True, AgentReaction.HOLD)
+    agent.look()
+    assert agent.reaction is AgentReaction.STOP
+    agent.take_over()
+    agent.beat()
+    assert agent.stop is Stop.NONE
+    assert not lib.fs_agent_hold_over(agent.native)
+
+
+def test_a_hold_ends_by_default_as_well(agent: Agent) -> None:
+    agent.beat()
+    agent.die()
+    agent.look(30_000)
+    assert agent.reaction is AgentReaction.HOLD
+    agent.look()
+    assert agent.reaction is AgentReaction.STOP
+
+
 _DAMAGE = [
+    ("agent_hold_at_most_ns", 2**63, 64),
     ("agent_slow_ns", 2**63, 1),
     ("agent_timeout_ns", 1, 2),
     ("agent_timeout_ns", 2**64 - 1, 2),
@@ -294,6 +327,20 @@ def test_the_reaction_stop_takes_the_power_and_the_return_gives_it_back(cell: Rt
     cell.start_nonrt()
     cell.wait_until_free_to_move()
     assert all(_powered(cell, i) for i in axes)
+
+
+@pytest.mark.system
+def test_a_hold_ends_when_nonrt_does_not_come_back(cell: RtCell) -> None:
+    cell.store.agent_hold_at_most_ns = 1000 * MS
+    cell.kill_nonrt()
+    axes = range(len(cell.plan.axes))
+    wait_for(lambda: _status(cell).nonrt_view == PeerView.DEAD, "RT knows")
+    wait_for(lambda: not any(_powered(cell, i) for i in axes), "the axes lose their power")
+    gap_ns = int(_status(cell).nonrt_gap_ns)
+    assert gap_ns > 1000 * MS
+    assert cell.seen(EventCode.NONRT_HOLD_OVER)
+    cell.start_nonrt()
+    cell.wait_until_free_to_move()
 
 
 @pytest.mark.system

@@ -49,14 +49,16 @@ def agent_faults(policy: FailoverPolicy) -> Iterator[AgentFault]:
         yield AgentFault("nonrt_timeout_ms", agent.nonrt_timeout_ms, why, "make it at least as long")
 
 
-def agent_times(policy: FailoverPolicy) -> tuple[AgentTimes, AgentTimes]:
+def agent_times(policy: FailoverPolicy) -> tuple[AgentTimes, ...]:
     """RT looks in each cycle: a beat, a death and the end of a time are seen a cycle late at most."""
     agent, cycle_ms = policy.rt_agent, policy.timing.cycle_us / 1000
     silent, dead = agent.nonrt_timeout_ms + 2 * cycle_ms, 2 * cycle_ms
+    over = agent.hold_at_most_ms + 2 * cycle_ms
     wait = agent.go_on_ms + cycle_ms if agent.go_on_ms else 0.0
     return (
         AgentTimes(f"Non-RT is silent: RT {_DOES[agent.on_nonrt_silent]}", silent, silent + wait),
         AgentTimes(f"Non-RT is dead: RT {_DOES[agent.on_nonrt_dead]}", dead, dead + wait),
+        AgentTimes("Non-RT does not come back: RT takes the power off", over, over),
     )
 
 

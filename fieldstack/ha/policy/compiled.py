@@ -65,6 +65,7 @@ class RtAgentTimes:
     on_nonrt_silent: str
     on_nonrt_dead: str
     go_on_ms: int
+    hold_at_most_ms: int
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,14 @@ class RtAgent(PolicyModel):
     go_on_ms: Annotated[
         int, Field(ge=0, le=60_000, description="motion goes on for this long before the reaction")
     ] = 0
+    hold_at_most_ms: Annotated[
+        int,
+        Field(
+            ge=1000,
+            le=3_600_000,
+            description="without a beat axes are held under power for so long at most; then power off",
+        ),
+    ] = 30_000
 
 
 class FailoverPolicy(PolicyModel):

@@ -143,6 +143,12 @@ _TEXTS: Mapping[int, EventText] = {
         b="cycles",
         severity="warning",
     ),
+    EventCode.NONRT_HOLD_OVER: EventText(
+        "nobody supervises the axes for {gap_ns}: power off (hold_at_most_ms of rt_agent: {limit_ns})",
+        a="gap_ns",
+        b="limit_ns",
+        severity="error",
+    ),
     EventCode.HOLD_ENDED: EventText(
         "axis {axis} comes to a stand: nobody holds its jog any longer", subject="axis", a="stream"
     ),

@@ -235,6 +235,15 @@ class StoreWords:
         self._set64("agent_go_on_ns", ns)
 
     @property
+    def agent_hold_at_most_ns(self) -> int:
+        """Without a beat of the Non-RT process axes are held under power for so long at most."""
+        return self._word64("agent_hold_at_most_ns")
+
+    @agent_hold_at_most_ns.setter
+    def agent_hold_at_most_ns(self, ns: int) -> None:
+        self._set64("agent_hold_at_most_ns", ns)
+
+    @property
     def agent_on_silent(self) -> AgentReaction:
         return self._reaction("agent_on_silent")
 

@@ -59,7 +59,7 @@ typedef struct fs_axis_state {
 } fs_axis_state;
 
 typedef struct fs_agent_settings {
-    uint64_t slow_ns, timeout_ns, grace_ns, go_on_ns;
+    uint64_t slow_ns, timeout_ns, grace_ns, go_on_ns, hold_at_most_ns;
     uint32_t on_silent, on_dead;   /* enum fs_agent_reaction */
 } fs_agent_settings;
 
@@ -366,6 +366,7 @@ typedef struct fs_store {
     uint64_t agent_timeout_ns;           /* without a beat: it is silent */
     uint64_t agent_grace_ns;             /* after RT's start: until then "never seen" is no failure */
     uint64_t agent_go_on_ns;             /* motion goes on for so long when it is silent or dead */
+    uint64_t agent_hold_at_most_ns;      /* without a beat: so long at most are axes held under power */
     uint32_t agent_on_silent;            /* enum fs_agent_reaction */
     uint32_t agent_on_dead;
     uint64_t axes_blocked;               /* mask: axes that must stand, with their groups */
@@ -451,7 +452,7 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_NONRT_NEVER, FS_EV_NONRT_SLOW, FS_EV_NONRT_DEAD, FS_EV_NONRT_STOPPING,
                      FS_EV_AGENT_WORDS, FS_EV_AXIS_STOP, FS_EV_AXIS_JOINED, FS_EV_AXIS_OUT,
                      FS_EV_SLAVES_EXCUSED, FS_EV_STREAM_DAMAGED, FS_EV_STREAM_GAP,
-                     FS_EV_HOLD_ENDED, FS_EV_AWAIT_START, FS_EV_START,
+                     FS_EV_HOLD_ENDED, FS_EV_AWAIT_START, FS_EV_START, FS_EV_NONRT_HOLD_OVER,
                      FS_EV_AXES_STAND = 48, FS_EV_STOP_IGNORED, FS_EV_AXIS_RUNS_ON,
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,

@@ -32,6 +32,10 @@ static void watch_nonrt(fs_cycle *cycle, uint64_t now) {
         fs_cycle_tell(cycle, now, FS_EV_NONRT_NEVER, 0, (int64_t)agent->gap_ns, 0, 0);
         cycle->never_told = 1;
     }
+    int over = fs_agent_hold_over(agent);
+    if (over && !cycle->hold_over_told)
+        fs_cycle_tell(cycle, now, FS_EV_NONRT_HOLD_OVER, 0, (int64_t)agent->gap_ns, (int64_t)agent->settings.hold_at_most_ns, 0);
+    cycle->hold_over_told = (uint32_t)over;
     cycle->status.nonrt_view = agent->view;
     cycle->status.nonrt_gap_ns = agent->gap_ns;
     cycle->status.agent = agent->settings;
