@@ -59,8 +59,16 @@ class Launch:
         load_compiled(self.cell.policy_file, self.instance.policy_cache, times)
         self.core_settings().write(self.instance.core_settings_file)
         settings.write(self.settings_file)
-        self.cell.config.health.settings(self.instance.name).write(health_settings_file(self.instance))
+        self._write_health_settings()
         self.alerts_file.write_text(self.cell.alerts().model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def _write_health_settings(self) -> None:
+        """None where there is to be no health server: its unit asks for the file."""
+        file = health_settings_file(self.instance)
+        if self.cell.config.health.enabled:
+            self.cell.config.health.settings(self.instance.name).write(file)
+        else:
+            file.unlink(missing_ok=True)
 
     def settings(self) -> NonRtSettings:
         guard = self.cell.config.guard
@@ -70,7 +78,7 @@ class Launch:
             policy_path=str(self.cell.policy_file),
             rt_command=self.rt_command(),
             core_command=self.core_command(),
-            health_command=self.health_command(),
+            health_server=self.cell.config.health.enabled,
             alerts_file=str(self.alerts_file),
             guard_cpu=self.cpus.guard,
             guard_priority=guard.priority,

@@ -57,7 +57,7 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
 
 def by_systemd(pids: Iterable[int], instance: str) -> bool:
     """Whether one of them belongs to a unit of this instance: it has the unit's name in its control group."""
-    unit = re.compile(rf"/fieldstack-(rt|core|nonrt|segment)@{re.escape(instance)}\.service")
+    unit = re.compile(rf"/fieldstack-(rt|core|nonrt|health|segment)@{re.escape(instance)}\.service")
     for pid in pids:
         try:
             if unit.search(Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")):

@@ -1,4 +1,5 @@
-"""`fieldstack up`: starts a cell without systemd, keeps Non-RT and segment running, ends it in order.
+"""`fieldstack up`: starts a cell without systemd, keeps Non-RT, segment and health server running,
+ends it in order.
 
 The Non-RT process starts and restarts RT and Core. This one has the part that systemd has in production.
 """
@@ -21,6 +22,7 @@ from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 from fieldstack_rt.datastore import memory as shared_memory
 
 SEGMENT_READY_S = 10.0
+SELDOM_NS = 60_000_000_000
 SHORT_LIVES_LIMIT = 5
 """Ends of a process soon after its start, in a row, after which `up` gives up."""
 LOG_LINES = 15
@@ -45,6 +47,10 @@ class CellRun:
         self._segment = (
             Child("segment", launch.segment_command(cable), logs / "segment.log") if cable else None
         )
+        health = launch.health_command()
+        self._health = Child("health server", health, logs / "fieldstack-health.log") if health else None
+        self._given_up = ""
+        """Why the cell ends though nobody asked for it."""
         self.ended = False
         """The Non-RT process went down by request: the cell is to end."""
 
@@ -90,6 +96,8 @@ class CellRun:
         if self._segment is not None:
             yield self._segment
         yield self._nonrt
+        if self._health is not None:
+            yield self._health
 
     def _note_end(self, child: Child, ended: children.Exit, now_ns: int) -> None:
         child.ended(ended, now_ns)
@@ -98,11 +106,14 @@ class CellRun:
             self._say("Non-RT ended by request: the cell goes down")
             return
         self._say(f"{child.name} (pid {ended.pid}) {ended.text()}")
-        if child.short_lives >= SHORT_LIVES_LIMIT:
-            raise UpError(
-                f"{child.name} ended {child.short_lives} times soon after its start, last it {ended.text()}. "
-                f"The end of {child.log}:\n{tail(child)}"
-            )
+        if child.short_lives < SHORT_LIVES_LIMIT:
+            return
+        if child is self._health:  # the cell goes on without; it is tried again for ever, but seldom
+            child.restart_at_ns = now_ns + SELDOM_NS
+            return
+        why = f"{child.name} ended {child.short_lives} times soon after its start, last it {ended.text()}"
+        self._given_up = f"{why}; see {child.log}"
+        raise UpError(f"{why}. The end of {child.log}:\n{tail(child)}")
 
     def _refuse_another(self) -> None:
         """Before anything is touched: what runs is ours to end only if an `up` that is gone wrote it down."""
@@ -138,6 +149,8 @@ class CellRun:
         self._nonrt.start(time.monotonic_ns())
         self._write_record()
         self._say(f"Non-RT started, pid {self._nonrt.pid}")
+        if self._health is not None:
+            self._health.start(time.monotonic_ns())
 
     def _await_segment(self, segment: Child) -> None:
         until = time.monotonic() + SEGMENT_READY_S
@@ -172,6 +185,10 @@ class CellRun:
         take_down(self._launch.instance, self._say, self._record())
         for child in self._children():
             child.close()
+        if self._given_up:
+            from fieldstack.alerts import last_resort
+
+            self._say(last_resort.tell(self._launch.instance, last_resort.up_gave_up(self._given_up)))
 
 
 def tail(child: Child) -> str:

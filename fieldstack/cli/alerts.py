@@ -61,6 +61,54 @@ def try_channels(
     raise typer.Exit(ExitCode.OK if all(one["taken"] for one in results) else ExitCode.FAILED)
 
 
+@app.command("unit-failed", epilog=epilog())
+def unit_failed(
+    unit: Annotated[str, typer.Argument(metavar="UNIT", help="As systemd names it.")],
+) -> None:
+    """Tell people that systemd has given up a unit of a cell; its OnFailure= unit runs this.
+
+    Example:
+
+        fieldstack alerts unit-failed fieldstack-nonrt@press-2.service
+    """
+    from fieldstack.alerts import last_resort
+
+    process, instance = _of_unit(unit)
+    if _status(instance)["live"] and process == "nonrt":
+        print(f"{unit} runs again: nobody is told")
+        return
+    told = last_resort.tell(
+        instance, last_resort.systemd_gave_up(unit, process, instance.name, _now(instance))
+    )
+    print(told)
+    raise typer.Exit(ExitCode.FAILED if told.startswith("NOT TOLD") else ExitCode.OK)
+
+
+def _of_unit(unit: str) -> tuple[str, Instance]:
+    from fieldstack_rt.instance import Instance
+
+    process, at, name = unit.removesuffix(".service").removeprefix("fieldstack-").partition("@")
+    if not at:
+        raise UsageError(f"{unit!r} is no unit of a cell; one is fieldstack-nonrt@NAME.service")
+    return process, Instance(name)
+
+
+def _now(instance: Instance) -> str:
+    """What RT does with the axes, as it is read at this moment."""
+    from fieldstack.cell.status import StatusSource
+    from fieldstack_rt.datastore import StoreError
+
+    try:
+        shot = StatusSource(instance).take()
+    except (StoreError, OSError) as error:
+        return f"What RT does is NOT KNOWN ({error})"
+    if not shot.live:
+        return "RT does not cycle"
+    powered = [one.name for one in shot.axes if one.drive_state == "Operation enabled"]
+    axes = f"under power: {', '.join(powered)}" if powered else "no axis is under power"
+    return f"RT cycles, stop reason {shot.motion.stop_reason}, {axes} (hold_at_most_ms ends that)"
+
+
 @app.command("list", epilog=epilog())
 def list_(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
     """What is firing, and what waits in each channel; also when the cell is down.

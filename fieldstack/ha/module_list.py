@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fieldstack.cell.processes import look_up, same_process
 from fieldstack.cell.record import read_record
 from fieldstack.ha.measures import Measure, Probe
-from fieldstack.ha.modules import STARTING, Module, ProcessModule, ThreadModule, ThreadPart
+from fieldstack.ha.modules import STARTING, Module, Outside, OutsideModule, ThreadModule, ThreadPart
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.health.beat import START_GRACE_NS, TIMEOUT_NS, beat_file, read_beat
@@ -143,17 +144,22 @@ def _virtual_segment(instance: Instance) -> tuple[int, ...]:
 
 
 def _health(settings: NonRtSettings, instance: Instance) -> Iterator[Module]:
-    if settings.health_command is None:
-        return
+    if settings.health_server:
+        yield OutsideModule("health", lambda: health_process(instance, time.monotonic_ns()))
 
-    def hangs(pid: int, started_ns: int) -> str:
-        """Its beat comes after each request that it has answered to itself."""
-        beat, now_ns = read_beat(beat_file(instance)), time.monotonic_ns()
-        if beat is None or beat.pid != pid or not beat.at_ns:
-            return "it has not begun to answer" if now_ns - started_ns > START_GRACE_NS else ""
-        still_ns = now_ns - beat.at_ns
-        return f"it has not answered for {still_ns / 1e9:.1f} s" if still_ns > TIMEOUT_NS else ""
 
-    yield ProcessModule(
-        "health", settings.health_command, instance.runtime_dir, settings.process_log_bytes, hangs
+def health_process(instance: Instance, now_ns: int) -> Outside:
+    """Its beat comes after each request that it has answered to itself."""
+    beat = read_beat(beat_file(instance))
+    found = look_up(beat.pid) if beat is not None else None
+    if beat is None or found is None or not found.alive:
+        return Outside(0, "its process does not run")
+    if not beat.at_ns:
+        late = now_ns - found.started_ns > START_GRACE_NS
+        return Outside(beat.pid, "it has not begun to answer" if late else "")
+    if same_process(beat.pid, beat.at_ns) is None:
+        return Outside(0, "its process does not run")
+    still_ns = now_ns - beat.at_ns
+    return Outside(
+        beat.pid, f"it has not answered for {still_ns / 1e9:.1f} s" if still_ns > TIMEOUT_NS else ""
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fieldstack.ha.actions import Action
 from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack.ha.measures import FactKind, Measure
-from fieldstack.process.local import LocalProcessManager
-from fieldstack.process.manager import ProcessStartError
 
 PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
@@ -44,74 +45,48 @@ class Module(Protocol):
     def close(self) -> None: ...
 
 
-class ProcessModule:
-    """A module that is a child process, started in a session of its own and adopted by a new Non-RT.
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A module's process now. `pid` 0: none runs; `trouble`: why it is not at work, empty: it is."""
 
-    `hangs(pid, since_ns)` tells a process that lives without making progress; empty: it makes some. It is
-    asked a few times a second.
+    pid: int
+    trouble: str = ""
+
+
+class OutsideModule:
+    """A module that is a process of its own, which outlives this one: who started the cell keeps it running.
+
+    Non-RT watches it, and kills one that is to be restarted. `look` is asked a few times a second.
     """
 
-    def __init__(
-        self,
-        name: str,
-        command: tuple[str, ...],
-        runtime_dir: Path,
-        log_bytes: int,
-        hangs: Callable[[int, int], str] = lambda _pid, _since_ns: "",
-    ) -> None:
+    def __init__(self, name: str, look: Callable[[], Outside]) -> None:
         self.name = name
         self.starts = 0
-        self._hangs = hangs
-        self._asked_ns = self._since_ns = 0
-        self._hang = ""
-        self._unit = f"fieldstack-{name}"
-        self._processes = LocalProcessManager({self._unit: command}, runtime_dir, log_bytes=log_bytes)
-        self._again = False
-        self._refused = ""
+        self._look = look
+        self._found = Outside(0, STARTING)
+        self._asked_ns = self._begun_ns = 0
+        self._seen = False
 
     def start(self) -> None:
-        """A process that still runs is asked to end first; its successor comes when it is gone."""
         self.starts += 1
-        self._again = True
-        if self._processes.adopt(self._unit) and self.starts > 1:
-            self._processes.stop(self._unit, STOP_TIMEOUT_S)
-        self.tick()
+        self._begun_ns = self._begun_ns or time.monotonic_ns()
+        if self.starts > 1 and (pid := self._look().pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # one that hangs would not hear of less
+            self._asked_ns = 0
 
-    def tick(self) -> None:
-        self._processes.tick()
-        if not self._again or (self.starts > 1 and self._processes.handle(self._unit)):
-            return
-        self._again = False
-        self._since_ns, self._hang = time.monotonic_ns(), ""
-        if self._processes.handle(self._unit):
-            return  # an earlier Non-RT process has started it
-        try:
-            self._processes.start(self._unit)
-            self._refused = ""
-        except ProcessStartError as error:
-            self._refused = str(error)
+    def tick(self) -> None: ...
 
     def trouble(self) -> str:
-        if self._again:
-            return "its process is being ended for a restart"
-        if handle := self._processes.handle(self._unit):
-            return self._look(handle.pid)
-        ended = self._processes.ended(self._unit)
-        return self._refused or (ended.text if ended else "its process does not run")
-
-    def _look(self, pid: int) -> str:
         now_ns = time.monotonic_ns()
         if now_ns - self._asked_ns >= LOOK_NS:
-            self._asked_ns, self._hang = now_ns, self._hangs(pid, self._since_ns)
-        return self._hang
+            self._asked_ns, self._found = now_ns, self._look()
+            self._seen |= bool(self._found.pid)
+        early = not self._seen and now_ns - self._begun_ns < GRACE_NS
+        return STARTING if self._found.trouble and early else self._found.trouble
 
     def close(self) -> None:
-        self._again = False
-        self._processes.stop(self._unit, STOP_TIMEOUT_S)
-        until = time.monotonic() + STOP_TIMEOUT_S + 1
-        while self._processes.handle(self._unit) and time.monotonic() < until:
-            self._processes.tick()
-            time.sleep(0.005)
+        """It goes on, to tell that this process does not."""
 
 
 class ThreadPart(Protocol):

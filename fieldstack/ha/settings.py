@@ -30,8 +30,8 @@ class SettingsError(ValueError):
 class NonRtSettings:
     """Settings of one Non-RT process.
 
-    `rt_command`, `core_command` and `health_command` are whole command lines that the process manager
-    starts; without a `health_command` there is no health server. `alerts_file`: JSON of the section `alerts`
+    `rt_command` and `core_command` are whole command lines that the process manager starts.
+    `health_server`: who started the cell keeps one running. `alerts_file`: JSON of the section `alerts`
     of the cell configuration (fieldstack/alerts/settings.py); empty: alerts go to the journal alone. A
     `guard_cpu` of -1 leaves the guard thread unpinned, a `guard_priority` of 0 leaves it SCHED_OTHER.
     `leave_running`: on SIGTERM only the Non-RT process ends and RT goes on (what systemd wants).
@@ -45,7 +45,7 @@ class NonRtSettings:
     policy_path: str
     rt_command: tuple[str, ...]
     core_command: tuple[str, ...] | None = None
-    health_command: tuple[str, ...] | None = None
+    health_server: bool = False
     alerts_file: str = ""
     guard_cpu: int = 0
     guard_priority: int = 70
@@ -96,9 +96,9 @@ _BOUNDS = {
 }
 _TEXTS = ("instance", "policy_path", "alerts_file")
 _EMPTY = ("alerts_file",)
-_COMMANDS = ("rt_command", "core_command", "health_command")
-_OPTIONAL = ("core_command", "health_command")
-_FLAGS = ("leave_running", "rt_spare", "fault_injection")
+_COMMANDS = ("rt_command", "core_command")
+_OPTIONAL = ("core_command",)
+_FLAGS = ("leave_running", "rt_spare", "fault_injection", "health_server")
 _UNITS = {"rt_unit": ".service", "core_unit": ".service", "target_unit": ".target"}
 _MANAGERS = ("local", "systemd")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack_rt.instance import Instance
+from fieldstack_rt.sd_notify import notifier
 
 INTERVAL_NS = 500_000_000
 """Between two beats of a server that is well."""
@@ -47,6 +48,7 @@ class BeatWriter:
     def write(self, now_ns: int) -> None:
         self._count += 1
         self._put(now_ns)
+        notifier().progress(now_ns, "answers")
 
     def _put(self, at_ns: int) -> None:
         line = f"{os.getpid()} {self._count} {at_ns}".ljust(_WIDTH) + "\n"

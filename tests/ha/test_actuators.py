@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.alerts import Sent
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
-from fieldstack.ha.modules import GRACE_NS, Modules, ProcessModule, ThreadModule
+from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import RtPhase, Stop
@@ -155,25 +158,30 @@ def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> Non
     assert told == [("a-rule", True), ("a-rule", False)]
 
 
-def test_a_module_process_is_restarted_alone(tmp_path: Path) -> None:
-    module = ProcessModule("health", ("/bin/sh", "-c", "exec sleep 30"), tmp_path, 4096)
+def test_a_module_of_its_own_is_killed_and_comes_back_by_whoever_keeps_it() -> None:
+    """The test keeps it running, as `up` and systemd do."""
+    running = [subprocess.Popen(["sleep", "60"])]
+    module = OutsideModule(
+        "health", lambda: Outside(running[-1].pid if running else 0, "" if running else "gone")
+    )
     modules = Modules((module,))
     modules.start()
-    try:
-        pid = (tmp_path / "fieldstack-health.pid").read_text()
-        carried = followed(modules.carry(order(ActionKind.RESTART_MODULE, subject="module:health")))
-        now = 0
-        while isinstance(found := carried.look(now), str):
-            modules.tick()
-            now += 20 * MS
-            threading.Event().wait(0.005)
-            assert now < 60_000 * MS
-        assert found == Outcome(True, "at work, start 2")
-        assert (tmp_path / "fieldstack-health.pid").read_text() != pid
-        assert [one.value for one in modules.measures(MS)] == [0.0]
-    finally:
-        modules.close()
-    assert [one.value for one in modules.measures(1000 * MS)] == [1.0]
+    first = running[0]
+    assert not module.trouble()
+    carried = followed(modules.carry(order(ActionKind.RESTART_MODULE, subject="module:health")))
+    assert first.wait(10) == -signal.SIGKILL
+    running.clear()
+    time.sleep(LOOK_NS / 1e9)
+    assert carried.look(0) == "gone"
+    running.append(subprocess.Popen(["sleep", "60"]))
+    time.sleep(LOOK_NS / 1e9)
+    assert isinstance(carried.look(20 * MS), str)
+    assert carried.look(1000 * MS) == Outcome(True, "at work, start 2")
+    assert [one.value for one in modules.measures(MS)] == [0.0]
+    modules.close()
+    assert running[0].poll() is None, "it outlives Non-RT"
+    running[0].kill()
+    running[0].wait()
 
 
 def test_a_module_that_loads_slowly_is_dead_only_after_its_grace() -> None:

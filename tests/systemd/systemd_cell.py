@@ -26,6 +26,7 @@ _PROGRAMS = {
     "fieldstack-rt": "fieldstack.cli.rt",
     "fieldstack-nonrt": "fieldstack.cli.nonrt",
     "fieldstack-core": "fieldstack.cli.core",
+    "fieldstack-health": "fieldstack.health.__main__",
 }
 FOLDERS = [str(REPOSITORY / part) for part in ("", "rt", "ethercat")]
 
@@ -46,7 +47,9 @@ def installation(*instances: str) -> dict[str, str]:
     }
     for instance in instances:
         health = {"health": {"enabled": instance == "bench"}}  # one machine, one port
-        found[f"etc/fieldstack/{instance}.yaml"] = yaml.safe_dump(document | health)
+        told = ["/bin/sh", "-c", f"cat >>/var/lib/fieldstack/{instance}/told"]
+        alerts = {"alerts": {"channels": {"file": {"command": {"argv": told}}}}}
+        found[f"etc/fieldstack/{instance}.yaml"] = yaml.safe_dump(document | health | alerts)
     return found
 
 

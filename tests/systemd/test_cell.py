@@ -78,18 +78,20 @@ def test_nonrt_killed_is_restarted_by_systemd_and_rt_goes_on(cell: SystemdCell) 
     assert cell.snapshot()["cycle"]["cycles"] > cycles
 
 
-def test_modules_of_nonrt_live_and_die_with_it(cell: SystemdCell) -> None:
-    def health() -> list[str]:
-        path = cell.show("nonrt", "ControlGroup")
-        pids = cell.machine.run("cat", f"/sys/fs/cgroup{path}/cgroup.procs").stdout.split()
-        return [pid for pid in pids if int(pid) != cell.pid("nonrt")]
+def _livez(cell: SystemdCell) -> int:
+    """HTTP status of the health server, 0: it does not answer."""
+    line = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:9120/livez")
+    return int(cell.machine.run(*line, check=False).stdout or 0)
 
-    wait_for(health, "the health server, in the cgroup of the Non-RT process")
-    before = health()
+
+def test_health_outlives_nonrt_and_systemd_restarts_it(cell: SystemdCell) -> None:
+    wait_for(lambda: _livez(cell) == 200, "the health server answers")
+    health = cell.pid("health")
     old = cell.kill("nonrt", "KILL")
     _replaced(cell, "nonrt", old)
-    wait_for(health, "a health server again")
-    assert not set(before) & set(health())
+    assert cell.pid("health") == health
+    cell.kill("health", "KILL")
+    wait_for(lambda: cell.pid("health") not in (0, health) and _livez(cell) == 200, "another one answers")
 
 
 def test_nonrt_hung_is_found_by_the_watchdog(cell: SystemdCell) -> None:
@@ -127,10 +129,31 @@ def test_nonrt_that_crashes_again_and_again_is_given_up_and_the_axes_stand(cell:
         "the motors stand",
     )
     assert cell.pid("rt") == rt  # it still has the bus
+    wait_for(lambda: _told(cell, "given-up", "firing"), "people are told without Non-RT")
+    (alert,) = _told(cell, "given-up", "firing")
+    for word in (
+        "NONRT",
+        "journalctl -u fieldstack-nonrt@bench",
+        "systemctl reset-failed",
+        "killed KILL",
+    ):
+        assert word in alert["text"], alert["text"]
+    wait_for(lambda: _livez(cell) == 503, "the health server tells that Non-RT has gone", 20)
     cell.machine.run("systemctl", "reset-failed", cell.unit("nonrt"))
     cell.machine.run("systemctl", "start", cell.target)
     cell.await_operational()
     assert cell.pid("rt") == rt
+    wait_for(lambda: _told(cell, "given-up", "resolved"), "and that it is over")
+
+
+def _told(cell: SystemdCell, rule: str, state: str) -> list[dict[str, str]]:
+    """Alerts that the channel's receiver has taken."""
+    text = cell.machine.run("cat", "/var/lib/fieldstack/bench/told", check=False).stdout
+    found, at, decoder = [], 0, json.JSONDecoder()
+    while (at := text.find("{", at)) >= 0:
+        one, at = decoder.raw_decode(text, at)
+        found.append(one)
+    return [one for one in found if (one["rule"], one["state"]) == (rule, state)]
 
 
 def test_up_and_down_leave_a_cell_of_systemd_alone(cell: SystemdCell) -> None:

@@ -14,7 +14,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 def test_systemd_finds_nothing_wrong_with_the_units(machine: Machine) -> None:
     names = ["fieldstack@bench.target"]
-    names += [f"fieldstack-{name}@bench.service" for name in ("prepare", "segment", "nonrt", "rt", "core")]
+    names += [
+        f"fieldstack-{name}@bench.service" for name in ("prepare", "segment", "nonrt", "rt", "core", "health")
+    ]
+    names += ["fieldstack-alert@fieldstack-nonrt@bench.service.service"]
     done = machine.run("systemd-analyze", "verify", *names)
     assert done.stdout + done.stderr == ""
 

@@ -1,0 +1,75 @@
+"""Telling people without the Non-RT process: when it was given up, nobody else would.
+
+The alert goes through the spool and the channels of the cell's own alert service, which this process plays
+for a moment; what is not delivered by then is delivered by the next Non-RT process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from fieldstack.alerts.alert import Report
+from fieldstack.alerts.service import AlertService
+from fieldstack.alerts.settings import AlertsSection, load
+from fieldstack_rt.instance import Instance
+
+PATIENCE_S = 20.0
+POLL_S = 0.02
+SETTINGS = "alerts.json"
+RULE = "given-up"
+
+
+def tell(instance: Instance, report: Report, patience_s: float = PATIENCE_S) -> str:
+    """Takes it in and delivers it. What has come of it, in words; never raises for a channel or a disk."""
+    section, remark = _section(instance)
+    service = AlertService(section, instance.name, instance.state_dir).start()
+    receipt = service.raise_(report)
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until and (receipt.awaited or _queued(service)):
+        time.sleep(POLL_S)
+    awaited, queued = receipt.awaited, _queued(service)
+    service.close()
+    if awaited:
+        return f"NOT TOLD: {awaited}{remark}"
+    if not receipt.messages:
+        return f"nobody is told anew: the same was told a moment ago, or no channel wants it{remark}"
+    late = f"; {queued} message(s) wait for the next Non-RT process" if queued else ""
+    return f"told by {', '.join(section.channels) or 'nobody'}{late}{remark}"
+
+
+def _queued(service: AlertService) -> int:
+    return sum(int(one["queued"]) for one in service.status()["channels"].values())
+
+
+def _section(instance: Instance) -> tuple[AlertsSection, str]:
+    file = instance.runtime_dir / SETTINGS
+    try:
+        return load(file), ""
+    except (OSError, ValueError) as error:
+        return AlertsSection(), f" ({file} can not be used: {error})"
+
+
+def up_gave_up(why: str) -> Report:
+    """Of `fieldstack up`, which has taken the cell down by then."""
+    said = f"`fieldstack up` gave up and took the cell down: {why}"
+    next_step = "Next: read that log, mend it, `fieldstack up`"
+    return Report(RULE, "fieldstack-nonrt", f"{said}. {next_step}", lasting=True)
+
+
+def systemd_gave_up(
+    unit: str, process: str, cell: str, now: str, why: Mapping[str, str] = os.environ
+) -> Report:
+    """Of a unit that systemd does not start again.
+
+    `now`: what was read of the cell; `why`: systemd's variables of an OnFailure= unit (systemd.exec(5)).
+    """
+    words = ("MONITOR_SERVICE_RESULT", "MONITOR_EXIT_CODE", "MONITOR_EXIT_STATUS")
+    said = " ".join(why[word] for word in words if why.get(word)) or "it does not say why"
+    text = (
+        f"systemd has given up {unit} ({said}): nobody supervises the cell. {now}. Next: "
+        f"`journalctl -u {unit} -n 100`, mend it, `systemctl reset-failed {unit}`, "
+        f"`systemctl start fieldstack@{cell}.target`"
+    )
+    return Report(RULE, f"fieldstack-{process}", text, lasting=True)
