@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from fieldstack_rt.guard import Guard, GuardConfig
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from rt_cell import NONRT_SIDE, RtCell, rt_cell, wait_for
 from rt_without_bus import RtWithoutBus, rt_without_bus
 
 THRESHOLD = 40
@@ -136,6 +137,31 @@ def test_an_end_is_answered_and_nobody_is_waited_for_in_vain(store: DataStore, g
     with rt_without_bus(store) as rt:
         rt.tell("end")
         assert rt.process.wait(5) == 0
+
+
+def test_a_guard_that_stands_still_holds_no_end_up(store: DataStore) -> None:
+    command = [sys.executable, str(NONRT_SIDE), store.instance.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as nonrt, rt_without_bus(store) as rt:
+        try:
+            wait_for(lambda: store.guard_status().armed_epoch == rt.epoch, "its guard is armed")
+            os.kill(nonrt.pid, signal.SIGSTOP)
+            rt.tell("end")
+            assert rt.process.wait(5) == 0
+            os.kill(nonrt.pid, signal.SIGCONT)
+            wait_for(
+                lambda: store.guard_status().state == GuardState.IDLE, "it finds that RT has ended in order"
+            )
+            assert store.guard_status().trips == 0
+        finally:
+            nonrt.kill()
+
+
+def test_a_demand_that_comes_too_late_is_not_for_the_next_process(store: DataStore, guard: Guard) -> None:
+    guard.demand_trip()
+    with rt_without_bus(store):
+        _armed(guard)
+        looks(guard, 20)
+        assert guard.status().trips == 0
 
 
 # ---- with a bus ----

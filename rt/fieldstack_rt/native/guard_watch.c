@@ -12,6 +12,7 @@ static const uint64_t EXCUSED_NS = 70000000;        /* at a stretch: a CPU that 
 
 void fs_guard_begin_watch(fs_guard *guard) {
     guard->beat = fs_load64(&guard->store->rt_beat);
+    fs_set32(&guard->demand, 0); /* one that came too late was for the process before */
     guard->ending_ns = 0;
     guard->exchanging = 0;
     guard->quiet = guard->excused_row = guard->disobeyed = 0;
