@@ -104,7 +104,12 @@ def test_while_axes_wait_for_a_start_a_held_axis_goes_and_no_other(cell: RtCell)
     begun = int(cell.store.rt_status().axes[HELD].target)
     Stream(cell, 1).push(1000, other=False, axes=1 << HELD)
     wait_for(lambda: cell.store.rt_status().axes[HELD].target > begun, "the held axis goes")
-    assert cell.store.rt_status().axes_playing == 1 << HELD
+    status = cell.store.rt_status()
+    assert (status.axes_playing, status.axes[HELD].stop, status.axes[OTHER].stop) == (
+        1 << HELD,
+        0,
+        Stop.START,
+    )
     wait_for(lambda: _stopped(cell), "it is not held any longer")
     wait_for(lambda: cell.store.rt_status().axes[HELD].state == AxisMode.HOLDING, "it stands")
     stood = int(cell.store.rt_status().axes[HELD].target)
@@ -117,3 +122,4 @@ def test_while_axes_wait_for_a_start_a_held_axis_goes_and_no_other(cell: RtCell)
     assert cell.store.rt_status().axes[HELD].target == stood
     cell.start()
     wait_for(lambda: cell.store.rt_status().stream == 2, "after a start it is")
+    assert not cell.seen(EventCode.AXIS_RUNS_ON), "that it went was no stop that was ignored"

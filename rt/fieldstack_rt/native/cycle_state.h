@@ -54,6 +54,7 @@ struct fs_cycle {
     uint64_t powering;                       /* of those: they were given power and will soon have it */
     uint64_t waited_ns;                      /* a stream waits for such axes */
     uint64_t playing, commanded;             /* axes that follow; that the last setpoint commanded */
+    uint64_t by_hand;                        /* of those that follow in this cycle: a person holds them */
     uint8_t axis_stop[64];                   /* enum fs_stop of the axis's own group */
     uint32_t group_stops[64];                /* bit an enum fs_stop: all reasons of a group in this cycle */
     uint64_t held_at[64];                    /* cycle in which an axis was last held by what begins a wait */

@@ -54,5 +54,6 @@ uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop)
     uint64_t bit = 1ull << axis;
     int out = cycle->status.stream_state == FS_STREAM_PLAYING && (cycle->commanded & bit) && !(cycle->playing & bit);
     uint32_t own = cycle->axis_stop[axis] ? cycle->axis_stop[axis] : out ? FS_STOP_OUT : FS_STOP_NONE;
-    return stop > own ? stop : own;
+    uint32_t shown = stop > own ? stop : own;
+    return shown == FS_STOP_START && cycle->by_hand & bit ? FS_STOP_NONE : shown; /* being held is a start */
 }

@@ -129,6 +129,7 @@ static uint64_t play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint,
         return 0;
     }
     memcpy(cycle->status.io_outputs, setpoint->io, sizeof cycle->status.io_outputs);
+    cycle->by_hand = playing & setpoint->hold_to_run;
     uint32_t last = setpoint->flags & FS_SETPOINT_LAST;
     fs_setpoint_drop(&cycle->store->setpoints);
     cycle->status.setpoint_tail = cycle->store->setpoints.tail;
@@ -196,6 +197,7 @@ static int must_stand(uint32_t stop, int by_hand) {
 
 uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
+    cycle->by_hand = 0;
     const fs_setpoint *next = next_valid(cycle, now); /* mends a damaged ring also while the axes must stand */
     int by_hand = by_hand_alone(cycle, next);
     cycle->held &= ~held_by_hand(cycle, next);
