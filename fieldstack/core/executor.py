@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from fieldstack.core.beyond import Beyond, beyond_limits, leads_back, why_it_stands
 from fieldstack.core.calls import CallDesk, key_of
 from fieldstack.core.declaration import OnCrash
+from fieldstack.core.jog_feed import JogFeed
 from fieldstack.core.jogging import Jogging
 from fieldstack.core.machine import Group, Machine
 from fieldstack.core.motion import Limits
 from fieldstack.core.pace import FULL, Pace, rate_limit
 from fieldstack.core.phase import FINAL, Phase
 from fieldstack.core.program import CallAction, InputAction
-from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge, refusal
-from fieldstack.core.refusals import ASK_AT, Refusals
+from fieldstack.core.protocol import OwnStream, RtFacts, Verdict, judge
+from fieldstack.core.refused_motion import RefusedMotion, group_of
 from fieldstack.core.runner import Job, Over, Runner, Stage
 from fieldstack.core.scheduler import schedule
 from fieldstack.core.setpoint_stream import SetpointStream
 from fieldstack.core.table import Barred, TaskTable
 from fieldstack.core.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
-from fieldstack_rt.datastore.layout import AxisMode, CoreState, Stop
+from fieldstack_rt.datastore.layout import CoreState
 
 CHUNK = 20
 """Setpoints between two looks at who has which group, when many are made at once."""
@@ -82,11 +83,10 @@ class TaskExecutor:
         self.facts: RtFacts | None = None
         """As of the last pass."""
         self.jogging = Jogging(machine, self._limits, hold)
-        self.refusals = Refusals()
+        self._jog_feed = JogFeed(self.jogging)
+        self._refused = RefusedMotion(machine, table)
+        self.refusals = self._refused.refusals
         self._beyond: dict[str, Beyond] = {}
-        self._jog_ready = False
-        self._leaving: tuple[Group, int] | None = None
-        """Its jog was cut; up to this ring position setpoints of it are left that RT does not play."""
 
     # ---- what others ask ----
 
@@ -148,7 +148,9 @@ class TaskExecutor:
             self._note_played(now_ns, feed, facts, verdict)
         if verdict in (Verdict.ENDED, Verdict.GIVE_UP):
             given_up = feed is not None and verdict is Verdict.GIVE_UP
-            self._drop_all(self._note_refusal(now_ns, feed, facts) if feed is not None and given_up else "")
+            self._drop_all(
+                self._refused.note(now_ns, feed.own, facts) if feed is not None and given_up else ""
+            )
             self._feed = feed = None
             self._given_up_ns = now_ns if verdict is Verdict.GIVE_UP else None
         self.refusals.forget(now_ns, {task.group for task in self.table.live()})
@@ -175,14 +177,13 @@ class TaskExecutor:
 
     def _look_at_groups(self, now_ns: int, facts: RtFacts) -> None:
         well = {name for name, group in self.machine.groups.items() if _well(group, facts)}
-        well -= self._cut_jog(facts)
+        well -= self._jog_feed.look(facts, self._feed.stream if self._feed else None)
         for name, seen_bad in tuple(self.lost.items()):
             if name not in well:
                 self.lost[name] = True
             elif seen_bad:
                 del self.lost[name]  # it is in order again
         self.available = frozenset(well - self.lost.keys())
-        self._jog_ready = self._jog_is_well(facts) and self._leaving is None
         feed = self._feed
         if feed is not None and facts.stream == feed.own.number:
             self._drop_broken(now_ns, feed, facts, well)
@@ -192,68 +193,13 @@ class TaskExecutor:
         for task in self.table.live():
             runner = task.runner
             if runner is not None and runner.job.group is not None and runner.job.group.name not in well:
-                self._note_out(now_ns, runner.job.group, facts)
+                self._refused.note_out(now_ns, runner.job.group, facts)
                 feed.stream.drop(runner)
                 task.runner = None
-        jog = self.jogging.active
-        if jog is not None and jog.runner is not None and not self._jog_is_well(facts):
-            self.jogging.end("the axis was stopped; `fieldstack-rt status --once` says why")
-        jogged = self.jogging.active.job.group if self.jogging.active else None
+        self._jog_feed.stopped(facts)
         for name, group in self.machine.groups.items():
-            if name not in well and group is not jogged:
+            if name not in well and group is not self._jog_feed.group:
                 feed.stream.stand_at(group, facts.targets)
-
-    def _jog_is_well(self, facts: RtFacts) -> bool:
-        """Its group follows, or would; a wait for a start is none for it."""
-        jog = self.jogging.active
-        group = jog.job.group if jog is not None else None
-        modes = (AxisMode.HOLDING, AxisMode.FOLLOWING)
-        return group is not None and all(facts.well_by_hand(number, modes) for number in group.numbers)
-
-    def _cut_jog(self, facts: RtFacts) -> set[str]:
-        """Take what is left of a jog that ended early out of the stream. Its group, until it is back."""
-        feed, jog = self._feed, self.jogging.last
-        if feed is None:
-            self._leaving = None
-        elif jog is not None and jog.ended and jog.runner is not None:
-            feed.stream.drop(jog.runner)
-            if not jog.reached and jog.job.group:
-                self._leaving = (jog.job.group, feed.stream.head)
-            jog.runner = None
-        if self._leaving is None or feed is None:
-            return set()
-        group, until = self._leaving
-        feed.stream.stand_at(group, facts.targets)
-        if facts.tail >= until:
-            self._leaving = None
-        return {group.name}
-
-    # ---- what was refused ----
-
-    def _note_out(self, now_ns: int, group: Group, facts: RtFacts) -> None:
-        """RT left an axis out of the stream that went on."""
-        out = [number for number in group.numbers if facts.stops[number : number + 1] == (Stop.OUT,)]
-        if out:
-            subject = f"axis:{self.machine.axes[out[0]].name}"
-            self.refusals.note(now_ns, subject, "dropped out of the running stream", group.name)
-
-    def _note_refusal(self, now_ns: int, feed: _Feed, facts: RtFacts) -> str:
-        """Tried again less and less often, and told; at last who wanted it asks a person. Why, for people."""
-        found = refusal(facts, feed.own)
-        if found is None:
-            return "the axes were stopped"
-        running = [task for task in self.table.live() if task.runner is not None]
-        subject, group = found.subject, ""
-        if found.axis is not None:
-            of = self.machine.group_of(found.axis)
-            subject = f"axis:{self.machine.axes[found.axis].name}" if of else f"axis:{found.axis}"
-            if of is not None and any(_group_of(task) == of.name for task in running):
-                group = of.name
-        count = self.refusals.note(now_ns, subject, found.why, group)
-        for task in running if count >= ASK_AT and found.axis is not None else ():
-            if group in ("", _group_of(task)) and not task.ends:
-                task.ask(f"its motion was refused {count} times: {subject} {found.why}")
-        return f"refused: {subject} {found.why}"
 
     # ---- what was played ----
 
@@ -269,17 +215,10 @@ class TaskExecutor:
             cursor = runner.committed(facts.tail)
             if cursor is not None:
                 self.table.advance(task, cursor)
-                self.refusals.worked(_group_of(task))
+                self.refusals.worked(group_of(task))
             if runner.over is not None and runner.over_at <= facts.tail:
                 self._finish(now_ns, task, runner)
-        self._note_jog(facts)
-
-    def _note_jog(self, facts: RtFacts) -> None:
-        jog = self.jogging.active
-        runner = jog.runner if jog is not None else None
-        if runner is not None and runner.over is not None and runner.over_at <= facts.tail:
-            reached = runner.over is Over.RUN_ENDED
-            self.jogging.end("at its limit" if reached else runner.failure, reached=reached)
+        self._jog_feed.played(facts)
 
     def _finish(self, now_ns: int, task: Task, runner: Runner) -> None:
         task.runner = None
@@ -299,9 +238,7 @@ class TaskExecutor:
     def _drop_all(self, why: str) -> None:
         for task in self.table.live():
             task.runner = None
-        jog = self.jogging.active
-        if jog is not None and jog.runner is not None:
-            self.jogging.end(why or "let go")
+        self._jog_feed.dropped(why)
 
     # ---- steps that wait for the world ----
 
@@ -422,7 +359,7 @@ class TaskExecutor:
         """Who has which group from the next setpoint on; the stream ends when nobody has anything to do."""
         if feed.own.ending:
             return
-        self._begin_jog(feed)
+        self._jog_feed.begin(feed.stream)
         if not feed.by_hand:
             self._assign_tasks(now_ns, feed)
         if self.running == 0 and self.jogging.active is None:
@@ -440,11 +377,6 @@ class TaskExecutor:
             self._runner_of(tasks[name]).end_with_run()
         for name, group in decisions.starts:
             self._start(now_ns, feed, tasks[name], group)
-
-    def _begin_jog(self, feed: _Feed) -> None:
-        jog = self.jogging.active
-        if jog is not None and jog.runner is None and self._jog_ready:
-            jog.runner = feed.stream.begin(jog.job, ())
 
     @staticmethod
     def _runner_of(task: Task) -> Runner:
@@ -484,12 +416,6 @@ class TaskExecutor:
                 axes=setpoint.axes,
                 hold_to_run=setpoint.hold_to_run,
             )
-
-
-def _group_of(task: Task) -> str:
-    """The group that it runs on; empty: none."""
-    runner = task.runner
-    return runner.job.group.name if runner is not None and runner.job.group is not None else ""
 
 
 def _well(group: Group, facts: RtFacts) -> bool:
