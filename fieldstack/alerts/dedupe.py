@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fieldstack.alerts.alert import AlertState, Report
 from fieldstack.events.kinds import Severity
 
 MAX_KEYS = 1000
+AGAIN_PARTS = 10
+"""What was resolved and fires again is told after a tenth of the window at first, then after twice as long
+each time: at most four times more in the first window, once a window from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Message:
 class Incident:
     """One rule and subject. `told`: what receivers believe (None: nothing yet); `firing`: what is true.
 
-    `held`: it fires until it is cleared, however long nothing is heard of it.
+    `held`: it fires until it is cleared, however long nothing is heard of it. `times`: how often it has begun
+    to fire since `began_ns`, without a window of rest; `again_ns`: how long the next time waits to be told.
     """
 
     report: Report
@@ -33,6 +37,10 @@ class Incident:
     held: bool
     id: str
     sent_ns: int
+    began_ns: int
+    fired_ns: int
+    again_ns: int
+    times: int = 1
     told: AlertState | None = None
     pending: int = 0
     """Occurrences since the last message."""
@@ -42,8 +50,9 @@ class Incident:
 class Deduplicator:
     """At most one FIRING message a window for one rule and subject; a resolution at once.
 
-    An occurrence soon after a resolution waits for the window's end, so that a condition that comes and goes
-    many times a minute sends two messages a window and not two each time.
+    What fires again after its resolution is a new alert, with how often it has fired by then: a repetition
+    that is not told looks like something that happened once. It waits longer each time, up to the window, so
+    that a condition that comes and goes many times a minute sends few messages and not two each time.
     """
 
     def __init__(self, window_ns: int, new_id: Any) -> None:
@@ -60,23 +69,34 @@ class Deduplicator:
     def fired(self, report: Report, now_ns: int, *, held: bool = False) -> list[Message]:
         """A condition took effect."""
         one = self._incidents.get(report.key)
-        if one is None:
+        if one is None or (not one.firing and not one.pending and self._rested(one, now_ns)):
             self._bound()
-            one = self._incidents[report.key] = Incident(report, True, held, self._new_id(), now_ns)
-        fresh = one.told is None or now_ns - one.sent_ns >= self._window_ns
-        if fresh and one.told is AlertState.RESOLVED:
-            one.id, one.total = self._new_id(), 0
+            one = self._incidents[report.key] = self._begun(report, now_ns, held=held)
+        elif not one.firing:
+            one.times += 1
+        fresh = one.told is None or self._told_long_ago(one, now_ns)
         one.report, one.firing, one.held = report, True, one.held or held or report.lasting
-        one.pending, one.total = one.pending + 1, one.total + 1
+        one.pending, one.total, one.fired_ns = one.pending + 1, one.total + 1, now_ns
         return [self._send(one, now_ns)] if fresh else []
 
-    def cleared(self, key: str, now_ns: int) -> list[Message]:
+    def _begun(self, report: Report, now_ns: int, *, held: bool) -> Incident:
+        first_ns = self._window_ns // AGAIN_PARTS
+        return Incident(report, True, held, self._new_id(), now_ns, now_ns, now_ns, first_ns)
+
+    def _rested(self, one: Incident, now_ns: int) -> bool:
+        return now_ns - max(one.sent_ns, one.fired_ns) >= self._window_ns
+
+    def _told_long_ago(self, one: Incident, now_ns: int) -> bool:
+        wait_ns = one.again_ns if one.told is AlertState.RESOLVED else self._window_ns
+        return now_ns - one.sent_ns >= wait_ns
+
+    def cleared(self, key: str, _now_ns: int) -> list[Message]:
         """A condition has gone; nothing is sent if nobody was told of it."""
         one = self._incidents.get(key)
         if one is None or not one.firing:
             return []
         one.firing = False
-        return [self._resolve(one, now_ns)] if one.told is AlertState.FIRING else []
+        return [self._resolve(one)] if one.told is AlertState.FIRING else []
 
     def firing(self) -> frozenset[str]:
         """Keys of all conditions that are there."""
@@ -86,28 +106,34 @@ class Deduplicator:
         return list(self._incidents.values())
 
     def due(self, now_ns: int) -> list[Message]:
-        """What waited for the end of its window; forgets what is long over."""
+        """What waited to be told; forgets what is long over."""
         messages = list[Message]()
         for key, one in list(self._incidents.items()):
-            if now_ns - one.sent_ns < self._window_ns:
-                continue
-            if one.pending and one.firing:
+            if one.pending and self._told_long_ago(one, now_ns):
                 messages.append(self._send(one, now_ns))
-            elif one.pending:
-                messages.append(self._resolve(one, now_ns))
-            elif not (one.firing and one.held):
+                if not one.firing:
+                    messages.append(self._resolve(one))
+            elif not one.pending and self._rested(one, now_ns) and not (one.firing and one.held):
                 del self._incidents[key]
         return messages
 
     def _send(self, one: Incident, now_ns: int) -> Message:
-        message = Message(one.report, AlertState.FIRING, one.pending, one.id)
+        if one.told is AlertState.RESOLVED:
+            one.id, one.total = self._new_id(), one.pending
+            one.again_ns = min(2 * one.again_ns, self._window_ns)
+        message = Message(self._report(one, now_ns), AlertState.FIRING, one.pending, one.id)
         one.pending, one.sent_ns, one.told = 0, now_ns, AlertState.FIRING
         return message
 
-    def _resolve(self, one: Incident, now_ns: int) -> Message:
+    def _report(self, one: Incident, now_ns: int) -> Report:
+        if one.times == 1:
+            return one.report
+        again = f"{one.report.text} (fired {one.times} times within {_duration(now_ns - one.began_ns)})"
+        return replace(one.report, text=again)
+
+    def _resolve(self, one: Incident) -> Message:
         message = Message(one.report, AlertState.RESOLVED, max(one.total, 1), one.id)
         one.pending, one.told = 0, AlertState.RESOLVED
-        one.sent_ns = max(one.sent_ns, now_ns) if now_ns - one.sent_ns >= self._window_ns else one.sent_ns
         return message
 
     def _bound(self) -> None:
@@ -121,7 +147,7 @@ class Deduplicator:
     def to_dict(self) -> dict[str, Any]:
         """What a restarted service needs of each watched condition, by its key."""
         return {
-            key: {"report": asdict(one.report), "id": one.id, "total": one.total}
+            key: {"report": asdict(one.report), "id": one.id, "total": one.total, "times": one.times}
             for key, one in list(self._incidents.items())
             if one.firing and one.held
         }
@@ -136,6 +162,12 @@ class Deduplicator:
             told = dict(one["report"])
             told["severity"] = Severity(told["severity"])
             report = Report(**told)
-            self._incidents[report.key] = Incident(
-                report, True, True, str(one["id"]), now_ns, AlertState.FIRING, 0, int(one["total"])
-            )
+            found = self._begun(report, now_ns, held=True)
+            found.id, found.told, found.total = str(one["id"]), AlertState.FIRING, int(one["total"])
+            found.times = int(one.get("times", 1))
+            self._incidents[report.key] = found
+
+
+def _duration(passed_ns: int) -> str:
+    seconds = passed_ns / 1e9
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -58,6 +58,7 @@ def prepare(base: Path, folder: Path) -> Cell:
     policy = json.loads(cell.policy_file.read_text(encoding="utf-8"))
     for process in policy["processes"]:
         process |= {"max_restart_count": MOST_RESTARTS, "restart_delay_ms": 0}
+        process |= {"long_max_restart_count": MOST_RESTARTS}
         process |= {"restart_backoff_initial_ms": 0, "restart_backoff_max_ms": 0}
     policy.pop("$schema", None)
     (folder / "policy.json").write_text(json.dumps(policy, indent=2), encoding="utf-8")

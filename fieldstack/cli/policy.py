@@ -43,6 +43,7 @@ def check(
 
     from fieldstack.ha.policy import load_policy
     from fieldstack.ha.policy.agent_checks import agent_times
+    from fieldstack.ha.policy.budget_rows import budget_rows
     from fieldstack.ha.policy.fits import require_targets
     from fieldstack.ha.policy.timing import in_cell, worst_cases
     from fieldstack_ethercat.bus.configuration import BusConfig
@@ -54,14 +55,15 @@ def check(
     cases = worst_cases(here)
     if json:
         agent = [times._asdict() for times in agent_times(here)]
-        found = {"worst_cases_ms": [asdict(case) for case in cases], "rt_agent_ms": agent}
-        _print_json({"file": str(file), "valid": True} | found)
+        found: dict[str, Any] = {"worst_cases_ms": [asdict(case) for case in cases], "rt_agent_ms": agent}
+        _print_json({"file": str(file), "valid": True, "budgets": budget_rows(policy)} | found)
         return
-    from fieldstack.cli.policy_tables import worst_case_table
+    from fieldstack.cli.policy_tables import budget_table, worst_case_table
     from fieldstack.cli.terminal import terminal
 
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
     terminal().print(worst_case_table(here, cases))
+    terminal().print(budget_table(policy))
 
 
 @app.command(epilog=epilog())

@@ -8,6 +8,7 @@ from rich.text import Text
 from fieldstack.ha.measures import BUILT_IN, FACTS, Over
 from fieldstack.ha.policy import FailoverPolicy
 from fieldstack.ha.policy.agent_checks import agent_times
+from fieldstack.ha.policy.budget_rows import budget_rows
 from fieldstack.ha.policy.timing import WorstCase
 
 _OVER = {
@@ -39,6 +40,24 @@ def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
     for times in agent_times(policy):
         cells = (duration(times.seen), "-", duration(times.begins), "-", "-", "-")
         table.add_row(Text("rt_agent") + Text(f"\n{times.what}", "dim"), *cells)
+    return table
+
+
+def budget_table(policy: FailoverPolicy) -> Table:
+    table = Table(
+        title="Restart budgets",
+        caption="caught: what fails so long after each restart, or sooner, spends one; nothing rarer does",
+        box=None,
+        header_style="bold",
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("subject", overflow="fold")
+    for name in ("quick", "long", "caught"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in budget_rows(policy):
+        quick = f"{row['max_restart_count']} in {duration(row['restart_window_sec'] * 1000)}"
+        slow = f"{row['long_max_restart_count']} in {duration(row['long_restart_window_sec'] * 1000)}"
+        table.add_row(Text(row["subject"]), quick, slow, duration(row["caught_within_s"] * 1000))
     return table
 
 

@@ -65,7 +65,8 @@ class Waiting:
     """An action that is ordered later: at a safe moment, after others, or when its subject is free.
 
     `not_before_ns`: backoff (`delayed`), or time to see the cause again. `due_ns`: when it waits for a safe
-    moment no longer (0: it never did). `place` in the rule's list.
+    moment no longer (0: it never did). `place` in the rule's list. `counted_ns`: it has counted as a restart
+    then, and waits for the disk; `told`: people know that.
     """
 
     key: Key
@@ -74,6 +75,8 @@ class Waiting:
     due_ns: int = 0
     not_before_ns: int = 0
     delayed: bool = False
+    counted_ns: int = 0
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class ProcessTrack:
     """What happened to one process.
 
     `failed_start` is the start whose failure was dealt with; `proven`: the present start was seen to do
-    all that is expected of it.
+    all that is expected of it. `counted_ns`: when its next start has counted as a restart (0: not yet), which
+    has to be on the disk before that; `not_filed`: it is not, and people were told.
     """
 
     name: ProcessName
@@ -137,6 +141,8 @@ class ProcessTrack:
     proven: bool = False
     pending: Pending | None = None
     recovery: Recovery | None = None
+    counted_ns: int = 0
+    not_filed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ class BackgroundSaver:
         """Why nothing can be saved at present; empty: it can."""
         self.saved_ns = 0
         """When the last save was on the disk, CLOCK_MONOTONIC; 0: none yet."""
+        self.saved: dict[str, Any] | None = None
+        """The newest value that is on the disk; None: none of this process."""
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
         self._thread.start()
 
@@ -194,7 +196,7 @@ class BackgroundSaver:
             if not failed_before:
                 self._on_error(self.failure)
             return False
-        self.saved_ns = time.monotonic_ns()
+        self.saved_ns, self.saved = time.monotonic_ns(), data
         if self.failure:
             self.failure = ""
             if self._on_back:

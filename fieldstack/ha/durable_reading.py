@@ -12,9 +12,12 @@ from fieldstack.ha.decision_state import BudgetUse, Episode, Key
 from fieldstack.ha.durable_v1 import is_version_1, upgraded
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.restarts import to_keep
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
 FORMAT = 2
+CLOCK_SET_NS = 1_600_000_000_000_000_000
+"""An earlier time (Unix, 2020) is that of a machine whose clock was not set yet."""
 Entry = TypeVar("Entry")
 Found = TypeVar("Found")
 _DAMAGE = (KeyError, ValueError, TypeError, AttributeError)
@@ -55,7 +58,12 @@ class Reading:
         """What to add to the record's monotonic times: across boots, only the wall clock knows."""
         if record["boot"] == boot_id():
             return 0
-        age = max(0, self._wall_ns - int(record["wall_ns"]))
+        wall_ns = int(record["wall_ns"])
+        if (
+            wall_ns < CLOCK_SET_NS <= self._wall_ns
+        ):  # taken down before the clock was set: all of it counts as of now
+            wall_ns = self._wall_ns
+        age = max(0, self._wall_ns - wall_ns)
         return self._now_ns - age - int(record["t_ns"])
 
     def _episode(self, one: dict[str, Any]) -> Episode:
@@ -74,10 +82,9 @@ class Reading:
     def _budget(self, entry: tuple[str, dict[str, Any]], shift: int) -> BudgetUse:
         subject, use = entry
         budget = self._policy.budget(subject)
-        window_ns = budget.window_ns if budget else 0
         # A clock that was set back must not make a restart of the past one of the future.
         times = [min(int(at) + shift, self._now_ns) for at in use["restarts"]]
-        kept = tuple(at for at in times if self._now_ns - at < window_ns)
+        kept = to_keep(tuple(times), self._now_ns, budget) if budget else ()
         return BudgetUse(str(subject), kept, str(use.get("spent", "")))
 
 

@@ -151,7 +151,8 @@ class Facts:
     facts). `outcomes`: what has become of ordered actions since the last decision. `safe_moment`: a restart
     now would interrupt nothing. `permitted`: the axes have the permit to move, whoever gave it. `group_of`:
     `axis:NAME` and `slave:NAME` with the `group:NAME` that fails with them, where others may stand in for it.
-    `parts`: names of the groups that the others can do without.
+    `parts`: names of the groups that the others can do without. `filed_ns`: what was decided up to then is on
+    the disk (None: there is none, as on paper); `filing_failure`: why it is not.
     """
 
     rt: ProcessFacts = field(default_factory=lambda: ProcessFacts(ProcessName.RT))
@@ -166,6 +167,8 @@ class Facts:
     permitted: bool = False
     group_of: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    filed_ns: int | None = None
+    filing_failure: str = ""
 
 
 def unhealthy(facts: Facts) -> str:

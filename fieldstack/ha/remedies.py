@@ -8,9 +8,13 @@ from fieldstack.ha.actions import Action, ActionKind
 from fieldstack.ha.decision_state import Key, Pending, Waiting
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import ProcessFacts
-from fieldstack.ha.restarts import delay_ns, in_window, spent
+from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack.ha.restarts import delay_ns, spent, to_keep
 from fieldstack.ha.vocabulary import PolicyAction, ProcessName
 
+FILING_NS = 2000 * NS_PER_MS
+"""People are told when the disk takes longer than this for a count: usually it is milliseconds."""
 _ON_BUS = ("slave:", "axis:", "group:")
 _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 
@@ -34,9 +38,22 @@ def launch_remedy(draft: Draft, waiting: Waiting) -> None:
 def _mend(draft: Draft, subject: str, waiting: Waiting) -> None:
     if busy(draft, subject):
         _wait_for_cause(draft, waiting)
+    elif waiting.counted_ns:
+        _order_counted(draft, subject, waiting)
     elif affordable(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
         spend(draft, subject)
+        _order_counted(draft, subject, replace(waiting, counted_ns=draft.now_ns))
+
+
+def _order_counted(draft: Draft, subject: str, waiting: Waiting) -> None:
+    """Order it as soon as its count is on the disk."""
+    if on_disk(draft, subject):
         _order(draft, subject, waiting)
+        return
+    late = draft.now_ns - waiting.counted_ns >= FILING_NS
+    if late and not waiting.told:
+        tell_not_filed(draft, waiting.key, subject, draft.cause(waiting.key))
+    draft.waiting.append(replace(waiting, told=waiting.told or late))
 
 
 def _reallocate(draft: Draft, subject: str, waiting: Waiting) -> None:
@@ -91,12 +108,8 @@ def affordable(draft: Draft, subject: str, cause: str) -> bool:
         return False
     if budget is None:
         text = f"{subject} has no restart budget in the policy"
-    elif spent(use.restarts, draft.now_ns, budget):
-        count = len(in_window(use.restarts, draft.now_ns, budget))
-        text = (
-            f"{subject} was restarted {count} times within {budget.restart_window_sec:g} s "
-            f"(allowed: {budget.max_restart_count}); last: {cause}"
-        )
+    elif found := spent(use.restarts, draft.now_ns, budget):
+        text = f"{subject} was restarted {found}; last: {cause}"
     else:
         return True
     draft.state = draft.state.with_budget(replace(use, spent=text))
@@ -116,8 +129,25 @@ def _backs_off(draft: Draft, subject: str, waiting: Waiting) -> bool:
 def spend(draft: Draft, subject: str) -> None:
     """Count one restart of the subject."""
     use, budget = draft.state.budget(subject), draft.policy.budget(subject)
-    kept = in_window(use.restarts, draft.now_ns, budget) if budget else use.restarts
-    draft.state = draft.state.with_budget(replace(use, restarts=(*kept, draft.now_ns)))
+    restarts = (*use.restarts, draft.now_ns)
+    kept = to_keep(restarts, draft.now_ns, budget) if budget else restarts
+    draft.state = draft.state.with_budget(replace(use, restarts=kept))
+
+
+def on_disk(draft: Draft, subject: str) -> bool:
+    """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
+    filed_ns, restarts = draft.facts.filed_ns, draft.state.budget(subject).restarts
+    return filed_ns is None or not restarts or restarts[-1] <= filed_ns
+
+
+def tell_not_filed(draft: Draft, key: Key, subject: str, cause: str) -> None:
+    """People have to know that a restart waits for the disk; it goes on as soon as that takes the count."""
+    why = f" ({draft.facts.filing_failure})" if draft.facts.filing_failure else ""
+    text = (
+        f"the restart of {subject} waits: its count can not be written to the disk{why}, and no restart is "
+        f"made that would not count; free or mend the state folder's disk; it was ordered because: {cause}"
+    )
+    draft.fly(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
 
 
 def _order(draft: Draft, subject: str, waiting: Waiting) -> None:
@@ -167,4 +197,4 @@ def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
         key=key,
         place=waiting.place,
     )
-    draft.set_track(replace(track, pending=pending))
+    draft.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, not_filed=False))

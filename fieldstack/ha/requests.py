@@ -138,7 +138,8 @@ def _needs_start(draft: Draft) -> list[ProcessName]:
 
 
 def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | None) -> bool:
-    if process is None or draft.state.track(name).pending or draft.handled(name):
+    track = draft.state.track(name)
+    if process is None or draft.handled(name) or (track.pending and not track.not_filed):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
         return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)

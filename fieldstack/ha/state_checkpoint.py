@@ -243,6 +243,17 @@ class StateCheckpoint:
 
     # ---- telling ----
 
+    @property
+    def ha_filed_ns(self) -> int:
+        """Of which moment the budgets and latches are that are on the disk; 0: of none in this life."""
+        kept = (self._saver.saved or {}).get("ha") or {}
+        return int(kept.get("t_ns", 0)) if kept.get("boot") == boot_id() else 0
+
+    @property
+    def failure(self) -> str:
+        """Why nothing can be filed at present; empty: it can."""
+        return self._saver.failure
+
     def measures(self, now_ns: int) -> Iterator[Measure]:
         """A probe: while the cell works, how old the file is, or what it has of axes that move. What stands
         has nothing new to be filed: its checkpoint is not stale, however old the file."""

@@ -13,7 +13,7 @@ from fieldstack.ha.facts import Facts, ProcessFacts
 from fieldstack.ha.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_history import History
-from fieldstack.ha.restarts import in_window
+from fieldstack.ha.restarts import in_long_window, in_window
 from fieldstack.ha.supervision import Supervision
 from fieldstack.ha.words import known_words
 
@@ -95,6 +95,9 @@ def _budgets(supervision: Supervision, now_ns: int) -> dict[str, Any]:
             "used": len(in_window(use.restarts, now_ns, budget)) if budget else len(use.restarts),
             "allowed": budget.max_restart_count if budget else 0,
             "window_sec": budget.restart_window_sec if budget else 0,
+            "long_used": len(in_long_window(use.restarts, now_ns, budget)) if budget else len(use.restarts),
+            "long_allowed": budget.long_count if budget else 0,
+            "long_window_sec": budget.long_window_ns / 1e9 if budget else 0,
             "spent": use.spent,
         }
     return found

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fieldstack.ha.actions import Action, ActionKind, Step
 from fieldstack.ha.builtin import lost_fact, lost_text
-from fieldstack.ha.decision_state import Flight, Key, Pending, Recovery, Waiting
+from fieldstack.ha.decision_state import Flight, Key, Pending, ProcessTrack, Recovery, Waiting
 from fieldstack.ha.draft import Draft
 from fieldstack.ha.facts import GuardFacts, PositionCheck, ProcessCondition, ProcessFacts, unhealthy
 from fieldstack.ha.flights import escalate
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.table import default_order
 from fieldstack.ha.recovery_steps import reach, record, step_of
-from fieldstack.ha.remedies import affordable, spend
+from fieldstack.ha.remedies import FILING_NS, affordable, on_disk, spend, tell_not_filed
 from fieldstack.ha.restarts import delay_ns, in_window
 from fieldstack.ha.vocabulary import REMEDIES, PolicyAction, ProcessName
 
@@ -53,9 +54,10 @@ def _first_start(draft: Draft, process: ProcessFacts) -> None:
         return
     if not draft.state.after_failure:
         _start(draft, process, "start", "the cell starts")
-    elif _restart_allowed(draft, process.name):
-        spend(draft, process.name)
-        _start(draft, process, "start", _AFTER_FAILURE)
+    elif draft.state.track(process.name).counted_ns or _restart_allowed(draft, process.name):
+        _count(draft, process.name)
+        if _filed(draft, process.name, Key("start", process.name), _AFTER_FAILURE):
+            _start(draft, process, "start", _AFTER_FAILURE)
 
 
 def _restart_allowed(draft: Draft, name: ProcessName) -> bool:
@@ -68,7 +70,30 @@ def _restart_allowed(draft: Draft, name: ProcessName) -> bool:
 def _start(draft: Draft, process: ProcessFacts, rule: str, cause: str) -> None:
     draft.order(ActionKind.START_PROCESS, rule, cause, process.name)
     track = draft.state.track(process.name)
-    draft.set_track(replace(track, started_ns=draft.now_ns, proven=False, pending=None))
+    draft.set_track(_begun(track, draft.now_ns, proven=False))
+
+
+def _begun(track: ProcessTrack, now_ns: int, **more: Any) -> ProcessTrack:
+    return replace(track, pending=None, started_ns=now_ns, counted_ns=0, not_filed=False, **more)
+
+
+def _count(draft: Draft, name: ProcessName) -> None:
+    """The next start counts as a restart, once."""
+    track = draft.state.track(name)
+    if not track.counted_ns:
+        spend(draft, name)
+        draft.set_track(replace(track, counted_ns=draft.now_ns))
+
+
+def _filed(draft: Draft, name: ProcessName, key: Key, cause: str) -> bool:
+    """Whether the count of the next start is on the disk; people are told if that takes long."""
+    track = draft.state.track(name)
+    if on_disk(draft, name):
+        return True
+    if not track.not_filed and draft.now_ns - track.counted_ns >= FILING_NS:
+        draft.set_track(replace(track, not_filed=True))
+        tell_not_filed(draft, key, name, cause)
+    return False
 
 
 def _failed(draft: Draft, process: ProcessFacts, lost: FactKind) -> None:
@@ -123,8 +148,17 @@ def advance(draft: Draft, name: ProcessName) -> None:
     pending = track.pending
     if not _fenced(draft, process):
         _tell_overdue(draft, process, pending)
-    elif _outputs_settled(draft, process) and draft.now_ns >= pending.due_ns:
+        return
+    due = draft.now_ns >= pending.due_ns
+    if due and pending.counted:  # now: the outputs' way and that to the disk are gone side by side
+        _count(draft, name)
+    if _outputs_settled(draft, process) and due and _has_counted(draft, name, pending):
         _reboot(draft, process, pending)
+
+
+def _has_counted(draft: Draft, name: ProcessName, pending: Pending) -> bool:
+    key = pending.key or Key(pending.rule, name)
+    return not pending.counted or _filed(draft, name, key, pending.cause)
 
 
 def _tell_overdue(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
@@ -140,8 +174,6 @@ def _tell_overdue(draft: Draft, process: ProcessFacts, pending: Pending) -> None
 
 def _reboot(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
     name = process.name
-    if pending.counted:
-        spend(draft, name)
     number = 0
     if pending.order and pending.key:
         deadline_ns = pending.deadline_ns if pending.deadline_ns > draft.now_ns else 0
@@ -165,7 +197,7 @@ def _reboot(draft: Draft, process: ProcessFacts, pending: Pending) -> None:
                 evidence=draft.evidence(pending.key) if pending.key else None,
             )
         )
-    draft.set_track(replace(track, pending=None, recovery=recovery, started_ns=draft.now_ns))
+    draft.set_track(_begun(track, draft.now_ns, recovery=recovery))
 
 
 def _fenced(draft: Draft, process: ProcessFacts) -> bool:
@@ -230,5 +262,6 @@ def restart_now(draft: Draft, name: ProcessName, cause: str) -> None:
     timeout_ns = default_order(PolicyAction.REBOOT_PROCESS).timeout_ns
     pending = Pending(draft.now_ns, "reset", cause, draft.now_ns + timeout_ns, counted=False)
     track = draft.state.track(name)
-    draft.set_track(replace(track, pending=pending, failed_start=process.start_id, proven=False))
+    fresh = replace(track, pending=pending, failed_start=process.start_id, proven=False)
+    draft.set_track(replace(fresh, counted_ns=0, not_filed=False))
     advance(draft, name)

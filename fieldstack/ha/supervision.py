@@ -71,8 +71,10 @@ class Supervision:
     @property
     def urgent(self) -> bool:
         """Whether the next pass should come soon: something is on its way."""
-        waiting = self.state.rt.pending or self.state.core.pending or self._parts.desk.waiting
-        return self.state.ha is HaState.RECOVERY or self.manager.busy or bool(waiting)
+        tracks, desk = (self.state.rt, self.state.core), self._parts.desk
+        counted = any(one.counted_ns for one in self.state.waiting)
+        waiting = any(one.pending or one.counted_ns for one in tracks) or counted or desk.waiting
+        return self.state.ha is HaState.RECOVERY or self.manager.busy or waiting
 
     def run(self, now_ns: int) -> None:
         """One pass. Raises what made the last few passes fail, once that was told and the permit is taken."""
@@ -97,6 +99,8 @@ class Supervision:
             measures=self._measures(now_ns),
             outcomes=self.manager.outcomes(now_ns),
             group_of=parts.ports.cell.group_of,
+            filed_ns=parts.ports.checkpoint.ha_filed_ns,
+            filing_failure=parts.ports.checkpoint.failure,
             parts=tuple(part.name for part in parts.ports.cell.parts),
         )
         before = self.state

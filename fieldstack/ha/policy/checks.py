@@ -9,6 +9,7 @@ from fieldstack.ha.measures import FACTS, FactKind
 from fieldstack.ha.policy.agent_checks import agent_faults
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.floor import NEEDED
+from fieldstack.ha.policy.periods import reach
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
 from fieldstack.ha.policy.timing import worst_cases
@@ -16,6 +17,7 @@ from fieldstack.ha.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, P
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.schema import FailoverPolicy, Rule
+    from fieldstack.ha.policy.view import Budget
 
 REQUIRED_PROCESSES = (ProcessName.RT, ProcessName.CORE)
 RT, CORE, CELL = ProcessName.RT.value, ProcessName.CORE.value, "cell"
@@ -68,6 +70,7 @@ def check_policy(policy: FailoverPolicy) -> None:
         raise fault(f"rt_agent.{found.key}", found.why, found.remedy)
     _check_ruled(policy)
     _check_budgets(policy)
+    _check_periods(policy)
     _check_targets(policy)
 
 
@@ -140,6 +143,23 @@ def _check_budgets(policy: FailoverPolicy) -> None:
                     f"no rule for restart_budget_spent of {subject}",
                     "add one, at least with SEND_ALERT: its restarts end when the budget does",
                 )
+
+
+def _check_periods(policy: FailoverPolicy) -> None:
+    """Two budgets, and nothing that fails at a pace between them goes on for ever."""
+    sections: list[tuple[str, int, Budget]] = [
+        ("processes", place, one) for place, one in enumerate(policy.processes)
+    ]
+    sections += [("budgets", place, one) for place, one in enumerate(policy.budgets)]
+    for key, place, budget in sections:
+        found = reach(budget)
+        if found.escapes_ns is not None:
+            raise fault(
+                f"{key}[{place}].long_restart_window_sec",
+                f"what fails {found.escapes_ns / 1e9:.4g} s after each restart spends no budget, and goes on "
+                "for ever",
+                "lengthen long_restart_window_sec, or lower long_max_restart_count or restart_backoff_max_ms",
+            )
 
 
 def _check_targets(policy: FailoverPolicy) -> None:

@@ -23,6 +23,8 @@ class RestartLimits:
     restart_backoff_max_ms: int
     max_restart_count: int
     restart_window_sec: float
+    long_count: int
+    long_window_ns: int
 
     @property
     def window_ns(self) -> int:

@@ -11,6 +11,8 @@ from fieldstack.ha.policy.model import Milliseconds, PolicyModel
 from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.vocabulary import ProcessName
 
+LONG_COUNT = 20
+
 
 class RestartBudget(PolicyModel):
     """How often and how quickly one subject may be restarted."""
@@ -27,6 +29,19 @@ class RestartBudget(PolicyModel):
         int, Field(ge=0, le=1000, description="restarts in the window; one more: fact restart_budget_spent")
     ]
     restart_window_sec: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
+    long_max_restart_count: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1000,
+            description="restarts in the long window, for what fails too rarely for the other one; "
+            f"default: {LONG_COUNT}, or max_restart_count if that is more",
+        ),
+    ] = None
+    long_restart_window_sec: Annotated[
+        float,
+        Field(gt=0, le=2_592_000, allow_inf_nan=False, description="its window"),
+    ] = 86_400
 
     @model_validator(mode="after")
     def _backoff_grows(self) -> Self:
@@ -41,6 +56,14 @@ class RestartBudget(PolicyModel):
     @property
     def window_ns(self) -> int:
         return round(self.restart_window_sec * NS_PER_S)
+
+    @property
+    def long_count(self) -> int:
+        return self.long_max_restart_count or max(LONG_COUNT, self.max_restart_count)
+
+    @property
+    def long_window_ns(self) -> int:
+        return round(max(self.long_restart_window_sec, self.restart_window_sec) * NS_PER_S)
 
 
 class SubjectBudget(RestartBudget):

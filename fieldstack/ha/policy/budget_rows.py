@@ -1,0 +1,28 @@
+"""The restart budgets of a policy for people and machines: what each allows, and what each catches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fieldstack.ha.policy.periods import reach
+
+if TYPE_CHECKING:
+    from fieldstack.ha.policy.processes import RestartBudget
+    from fieldstack.ha.policy.schema import FailoverPolicy
+
+
+def budget_rows(policy: FailoverPolicy) -> list[dict[str, Any]]:
+    """`caught_within_s`: what fails so long after each restart, or sooner, spends a budget."""
+    named: list[tuple[str, RestartBudget]] = [(one.process_name.value, one) for one in policy.processes]
+    named += [(one.subject, one) for one in policy.budgets]
+    return [
+        {
+            "subject": subject,
+            "max_restart_count": one.max_restart_count,
+            "restart_window_sec": one.restart_window_sec,
+            "long_max_restart_count": one.long_count,
+            "long_restart_window_sec": one.long_window_ns / 1e9,
+            "caught_within_s": round(reach(one).well_s, 3),
+        }
+        for subject, one in named
+    ]
