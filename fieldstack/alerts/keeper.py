@@ -34,6 +34,8 @@ class Keeper:
         self._wake = threading.Event()
         self._ending = False
         self.failure = ""
+        self.failures = 0
+        """In a row."""
         self._thread = threading.Thread(target=self._run, name="alerts-disk", daemon=True)
 
     def start(self) -> None:
@@ -70,7 +72,8 @@ class Keeper:
         try:
             self._record.save(data)
         except OSError as error:
-            self.failure = error.strerror or str(error)
+            self.failure, self.failures = error.strerror or str(error), self.failures + 1
             return
+        self.failures = 0
         self._saved, self._taken, self._saved_s = marks, data["taken"], now_s
         self._behind, self.failure = False, ""

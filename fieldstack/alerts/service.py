@@ -197,6 +197,11 @@ class AlertService:
             if one.failed_in_a_row >= TOLD_AFTER
         }
 
+    def disk_refused(self) -> dict[str, tuple[int, str]]:
+        """`alerts`: how often in a row the disk has refused their record, and why; empty: it takes it."""
+        keeper = self._keeper
+        return {"alerts": (keeper.failures, keeper.failure)} if keeper.failures else {}
+
     # ---- dispatcher ----
 
     def _make_keeper(self) -> Keeper:

@@ -49,6 +49,7 @@ class EventLog:
         self._first_lost = 0
         self._written = 0
         self._failure = ""
+        self._failures = 0
         self._closing = False
         self.on_event: Callable[[Event], None] | None = None
         recovered = self._recover()
@@ -131,6 +132,10 @@ class EventLog:
                 self._changed.wait(min(rest, 0.05))
         return True
 
+    def refused(self) -> dict[str, tuple[int, str]]:
+        """`events`: how often in a row the disk has refused them, and why; empty: it takes them."""
+        return {"events": (self._failures, self._failure)} if self._failures else {}
+
     def close(self, timeout_s: float = 2.0) -> bool:
         """Write what is left (bounded) and end the thread; False if something could not be written."""
         done = self.flush(timeout_s)
@@ -157,10 +162,9 @@ class EventLog:
             first, last = sequence_of(lines), sequence_of(lines[lines.rfind(b"\n", 0, -1) + 1 :])
             self._writer.write(lines, first, last)
         except OSError as error:
-            self._failure = error.strerror or str(error)
+            self._failure, self._failures = error.strerror or str(error), self._failures + 1
             with self._changed:
-                if not self._closing:
-                    self._changed.wait(RETRY_S)
+                self._changed.wait_for(lambda: self._closing, RETRY_S)
             return
         except ValueError as error:
             self._pass_damage(lines, f"the spool is damaged: {error}")
@@ -168,6 +172,7 @@ class EventLog:
         with self._changed:
             self._spool.take(len(lines))
             self._written += lines.count(b"\n")
+            self._failures = 0
             self._changed.notify_all()
         self._tell_loss()
 

@@ -75,6 +75,10 @@ class Alerts:
         """Channels that deliver nothing: how often in a row that was tried, and why the last time."""
         return self.service.refused() if self.service is not None else {}
 
+    def disk_refused(self) -> dict[str, tuple[int, str]]:
+        """The record of alerts, if the disk does not take it: how often in a row, and why."""
+        return self.service.disk_refused() if self.service is not None else {}
+
     def settle(self, active: Active) -> None:
         """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
         if self.service is None and self._early and self._early[-1] == active:

@@ -265,7 +265,11 @@ class Parts:
         """By name, as `measures.TOLD_BY` has them."""
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
         processes = self._opened.processes
-        refused = {"channel": ("the receiver of alerts", self.alerts.refused)}
+        log, alerts = self._opened.log, self.alerts
+        refused = {
+            "channel": ("the receiver of alerts", alerts.refused),
+            "disk": ("it does not take them", lambda: log.refused() | alerts.disk_refused()),
+        }
         if isinstance(processes, LocalProcessManager):
             refused["spare"] = ("its warm spare", processes.spare_failures)
         return {

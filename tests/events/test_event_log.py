@@ -170,10 +170,13 @@ def test_a_disk_that_fails_stops_nobody_and_is_told_of_later(
     while not log.failure:
         time.sleep(0.005)
     assert log.failure == "No space left on device"
+    count, why = log.refused()["events"]
+    assert (count >= 1, why) == (True, log.failure)
     kept = 30 - log.lost
     assert 5 < kept < 20
     full.clear()
     assert log.close(5)
+    assert log.refused() == {}
     events = list(EventReader(tmp_path).read())
     assert [event.sequence for event in events[:kept]] == list(range(1, kept + 1))
     assert events[-1].kind is EventKind.LOG_LOST
