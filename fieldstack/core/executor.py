@@ -339,10 +339,11 @@ class TaskExecutor:
             image=int.from_bytes(facts.outputs[: self.machine.output_bytes], "little"),
             outputs=self.machine.outputs,
         )
-        by_hand = not facts.ready
+        jog = self.jogging.active
+        by_hand = jog.job.hold_to_run if jog is not None and not facts.ready else 0
         able = sum(1 << axis for axis in range(len(facts.axes)) if facts.holds(axis) and not by_hand)
-        stream = SetpointStream(self.machine, stage, facts.targets, able)
-        self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head, by_hand)
+        stream = SetpointStream(self.machine, stage, facts.targets, able, by_hand=by_hand)
+        self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head, bool(by_hand))
         self._fill(now_ns, self._feed)
 
     def _fill(self, now_ns: int, feed: _Feed) -> None:

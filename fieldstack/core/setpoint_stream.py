@@ -31,11 +31,16 @@ class Setpoint:
 class SetpointStream:
     """Setpoints of one stream from rest at `start` on, the first of them `start` itself."""
 
-    def __init__(self, machine: Machine, stage: Stage, start: Sequence[int], able: int) -> None:
-        """`able`: mask of the axes that hold, and can follow from the first setpoint on."""
+    def __init__(
+        self, machine: Machine, stage: Stage, start: Sequence[int], able: int, *, by_hand: int = 0
+    ) -> None:
+        """`able`: mask of the axes that hold, and can follow from the first setpoint on.
+
+        `by_hand`: the stream is for these alone, that a person has to hold; each of its setpoints says so.
+        """
         self._machine = machine
         self._stage = stage
-        self._able = able
+        self._able, self._by_hand = able, by_hand
         self._positions = list(start)
         self._velocities = [0] * len(self._positions)
         self._runners: list[Runner] = []
@@ -99,9 +104,9 @@ class SetpointStream:
     def _next(self) -> Setpoint:
         if not self._begun:
             self._begun = True
-            return self._setpoint(self._able)
+            return self._setpoint(self._able, hold_to_run=self._by_hand)
         self._advance_pace()
-        axes = hold = 0
+        axes, hold = 0, self._by_hand
         for runner in tuple(self._runners):
             axes |= self._advance(runner)
             hold |= runner.job.hold_to_run

@@ -225,6 +225,8 @@ def test_holding_an_axis_needs_no_other_start_and_starts_nothing_else(cell: Benc
     assert not jog.ended
     assert cell.at(Y) > 5
     assert {mask for *_, mask in cell.played} == {0, 1 << Y}, "nothing but the axis that is held is commanded"
+    ahead = range(int(cell.ring.tail), int(cell.ring.head))
+    assert {cell.ring.slots[at % 1024].hold_to_run for at in ahead} == {1 << Y}, "and each setpoint says so"
     cell.executor.jogging.release(jog.number)
     for _ in range(30):
         cell.run()

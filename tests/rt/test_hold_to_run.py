@@ -120,6 +120,25 @@ def test_while_axes_wait_for_a_start_a_held_axis_goes_and_no_other(cell: RtCell)
     assert cell.store.rt_status().stop_reason == Stop.START
     assert cell.store.rt_status().stream == 1, "what commands another axis, too, is not begun"
     assert cell.store.rt_status().axes[HELD].target == stood
+    assert not cell.store.rt_status().axes_playing
     cell.start()
     wait_for(lambda: cell.store.rt_status().stream == 2, "after a start it is")
     assert not cell.seen(EventCode.AXIS_RUNS_ON), "that it went was no stop that was ignored"
+
+
+@pytest.mark.system
+def test_setpoints_for_outputs_alone_wait_for_the_start_too(cell: RtCell) -> None:
+    """They command no axis: outputs are not live meanwhile, and their step would count as done."""
+    cell.store.motion_permit = False
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.PERMIT, "the permit is gone")
+    cell.store.motion_permit = True
+    wait_for(lambda: cell.store.rt_status().stop_reason == Stop.START, "the axes wait for a start")
+    count = len(cell.plan.axes)
+    at = [int(cell.store.rt_status().axes[i].target) for i in range(count)]
+    for _ in range(20):
+        cell.store.setpoints.push(1, at, [0] * count, b"\x01", axes=0)
+    cycles = cell.store.rt_status().cycle
+    wait_for(lambda: cell.store.rt_status().cycle > cycles + 50, "cycles")
+    assert cell.store.setpoints.queued == 20
+    cell.start()
+    wait_for(lambda: cell.store.setpoints.queued == 0, "after a start they are played")

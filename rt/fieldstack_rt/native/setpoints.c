@@ -187,8 +187,9 @@ static uint64_t held_by_hand(const fs_cycle *cycle, const fs_setpoint *setpoint)
     return setpoint ? waiting & setpoint->hold_to_run : 0;
 }
 
+/* One that commands no axis at all is not: it may be for outputs, which are not live while axes wait for a start. */
 static int by_hand_alone(const fs_cycle *cycle, const fs_setpoint *setpoint) {
-    return setpoint && !(setpoint->axes & fs_cycle_axes(cycle) & ~setpoint->hold_to_run);
+    return setpoint && setpoint->hold_to_run && !(setpoint->axes & fs_cycle_axes(cycle) & ~setpoint->hold_to_run);
 }
 
 static int must_stand(uint32_t stop, int by_hand) {
