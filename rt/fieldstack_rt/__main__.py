@@ -11,7 +11,7 @@ from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
 EXIT_FAILED, EXIT_CONFIGURATION, EXIT_PERMISSION, EXIT_NOT_RUNNING, EXIT_TAKEN = 1, 3, 4, 5, 6
 
 _EPILOG = """exit status:
-  0 stopped by request   1 failed   2 wrong usage   3 configuration and bus differ
+  0 stopped by request   1 failed, may pass   2 wrong usage   3 configuration and bus differ
   4 missing permission or interface   5 no cell of that name (no shared memory)
   6 another RT process has the bus
   9 an axis ran on, and ending the process was the last thing to try (docs/stops.md)
@@ -88,19 +88,10 @@ def _exit_code(error: Exception) -> int:
         ((BusTakenError,), EXIT_TAKEN),
         ((StoreMissingError,), EXIT_NOT_RUNNING),
         ((bus.InterfaceError, PermissionError), EXIT_PERMISSION),
-        (
-            (
-                bus.TopologyMismatchError,
-                bus.MappingMismatchError,
-                bus.DistributedClockError,
-                bus.StopOptionError,
-                bus.PlanFormatError,
-                InstanceNameError,
-            ),
-            EXIT_CONFIGURATION,
-        ),
-        ((FileNotFoundError,), EXIT_CONFIGURATION),
+        ((FileNotFoundError, InstanceNameError), EXIT_CONFIGURATION),
     )
+    if isinstance(error, bus.BusError) and error.refusal:
+        return EXIT_CONFIGURATION
     return next((code for kinds, code in table if isinstance(error, kinds)), EXIT_FAILED)
 
 

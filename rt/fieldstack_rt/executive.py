@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.errors import BusClosedError, BusError
+from fieldstack_ethercat.bus.errors import BusClosedError, BusError, MailboxSilentError
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
@@ -23,6 +23,7 @@ from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.errors import StoreLostError
 from fieldstack_rt.datastore.layout import EventCode, Stand
 from fieldstack_rt.datastore.store import DataStore
+from fieldstack_rt.datastore.words import NO_MORE
 from fieldstack_rt.housekeeping import Housekeeping
 from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
     from fieldstack_rt.loads import Load
 
 HOUSEKEEPING_S = 0.01
+BUSY_S = 0.002
+"""Between passes while slaves are brought back: their mailboxes answer within a millisecond or two."""
 LOOK_S = 0.003
 """Between looks at the working counter, where slaves of non-essential groups may be lost."""
 STAND_TIMEOUT_S = 2.0
 """Beside the longest ramp, for axes that are seen to move or to have power."""
 UNKNOWN_TIMEOUT_S = 0.5
 """For axes of which nothing is known, once the others stand."""
+LOWER_TIMEOUT_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class RTExecutive:
         self._catch_signals()
         self.cycle.start()
         epoch = self.cycle.epoch
+        self.store.beat_rt_main(0)
+        self.bus.on_retry = self._tell_retry
         try:
             self._house = Housekeeping(
                 self.store,
@@ -153,13 +159,15 @@ class RTExecutive:
         while True:
             now_ns = time.monotonic_ns()
             self._house.run(now_ns)
+            self.store.beat_rt_main(time.monotonic_ns())
             guard_plan.mend(self.store, self._guard_plan)
             self._watch_memory(now_ns)
             absent.tell(self._house.absent)
-            if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle, not by this loop
+            if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle and this loop, not by one
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
-            next_s = max(next_s + HOUSEKEEPING_S, time.monotonic())
+            period_s = BUSY_S if self._house.busy else HOUSEKEEPING_S
+            next_s = max(next_s + period_s, time.monotonic())
             if self._rest_until(next_s):
                 return
 
@@ -185,6 +193,7 @@ class RTExecutive:
     def _take_down(self) -> None:
         """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
         notifier().stopping("axes come to a stand")
+        self.store.beat_rt_main(NO_MORE)
         try:
             if self._load is not None:
                 self._load.stop()
@@ -223,7 +232,7 @@ class RTExecutive:
         """Best effort: what does not answer now falls by its own watchdog."""
         try:
             self.cycle.set_supervised(False)
-            self.bus.request_state(state)
+            self.bus.request_state(state, LOWER_TIMEOUT_NS)
         except BusClosedError:
             return  # it ended before there was anything to take down
         except BusError as error:
@@ -255,6 +264,11 @@ class RTExecutive:
         for item in found:
             print(f"fieldstack-rt: degraded: {item}", file=sys.stderr)
         return found
+
+    def _tell_retry(self, silent: MailboxSilentError) -> None:
+        waited_ms = round(silent.waited_s * 1000)
+        self.store.host_events.push(EventCode.MAILBOX_RETRY, silent.position, silent.attempts, waited_ms)
+        print(f"fieldstack-rt: {silent} It is asked again.", file=sys.stderr)
 
     def _house_tells(self, diagnosis: str) -> None:
         if self._house is not None:

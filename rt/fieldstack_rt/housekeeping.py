@@ -12,6 +12,7 @@ from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_rt.axis_power import AxisPower
 from fieldstack_rt.clock_differences import ClockDifferences
+from fieldstack_rt.counter_cause import CounterCause
 from fieldstack_rt.cycle import CycleThread, excusable_wkc
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
@@ -30,7 +31,7 @@ _CODES = {
     EventKind.RECOVERED: EventCode.SLAVE_RECOVERED,
     EventKind.BACK: EventCode.SLAVE_STATE,
     EventKind.LEFT_OP: EventCode.SLAVE_STATE,
-    EventKind.FAILED: EventCode.SLAVE_STATE,
+    EventKind.FAILED: EventCode.SLAVE_NOT_BACK,
 }
 
 
@@ -49,7 +50,8 @@ class Housekeeping:
         self._setup = "; ".join(str(item) for item in degraded)
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
-        self._restart = SlaveRestart(store, plan, bus)
+        self._restart = SlaveRestart(store, plan, bus, self._recovery)
+        self._cause = CounterCause(bus, plan)
         self._errors = ErrorCounters(bus, len(plan.slaves))
         self._clocks = ClockDifferences(bus)
         self._patience = plan.loss_diagnosis_ns // plan.cycle_time_ns
@@ -72,7 +74,7 @@ class Housekeeping:
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
         whole = counter_is_good(status)
-        if not whole or self._lost_ns or self._restart.busy or now_ns >= self._next_ns:
+        if not whole or self.busy or now_ns >= self._next_ns:
             self._next_ns = now_ns + CALM_PERIOD_NS
             events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
             self._tell_losses(self._losses)
@@ -81,6 +83,7 @@ class Housekeeping:
                 self._note(event, now_ns)
             self._tell_bus(now_ns)
         self._clocks.run(now_ns)
+        self._find_cause(now_ns, status)
         if self._run_restart(now_ns, status, self._losses) or self._errors.run(now_ns):
             self._tell_bus(now_ns)
         if self._give_power(status, self._losses, whole=whole):
@@ -92,6 +95,27 @@ class Housekeeping:
         for position, index in sorted(found - self._lacks_told):
             self._store.host_events.push(EventCode.STOP_OBJECT_ABSENT, position, index)
         self._lacks_told = found
+
+    @property
+    def busy(self) -> bool:
+        """Something is being done about slaves: the next pass comes soon."""
+        return bool(self._lost_ns or self._recovery.busy or self._recovery.faulty or self._restart.busy)
+
+    def _find_cause(self, now_ns: int, status: Any) -> None:
+        """Every wrong counter has a cause that is told, also where all AL states are as they should be."""
+        before = self._cause.text
+        busy = self._recovery.busy | self._restart.slaves | self._recovery.faulty.keys()
+        found = self._cause.run(now_ns, status, self._recovery.states, busy)
+        if found is not None:
+            self._recovery.suspect(found.position, found.why)
+            self._store.host_events.push(EventCode.SLAVE_NO_PART, found.position)
+            self._next_ns = now_ns
+        if found is not None or self._cause.text != before:
+            self._tell_bus(now_ns)
+
+    def _lost(self) -> frozenset[int]:
+        """Positions of the slaves that take no part in the exchange, whatever they say."""
+        return lost_of(self._recovery.states) | self._recovery.faulty.keys()
 
     def _run_restart(self, now_ns: int, status: Any, losses: Losses) -> bool:
         restart, states = self._restart, self._recovery.states
@@ -123,7 +147,8 @@ class Housekeeping:
         """Before anything that takes time: the other groups' axes go on only if this is in time."""
         restarted = self._restart.slaves
         states = self._recovery.states
-        loss = losses.judge(lost_of(states) | restarted, feeding(states) - restarted)
+        unfit = restarted | self._recovery.faulty.keys()
+        loss = losses.judge(self._lost() | restarted, feeding(states) - unfit)
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
@@ -143,16 +168,18 @@ class Housekeeping:
 
     def _note(self, event: RecoveryEvent, now_ns: int) -> None:
         state = self._recovery.states[event.position]
-        a, b = state.status, state.al_status_code
+        a, b, c = state.status, state.al_status_code, self._recovery.attempts(event.position)
         if event.kind is EventKind.RECOVERED:
             self._recoveries += 1
-            a, b = now_ns - self._lost_ns.pop(event.position, now_ns), 0
+            a, b, c = now_ns - self._lost_ns.pop(event.position, now_ns), 0, 0
         else:
             self._lost_ns.setdefault(event.position, now_ns)
-        self._store.host_events.push(_CODES[event.kind], event.position, a, b)
+        self._store.host_events.push(_CODES[event.kind], event.position, a, b, c)
 
     def _tell_bus(self, now_ns: int) -> None:
-        self.tell("; ".join(explain(self._recovery.states)), now_ns)
+        recovery = self._recovery
+        sentences = explain(recovery.states, recovery.faulty, recovery.failures)
+        self.tell("; ".join((*sentences, self._cause.text) if self._cause.text else sentences), now_ns)
 
     def _lacks(self) -> str:
         """Objects that say how a drive stops, and that it does not have."""
@@ -165,7 +192,7 @@ class Housekeeping:
         record.read_ns, record.recoveries = now_ns, self._recoveries
         record.axes_elsewhere = self._power.elsewhere
         record.slave_count = len(self._plan.slaves)
-        lost = lost_of(self._recovery.states)
+        lost = self._lost()
         for state in self._recovery.states:
             slave = record.slaves[state.position]
             slave.al_state, slave.al_status_code = state.status, state.al_status_code
@@ -174,7 +201,10 @@ class Housekeeping:
         for position, errors in enumerate(self._errors.totals):
             record.slaves[position].rx_errors = errors.rx_errors
             record.slaves[position].lost_links = errors.lost_links
-        answer = self._restart.answer
+        for position, done in self._restart.answers.items():
+            slave = record.slaves[position]
+            slave.restart_done, slave.restart_ok = done.sequence, int(done.ok)
+        answer, record.command_taken = self._restart.answer, self._restart.taken
         record.command_done, record.command_ok = answer.sequence, int(answer.ok)
         record.command_text = answer.text.encode()
         record.interface = self._bus.interface.encode()

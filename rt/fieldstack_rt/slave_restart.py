@@ -1,6 +1,7 @@
 """Restart of slaves by command while the others run: stand, INIT, set up anew, SAFE-OP, OP; then the answer.
 
-One command at a time, one step a housekeeping pass. The recovery of lost slaves does the way up.
+Commands are carried out side by side, one step a housekeeping pass each: a slave that takes its time delays
+the restart of no other. The recovery of lost slaves does the way up.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.recovery import Recovery
 from fieldstack_ethercat.bus.states import SlaveState
-from fieldstack_ethercat.wire.al import AlState
+from fieldstack_ethercat.wire.al import ERROR, AlState
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.errors import TornRecordError
 from fieldstack_rt.datastore.layout import AxisMode, BusCommandKind, EventCode
@@ -22,7 +24,8 @@ from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.losses import lost_of
 
 STAND_TIMEOUT_NS = 5_000_000_000
-UP_TIMEOUT_NS = 10_000_000_000
+UP_TIMEOUT_NS = 30_000_000_000
+"""Four states at the times that slaves may take for them (slave_scripts.STATE_TIMEOUT_NS)."""
 TEXT_BYTES = 127
 _MOVING = frozenset({AxisMode.FOLLOWING, AxisMode.RAMPING})
 _OPERATION_ENABLED = 0x27
@@ -38,44 +41,61 @@ class Answer:
 
 
 class _Phase(Enum):
-    IDLE = auto()
     STANDING = auto()
     GOING_DOWN = auto()
     COMING_UP = auto()
 
 
-class SlaveRestart:
-    """Obeys `fs_bus_command`. `slaves`: those in restart, to be counted as lost from their axes' stop on."""
+@dataclass(slots=True)
+class _Job:
+    """One command on its way. `gone`: slaves that did not answer when it came: what their drives said last
+    is stale."""
 
-    def __init__(self, store: DataStore, plan: BusPlan, bus: Bus) -> None:
-        self._store, self._plan, self._bus = store, plan, bus
-        self._phase = _Phase.IDLE
-        self._since_ns = 0
-        self._sequence = 0
-        self.slaves: frozenset[int] = frozenset()
+    sequence: int
+    slaves: frozenset[int]
+    gone: frozenset[int]
+    since_ns: int
+    phase: _Phase = _Phase.STANDING
+
+
+class SlaveRestart:
+    """Obeys `fs_bus_command`. `answer`: the last one; `answers`: of each slave, by position."""
+
+    def __init__(self, store: DataStore, plan: BusPlan, bus: Bus, recovery: Recovery) -> None:
+        self._store, self._plan, self._bus, self._recovery = store, plan, bus, recovery
+        self._jobs: list[_Job] = []
         self.answer = self._left_by_predecessor()
+        self.taken = self.answer.sequence
+        """Sequence of the last command that was read."""
+        self.answers: dict[int, Answer] = {}
+        self._gone: frozenset[int] = frozenset()
 
     @property
     def busy(self) -> bool:
-        return self._phase is not _Phase.IDLE
+        return bool(self._jobs)
+
+    @property
+    def slaves(self) -> frozenset[int]:
+        """Those in restart, to be counted as lost from their axes' stop on."""
+        return frozenset().union(*(job.slaves for job in self._jobs))
 
     def run(self, now_ns: int, states: Sequence[SlaveState], status: Any, axes: int) -> bool:
-        """One pass, after AL states were read. `axes`: mask of who must stand first. True: answered."""
-        before = self.answer
-        if self._phase is _Phase.IDLE:
-            self._take_command(now_ns)
-        elif self._phase is _Phase.STANDING:
-            self._await_stand(now_ns, status, axes)
-        elif self._phase is _Phase.GOING_DOWN:
-            if self.slaves <= lost_of(states):
-                self._enter(_Phase.COMING_UP, now_ns)
-            else:
-                self._await_up(now_ns, states)
-        elif not self.slaves & lost_of(states):
-            self._finish(ok=True, text=f"{self._names()} back in OP")
+        """One pass, after AL states were read. `axes`: mask of who must stand first. True: to be told."""
+        before = self.answer, self.taken
+        for job in tuple(self._jobs):
+            self._carry_on(job, now_ns, states, status, axes)
+        self._take_command(now_ns)
+        return (self.answer, self.taken) != before
+
+    def _carry_on(self, job: _Job, now_ns: int, states: Sequence[SlaveState], status: Any, axes: int) -> None:
+        if job.phase is _Phase.STANDING:
+            self._await_stand(job, now_ns, status, axes)
+        elif job.phase is _Phase.GOING_DOWN and job.slaves <= lost_of(states):
+            self._enter(job, _Phase.COMING_UP, now_ns)
+        elif job.phase is _Phase.COMING_UP and not job.slaves & lost_of(states):
+            self._finish(job, ok=True, text=f"{self._names(job)} back in OP")
         else:
-            self._await_up(now_ns, states)
-        return self.answer is not before
+            self._await_up(job, now_ns, states)
 
     def _left_by_predecessor(self) -> Answer:
         """A command that an RT process before this one left undone is answered, not obeyed late."""
@@ -93,65 +113,76 @@ class SlaveRestart:
         )
 
     def _take_command(self, now_ns: int) -> None:
-        if int(self._store.raw.bus_command.sequence) == self.answer.sequence:
+        if int(self._store.raw.bus_command.sequence) == self.taken:
             return
         try:
             command = self._store.bus_command()
         except TornRecordError:
             return  # its writer died inside it: it comes again, or never
-        self._sequence = int(command.sequence)
-        self.slaves = frozenset(_positions(command.slaves))
+        job = _Job(int(command.sequence), frozenset(_positions(command.slaves)), self._gone, now_ns)
+        self.taken = job.sequence
         if command.kind != BusCommandKind.RESTART_SLAVE:
-            self._finish(ok=False, text=f"unknown kind {int(command.kind)}")
-        elif not self.slaves or max(self.slaves) >= len(self._plan.slaves):
-            self._finish(ok=False, text=f"give positions from 0 to {len(self._plan.slaves) - 1}")
+            self._finish(job, ok=False, text=f"unknown kind {int(command.kind)}")
+        elif not job.slaves or max(job.slaves) >= len(self._plan.slaves):
+            self._finish(job, ok=False, text=f"give positions from 0 to {len(self._plan.slaves) - 1}")
         else:
-            for position in sorted(self.slaves):
-                self._store.host_events.push(EventCode.SLAVE_RESTART, position, self._sequence)
-            self._enter(_Phase.STANDING, now_ns)
+            for position in sorted(job.slaves):
+                self._store.host_events.push(EventCode.SLAVE_RESTART, position, job.sequence)
+            self._overtake(job.slaves)
+            self._jobs.append(job)
 
-    def _await_stand(self, now_ns: int, status: Any, axes: int) -> None:
+    def _overtake(self, slaves: frozenset[int]) -> None:
+        """Asked again before it was done: the older command ends, what is under way goes on."""
+        for job in tuple(self._jobs):
+            if job.slaves & slaves:
+                self._finish(job, ok=False, text=f"{self._names(job)}: overtaken by a later command")
+
+    def _await_stand(self, job: _Job, now_ns: int, status: Any, axes: int) -> None:
         numbers = [number for number in range(len(self._plan.axes)) if axes >> number & 1]
-        found = [status.axes[number] for number in numbers]
-        live = [a for n, a in zip(numbers, found, strict=True) if self._plan.axes[n].slave not in self._gone]
+        live = [status.axes[number] for number in numbers if self._plan.axes[number].slave not in job.gone]
         if all(a.state not in _MOVING and a.statusword & 0x6F != _OPERATION_ENABLED for a in live):
-            self._take_down(now_ns)
-        elif now_ns - self._since_ns > STAND_TIMEOUT_NS:
-            self._finish(ok=False, text=f"{self._names()}: axes do not come to a stand without power")
+            self._take_down(job, now_ns)
+        elif now_ns - job.since_ns > STAND_TIMEOUT_NS:
+            text = f"{self._names(job)}: axes do not come to a stand without power"
+            self._finish(job, ok=False, text=text)
 
-    _gone: frozenset[int] = frozenset()
-    """Slaves that did not answer when the command came: what their drives said last is stale."""
+    def _take_down(self, job: _Job, now_ns: int) -> None:
+        """One that is being set up from INIT on already is left to that: to begin anew would only delay it.
 
-    def _take_down(self, now_ns: int) -> None:
-        try:
-            for position in sorted(self.slaves):
-                self._bus.request_slave(position, AlState.INIT)
-        except BusError as error:
-            self._finish(ok=False, text=str(error))
+        What does not answer has nothing to be taken down from; the recovery looks for it.
+        """
+        anew = [at for at in sorted(job.slaves) if at not in self._recovery.setting_up]
+        self._recovery.begin_anew(anew)
+        for position in anew:
+            try:
+                self._bus.request_slave(position, AlState.INIT | ERROR)
+            except BusError:
+                continue
+        self._enter(job, _Phase.GOING_DOWN, now_ns)
+
+    def _await_up(self, job: _Job, now_ns: int, states: Sequence[SlaveState]) -> None:
+        if now_ns - job.since_ns <= UP_TIMEOUT_NS:
             return
-        self._enter(_Phase.GOING_DOWN, now_ns)
-
-    def _await_up(self, now_ns: int, states: Sequence[SlaveState]) -> None:
-        if now_ns - self._since_ns <= UP_TIMEOUT_NS:
-            return
-        late = "; ".join(state.text() for state in states if state.position in self.slaves)
-        self._finish(ok=False, text=f"not restarted in time: {late}")
+        late = "; ".join(state.text() for state in states if state.position in job.slaves)
+        self._finish(job, ok=False, text=f"not restarted in time: {late}")
 
     def note_states(self, states: Sequence[SlaveState]) -> None:
         """Remembers who does not answer, for a command that comes now."""
-        if self._phase is _Phase.IDLE:
-            self._gone = frozenset(state.position for state in states if not state.answers)
+        self._gone = frozenset(state.position for state in states if not state.answers)
 
-    def _enter(self, phase: _Phase, now_ns: int) -> None:
-        self._phase, self._since_ns = phase, now_ns
+    @staticmethod
+    def _enter(job: _Job, phase: _Phase, now_ns: int) -> None:
+        job.phase, job.since_ns = phase, now_ns
 
-    def _finish(self, *, ok: bool, text: str) -> None:
-        self._phase, self.slaves = _Phase.IDLE, frozenset()
-        self.answer = Answer(self._sequence, ok, text.encode()[:TEXT_BYTES].decode(errors="ignore"))
-        self._store.host_events.push(EventCode.BUS_COMMAND, a=self._sequence, b=int(ok))
+    def _finish(self, job: _Job, *, ok: bool, text: str) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+        self.answer = Answer(job.sequence, ok, text.encode()[:TEXT_BYTES].decode(errors="ignore"))
+        self.answers.update(dict.fromkeys(job.slaves, self.answer))
+        self._store.host_events.push(EventCode.BUS_COMMAND, a=job.sequence, b=int(ok))
 
-    def _names(self) -> str:
-        return ", ".join(self._plan.slaves[position].name for position in sorted(self.slaves))
+    def _names(self, job: _Job) -> str:
+        return ", ".join(self._plan.slaves[position].name for position in sorted(job.slaves))
 
 
 def _positions(words: Sequence[int]) -> Iterator[int]:

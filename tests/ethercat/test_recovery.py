@@ -146,3 +146,43 @@ def test_explanation_covers_break_and_errors() -> None:
     assert "cable cut" in sentences[0]
     assert "position 1 (drive-2): SAFE-OP + error 0x001B" in sentences[1]
     assert not explain(bus(OP, OP))
+
+
+def test_what_quick_steps_do_not_mend_is_set_up_anew() -> None:
+    memory, steps = forget(bus(OP)), []
+    for ms in range(0, 60_000, 10):
+        decision = decide(ms * MS, bus(SAFEOP), memory)
+        memory = decision.memory
+        steps += [step for _, step in decision.steps]
+    quick = [Step.REQUEST_OP] * recovery.QUICK_STEPS
+    assert steps[: recovery.QUICK_STEPS] == quick
+    assert Step.RECONFIGURE in steps[recovery.QUICK_STEPS :]
+    memory, steps = forget(bus(OP)), []
+    for ms in range(1000):
+        decision = decide(ms * MS, bus(SAFEOP | ERROR), memory)
+        memory = decision.memory
+        steps += [step for _, step in decision.steps]
+    assert set(steps[recovery.QUICK_STEPS :]) == {Step.RECONFIGURE}
+
+
+def test_a_slave_that_something_is_done_about_gets_no_second_step() -> None:
+    memory = forget(bus(OP, OP))
+    decision = decide(0, bus(INIT, INIT), memory, busy={0})
+    assert decision.steps == ((1, Step.RECONFIGURE),)
+    assert decision.memory[0].attempts == 0
+
+
+def test_a_slave_in_op_that_takes_no_part_is_told_and_set_up_anew() -> None:
+    memory = forget(bus(OP, OP))
+    decision = decide(0, bus(OP, OP), memory, faulty={1: "FMMU0 is off"})
+    assert decision.steps == ((1, Step.RECONFIGURE),)
+    assert [event.kind for event in decision.events] == [EventKind.LEFT_OP]
+    assert "FMMU0 is off" in decision.events[0].text
+    back = decide(MS, bus(OP, OP), decision.memory)
+    assert [event.kind for event in back.events] == [EventKind.RECOVERED]
+
+
+def test_a_failure_says_more_than_a_state_and_no_part_is_no_well() -> None:
+    assert explain(bus(OP, INIT), failures={1: "refuses PRE-OP"}) == ("refuses PRE-OP",)
+    (sentence,) = explain(bus(OP, OP), faulty={0: "FMMU0 is off"})
+    assert "FMMU0 is off" in sentence

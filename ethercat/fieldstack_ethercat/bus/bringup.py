@@ -9,36 +9,48 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 import pysoem
 
 from fieldstack_ethercat.bus import interface as network
-from fieldstack_ethercat.bus import process_image, slave_setup, topology
+from fieldstack_ethercat.bus import process_image, slave_scripts, slave_setup, topology
+from fieldstack_ethercat.bus.acyclic import Acyclic
 from fieldstack_ethercat.bus.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.errors import (
     BusClosedError,
     BusError,
     InterfaceError,
     MailboxFailureError,
+    MailboxSilentError,
     NoSlavesError,
-    StateChangeError,
+    SlaveGoneError,
+    SlavesMissingError,
     TopologyMismatchError,
 )
 from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.recovery import Step
+from fieldstack_ethercat.bus.script import Script, finish
+from fieldstack_ethercat.bus.slave_address import address_at, give_address
+from fieldstack_ethercat.bus.slave_link import SlaveLink
 from fieldstack_ethercat.bus.soem_context import SoemContext, SoemView
+from fieldstack_ethercat.bus.soem_objects import Patience, SoemObjects, problem_of
 from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
-from fieldstack_ethercat.bus.states import SlaveState, hint
-from fieldstack_ethercat.wire.al import ERROR, AlState, code_text
+from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.wire.al import AlState
+from fieldstack_ethercat.wire.coe import Emergency
+from fieldstack_ethercat.wire.registers import Register
 
 SECOND_LOOKS = 2
 """So often a wire that differs from the plan is looked at again before that is said."""
 LINK_TIMEOUT_NS = 3_000_000_000
-STATE_TIMEOUT_NS = 2_000_000_000
+STATE_TIMEOUT_NS = 10_000_000_000
+"""ETG.2000's default for the slowest change of state."""
+GONE_TIMEOUT_NS = 2_000_000_000
+"""So long a slave that does not answer at all is waited for."""
 STATE_POLL_NS = 500_000
-SLAVE_TIMEOUT_US = 2000
 SLAVE_COUNT_EXCEEDED = -4
 """SOEM's answer to more slaves than it has places for."""
 KEPT_EMERGENCIES = 64
@@ -47,8 +59,8 @@ KEPT_EMERGENCIES = 64
 class Bus:
     """An EtherCAT bus on one interface, set up as its plan says.
 
-    Acyclic calls may come from any thread and beside a running cycle; they hold the GIL while they wait for
-    the slaves, up to tens of milliseconds. Stop the cycle before `close`.
+    Acyclic calls may come from any thread and beside a running cycle. Once it is configured each of them is a
+    few frames of 2 ms at most, without the GIL; what takes longer are scripts. Stop the cycle before `close`.
     """
 
     def __init__(self, plan: BusPlan, interface: str = "") -> None:
@@ -59,6 +71,11 @@ class Bus:
         """The last emergency messages of the slaves (pysoem.Emergency), oldest first."""
         self.lacking: dict[int, tuple[int, ...]] = {}
         """By position: objects that say how a drive stops, which it does not have."""
+        self.on_retry: Callable[[MailboxSilentError], None] | None = None
+        """Told of each mailbox that did not answer in time during bring-up, and is asked again."""
+        self._patience = Patience()
+        self._links: tuple[SlaveLink, ...] = ()
+        self._wire: Acyclic | None = None
         self._master: Any = None
         self._view: SoemView | None = None
         self._context: SoemContext | None = None
@@ -104,8 +121,8 @@ class Bus:
         """Close the interface; harmless if it is closed. The slaves' watchdogs end their state."""
         with self._lock:
             master, self._master = self._master, None
-            self._view = self._context = self._clocks = None
-            self._found = ()
+            self._view = self._context = self._clocks = self._wire = None
+            self._found, self._links = (), ()
             if master is not None:
                 master.close()
 
@@ -116,7 +133,8 @@ class Bus:
         process may let a thread do it while it imports the rest of itself.
         """
         with self._lock:
-            self._view = self._context = self._clocks = None
+            self._view = self._context = self._clocks = self._wire = None
+            self._links = ()
             count = self.master.config_init(release_gil=True)
             if not self.master.slaves:
                 if count == SLAVE_COUNT_EXCEEDED:
@@ -134,15 +152,18 @@ class Bus:
     def configure(self, timeout_ns: int = STATE_TIMEOUT_NS) -> None:
         """Take the slaves to SAFE-OP as planned: PDO mapping, start-up SDOs, watchdogs, process image.
 
-        TopologyMismatchError before anything is written if other slaves are there than planned;
-        DistributedClockError, MappingMismatchError, StartupSdoError, RegisterWriteError or StateChangeError
-        if one cannot be set up; SoemLayoutError if pysoem is not as it must be.
+        TopologyMismatchError before anything is written if other slaves are there than planned,
+        SlavesMissingError if some are not there; DistributedClockError, MappingMismatchError or
+        StartupSdoError if one cannot be set up as planned; MailboxSilentError, SlaveGoneError or
+        StateChangeError if one does not answer or takes too long; SoemLayoutError if pysoem is not as it must
+        be. Mailboxes are asked five times, for 12 s together (`soem_objects.py`).
         """
         found = self._found or self.find()
         self._found = ()
         self._require_planned(found)
+        self._require_preop(timeout_ns)
         with self._lock:
-            self._setup_error = None
+            self._setup_error, self._patience = None, Patience(self.on_retry)
             for slave in self.master.slaves:
                 slave.config_func = self._hook
             if self.plan.distributed_clocks:
@@ -158,7 +179,12 @@ class Bus:
                 return
             found = self.find()
         if differences := topology.compare(self.plan.slaves, found):
-            raise TopologyMismatchError(differences)
+            missing = all(one.field == "missing" for one in differences)
+            raise (SlavesMissingError if missing else TopologyMismatchError)(differences)
+
+    def _require_preop(self, timeout_ns: int) -> None:
+        """SOEM has requested PRE-OP, and would go on without a slave that takes long for it."""
+        self.wait_for_state(AlState.PREOP, timeout_ns, error_is_final=False)
 
     def soem_context(self) -> SoemContext:
         """The addresses for the native cycle. The outputs there are safe until somebody changes them."""
@@ -177,28 +203,39 @@ class Bus:
             self.master.write_state()
         self.wait_for_state(state, timeout_ns)
 
-    def wait_for_state(self, state: AlState, timeout_ns: int = STATE_TIMEOUT_NS) -> None:
+    def wait_for_state(
+        self, state: AlState, timeout_ns: int = STATE_TIMEOUT_NS, *, error_is_final: bool = True
+    ) -> None:
         """Wait until every slave is in `state`; StateChangeError if one refuses, or at the deadline."""
-        deadline_ns = time.monotonic_ns() + timeout_ns
+        began_ns = time.monotonic_ns()
         while True:
             states = self.read_states()
             late = [slave for slave in states if slave.state is not state or slave.error]
             if not late:
                 return
-            refused = next((slave for slave in late if slave.error), None)
-            if refused or time.monotonic_ns() >= deadline_ns:
-                gone = next((slave for slave in late if not slave.answers), None)
-                raise _state_change_error(state, refused or gone or late[0])
+            waited_ns = time.monotonic_ns() - began_ns
+            refused = next((slave for slave in late if slave.error and error_is_final), None)
+            gone = next((slave for slave in late if not slave.answers), None)
+            patience_ns = min(timeout_ns, GONE_TIMEOUT_NS) if gone else timeout_ns
+            if refused or waited_ns >= patience_ns:
+                raise slave_scripts.state_change_error(state, refused or gone or late[0])
             time.sleep(STATE_POLL_NS / 1e9)
 
     def read_states(self) -> tuple[SlaveState, ...]:
-        """Every slave's AL state, read now: one frame if all agree, else one more for each slave."""
+        """Every slave's AL state, read now at its own station address: one frame for 64 slaves.
+
+        A slave that does not answer to its address does not answer, whatever stands at its place in the line.
+        A frame that does not come back is sent once more; then nobody answers.
+        """
         with self._lock:
-            self.master.read_state()
-            return tuple(
-                SlaveState(plan.position, plan.name, slave.state, slave.al_status)
-                for plan, slave in zip(self.plan.slaves, self._slaves(), strict=True)
-            )
+            links = self._slave_links()
+            addresses = [link.address for link in links]
+            wire = self._acyclic()
+            found = wire.states(addresses) or wire.states(addresses) or [(0, 0)] * len(links)
+        return tuple(
+            SlaveState(link.position, link.name, status, code)
+            for link, (status, code) in zip(links, found, strict=True)
+        )
 
     def exchange(self, timeout_us: int = 0) -> int:
         """One exchange of process data from Python: for commissioning and tests, not for the real-time cycle.
@@ -209,33 +246,40 @@ class Bus:
         master.send_processdata(release_gil=True)
         return int(master.receive_processdata(timeout_us or self.plan.receive_timeout_us, release_gil=True))
 
-    def acknowledge(self, position: int, state: AlState) -> None:
-        """Clear a slave's error flag by acknowledging the state that it is in."""
-        self.request_slave(position, state | ERROR)
-
     def request_slave(self, position: int, control: int) -> None:
-        """Write AL control of one slave; does not wait."""
+        """Write AL control of one slave; does not wait. SlaveGoneError if it does not answer."""
+        link = self.link(position)
         with self._lock:
-            slave = self._slaves()[position]
-            slave.state = control
-            slave.write_state()
+            if not link.put(Register.AL_CONTROL, control.to_bytes(2, "little")):
+                raise SlaveGoneError(position, link.name, "a state was requested")
 
-    def recover_address(self, position: int) -> bool:
-        """Give a slave that came back its station address; False if it is not there or is another one."""
+    def script(self, position: int, step: Step, state: AlState | None) -> Script[None] | None:
+        """How a step of the recovery is taken; None if there is nobody at the slave's place in the line."""
+        link = self.link(position)
+        if step is Step.RECOVER_ADDRESS:
+            planned = {one.address for one in self._slave_links()}
+            return give_address(link, planned) if address_at(link) is not None else None
+        if step is Step.ACKNOWLEDGE and state is not None:
+            return slave_scripts.acknowledge(link, state)
+        if step is Step.REQUEST_OP:
+            return slave_scripts.reach(link, AlState.OP)
+        return slave_scripts.configure(
+            link,
+            self.plan.slaves[position],
+            start_sync0=self._clocks.start_sync0 if self._clocks is not None else None,
+            on_emergency=lambda emergency: self._keep_emergency(position, emergency),
+            on_lacking=lambda lacking: self.lacking.update({position: lacking}),
+            source=self.plan.source,
+        )
+
+    def link(self, position: int) -> SlaveLink:
+        """The slave at that position, for scripts."""
+        return self._slave_links()[position]
+
+    def count(self) -> int:
+        """How many slaves answer, whatever their address; -1 if the frame that asks does not come back."""
         with self._lock:
-            return bool(self._slaves()[position].recover(SLAVE_TIMEOUT_US) > 0)
-
-    def reconfigure(self, position: int) -> SlaveState:
-        """Take one slave through INIT and PRE-OP to SAFE-OP with its planned set-up.
-
-        Returns the state reached; an error of the set-up is raised as in `configure`.
-        """
-        with self._lock:
-            self._setup_error = None
-            raw = self._slaves()[position].reconfig(SLAVE_TIMEOUT_US)
-            if self._setup_error:
-                raise self._setup_error
-            return SlaveState(position, self.plan.slaves[position].name, raw)
+            return self._acyclic().count()
 
     @property
     def clock_positions(self) -> tuple[int, ...]:
@@ -253,19 +297,34 @@ class Bus:
     def read_register(self, position: int, address: int, size: int) -> bytes | None:
         """Registers of one slave by its station address; None if it does not answer."""
         with self._lock:
-            try:
-                return bytes(self._slaves()[position]._fprd(address, size, SLAVE_TIMEOUT_US))
-            except pysoem.WkcError:
-                return None
+            return self.link(position).get(address, size)
 
     def write_register(self, position: int, address: int, data: bytes) -> bool:
         """Likewise; False if it does not answer."""
         with self._lock:
-            try:
-                self._slaves()[position]._fpwr(address, data, SLAVE_TIMEOUT_US)
-            except pysoem.WkcError:
-                return False
-            return True
+            return self.link(position).put(address, data)
+
+    def _acyclic(self) -> Acyclic:
+        if self._wire is None:
+            self._wire = Acyclic(self._configured_view())
+        return self._wire
+
+    def _slave_links(self) -> tuple[SlaveLink, ...]:
+        slaves = self._slaves()
+        if len(self._links) != len(slaves):
+            view, wire = self._configured_view(), self._acyclic()
+            self._links = tuple(
+                SlaveLink(plan.position, plan.name, view.slave(plan.position), wire)
+                for plan in self.plan.slaves
+            )
+        return self._links
+
+    def _keep_emergency(self, position: int, emergency: Emergency) -> None:
+        """As pysoem tells it: SOEM's position counts from 1."""
+        b1, *rest = emergency.data
+        words = (rest[0] | rest[1] << 8, rest[2] | rest[3] << 8)
+        code, register = emergency.error_code, emergency.error_register
+        self.emergencies.append(pysoem.Emergency(position + 1, code, register, b1, *words))
 
     def _slaves(self) -> list[Any]:
         slaves: list[Any] = self.master.slaves or []
@@ -274,16 +333,19 @@ class Bus:
         return slaves
 
     def _set_up(self, position: int) -> None:
-        view, plan = self._configured_view(), self.plan.slaves[position]
+        view, plan, link = self._configured_view(), self.plan.slaves[position], self.link(position)
         record = view.slave(position)
         has_coe = bool(record.mailbox_protocols & MAILBOX_COE)
         complete_access = bool(record.coe_details & COE_COMPLETE_ACCESS)
-        self.lacking[position] = slave_setup.set_up(
-            self.master.slaves[position],
-            plan,
-            has_coe=has_coe,
-            complete_access=complete_access,
-            source=self.plan.source,
+        objects = SoemObjects(self.master.slaves[position], position, plan.name, self._patience)
+        self.lacking[position] = finish(
+            slave_setup.set_up(
+                link,
+                objects if has_coe else None,
+                plan,
+                complete_access=complete_access,
+                source=self.plan.source,
+            )
         )
         if self._clocks is not None:
             self._clocks.start_sync0(position)
@@ -315,30 +377,10 @@ class Bus:
             number = getattr(problem, "slave_pos", 0)  # SOEM counts from 1; 0 means an emergency message
             if number:
                 plan = self.plan.slaves[number - 1]
-                raise MailboxFailureError(
-                    plan.position, plan.name, slave_setup.problem_of(problem)
-                ) from problem
+                raise MailboxFailureError(plan.position, plan.name, problem_of(problem)) from problem
         return process_image.take_over(self.plan, self._configured_view())
 
     def _configured_view(self) -> SoemView:
         if self._view is None:
             raise BusClosedError("the bus is not configured; call configure() first")
         return self._view
-
-
-def _state_change_error(wanted: AlState, slave: SlaveState) -> StateChangeError:
-    if slave.error:
-        advice = hint(slave.al_status_code)
-    elif not slave.answers:
-        advice = "Check its power and the cable to it."
-    else:
-        advice = "It reports no error but takes too long: raise the time-out, or check its own diagnosis."
-    return StateChangeError(
-        position=slave.position,
-        slave=slave.name,
-        wanted=wanted.text,
-        actual=slave.state_text,
-        al_status_code=slave.al_status_code,
-        text=code_text(slave.al_status_code) if slave.error else "no error reported",
-        hint=advice,
-    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fieldstack_ethercat.bus.states import SlaveState, hint
 from fieldstack_ethercat.wire.al import AlState
+
+NOTHING: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,27 @@ def _break_text(states: Sequence[SlaveState], first: SlaveState, whole_rest: boo
     )
 
 
-def explain(states: Sequence[SlaveState]) -> tuple[str, ...]:
-    """A sentence for the line break, if there is one, and one for each slave that answers outside OP."""
+def explain(
+    states: Sequence[SlaveState],
+    faulty: Mapping[int, str] = NOTHING,
+    failures: Mapping[int, str] = NOTHING,
+) -> tuple[str, ...]:
+    """A sentence for the line break, if there is one, and one for each slave that answers and is not well.
+
+    `faulty`: why slaves in OP take no part; `failures`: what the last attempt to bring a slave back failed
+    with: that says more than its state. Both by position.
+    """
     sentences = []
     line_break = find_break(states)
     if line_break:
         sentences.append(line_break.text)
     for state in states:
-        if state.answers and (state.error or state.state is not AlState.OP):
+        well = state.answers and state.state is AlState.OP and not state.error
+        if why := failures.get(state.position):
+            sentences.append(why)
+        elif state.answers and not well:
             advice = f". {hint(state.al_status_code)}" if state.error else ""
             sentences.append(state.text() + advice)
+        elif well and (why := faulty.get(state.position)):
+            sentences.append(f"{state.text()}, but {why}")
     return tuple(sentences)

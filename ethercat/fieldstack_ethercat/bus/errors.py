@@ -1,12 +1,16 @@
 """Everything that can go wrong on the bus side, under one base.
 
 Each error carries its facts as fields; its text says what happened, why it may have, and what to do next.
+
+A *refusal* (`BusError.refusal`) says that the bus is other than configured: to try again changes nothing,
+a person must. Everything else is *transient*, as far as is known: a mailbox that does not answer, a state
+that is not reached in time, slaves that are not there yet. It is tried again, within a bound.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +20,9 @@ SHOWN_ISSUES = 20
 
 class BusError(Exception):
     """Base of all errors of the bus side."""
+
+    refusal: ClassVar[bool] = False
+    """The bus, or its configuration, is other than it must be: no new attempt can mend that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class ConfigurationError(BusError, ValueError):
     You get it from reading a YAML file with a misspelt key, a value out of bounds, two slaves of one name.
     """
 
+    refusal = True
+
     def __init__(self, file: str | Path, issues: tuple[ConfigurationIssue, ...]) -> None:
         self.file = str(file)
         self.issues = issues
@@ -58,6 +67,8 @@ class ConfigurationError(BusError, ValueError):
 
 class PlanFormatError(BusError, ValueError):
     """A serialised bus plan of another version, or not a bus plan at all."""
+
+    refusal = True
 
 
 class InterfaceError(BusError, OSError):
@@ -104,6 +115,8 @@ class TopologyDifference:
 class TopologyMismatchError(BusError):
     """The slaves on the wire are not the configured ones; the bus stays where it is and does not go to OP."""
 
+    refusal = True
+
     def __init__(self, differences: tuple[TopologyDifference, ...]) -> None:
         self.differences = differences
         shown = "\n  ".join(difference.text() for difference in differences[:SHOWN_ISSUES])
@@ -114,8 +127,60 @@ class TopologyMismatchError(BusError):
         )
 
 
+class SlavesMissingError(TopologyMismatchError):
+    """Fewer slaves answer than are configured, and those that do are the right ones: the others may still be
+    starting up, or without power."""
+
+    refusal = False
+
+
+class OtherDeviceError(BusError):
+    """At a slave's position is another device than was there when the bus came up; it gets no address."""
+
+    refusal = True
+
+    def __init__(self, position: int, slave: str, expected: str, found: str) -> None:
+        self.position, self.slave, self.expected, self.found = position, slave, expected, found
+        super().__init__(
+            f"position {position} ({slave}): another device answers there: {found}, not {expected}. It is "
+            "left alone. Put the right one back; or accept the new one: `fieldstack down`, then `up`."
+        )
+
+
+class SlaveGoneError(BusError):
+    """A slave that answered before does not answer to an acyclic frame any more."""
+
+    def __init__(self, position: int, slave: str, what: str) -> None:
+        self.position, self.slave, self.what = position, slave, what
+        super().__init__(f"position {position} ({slave}): no answer while {what}. Check its power and cable.")
+
+
+class MailboxSilentError(BusError):
+    """A slave's mailbox did not answer in time, so often as was tried."""
+
+    def __init__(self, position: int, slave: str, what: str, waited_s: float, attempts: int = 1) -> None:
+        self.position, self.slave, self.what = position, slave, what
+        self.waited_s, self.attempts = waited_s, attempts
+        times = "" if attempts == 1 else f" in {attempts} attempts"
+        super().__init__(
+            f"position {position} ({slave}): its mailbox did not answer {what} within {waited_s:.1f} s{times}"
+            ". If that does not pass, power the slave off and on."
+        )
+
+
+class SdoAbortedError(BusError):
+    """A slave answered an SDO with an abort code (ETG.1000.6, 5.6.2.7.2)."""
+
+    def __init__(self, position: int, slave: str, place: str, abort_code: int, problem: str) -> None:
+        self.position, self.slave, self.place = position, slave, place
+        self.abort_code, self.problem = abort_code, problem
+        super().__init__(f"position {position} ({slave}): SDO {place}: {problem} (0x{abort_code:08X})")
+
+
 class MappingMismatchError(BusError):
     """A slave's process data are not mapped as configured, and could not be made so."""
+
+    refusal = True
 
     def __init__(
         self, *, position: int, slave: str, field: str, configured: str, found: str, hint: str
@@ -144,6 +209,8 @@ class StartupSdoError(BusError):
 
 class StopOptionError(BusError):
     """A drive does not stop as configured: it refuses an option code or a ramp, or does not keep it."""
+
+    refusal = True
 
     def __init__(
         self, *, file: str, key: str, value: str, slave: str, position: int, index: int, text: str
@@ -203,6 +270,8 @@ class SoemLayoutError(BusError):
 
 class DistributedClockError(BusError):
     """Distributed clocks are configured for slaves that have none."""
+
+    refusal = True
 
 
 class BusClosedError(BusError):

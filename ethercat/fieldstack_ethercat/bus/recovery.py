@@ -1,30 +1,39 @@
-"""Brings slaves back while the cell runs: a pure decision, and an executor that is thin.
+"""Brings slaves back while the cell runs: a pure decision, and an executor that never waits for a slave.
 
 A slave that tripped its watchdog is acknowledged and requested back to OP. One that restarted has neither
-address nor set-up: it gets its address, then its whole start-up configuration, then OP. `decide` reads no
-clock and touches no wire. The master's native cycle goes on meanwhile.
+address nor set-up: it gets its address, then its whole start-up configuration, then OP. One that says it is
+in OP and takes no part is set up anew. `decide` reads no clock and touches no wire. Each step is a script
+(`script.py`): a pass carries all scripts on, for BUDGET_NS at most, so a slow slave delays nobody else. The
+master's native cycle goes on meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
 from fieldstack_ethercat.bus.diagnosis import find_break
-from fieldstack_ethercat.bus.errors import BusError
+from fieldstack_ethercat.bus.script import Script
+from fieldstack_ethercat.bus.script_runner import Ended, ScriptRunner
 from fieldstack_ethercat.bus.states import SlaveState, hint
 from fieldstack_ethercat.wire.al import AlState
 
 FREE_STEPS = 6
 """Steps at once before the backoff begins; a recovery from power loss takes four."""
+QUICK_STEPS = 4
+"""After so many that led to nothing, a slave is set up anew instead of requested to OP once more."""
 RETRY_FIRST_NS = 50_000_000
 RETRY_LONGEST_NS = 2_000_000_000
 SETTLED_NS = 1_000_000_000
 """So long in OP, and a slave's earlier attempts are forgotten."""
 LOST_POLL_NS = 20_000_000
 """How often a slave that does not answer is looked for."""
+TELL_AGAIN_NS = 60_000_000_000
+"""A failure that repeats is told so often."""
+NO_FAULTS: Mapping[int, str] = {}
 
 
 class Step(Enum):
@@ -77,34 +86,48 @@ class Decision:
     events: tuple[RecoveryEvent, ...]
 
 
-def step_for(state: SlaveState, allow_op: bool) -> Step | None:
-    """The next step towards OP (SAFE-OP if `allow_op` is False); None if there is none to take."""
+def step_for(state: SlaveState, allow_op: bool, attempts: int = 0, faulty: bool = False) -> Step | None:
+    """The next step towards OP (SAFE-OP if `allow_op` is False); None if there is none to take.
+
+    `attempts`: steps so far that did not help. `faulty`: it is known to take no part in the exchange.
+    """
     if not state.answers:
         return Step.RECOVER_ADDRESS
     if state.error:
-        return Step.ACKNOWLEDGE
+        return Step.ACKNOWLEDGE if attempts < QUICK_STEPS else Step.RECONFIGURE
     if state.state is AlState.OP:
-        return None
-    if state.state is AlState.SAFEOP:
-        return Step.REQUEST_OP if allow_op else None
+        return Step.RECONFIGURE if faulty else None
+    if state.state is AlState.SAFEOP and not faulty:
+        again = Step.REQUEST_OP if attempts < QUICK_STEPS or attempts % 2 else Step.RECONFIGURE
+        return again if allow_op else None
     return Step.RECONFIGURE
 
 
 def decide(
-    now_ns: int, states: Sequence[SlaveState], memory: Sequence[Memory], allow_op: bool = True
+    now_ns: int,
+    states: Sequence[SlaveState],
+    memory: Sequence[Memory],
+    allow_op: bool = True,
+    *,
+    busy: Collection[int] = (),
+    faulty: Mapping[int, str] = NO_FAULTS,
 ) -> Decision:
-    """What to do about every slave now. `memory` is the last decision's, or `forget(states)` at first."""
+    """What to do about every slave now. `memory` is the last decision's, or `forget(states)` at first.
+
+    `busy`: positions whose last step is still under way. `faulty`: why slaves in OP take no part.
+    """
     kept: list[Memory] = []
     steps: list[tuple[int, Step]] = []
     events: list[RecoveryEvent] = []
     line_break = find_break(states)
     for state, before in zip(states, memory, strict=True):
-        step = step_for(state, allow_op)
+        place = state.position
+        step = step_for(state, allow_op, before.attempts, place in faulty)
         lost_text = line_break.text if line_break else ""
-        events += _events(state, before, healthy=step is None, lost_text=lost_text)
+        events += _events(state, before, healthy=step is None, lost_text=lost_text, why=faulty.get(place, ""))
         after = _remember(now_ns, state, before, healthy=step is None)
-        if step is not None and now_ns >= after.next_ns:
-            steps.append((state.position, step))
+        if step is not None and place not in busy and now_ns >= after.next_ns:
+            steps.append((place, step))
             after = _attempted(now_ns, after, step)
         kept.append(after)
     return Decision(tuple(kept), tuple(steps), tuple(events))
@@ -141,7 +164,9 @@ def backoff_ns(attempts: int) -> int:
     return min(RETRY_LONGEST_NS, RETRY_FIRST_NS << min(attempts - FREE_STEPS, 16))
 
 
-def _events(state: SlaveState, before: Memory, healthy: bool, lost_text: str) -> list[RecoveryEvent]:
+def _events(
+    state: SlaveState, before: Memory, *, healthy: bool, lost_text: str, why: str
+) -> list[RecoveryEvent]:
     def event(kind: EventKind, text: str) -> RecoveryEvent:
         return RecoveryEvent(state.position, state.name, kind, text)
 
@@ -152,35 +177,63 @@ def _events(state: SlaveState, before: Memory, healthy: bool, lost_text: str) ->
         events.append(event(EventKind.BACK, f"answers again: {state.text()}"))
     elif before.healthy and not healthy:
         advice = f". {hint(state.al_status_code)}" if state.error else ""
-        events.append(event(EventKind.LEFT_OP, state.text() + advice))
+        events.append(event(EventKind.LEFT_OP, state.text() + (f", but {why}" if why else advice)))
     if healthy and not before.healthy:
         events.append(event(EventKind.RECOVERED, state.text()))
     return events
 
 
 class RecoverableBus(Protocol):
-    """What of `Bus` the executor uses."""
+    """What of `Bus` the executor uses. `script`: how a step is taken; None: nobody is there."""
 
     def read_states(self) -> tuple[SlaveState, ...]: ...
-    def recover_address(self, position: int) -> bool: ...
-    def acknowledge(self, position: int, state: AlState) -> None: ...
-    def reconfigure(self, position: int) -> SlaveState: ...
-    def request_slave(self, position: int, control: int) -> None: ...
+    def script(self, position: int, step: Step, state: AlState | None) -> Script[None] | None: ...
 
 
 class Recovery:
     """Runs passes on a bus. Not thread-safe: one housekeeping thread calls it."""
 
-    def __init__(self, bus: RecoverableBus) -> None:
+    def __init__(self, bus: RecoverableBus, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._bus = bus
         self._memory: tuple[Memory, ...] | None = None
         self.states: tuple[SlaveState, ...] = ()
         """As read by the last pass."""
         self._steps: tuple[tuple[int, Step], ...] = ()
+        self._runner: ScriptRunner[Step] = ScriptRunner(clock)
+        self.faulty: dict[int, str] = {}
+        """Why slaves that say they are in OP take no part in the exchange, by position; see `suspect`."""
+        self.failures: dict[int, str] = {}
+        """What the last attempt to bring a slave back failed with, by position, until it is well."""
+        self._told: dict[int, tuple[str, int]] = {}
 
     def run(self, now_ns: int, allow_op: bool = True) -> tuple[RecoveryEvent, ...]:
         """One pass: read states, decide, act. Returns what happened; a failed step is an event, no error."""
         return (*self.read(now_ns, allow_op), *self.act())
+
+    @property
+    def busy(self) -> frozenset[int]:
+        """Positions of the slaves that something is being done about."""
+        return self._runner.busy
+
+    @property
+    def setting_up(self) -> frozenset[int]:
+        """Of these, those that are taken from INIT on."""
+        return self._runner.busy_with(Step.RECONFIGURE)
+
+    def suspect(self, position: int, why: str) -> None:
+        """The slave takes no part in the exchange although it is in OP: it is to be set up anew."""
+        self.faulty[position] = why
+
+    def begin_anew(self, positions: Collection[int]) -> None:
+        """These slaves are taken down by command: what is under way ends, what failed is forgotten."""
+        for position in positions:
+            self._runner.cancel(position)
+            self.faulty.pop(position, None)
+        if self._memory is not None:
+            self._memory = tuple(
+                replace(one, attempts=0, next_ns=0) if place in positions else one
+                for place, one in enumerate(self._memory)
+            )
 
     def read(
         self, now_ns: int, allow_op: bool = True, exchange_is_whole: Callable[[], bool] | None = None
@@ -194,35 +247,58 @@ class Recovery:
         if exchange_is_whole and not any(s.answers for s in states) and self.states and exchange_is_whole():
             return ()
         self.states = states
-        decision = decide(now_ns, self.states, self._memory or forget(self.states), allow_op)
+        before = self._memory or forget(states)
+        decision = decide(now_ns, states, before, allow_op, busy=self.busy, faulty=self.faulty)
         self._memory, self._steps = decision.memory, decision.steps
+        for place, one in enumerate(decision.memory):
+            if one.healthy:
+                self.failures.pop(place, None)
+                self._told.pop(place, None)
         return decision.events
 
     def act(self) -> tuple[RecoveryEvent, ...]:
-        """The other half: take the steps decided on, tens of milliseconds for a slave that is set up anew."""
+        """The other half: begin the steps decided on, and carry on what is under way; see `ScriptRunner`."""
         steps, self._steps = self._steps, ()
-        return tuple(self._act(steps))
-
-    def _act(self, steps: Sequence[tuple[int, Step]]) -> list[RecoveryEvent]:
-        failed = []
         line_ends = False
         for position, step in steps:
-            if step is Step.RECOVER_ADDRESS:
-                # nobody behind the first slave that is not there can be reached either
-                line_ends = line_ends or not self._bus.recover_address(position)
-                continue
-            try:
-                self._take(position, step)
-            except BusError as error:
-                state = self.states[position]
-                failed.append(RecoveryEvent(position, state.name, EventKind.FAILED, str(error), step))
-        return failed
+            if line_ends and step is Step.RECOVER_ADDRESS:
+                continue  # nobody behind the first place where nobody is can be reached either
+            script = self._bus.script(position, step, self.states[position].state)
+            line_ends = line_ends or script is None
+            if script is not None:
+                self._runner.begin(position, step, script)
+        return tuple(event for ended in self._runner.carry_on() if (event := self._note(ended)))
 
-    def _take(self, position: int, step: Step) -> None:
-        state = self.states[position].state
-        if step is Step.ACKNOWLEDGE and state is not None:
-            self._bus.acknowledge(position, state)
-        elif step is Step.RECONFIGURE:
-            self._bus.reconfigure(position)
-        else:
-            self._bus.request_slave(position, AlState.OP)
+    def _note(self, ended: Ended[Step]) -> RecoveryEvent | None:
+        position, now_ns = ended.position, ended.at_ns
+        if ended.error is None:
+            if ended.step is Step.RECONFIGURE:
+                self.faulty.pop(position, None)
+                self._next_at(position, 0)  # set up: what is left is OP
+            return None
+        text = str(ended.error)
+        self.failures[position] = text
+        self._put_off(position, now_ns, ended.step)
+        before, told_ns = self._told.get(position, ("", 0))
+        if text == before and now_ns - told_ns < TELL_AGAIN_NS:
+            return None
+        self._told[position] = (text, now_ns)
+        return RecoveryEvent(position, self.states[position].name, EventKind.FAILED, text, ended.step)
+
+    def _put_off(self, position: int, now_ns: int, step: Step) -> None:
+        """The pause before the next attempt begins where this one ended."""
+        attempts = self.attempts(position) + (step is Step.RECOVER_ADDRESS)  # counts where somebody is
+        self._next_at(position, now_ns + backoff_ns(attempts), attempts)
+
+    def _next_at(self, position: int, next_ns: int, attempts: int | None = None) -> None:
+        if self._memory is None:
+            return
+        memory = list(self._memory)
+        one = memory[position]
+        kept = one.attempts if attempts is None else attempts
+        memory[position] = replace(one, attempts=kept, next_ns=next_ns)
+        self._memory = tuple(memory)
+
+    def attempts(self, position: int) -> int:
+        """Steps that did not bring the slave back, since it was well."""
+        return self._memory[position].attempts if self._memory else 0

@@ -8,9 +8,11 @@ from typing import Any
 
 from fieldstack_ethercat.bus import pdo_mapping
 from fieldstack_ethercat.bus.bringup import STATE_TIMEOUT_NS, Bus
+from fieldstack_ethercat.bus.errors import MailboxSilentError, SdoAbortedError
 from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.slave_setup import MAILBOX_ERRORS, read_mapping
+from fieldstack_ethercat.bus.script import finish
 from fieldstack_ethercat.bus.soem_context import SoemView
+from fieldstack_ethercat.bus.soem_objects import SoemObjects
 from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
 from fieldstack_ethercat.bus.topology import FoundSlave
 from fieldstack_ethercat.wire.al import AlState
@@ -74,27 +76,28 @@ def _scan_slave(slave: Any, found: FoundSlave, view: SoemView) -> ScannedSlave:
     try:
         if not record.mailbox_protocols & MAILBOX_COE:
             return from_sii(slave, found)
-        return _over_coe(slave, found, bool(record.coe_details & COE_COMPLETE_ACCESS))
-    except (*MAILBOX_ERRORS, WireError) as error:
+        objects = SoemObjects(slave, found.position, found.name)
+        return _over_coe(objects, found, bool(record.coe_details & COE_COMPLETE_ACCESS))
+    except (MailboxSilentError, SdoAbortedError, WireError) as error:
         return ScannedSlave(found, False, (), (), {}, f"its PDO mapping cannot be read: {error!r}")
 
 
-def _over_coe(slave: Any, found: FoundSlave, complete_access: bool) -> ScannedSlave:
-    rx = read_mapping(slave, pdo_mapping.RX_ASSIGN, complete_access)
-    tx = read_mapping(slave, pdo_mapping.TX_ASSIGN, complete_access)
-    device_type = _number(slave, DEVICE_TYPE, 0, "<I") or 0
+def _over_coe(objects: SoemObjects, found: FoundSlave, complete_access: bool) -> ScannedSlave:
+    rx = finish(pdo_mapping.read(objects, pdo_mapping.RX_ASSIGN, complete_access))
+    tx = finish(pdo_mapping.read(objects, pdo_mapping.TX_ASSIGN, complete_access))
+    device_type = _number(objects, DEVICE_TYPE, 0, "<I") or 0
     is_drive = device_type & 0xFFFF == PROFILE_CIA402
     limits = {}
     if is_drive:
-        told = {key: _number(slave, *place) for key, place in LIMITS.items()}
+        told = {key: _number(objects, *place) for key, place in LIMITS.items()}
         limits = {key: value for key, value in told.items() if value is not None}
     return ScannedSlave(found, is_drive, rx, tx, limits)
 
 
-def _number(slave: Any, index: int, sub: int, layout: str) -> int | None:
+def _number(objects: SoemObjects, index: int, sub: int, layout: str) -> int | None:
     try:
-        raw = slave.sdo_read(index, sub)
-    except MAILBOX_ERRORS:
+        raw = finish(objects.upload(index, sub))
+    except (MailboxSilentError, SdoAbortedError):
         return None
     return int(struct.unpack(layout, raw)[0]) if len(raw) == struct.calcsize(layout) else None
 

@@ -131,13 +131,18 @@ class SoemView:
         """SOEM's record of the one group that pysoem has."""
         return self._at(Group, self._pointer("grouplist"), "grouplist[0]")
 
+    @property
+    def port(self) -> int:
+        """Address of the `ecx_portt`: its sockets and frame indexes."""
+        return self._pointer("port")
+
     def latch_receive_times(self) -> bool:
         """Broadcast a write to register 0x0900: each distributed clock keeps the time at which it saw that
         frame. False if the frame was lost or met no clock."""
         prototype = ctypes.CFUNCTYPE(
             ctypes.c_int, c_void_p, c_uint16, c_uint16, c_uint16, c_void_p, ctypes.c_int
         )
-        broadcast_write = prototype(self._function("ecx_BWR"))
+        broadcast_write = prototype(self.function("ecx_BWR"))
         port, nothing = self._pointer("port"), ctypes.c_uint32(0)
         size = ctypes.sizeof(nothing)
         address = ctypes.addressof(nothing)
@@ -199,7 +204,7 @@ class SoemView:
         self._check_group(group)
         images = tuple(self._image(position, group) for position in range(len(self.master.slaves)))
         self._check_image_is_live(images, group)
-        send, receive = (self._function(name) for name in ("ecx_send_processdata", "ecx_receive_processdata"))
+        send, receive = (self.function(name) for name in ("ecx_send_processdata", "ecx_receive_processdata"))
         return SoemContext(
             address=self.address,
             send_address=send,
@@ -268,7 +273,8 @@ class SoemView:
             ctypes.memmove(memory, before, len(before))
             expect(f"slavelist[{position + 1}].outputs content", seen.hex(), pattern.hex())
 
-    def _function(self, name: str) -> int:
+    def function(self, name: str) -> int:
+        """Address of one of SOEM's functions, which the extension module exports."""
         library = ctypes.CDLL(extension.__file__, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
         try:
             function: Callable[..., Any] = getattr(library, name)

@@ -19,6 +19,13 @@ MAILBOX_COE = 0x0004
 COE_COMPLETE_ACCESS = 0x20
 
 
+class AlStatusRecord(ctypes.LittleEndianStructure):
+    """`ec_alstatust`: registers 0x0130 to 0x0135."""
+
+    _pack_ = 1
+    _fields_ = [("status", c_uint16), ("unused", c_uint16), ("code", c_uint16)]
+
+
 class SyncManager(ctypes.LittleEndianStructure):
     """`ec_smt`: a sync manager as it is written to registers 0x0800 and up."""
 

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pysoem
-
-from fieldstack_ethercat.bus.errors import StopOptionError
+from fieldstack_ethercat.bus.errors import SdoAbortedError, StopOptionError
+from fieldstack_ethercat.bus.pdo_mapping import ABORT_NO_OBJECT, SdoAccess
 from fieldstack_ethercat.bus.plan import SlavePlan, StopOption
+from fieldstack_ethercat.bus.script import Script
 from fieldstack_ethercat.drives.stop_options import OPTION_NAMES
 
-ABORT_NO_OBJECT = 0x06020000
 ROUNDING = 0.01
 """A drive may keep a ramp in units of its own: so much of it may be lost. Option codes are exact."""
 _OPTION_BYTES = 2
 
 
-def write_stop_options(slave: Any, plan: SlavePlan, source: str) -> tuple[int, ...]:
-    """Set up one slave (pysoem's CdefSlave) in PRE-OP; the objects that it lacks. `source`: of the plan.
+def write_stop_options(objects: SdoAccess, plan: SlavePlan, source: str) -> Script[tuple[int, ...]]:
+    """Set up one slave in PRE-OP; the objects that it lacks. `source`: of the plan.
 
-    StopOptionError: it does not take or keep a value. pysoem's own errors where its mailbox fails.
+    StopOptionError: it does not take or keep a value. MailboxSilentError where its mailbox fails.
     """
-    return tuple(one.index for one in plan.stop_options if not _write(slave, plan, one, source))
+    lacking = []
+    for option in plan.stop_options:
+        if not (yield from _write(objects, plan, option, source)):
+            lacking.append(option.index)
+    return tuple(lacking)
 
 
-def _write(slave: Any, plan: SlavePlan, option: StopOption, source: str) -> bool:
+def _write(objects: SdoAccess, plan: SlavePlan, option: StopOption, source: str) -> Script[bool]:
     """False: there is no such object. What is as wanted is left alone."""
     try:
-        if slave.sdo_read(option.index, 0) == option.data:
+        if (yield from objects.upload(option.index, 0)) == option.data:
             return True
-        slave.sdo_write(option.index, 0, option.data)
-        found = slave.sdo_read(option.index, 0)
-    except pysoem.SdoError as error:
-        code = error.abort_code & 0xFFFFFFFF
+        yield from objects.download(option.index, 0, option.data)
+        found = yield from objects.upload(option.index, 0)
+    except SdoAbortedError as error:
+        code = error.abort_code
         if code == ABORT_NO_OBJECT:
             return False
         raise _refusal(plan, option, source, f"the drive refuses it (abort code 0x{code:08X})") from error

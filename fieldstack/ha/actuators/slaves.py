@@ -15,7 +15,7 @@ _AL_OP = 8
 
 
 class SlaveRestarts:
-    """One command at a time is on its way: the next waits for its answer, or until its time is up."""
+    """Several restarts can be on their way; a command is written once RT has taken the one before."""
 
     def __init__(self, store: DataStore, cell: CellMap) -> None:
         self._store, self._cell = store, cell
@@ -25,7 +25,7 @@ class SlaveRestarts:
     def _last_sequence(self) -> int:
         """A new Non-RT process goes on counting; what RT has answered counts, too."""
         try:
-            return max(int(self._store.bus_command().sequence), int(self._store.rt_bus().command_done))
+            return max(int(self._store.bus_command().sequence), int(self._store.rt_bus().command_taken))
         except TornRecordError:
             return int(self._store.raw.bus_command.sequence)
 
@@ -42,8 +42,8 @@ class SlaveRestarts:
             if isinstance(bus, str):
                 return bus
             if not sequence:
-                if int(bus.command_done) < self._sequence and now_ns < self._until_ns:
-                    return "an earlier bus command is not answered yet"
+                if int(bus.command_taken) < self._sequence and now_ns < self._until_ns:
+                    return "an earlier bus command has not been taken yet"
                 sequence = self._send(position)
                 self._until_ns = now_ns + (action.timeout_ns or PATIENCE_NS)
             return self._judge(bus, sequence, position)
@@ -66,10 +66,14 @@ class SlaveRestarts:
 
     @staticmethod
     def _judge(bus: Any, sequence: int, position: int) -> Outcome | str:
-        if int(bus.command_done) < sequence:
+        slave = bus.slaves[position]
+        if int(slave.restart_done) < sequence and int(bus.command_done) < sequence:
             return "RT has not answered the bus command"
-        said = bytes(ffi.buffer(bus.command_text)).split(b"\0", 1)[0].decode(errors="replace")
-        if not bus.command_ok:
+        said = ""
+        if int(bus.command_done) == sequence:
+            said = bytes(ffi.buffer(bus.command_text)).split(b"\0", 1)[0].decode(errors="replace")
+        ok = slave.restart_ok if int(slave.restart_done) >= sequence else bus.command_ok
+        if not ok:
             return Outcome(False, said or "RT could not restart it")
-        state = int(bus.slaves[position].al_state)
+        state = int(slave.al_state)
         return Outcome(True, said or "back in OP") if state == _AL_OP else f"AL state 0x{state:02X}, not OP"

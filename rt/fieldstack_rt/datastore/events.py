@@ -210,6 +210,27 @@ _TEXTS: Mapping[int, EventText] = {
         a="object",
         severity="warning",
     ),
+    EventCode.SLAVE_NOT_BACK: EventText(
+        "slave {slave}: attempt {attempts} to bring it back failed (AL state {al_state:#04x}, AL status code "
+        "{al_status_code:#06x}); it goes on, and `fieldstack status` says why it failed",
+        subject="slave",
+        a="al_state",
+        b="al_status_code",
+        c="attempts",
+        severity="error",
+    ),
+    EventCode.SLAVE_NO_PART: EventText(
+        "slave {slave} is in OP and takes no part in the exchange: it is set up anew",
+        "slave",
+        severity="error",
+    ),
+    EventCode.MAILBOX_RETRY: EventText(
+        "slave {slave}: its mailbox did not answer within {waited_ms} ms (attempt {attempts}); asked again",
+        subject="slave",
+        a="attempts",
+        b="waited_ms",
+        severity="warning",
+    ),
     EventCode.GROUP_POWERED: EventText("axes {axes:#x} may be powered again", a="axes"),
     EventCode.MEMORY_LOST: EventText(
         "the shared memory's name is gone, or another's: RT comes to a stand and ends", severity="critical"

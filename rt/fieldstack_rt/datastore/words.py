@@ -22,6 +22,9 @@ _NONRT_WORDS = frozenset(
     ]
 )
 
+NO_MORE = (1 << 64) - 1
+"""As a time of a beat: its process goes down, and owes no more of them."""
+
 
 class StoreWords:
     """The words of `fs_store` as properties; `raw` is the whole memory as a cffi `fs_store *`."""
@@ -114,6 +117,22 @@ class StoreWords:
 
     def _end_is(self, epoch: int, stage: int) -> bool:
         return self._word64("rt_end") == int(lib.fs_end_token(epoch, stage))
+
+    @property
+    def rt_main_beat(self) -> int:
+        """Housekeeping passes that RT's Python side has completed, over all its starts."""
+        return self._word64("rt_main_beat")
+
+    @property
+    def rt_main_beat_ns(self) -> int:
+        """CLOCK_MONOTONIC of the last of them; 0: this RT keeps no house yet; NO_MORE: it goes down."""
+        return self._word64("rt_main_beat_ns")
+
+    def beat_rt_main(self, now_ns: int) -> None:
+        """After a completed housekeeping pass; 0 and NO_MORE as `rt_main_beat_ns` tells them."""
+        lib.fs_set64(ffi.addressof(self.raw, "rt_main_beat_ns"), now_ns)
+        if 0 < now_ns < NO_MORE:
+            lib.fs_add64(ffi.addressof(self.raw, "rt_main_beat"), 1)
 
     # ---- Non-RT ----
 

@@ -118,13 +118,16 @@ typedef struct fs_slave_state {
     uint32_t lost_links;       /* 0x0310..0x0313 likewise */
     uint32_t lost;             /* 1: does not take part in the exchange */
     int32_t dc_difference_ns;  /* 0x092C; INT32_MIN: no distributed clock */
+    uint32_t restart_ok;       /* 1: its last restart by command ended well */
+    uint64_t restart_done;     /* sequence of the last fs_bus_command that it was in and that is answered */
 } fs_slave_state;
 
 typedef struct fs_rt_bus {
     uint64_t read_ns;          /* when the AL states were read */
     uint64_t recoveries;       /* slaves brought back since start */
     uint64_t axes_elsewhere;   /* mask: axes that stand elsewhere than on record; power waits for a person's reset */
-    uint64_t command_done;     /* sequence of the last fs_bus_command that was carried out */
+    uint64_t command_taken;    /* sequence of the last fs_bus_command that was read: the next may be written */
+    uint64_t command_done;     /* of the one that was answered last; several are carried out side by side */
     uint32_t command_ok;       /* 1: with success */
     uint32_t slave_count;
     fs_slave_state slaves[200];
@@ -349,6 +352,8 @@ typedef struct fs_store {
     uint32_t pad0;
 
     uint64_t rt_orderly_end;             /* atomic; RT's Python side, its last word: its epoch, if it ended as it should */
+    uint64_t rt_main_beat;               /* atomic; RT's Python side, after a completed housekeeping pass */
+    uint64_t rt_main_beat_ns;            /* when that was; 0: this RT keeps no house yet; UINT64_MAX: it goes down */
 
     uint64_t nonrt_beat;                 /* atomic; Non-RT, after a completed supervision pass */
     uint64_t nonrt_epoch;                /* atomic */
@@ -457,6 +462,7 @@ enum fs_event_code { FS_EV_NONE, FS_EV_CYCLE_STARTED, FS_EV_CYCLE_STOPPED, FS_EV
                      FS_EV_SLAVE_STATE = 64, FS_EV_SLAVE_LOST, FS_EV_SLAVE_RECOVERED, FS_EV_BUS_OP,
                      FS_EV_POSITIONS_CHECKED, FS_EV_POSITIONS_DIFFER, FS_EV_SETUP_DEGRADED,
                      FS_EV_BUS_COMMAND, FS_EV_SLAVE_RESTART, FS_EV_GROUP_POWERED,
+                     FS_EV_SLAVE_NOT_BACK, FS_EV_SLAVE_NO_PART, FS_EV_MAILBOX_RETRY,
                      FS_EV_MEMORY_LOST = 96, FS_EV_MEMORY_MENDED, FS_EV_STOP_OBJECT_ABSENT = 112 };
 
 #endif

@@ -1,0 +1,112 @@
+"""What a wrong working counter is owed to when every slave says that it is in OP: a cause with a name.
+
+One slave a call is looked at now and then while all is well, a few each call while the counter is wrong. What
+a slave has lost is told once it was seen twice in a row; then it is set up anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fieldstack_ethercat.bus import contribution
+from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.slave_link import SlaveLink
+from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.wire.al import AlState
+
+ROUND_NS = 1_000_000_000
+"""All slaves are looked at once in this time, or one a call if they are many."""
+SUSPICIOUS_NS = 20_000_000
+"""So long a wrong counter is left to the AL states to explain. The slave's watchdog, which comes soon after,
+hides the cause: what is found before is told."""
+LOOKS = 8
+"""Slaves a call while the counter is wrong: three frames each, and none after one that gets lost."""
+
+
+class CauseBus(Protocol):
+    """What of `Bus` is needed here."""
+
+    def link(self, position: int) -> SlaveLink: ...
+    def count(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A slave that takes no part, or only a part, and why."""
+
+    position: int
+    why: str
+
+
+class CounterCause:
+    """Looks at a few slaves a call at most, from the housekeeping thread."""
+
+    def __init__(self, bus: CauseBus, plan: BusPlan) -> None:
+        self._bus, self._plan = bus, plan
+        self._next_ns = 0
+        self._at = -1
+        self._seen: Finding | None = None
+        self._cleared: set[int] = set()
+        """Looked at since the counter went wrong, and found as planned."""
+        self.text = ""
+        """Why the counter is wrong, where no single slave is to blame; empty: it is right, or told."""
+
+    def run(
+        self, now_ns: int, status: Any, states: Sequence[SlaveState], busy: Collection[int]
+    ) -> Finding | None:
+        """One look. `busy`: slaves that something is being done about."""
+        wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
+        whole = all(s.state is AlState.OP and not s.error for s in states) and not busy
+        wrong = bool(states) and whole and wrong_ns >= SUSPICIOUS_NS
+        if not wrong:
+            self.text = ""
+            self._cleared.clear()
+        if now_ns < self._next_ns and not wrong and self._seen is None:
+            return None
+        self._next_ns = now_ns + ROUND_NS // max(1, len(states))
+        positions = [s.position for s in states if s.state is AlState.OP and s.position not in busy]
+        found = self._look_at(positions, LOOKS if wrong else 1)
+        if wrong and found is None:
+            self.text = self._conclusion(status, wrong_ns)
+        return found
+
+    def _look_at(self, positions: Sequence[int], most: int) -> Finding | None:
+        """In turn, until one is suspicious or does not answer. One that was suspicious is first."""
+        before = self._seen if self._seen is not None and self._seen.position in positions else None
+        self._seen = None
+        order = [before.position] if before else self._turn(positions)[:most]
+        for position in order:
+            causes = contribution.look(self._bus.link(position))
+            if causes:
+                self._seen = Finding(position, "it takes no part in the exchange: " + ", ".join(causes))
+                return self._seen if self._seen == before else None
+            if causes is None:
+                return None
+            self._at = position
+            self._cleared.add(position)
+        return None
+
+    def _turn(self, positions: Sequence[int]) -> list[int]:
+        return [*(at for at in positions if at > self._at), *(at for at in positions if at <= self._at)]
+
+    def _conclusion(self, status: Any, wrong_ns: int) -> str:
+        counter, expected = int(status.wkc), int(status.expected_wkc)
+        since = f"for {wrong_ns / 1e9:.1f} s, though every slave is in OP"
+        if len(self._cleared) < len(self._plan.slaves):
+            return f"working counter {counter} of {expected} {since}: the slaves are looked at one by one"
+        if counter < 0:
+            return (
+                f"no process data frame comes back in time {since} and answers other frames: check the "
+                f"cable; raise receive_timeout_us ({self._plan.receive_timeout_us})"
+            )
+        if (count := self._bus.count()) > len(self._plan.slaves):
+            return (
+                f"working counter {counter} of {expected} {since}: {count} slaves answer, and "
+                f"{len(self._plan.slaves)} are configured: unplug the others, then `fieldstack reset`"
+            )
+        return (
+            f"working counter {counter} of {expected} {since} and set up as planned: outputs are not taken. "
+            "Power the slaves off and on, then `fieldstack reset`"
+        )
