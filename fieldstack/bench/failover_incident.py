@@ -16,12 +16,14 @@ from fieldstack.bench.failover_cell import BenchCell, await_moving, is_moving, t
 from fieldstack.bench.failover_losses import Losses, missing_events, positions_differed, task_step
 from fieldstack.bench.failover_signs import SIGNS, first
 from fieldstack.bench.faults import FaultKind
+from fieldstack.bench.stopped_thread import StoppedThread
 from fieldstack.control.client import request
 from fieldstack.events.event import Event
 from fieldstack.events.reader import EventReader
 from fieldstack.ha.control_client import ask
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import EventKind as SlaveEventKind
+from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.datastore.layout import HaState
 
@@ -37,6 +39,8 @@ AWAY_S = 0.5
 FULL_S = 8.0
 """How long a disk has no room: longer than the shipped policy waits with its alert."""
 LOST_SLAVE = 1
+SLOW_MS = 2000
+"""What a slave takes for PRE-OP while another one is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,12 @@ class IncidentBench:
         """Does it and waits for its effect; returns when, and when it was taken away (the same, if never)."""
         if kind is FaultKind.SLAVE_LOSS:
             return self._lose_slave()
+        if kind is FaultKind.SLOW_SLAVE:
+            return self._lose_beside_a_slow_one()
+        if kind is FaultKind.BUS_POWER:
+            return self._lose_bus()
+        if kind is FaultKind.RT_MAIN_STOPPED:
+            return self._stop_rts_main_thread(before)
         if kind is FaultKind.DISK_FULL:
             return self._fill_disk()
         if kind.kills_nonrt:
@@ -199,6 +209,43 @@ class IncidentBench:
         self._await(lambda: not is_moving(self._store), "the axes stop")
         time.sleep(AWAY_S)
         return fault_ns, self._client.power_on(LOST_SLAVE)
+
+    def _lose_bus(self) -> tuple[int, int]:
+        """All slaves at once, and all at once back: in INIT, without addresses."""
+        fault_ns = self._client.power_off_all()
+        self._await(lambda: not is_moving(self._store), "the axes stop")
+        time.sleep(AWAY_S)
+        return fault_ns, self._client.power_on_all()
+
+    def _lose_beside_a_slow_one(self) -> tuple[int, int]:
+        """The last slave takes SLOW_MS for PRE-OP; meanwhile another one forgets its address."""
+        slow = int(self._store.rt_bus().slave_count) - 1
+        self._client.slow_state(slow, AlState.PREOP, SLOW_MS)
+        try:
+            self._client.power_off(slow)
+            self._await(lambda: self._al_state(slow) == 0, "the slow slave is lost")
+            self._client.power_on(slow)
+            self._await(lambda: self._al_state(slow) == AlState.INIT, "the slow slave is on its way")
+            fault_ns = self._client.lose_address(LOST_SLAVE)
+            self._await(lambda: self._al_state(slow) == AlState.OP, "the slow slave is back")
+        finally:
+            self._client.slow_state(slow, AlState.PREOP, 0)
+        return fault_ns, fault_ns
+
+    def _al_state(self, slave: int) -> int:
+        return int(self._store.rt_bus().slaves[slave].al_state)
+
+    def _stop_rts_main_thread(self, before: _Before) -> tuple[int, int]:
+        """Its cycle thread runs on; whoever traces it passes its end on to its parent."""
+        thread = StoppedThread(self._store.rt_pid)
+        fault_ns = time.monotonic_ns()
+        thread.stop()
+        try:
+            self._await(thread.reap, "RT is ended")
+        finally:
+            thread.release()
+        self._await(lambda: self._store.rt_epoch > before.rt_epoch, "RT is started again")
+        return fault_ns, fault_ns
 
     def _fill_disk(self) -> tuple[int, int]:
         if self._full is None:
@@ -286,7 +333,7 @@ class IncidentBench:
 
     def _losses(self, kind: FaultKind, before: _Before, events: list[Event], latches: int) -> Losses:
         step = task_step(self._store)
-        rt = self._store.rt_epoch - before.rt_epoch - (kind is FaultKind.BOTH_KILL)
+        rt = self._store.rt_epoch - before.rt_epoch - kind.kills_rt
         core = self._core_epoch() - before.core_epoch - kind.kills_core
         return Losses(
             events=missing_events(events, before.event),

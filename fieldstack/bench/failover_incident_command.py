@@ -35,6 +35,7 @@ _COMPARED: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.CORE_KILL: ("core_start",),
     FaultKind.CORE_DEADLOCK: (),
     FaultKind.SLAVE_LOSS: ("bringup",),
+    FaultKind.BUS_POWER: ("bringup",),
 }
 _LATCHED = (FaultKind.NONRT_KILL, FaultKind.BOTH_KILL, FaultKind.CORE_KILL)
 

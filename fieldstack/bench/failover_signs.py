@@ -12,14 +12,15 @@ from fieldstack.events.kinds import EventKind
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """An event of this kind whose fields have one of these values each."""
+    """An event of this kind whose fields, or those of RT's own event in it, have one of these values each."""
 
     kind: EventKind
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def shows(self, event: Event) -> bool:
+        data = {**(event.data.get("fields") or {}), **event.data} if event.kind == self.kind else {}
         return event.kind == self.kind and all(
-            str(event.data.get(name)) in values for name, values in self.fields.items()
+            str(data.get(name)) in values for name, values in self.fields.items()
         )
 
 
@@ -49,6 +50,15 @@ SIGNS: dict[FaultKind, Signs] = {
     FaultKind.NONRT_KILL: Signs(_rt("nonrt_dead", "nonrt_silent"), _STOP, Sign(EventKind.PROCESS_ADOPTED)),
     FaultKind.BOTH_KILL: Signs(None, None, _rt("bus_op")),
     FaultKind.SLAVE_LOSS: Signs(_rt("wkc_low", "slave_lost", "frame_lost"), _STOP, _rt("slave_recovered")),
+    FaultKind.SLOW_SLAVE: Signs(
+        _rt("slave_lost"),
+        Sign(EventKind.RT, {"code": ("slave_recovered",), "slave": ("1",)}),
+        Sign(EventKind.RT, {"code": ("slave_recovered",), "slave": ("4",)}),
+    ),
+    FaultKind.BUS_POWER: Signs(_rt("wkc_low", "slave_lost", "frame_lost"), _STOP, _rt("slave_recovered")),
+    FaultKind.RT_MAIN_STOPPED: Signs(
+        Sign(EventKind.ALERT, {"rule": ("rt-housekeeping-silent",)}), _STOP, _rt("bus_op")
+    ),
     FaultKind.CORE_KILL: _CORE,
     FaultKind.CORE_DEADLOCK: _CORE,
     FaultKind.MEMORY_LEAK: Signs(

@@ -28,6 +28,9 @@ class FaultKind(StrEnum):
     NONRT_KILL = "nonrt-kill"
     BOTH_KILL = "both-kill"
     SLAVE_LOSS = "slave-loss"
+    SLOW_SLAVE = "slow-slave"
+    BUS_POWER = "bus-power"
+    RT_MAIN_STOPPED = "rt-main-stopped"
     CORE_KILL = "core-kill"
     CORE_DEADLOCK = "core-deadlock"
     MEMORY_LEAK = "memory-leak"
@@ -46,6 +49,11 @@ class FaultKind(StrEnum):
     @property
     def kills_nonrt(self) -> bool:
         return self in (FaultKind.NONRT_KILL, FaultKind.BOTH_KILL)
+
+    @property
+    def kills_rt(self) -> bool:
+        """Of the faults of something else, those that RT does not outlive."""
+        return self in (FaultKind.BOTH_KILL, FaultKind.RT_MAIN_STOPPED)
 
     @property
     def kills_core(self) -> bool:

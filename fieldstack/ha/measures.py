@@ -20,6 +20,7 @@ class FactKind(StrEnum):
     PROCESS_SILENT = "process_silent"
     PROCESS_SLOW = "process_slow"
     PROCESS_STOPPED = "process_stopped"
+    HOUSEKEEPING_SILENT = "housekeeping_silent"
     MODULE_DEAD = "module_dead"
     DEADLINE_MISSES_IN_A_ROW = "deadline_misses_in_a_row"
     DEADLINE_MISSES = "deadline_misses"
@@ -89,6 +90,12 @@ FACTS: dict[FactKind, FactMeaning] = {
     FactKind.PROCESS_SILENT: FactMeaning("", Over.TRUE, _PROCESS, "alive, without progress for its time-out"),
     FactKind.PROCESS_SLOW: FactMeaning("ms", Over.AT_LEAST, _PROCESS, "time since its last progress"),
     FactKind.PROCESS_STOPPED: FactMeaning("", Over.TRUE, _PROCESS, "ended in an orderly way, unasked"),
+    FactKind.HOUSEKEEPING_SILENT: FactMeaning(
+        "ms",
+        Over.AT_LEAST,
+        "fieldstack-rt",
+        "time since RT last completed a pass of its housekeeping; the cycle goes on without it",
+    ),
     FactKind.MODULE_DEAD: FactMeaning("", Over.TRUE, "module:*", "a module of Non-RT does not run", 1000),
     FactKind.DEADLINE_MISSES_IN_A_ROW: FactMeaning(
         "cycles",

@@ -34,6 +34,7 @@ from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy_in_force import PolicyInForce, Reload
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.housekeeping import Housekeeping
 from fieldstack.ha.probes.power import Power
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.refused import RefusedAgain
@@ -275,6 +276,7 @@ class Parts:
         return {
             "process-pace": ProcessPace(view),
             "cycle": Cycle(view),
+            "housekeeping": Housekeeping(view, store),
             "slaves": Slaves(view, cell),
             "axes": Axes(view, cell),
             "power": Power(view, cell),

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus import image
+from fieldstack_ethercat.bus import image, soem_objects
 from fieldstack_ethercat.bus.bringup import Bus
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import (
+    MailboxSilentError,
     MappingMismatchError,
     NoSlavesError,
+    SlavesMissingError,
     StartupSdoError,
     StateChangeError,
     TopologyMismatchError,
@@ -226,3 +228,68 @@ def test_slaves_may_be_found_by_another_thread_first(segment: RunningSegment) ->
                 bus.configure()
         finally:
             segment.client.power_on(4)
+
+
+def test_a_mailbox_that_answers_late_is_asked_again_and_told(segment: RunningSegment) -> None:
+    told: list[MailboxSilentError] = []
+    segment.client.mailbox_late(1, ms=900, count=1)
+    with Bus(PLAN, segment.interface) as bus:
+        bus.on_retry = told.append
+        bus.configure()
+        assert bus.soem_context().expected_wkc == 15
+    assert [(one.position, one.attempts, one.refusal) for one in told] == [(1, 1, False)]
+
+
+def test_a_mailbox_that_stays_silent_is_no_refusal(
+    segment: RunningSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soem_objects, "TIMEOUTS_MS", (50, 60, 70, 80, 90))
+    told: list[MailboxSilentError] = []
+    segment.client.mailbox_silent(2)
+    try:
+        with Bus(PLAN, segment.interface) as bus:
+            bus.on_retry = told.append
+            with pytest.raises(MailboxSilentError) as caught:
+                bus.configure()
+    finally:
+        segment.client.mailbox_silent(2, 0)
+    assert (caught.value.position, caught.value.attempts, caught.value.refusal) == (2, 5, False)
+    assert [one.attempts for one in told] == [1, 2, 3, 4]
+
+
+def test_all_attempts_of_a_bring_up_are_bounded_together(
+    segment: RunningSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soem_objects, "TIMEOUTS_MS", (50,) * 5)
+    monkeypatch.setattr(soem_objects, "PATIENCE_NS", 120_000_000)
+    segment.client.mailbox_silent(2)
+    try:
+        with Bus(PLAN, segment.interface) as bus, pytest.raises(MailboxSilentError) as caught:
+            bus.configure()
+    finally:
+        segment.client.mailbox_silent(2, 0)
+    assert caught.value.attempts == 3
+
+
+def test_a_slave_that_takes_three_seconds_for_a_state_comes_up(segment: RunningSegment) -> None:
+    segment.client.slow_state(3, AlState.SAFEOP, ms=3000)
+    try:
+        with Bus(PLAN, segment.interface) as bus:
+            bus.configure()
+            assert al_states(segment) == {AlState.SAFEOP}
+    finally:
+        segment.client.slow_state(3, AlState.SAFEOP, ms=0)
+
+
+def test_missing_slaves_may_still_come_and_other_slaves_do_not_go(segment: RunningSegment) -> None:
+    with (
+        cut(segment.client, 4),
+        Bus(PLAN, segment.interface) as bus,
+        pytest.raises(SlavesMissingError) as late,
+    ):
+        bus.configure()
+    assert not late.value.refusal
+    wrong = with_slave(PLAN, 4, product=0x402)
+    with Bus(wrong, segment.interface) as bus, pytest.raises(TopologyMismatchError) as other:
+        bus.configure()
+    assert other.value.refusal

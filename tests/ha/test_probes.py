@@ -15,6 +15,7 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
+from fieldstack.ha.probes.housekeeping import Housekeeping
 from fieldstack.ha.probes.power import TRY_NS, Power
 from fieldstack.ha.probes.process_pace import ProcessPace
 from fieldstack.ha.probes.refused import RefusedAgain
@@ -25,6 +26,7 @@ from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState
+from fieldstack_rt.datastore.words import NO_MORE
 from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -69,6 +71,17 @@ def test_nothing_that_could_not_be_read_is_told() -> None:
         for probe in (ProcessPace(blind), Cycle(blind), Slaves(blind, CELL), Axes(blind, CELL), Tasks(blind))
         for one in probe.measures(NOW)
     ]
+
+
+def test_silence_of_rts_housekeeping(store: DataStore, seen: Seen) -> None:
+    probe, key = Housekeeping(seen, store), (FactKind.HOUSEKEEPING_SILENT, "fieldstack-rt")
+    seen.rt_status.started_ns = NOW - 5_000 * MS
+    assert told(probe)[key].value == 0, "it comes up"
+    assert told(probe, NOW + 20_000 * MS)[key].value == 25_000, "it should have come up by now"
+    store.beat_rt_main(NOW - 700 * MS)
+    assert told(probe)[key].value == 700
+    store.beat_rt_main(NO_MORE)
+    assert told(probe, NOW + 60_000 * MS)[key].value == 0, "it goes down"
 
 
 def test_pace_of_all_three_processes(seen: Seen) -> None:
