@@ -213,6 +213,7 @@ record of restarts: probes do not measure these."""
 
 TOLD_BY: dict[str, frozenset[FactKind]] = {
     "probe:process-pace": frozenset({FactKind.PROCESS_SLOW}),
+    "probe:housekeeping": frozenset({FactKind.HOUSEKEEPING_SILENT}),
     "probe:cycle": frozenset({FactKind.DEADLINE_MISSES, FactKind.DEADLINE_MISSES_IN_A_ROW}),
     "probe:slaves": frozenset(
         {FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST}

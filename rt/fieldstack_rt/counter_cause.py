@@ -59,8 +59,8 @@ class CounterCause:
         """One look. `busy`: slaves that something is being done about."""
         wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
         whole = all(s.state is AlState.OP and not s.error for s in states) and not busy
-        wrong = bool(states) and whole and wrong_ns >= SUSPICIOUS_NS
-        if not wrong:
+        wrong = bool(states) and wrong_ns >= SUSPICIOUS_NS
+        if not (wrong and whole):
             self.text = ""
             self._cleared.clear()
         if now_ns < self._next_ns and not wrong and self._seen is None:
@@ -68,7 +68,7 @@ class CounterCause:
         self._next_ns = now_ns + ROUND_NS // max(1, len(states))
         positions = [s.position for s in states if s.state is AlState.OP and s.position not in busy]
         found = self._look_at(positions, LOOKS if wrong else 1)
-        if wrong and found is None:
+        if wrong and whole and found is None:
             self.text = self._conclusion(status, wrong_ns)
         return found
 

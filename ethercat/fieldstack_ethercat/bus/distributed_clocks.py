@@ -8,7 +8,7 @@ clocks behind it follow. That datagram does not count in the working counter.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from fieldstack_ethercat.bus.errors import DistributedClockError
@@ -95,11 +95,20 @@ class Clocks:
             trusted = here[:1]
             self._stale.discard(here[0])
         self._lead(trusted[0])
-        aligned = tuple(p for p in here if p in self._stale and self._align(p, trusted[0]))
+        aligned = self._align_all([p for p in here if p in self._stale], trusted[0])
         self._stale.difference_update(aligned)
         self._lead(next(position for position in here if position not in self._stale))
         self._leads_freely = self._leads_freely or self._release(self.reference)
         return aligned
+
+    def _align_all(self, positions: Sequence[int], leader: int) -> tuple[int, ...]:
+        """Until a frame gets lost: what is left comes with the next call, and nobody waits for it."""
+        aligned = []
+        for position in positions:
+            if not self._align(position, leader):
+                break
+            aligned.append(position)
+        return tuple(aligned)
 
     def _lead(self, position: int) -> None:
         """The cycle thread reads this word for each frame; writing it is one store."""
