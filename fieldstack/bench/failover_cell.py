@@ -19,6 +19,7 @@ from fieldstack.bench.errors import ProgramError
 from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
+from fieldstack.ha.policy.model import LONGEST_RESUME_MS
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, counter_is_good
 from fieldstack_rt.datastore.layout import CoreState, GuardState, HaState, RtPhase, StreamState
@@ -50,7 +51,8 @@ class BenchCell:
 
 
 def prepare(base: Path, folder: Path) -> Cell:
-    """The cell of a configuration, changed in three things: no restart budget, no backoff, fault injection.
+    """The cell of a configuration, changed in some things: no restart budget, no backoff, fault injection,
+    and motion resumes by itself after whatever no person has to look at, however long it took.
 
     Writes the changed cell configuration and policy into `folder`. ConfigurationError, PolicyError.
     """
@@ -60,6 +62,7 @@ def prepare(base: Path, folder: Path) -> Cell:
         process |= {"max_restart_count": MOST_RESTARTS, "restart_delay_ms": 0}
         process |= {"long_max_restart_count": MOST_RESTARTS}
         process |= {"restart_backoff_initial_ms": 0, "restart_backoff_max_ms": 0}
+    resume_patiently(policy)
     policy.pop("$schema", None)
     (folder / "policy.json").write_text(json.dumps(policy, indent=2), encoding="utf-8")
     data: dict[str, Any] = yaml.safe_load(base.read_text(encoding="utf-8"))
@@ -71,6 +74,15 @@ def prepare(base: Path, folder: Path) -> Cell:
     target = folder / "cell.yaml"
     target.write_text(yaml.safe_dump(data), encoding="utf-8")
     return configuration.load(target)
+
+
+def resume_patiently(policy: dict[str, Any]) -> None:
+    """Hundreds of faults in a row have nobody who starts the axes after each."""
+    for rule in policy["rules"]:
+        words = [one if isinstance(one, str) else one["action"] for one in rule["actions"]]
+        if rule["clear"]["when"] == "gone" and "AWAIT_MANUAL" not in words:
+            rule["resume_within_ms"] = LONGEST_RESUME_MS
+    policy.setdefault("rt_agent", {})["resume_within_ms"] = LONGEST_RESUME_MS
 
 
 @contextlib.contextmanager

@@ -133,15 +133,16 @@ class IncidentBench:
         fault_ns, _ = self._do(kind, before)
         time.sleep(self._settle_s)
         lost = bin(before.latches & ~estop.state().on_reset).count("1")
-        self._await(self._reset, "a reset is accepted")
+        self._await(lambda: self._ask("reset"), "a reset is accepted")
+        self._await(lambda: self._ask("start"), "a start is accepted")
         moving_ns = await_moving(self._bench, self._store)
         events = self._events(kind, before, fault_ns)
         losses = self._losses(kind, before, events, lost)
         return Incident(number, fault_ns, None, None, None, moving_ns - fault_ns, losses, latched=True)
 
-    def _reset(self) -> bool:
+    def _ask(self, what: str) -> bool:
         with contextlib.suppress(ConnectionError):
-            return ask(self._bench.instance, "reset", by="bench").accepted
+            return ask(self._bench.instance, what, by="bench").accepted
         return False
 
     def _before(self) -> _Before:

@@ -153,6 +153,11 @@ class CellConfig(Section):
     health: HealthSection = HealthSection()
     memory_limit_mb: MemoryLimitSection = MemoryLimitSection()
     alerts: AlertsSection = AlertsSection()
+    auto_start: bool | None = Field(
+        None,
+        description="The axes move at the cell's first start without `fieldstack start`. Unset: under "
+        "`fieldstack up`, which a person asks for, but not where systemd starts the cell.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from fieldstack.cell import cpus
 from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.core.settings import CoreSettings, EntryPoint
+from fieldstack.events.clock import boot_id
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.times import CellTimes
 from fieldstack.ha.settings import NonRtSettings
@@ -87,6 +89,8 @@ class Launch:
             rt_memory_limit_mb=limits.rt,
             core_memory_limit_mb=limits.core,
             nonrt_memory_limit_mb=limits.nonrt,
+            life=f"{boot_id()}-{time.monotonic_ns()}",
+            auto_start=bool(self.cell.config.auto_start),
         )
 
     def threshold_cycles(self) -> int:

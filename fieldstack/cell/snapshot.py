@@ -184,7 +184,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         estop=_estop(store, status, rt, clock),
         bus=bus_of(read(store.rt_bus, store, "fs_rt_bus"), status, plan, live=live),
         cycle=_cycle(store, status, plan),
-        motion=motion_of(status, permit=store.motion_permit),
+        motion=motion_of(status, plan, permit=store.motion_permit),
         axes=axes_of(status, plan),
         health=_health(store.instance),
         work=work_of(read(store.core_status, store, "fs_core_status"), plan, live=core.state in LIVE),

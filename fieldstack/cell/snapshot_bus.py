@@ -63,12 +63,16 @@ class BusView:
 
 @dataclass(frozen=True, slots=True)
 class MotionView:
-    """Whether the axes may move, why they stand, and the stream that is played or was last."""
+    """Whether the axes may move, why they stand, and the stream that is played or was last.
+
+    `waits_for_start`: axes that move only after `fieldstack start`.
+    """
 
     permit: bool
     stop_reason: str
     stream: int
     stream_state: str
+    waits_for_start: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +156,15 @@ def _slave_name(plan: BusPlan | None, position: int) -> str:
     return plan.slaves[position].name if plan and position < len(plan.slaves) else str(position)
 
 
-def motion_of(status: Any, *, permit: bool) -> MotionView:
+def motion_of(status: Any, plan: BusPlan | None, *, permit: bool) -> MotionView:
+    waiting = int(status.axes_await_start)
+    axes = axes_of(status, plan) if waiting else ()
     return MotionView(
         permit=permit,
         stop_reason=name_of(Stop, status.stop_reason),
         stream=int(status.stream),
         stream_state=name_of(StreamState, status.stream_state),
+        waits_for_start=tuple(axis.name for number, axis in enumerate(axes) if waiting >> number & 1),
     )
 
 

@@ -11,6 +11,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 from fieldstack.cell import children
 from fieldstack.cell.children import Child
@@ -18,6 +19,7 @@ from fieldstack.cell.instances import end_command, folder_of, living, looked_aft
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
 from fieldstack.cell.takedown import take_down
+from fieldstack.ha.settings import NonRtSettings
 from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 from fieldstack_rt.datastore import memory as shared_memory
 
@@ -134,7 +136,7 @@ class CellRun:
             take_down(self._launch.instance, self._say)
 
     def _start(self) -> None:
-        self._launch.write_files()
+        self._launch.write_files(self._settings())
         now_ns = time.monotonic_ns()
         cable = self._launch.cable
         if self._segment is not None and cable is not None:
@@ -151,6 +153,11 @@ class CellRun:
         self._say(f"Non-RT started, pid {self._nonrt.pid}")
         if self._health is not None:
             self._health.start(time.monotonic_ns())
+
+    def _settings(self) -> NonRtSettings:
+        """A person has asked for this start of the cell: its axes move, unless its file says otherwise."""
+        asked = self._launch.cell.config.auto_start is not False
+        return replace(self._launch.settings(), auto_start=asked)
 
     def _await_segment(self, segment: Child) -> None:
         until = time.monotonic() + SEGMENT_READY_S

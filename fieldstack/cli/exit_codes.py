@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     NOT_RUNNING = 5
     ALREADY_RUNNING = 6
     NOT_OPERATIONAL = 7
+    NOT_STARTED = 8
     INTERRUPTED = 130
 
 
@@ -28,6 +29,7 @@ MEANING = {
     ExitCode.NOT_RUNNING: "the cell, or the process that had to answer, does not run",
     ExitCode.ALREADY_RUNNING: "this instance, or its RT process, already runs",
     ExitCode.NOT_OPERATIONAL: "the cell runs but is not operational",
+    ExitCode.NOT_STARTED: "a start was refused, or not all of its axes were started; the text says why",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 

@@ -17,7 +17,7 @@ NoteOption = Annotated[str, typer.Option("--note", help="Why, or what was done a
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
-    for command in (reset, ack, restart, request):
+    for command in (reset, start, ack, restart, request):
         app.command(epilog=epilog())(command)
 
 
@@ -42,11 +42,30 @@ def reset(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = I
     Waits until RT has done it. Refused (exit code 1) while a cause is still there, or when a drive stays in
     fault; the answer names it.
 
+    A reset makes ready, it moves nothing: motion waits for `fieldstack start`.
+
     Example:
 
         fieldstack reset --note "door closed, area clear"
     """
     ask_and_tell(instance, "reset", by=_who(by), note=note)
+
+
+def start(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = INSTANCE) -> None:
+    """Let the axes move (again): after an EMERGENCY_STOP, a reset, a fault or a long stand, motion waits.
+
+    Look first whether anybody is in the way. Waits until RT has taken it; a cell that is just being checked
+    is waited for, for a few seconds. Exit code 8: refused, or not all were started; the answer says why.
+
+    Example:
+
+        fieldstack reset --note "door closed" && fieldstack start --note "area clear"
+    """
+    from fieldstack.cli.start import ask_for_start
+
+    answer = ask_for_start(instance_of(instance), by=_who(by), note=note)
+    typer.echo(answer.message, err=not answer.accepted)
+    raise typer.Exit(ExitCode.OK if answer.accepted else ExitCode.NOT_STARTED)
 
 
 def ack(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from fieldstack.cell.history import process_history
 from fieldstack.cell.snapshot import Snapshot
@@ -19,6 +21,8 @@ from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
 from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
+from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.terminal import terminal
 from fieldstack.events.reader import EventReader
 from fieldstack_rt.instance import Instance
@@ -65,13 +69,26 @@ def status(
 def _live(source: StatusSource, console: Console, instance: Instance) -> None:
     table: RenderableType | None = None
     due = 0.0
-    with Live(console=console, auto_refresh=False, screen=True) as live:
+    told: deque[str] = deque(maxlen=1)
+    start = StartKey(instance, told.append)
+    with (
+        PressedKeys(end_on_sigterm=True) as keys,
+        Live(console=console, auto_refresh=False, screen=True) as live,
+    ):
         while True:
+            start.look(keys.new())
             if time.monotonic() >= due:
                 table, due = history_table(process_history(instance)), time.monotonic() + HISTORY_S
-            screen = render(source.take(), _last_events(instance))
-            live.update(Group(screen, table) if table is not None else screen, refresh=True)
+            snapshot = source.take()
+            parts = [render(snapshot, _last_events(instance)), *_start_lines(snapshot, told)]
+            live.update(Group(*parts, table) if table is not None else Group(*parts), refresh=True)
             time.sleep(REFRESH_S)
+
+
+def _start_lines(snapshot: Snapshot, told: deque[str]) -> list[RenderableType]:
+    """What the key does, and what came of it."""
+    lines = [*told, *([HINT.capitalize()] if snapshot.motion.waits_for_start else [])]
+    return [Text(text, "yellow") for text in lines]
 
 
 def _last_events(instance: Instance) -> list[str]:

@@ -28,6 +28,8 @@ from fieldstack.cell.up import CellRun
 from fieldstack.cli.dashboard import render
 from fieldstack.cli.event_lines import EventTail, line
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.voice import Voice
 from fieldstack_rt.instance import Instance
 
@@ -123,11 +125,15 @@ class _Session:
         if self._headless:
             self._loop(cell, None)
         else:
-            with Live(console=self._console, auto_refresh=False, transient=True) as live:
-                self._loop(cell, live)
+            with (
+                PressedKeys() as keys,
+                Live(console=self._console, auto_refresh=False, transient=True) as live,
+            ):
+                self._loop(cell, live, keys)
         return self._source.take().operational
 
-    def _loop(self, cell: CellRun, live: Live | None) -> None:
+    def _loop(self, cell: CellRun, live: Live | None, keys: PressedKeys | None = None) -> None:
+        start = StartKey(self._options.instance, self._say)
         seconds = self._options.seconds
         until = time.monotonic() + seconds if seconds is not None else float("inf")
         shown = 0.0
@@ -136,6 +142,8 @@ class _Session:
             if time.monotonic() - shown >= REFRESH_S:
                 shown = time.monotonic()
                 self._show(live)
+            if keys is not None:
+                start.look(keys.new())
             cell.wait(TICK_S)
 
     def _show(self, live: Live | None) -> None:
@@ -151,7 +159,8 @@ class _Session:
         name = self._options.instance.name
         option = "" if name == "cell" else f" --instance {name}"
         tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; fieldstack reset{option}"
-        hint = f"Ctrl-C ends the cell.  From another terminal: {tries}"
+        waits = f"{HINT.capitalize()}.  " if snapshot.motion.waits_for_start else ""
+        hint = f"{waits}Ctrl-C ends the cell.  From another terminal: {tries}"
         return Group(render(snapshot, list(self._notices)), Text(hint, "dim"))
 
 

@@ -19,19 +19,22 @@ from typing import Any
 
 from fieldstack.control.server import Command, ControlServer
 from fieldstack.core.calls import CallDesk
-from fieldstack.core.compilation import compile_task
+from fieldstack.core.compilation import CompiledTask, compile_task
 from fieldstack.core.executor import TaskExecutor
 from fieldstack.core.inbox import Inbox, LoopSilentError
 from fieldstack.core.injection import Injector
 from fieldstack.core.jog_desk import jog_commands
 from fieldstack.core.loading import parse
+from fieldstack.core.phase import Phase
 from fieldstack.core.reallocation import give_back, reallocate
 from fieldstack.core.table import TaskError
+from fieldstack.core.task import Task
 from fieldstack.core.task_store import StoredTask, TaskStore, UndecidedError
 from fieldstack_ethercat.bus.errors import ConfigurationError
 from fieldstack_ethercat.bus.yaml_source import MAX_BYTES
 
 Answer = tuple[str, dict[str, Any]]
+WAITS_FOR_START = "waits for a start (fieldstack start)"
 LONGEST_REQUEST = 8 * MAX_BYTES
 AGAIN_S = 0.05
 """Bytes: the longest text of a task, as JSON escapes it at worst."""
@@ -116,13 +119,17 @@ class TaskDesk:
             task.stored = stored
             return self._executor.why_it_waits(time.monotonic_ns(), task)
 
-        done = f"task {declaration.id!r} submitted"
+        done = f"task {declaration.id!r} submitted{self._waits(compiled)}"
         try:
             waits = self._inbox.ask(add, later=True)
             done += f"; it waits: {waits}" if waits else ""
         except LoopSilentError as error:  # its file is there: whoever comes next begins it
             done += f"; it begins when the Main Core is at work again: {error}"
         return done, {"id": declaration.id}
+
+    def _waits(self, compiled: CompiledTask) -> str:
+        moves = self._executor.waits_for_start and bool(compiled.groups)
+        return f"; it {WAITS_FOR_START}" if moves else ""
 
     def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
         return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})
@@ -133,14 +140,14 @@ class TaskDesk:
 
     def _list(self, _command: Command) -> Answer:
         table = self._executor.table
-        tasks = self._inbox.ask(lambda: [task.describe() for task in table.tasks.values()])
+        tasks = self._inbox.ask(lambda: [told(self._executor, task) for task in table.tasks.values()])
         return f"{len(tasks)} tasks", {"tasks": tasks}
 
     def _status(self, command: Command) -> Answer:
         """Of one task, with its steps; without an id, of the executor."""
         executor, task_id = self._executor, command.text("id")
         if task_id:
-            return "", {"task": self._inbox.ask(lambda: executor.table.get(task_id).describe())}
+            return "", {"task": self._inbox.ask(lambda: told(executor, executor.table.get(task_id)))}
         return "", self._inbox.ask(lambda: describe(executor, self._calls))
 
     def _reallocate(self, command: Command) -> Answer:
@@ -168,6 +175,12 @@ def _not_written(error: OSError) -> str:
     return f"nothing was changed: {why}; free the disk and try again"
 
 
+def told(executor: TaskExecutor, task: Task) -> dict[str, Any]:
+    """A task for `status`, with what it waits for: axes that nobody has started stand, whoever asks."""
+    waits = executor.waits_for_start and task.phase is Phase.READY and bool(task.compiled.groups)
+    return task.describe() | ({"doing": WAITS_FOR_START, "why": WAITS_FOR_START} if waits else {})
+
+
 def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:
     """The executor as `status` tells it."""
     table = executor.table
@@ -192,7 +205,8 @@ def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:
         "steps_done": table.steps,
         "groups": groups,
         "calls": {"under_way": calls.busy, "broken": calls.broken},
-        "tasks": [task.describe() for task in table.tasks.values()],
+        "waits_for_start": executor.waits_for_start,
+        "tasks": [told(executor, task) for task in table.tasks.values()],
     }
 
 

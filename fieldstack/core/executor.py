@@ -87,6 +87,8 @@ class TaskExecutor:
         self._refused = RefusedMotion(machine, table)
         self.refusals = self._refused.refusals
         self._beyond: dict[str, Beyond] = {}
+        self.waits_for_start = False
+        """RT holds the axes until somebody starts them; what is submitted meanwhile waits."""
 
     # ---- what others ask ----
 
@@ -143,6 +145,7 @@ class TaskExecutor:
         self._standing = facts.standing
         self.facts, self._beyond = facts, beyond_limits(self.machine, facts.targets)
         self.jogging.look(now_ns)
+        self.waits_for_start = facts.waits_for_start
         self._look_at_groups(now_ns, facts)
         if feed is not None:
             self._note_played(now_ns, feed, facts, verdict)

@@ -71,6 +71,11 @@ class RtFacts:
         """The axis stands under power (or is in one of `modes`) and would follow a hand."""
         return self.axes[number] in modes and self._free(number, BY_HAND)
 
+    @property
+    def waits_for_start(self) -> bool:
+        """Nothing but a start is missing."""
+        return self.stop is Stop.START
+
     def holds(self, number: int) -> bool:
         """The axis stands under power and would join a stream."""
         return self.axes[number] is AxisMode.HOLDING and self._free(number)

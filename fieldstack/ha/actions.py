@@ -30,8 +30,10 @@ class ActionKind(IntEnum):
     CLEAR_LATCH = 14
     RESET_FAULTS = 15
     SAFE_MODE_EXIT = 16
-    SEND_ALERT = 17
-    ANSWER = 18
+    AWAIT_START = 17
+    START = 18
+    SEND_ALERT = 19
+    ANSWER = 20
 
 
 class Step(StrEnum):
@@ -72,7 +74,8 @@ class Action:
     nothing is limited any more); `groups` are axis groups that have to stand.
     `until` belongs to EMERGENCY_STOP and CLEAR_LATCH; `step`, `at_ns`, `took_ns`, `remark` to RECORD_STEP;
     `confirmed` to RECORD_STEP and ANSWER; `request` to ANSWER; `sources` (a bit mask) to
-    CLEAR_LATCH: only what the decision has seen is cleared.
+    CLEAR_LATCH: only what the decision has seen is cleared. `axes` (a mask) and `seen_cycle` belong to START
+    and AWAIT_START, and to the answer to a start.
     """
 
     kind: ActionKind
@@ -93,6 +96,8 @@ class Action:
     evidence: Evidence | None = None
     override_percent: int = 100
     groups: tuple[str, ...] = ()
+    axes: int = 0
+    seen_cycle: int = 0
 
     @property
     def process(self) -> ProcessName | None:

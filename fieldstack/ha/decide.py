@@ -3,7 +3,8 @@
 Invariants, checked in the tests: the next state is the table's; the worst action comes first; at most one
 remedy is under way for a subject, within its budget; MANUAL_INTERVENTION is left by a person's word or a
 shutdown alone; EMERGENCY_STOP and SAFE_MODE end with the clear conditions of the rules that ordered them;
-axes get their permit only when everything they need was read back.
+axes get their permit only when everything they need was read back, and what has stopped begins to move
+again by a person's start alone, unless everything that stopped it lets it resume.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from fieldstack.ha.orders import review_waiting
 from fieldstack.ha.policy.table import default_order
 from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.requests import answer_requests
+from fieldstack.ha.standing import note_after, note_before
+from fieldstack.ha.starts import follow_start, settle_start
 from fieldstack.ha.states import MOVING, NEXT, HaState, Verdict
 from fieldstack.ha.supervise import NAMES, advance, supervise
 from fieldstack.ha.verdict import Why, verdict
@@ -49,6 +52,8 @@ def decide(
     `now_ns` is CLOCK_MONOTONIC; the same arguments always give the same answer.
     """
     draft = Draft(now_ns, state, facts, policy)
+    follow_start(draft)
+    note_before(draft)
     answer_requests(draft)
     if draft.state.ha is HaState.SHUTDOWN:
         if state.ha is not HaState.SHUTDOWN:
@@ -67,6 +72,8 @@ def decide(
         judge(draft, measure)
     settle_limits(draft)
     _settle(draft, *verdict(draft))
+    note_after(draft)
+    settle_start(draft)
     return draft.result(), by_severity(draft.actions)
 
 

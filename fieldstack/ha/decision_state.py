@@ -20,6 +20,9 @@ __all__ = [
     "Pending",
     "ProcessTrack",
     "Recovery",
+    "StandCause",
+    "Standing",
+    "StartOrder",
     "Waiting",
     "Watch",
 ]
@@ -162,6 +165,40 @@ class Limits:
     groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StandCause:
+    """Why motion stopped, by which rule (or built-in reason). `within_ns`: it may resume by itself when the
+    axes stood for less; 0: a person starts it."""
+
+    key: Key
+    text: str
+    within_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """A start (or the word to wait for one) that RT has not been seen to take."""
+
+    epoch: int
+    sequence: int
+    axes: int
+    ordered_ns: int
+    go: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why the cell's axes wait for a start, all of it, and since when they stand; no causes: they do not.
+    What concerns single axes, RT knows (`AxesFacts`)."""
+
+    since_ns: int = 0
+    causes: tuple[StandCause, ...] = ()
+
+
+FIRST_START = "first-start"
+AT_FIRST_START = StandCause(Key(FIRST_START, "cell"), "the first start of the cell (auto_start)", 1 << 62)
+"""Nothing has moved yet in this life of the cell, and whoever started it wants it to."""
+
 LIMITS_UNKNOWN = Limits(override_percent=-1)
 """Whose rules are not known any more. No rules come to these: the first decision orders what is right."""
 
@@ -169,7 +206,9 @@ LIMITS_UNKNOWN = Limits(override_percent=-1)
 @dataclass(frozen=True, slots=True)
 class DecisionState:
     """State of the decision core. `accepted_start`: the RT start whose positions a person accepted, until RT
-    has confirmed them. `after_failure`: the cell's life before did not end by request.
+    has confirmed them. `after_failure`: the cell's life before did not end by request. `pressed`: epoch and
+    cycle of the last press of the start input that was dealt with. `life`: which start of
+    the whole cell this is.
 
     `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
     `since_ns` is the state's.
@@ -187,6 +226,10 @@ class DecisionState:
     limits: Limits = Limits()
     rt: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.RT))
     core: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.CORE))
+    standing: Standing = Standing(causes=(AT_FIRST_START,))
+    start_order: StartOrder | None = None
+    pressed: tuple[int, int] = (0, 0)
+    life: str = ""
     accepted_start: int = -1
     after_failure: bool = False
     last_id: int = 0

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.actions import Evidence
-from fieldstack.ha.decision_state import BudgetUse, Episode, Key
+from fieldstack.ha.decision_state import BudgetUse, Episode, Key, StandCause, Standing
 from fieldstack.ha.durable_v1 import is_version_1, upgraded
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.view import Policy
@@ -29,6 +29,7 @@ class Reading:
     def __init__(self, policy: Policy, now_ns: int, wall_ns: int) -> None:
         self._policy, self._now_ns, self._wall_ns = policy, now_ns, wall_ns
         self.lost: list[str] = []
+        self.standing = Standing()
 
     def of(self, record: dict[str, Any]) -> tuple[list[Episode], list[BudgetUse]]:
         try:
@@ -41,6 +42,7 @@ class Reading:
         except _DAMAGE as error:
             self.lost.append(f"all of it ({_told(error)})")
             return [], []
+        self.standing = self._standing(record.get("standing"), shift)
         episodes = self._each("rule", rules, self._episode)
         uses = self._each("the budget of", budgets, lambda one: self._budget(one, shift))
         return episodes, [one for one in uses if one.restarts or one.spent]
@@ -65,6 +67,21 @@ class Reading:
             wall_ns = self._wall_ns
         age = max(0, self._wall_ns - wall_ns)
         return self._now_ns - age - int(record["t_ns"])
+
+    def _standing(self, kept: Any, shift: int) -> Standing:
+        """What an older version has not written is no wait; what can not be read is one for a person."""
+        if kept is None:
+            return Standing()
+        try:
+            causes = tuple(
+                StandCause(Key(str(rule), str(subject)), str(text), int(within_ns))
+                for rule, subject, text, within_ns in kept["causes"]
+            )
+            since_ns = min(int(kept["since_ns"]) + shift, self._now_ns) if causes else 0
+            return Standing(since_ns, causes)
+        except _DAMAGE as error:
+            self.lost.append(f"why the axes wait for a start ({_told(error)})")
+            return Standing()
 
     def _episode(self, one: dict[str, Any]) -> Episode:
         return Episode(

@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
+from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key, Standing
 from fieldstack.ha.durable_reading import FORMAT, Reading
 from fieldstack.ha.facts import EstopFacts
+from fieldstack.ha.life import NO_LIFE, Life
 from fieldstack.ha.policy.view import Policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
 MAX_TEXT = 160
+MAX_CAUSES = 8
 UNREADABLE = "record-unreadable"
 """Rule name of the wait for a person when something that was kept could not be read."""
 
@@ -34,13 +36,20 @@ def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int
         "boot": boot_id(),
         "t_ns": now_ns,
         "wall_ns": wall_ns,
+        "life": state.life,
         "ha": state.ha.name,
         "reason": state.reason[:MAX_TEXT],
         "budgets": {use.subject: _use(use) for use in state.budgets if use.restarts or use.spent},
         "rules": [_rule(one) for one in state.episodes if outlives(one)],
+        "standing": _standing(state.standing),
         "estop_on_reset": estop.on_reset,
         "estop_reasons": list(estop.reasons),
     }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns] for one in standing.causes]
+    return {"since_ns": standing.since_ns, "causes": causes[:MAX_CAUSES]}
 
 
 def changes_record(before: DecisionState, after: DecisionState) -> bool:
@@ -48,6 +57,7 @@ def changes_record(before: DecisionState, after: DecisionState) -> bool:
     return (
         before.ha is not after.ha
         or before.budgets != after.budgets
+        or before.standing != after.standing
         or [one for one in before.episodes if outlives(one)]
         != [one for one in after.episodes if outlives(one)]
     )
@@ -72,19 +82,26 @@ def _rule(one: Episode) -> dict[str, Any]:
     }
 
 
-def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns: int) -> DecisionState:
+def restore(
+    record: dict[str, Any] | None,
+    policy: Policy,
+    now_ns: int,
+    wall_ns: int,
+    life: Life = NO_LIFE,
+) -> DecisionState:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
     A rule that the policy does not have any more still waits for its person. A cell that went down as asked
     starts without what only its end could clear, and what took it down waits for a person. What can not be
-    read (another version wrote it) is left out, and a person has to look: it may have held the cell.
+    read (another version wrote it) is left out, and a person has to look: it may have held the cell. What the
+    axes wait for is kept, too.
     """
-    fresh = DecisionState(since_ns=now_ns)
+    fresh = DecisionState(since_ns=now_ns, life=life.id)
     fresh = replace(
         fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
     )
     if not record:
-        return fresh
+        return replace(fresh, standing=life.standing(Standing(), policy, now_ns, new=True))
     reading = Reading(policy, now_ns, wall_ns)
     episodes, budgets = reading.of(record)
     ended = went_down_by_request(record)
@@ -92,7 +109,13 @@ def restore(record: dict[str, Any] | None, policy: Policy, now_ns: int, wall_ns:
         episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
     if reading.lost:
         episodes.append(_unreadable(reading.lost, now_ns))
-    return replace(fresh, episodes=tuple(episodes), budgets=tuple(budgets), after_failure=not ended)
+    return replace(
+        fresh,
+        episodes=tuple(episodes),
+        budgets=tuple(budgets),
+        standing=life.standing(reading.standing, policy, now_ns, new=record.get("life", "") != life.id),
+        after_failure=not ended,
+    )
 
 
 def _after_the_end(one: Episode) -> Episode:

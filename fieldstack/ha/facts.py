@@ -112,10 +112,40 @@ class EstopFacts:
         return "; ".join(self.reasons) or "no reason given"
 
 
+@dataclass(frozen=True, slots=True)
+class AxisWait:
+    """One axis that waits for a start. `reasons`: bit an `fs_stop` that held it since `since_ns`."""
+
+    number: int
+    reasons: int
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AxesFacts:
+    """What RT's cycle shows of starts; `epoch` 0: nothing is known now. Masks: bit n is axis n.
+
+    `free`: those of `waiting` that nothing else holds, `playing`: that follow setpoints. `taken`: the last
+    order that RT took, `cycle` the one that showed all this. `pressed`: the cycle in which the start input
+    rose, after it was seen low while the axes waited; 0: it did not.
+    """
+
+    epoch: int = 0
+    cycle: int = 0
+    taken: int = 0
+    all: int = 0
+    waiting: int = 0
+    free: int = 0
+    playing: int = 0
+    waits: tuple[AxisWait, ...] = ()
+    pressed: int = 0
+
+
 class RequestKind(StrEnum):
     """What can be asked for. (A reload of the policy is no decision: the edge does it between two passes.)"""
 
     RESET = "reset"
+    START = "start"
     ACK = "ack"
     RESTART = "restart"
     RULE = "rule"
@@ -166,6 +196,7 @@ class Facts:
     safe_moment: bool = False
     permitted: bool = False
     group_of: Mapping[str, str] = field(default_factory=dict)
+    axes: AxesFacts = field(default_factory=AxesFacts)
     parts: tuple[str, ...] = ()
     filed_ns: int | None = None
     filing_failure: str = ""

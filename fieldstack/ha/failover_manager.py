@@ -17,6 +17,7 @@ from fieldstack.ha.actuators.flights import Flights, fault
 from fieldstack.ha.actuators.outcome import Carried, Following, Outcome
 from fieldstack.ha.actuators.processes import Processes
 from fieldstack.ha.actuators.slaves import SlaveRestarts
+from fieldstack.ha.actuators.starts import Starts
 from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.alerts import Alerts
 from fieldstack.ha.cell_map import CellMap
@@ -56,6 +57,7 @@ class FailoverManager:
         self._flights = Flights(self._record, ports.log)
         self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
         stops = Stops(ports.store, ports.log)
+        starts = Starts(ports.store, ports.cell, time.monotonic_ns)
         self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
             ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),
             ActionKind.EMERGENCY_STOP: stops.emergency_stop,
@@ -74,6 +76,8 @@ class FailoverManager:
             ActionKind.REALLOCATE: ports.core.reallocate,
             ActionKind.CLEAR_LATCH: stops.clear_latch,
             ActionKind.RESET_FAULTS: stops.reset_faults,
+            ActionKind.AWAIT_START: starts.carry,
+            ActionKind.START: starts.carry,
             ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).carry,
             ActionKind.ANSWER: self._answer,
         }

@@ -23,6 +23,7 @@ from fieldstack.ha.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.failover_manager import Ports
 from fieldstack.ha.history_keeper import HistoryKeeper
+from fieldstack.ha.life import Life
 from fieldstack.ha.measures import Probe
 from fieldstack.ha.memory_claim import Claim, claim
 from fieldstack.ha.module_list import make_modules
@@ -249,7 +250,9 @@ class Parts:
             opened.store, opened.processes, opened.log, opened.names, monitor.note, guard=opened.guard.status
         )
         status = StatusWriter(opened.store, opened.started_ns)
-        state = durable_state.restore(kept, opened.force.policy, time.monotonic_ns(), time.time_ns())
+        now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        life = Life(opened.settings.life, opened.settings.auto_start, opened.predecessor[1])
+        state = durable_state.restore(kept, opened.force.policy, now_ns, wall_ns, life)
         for one in state.episodes:
             if one.key.rule == durable_state.UNREADABLE:
                 rule, subject = one.key

@@ -13,16 +13,16 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actions import Action
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.facts import Request, RequestKind
-from fieldstack.ha.readback import EstopReadback, Finding, ResetReadback
+from fieldstack.ha.readback import EstopReadback, Finding, ResetReadback, StartReadback
 from fieldstack.ha.retried import trace_of
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.ha.words import PREFIX
 from fieldstack_rt.datastore import DataStore, EstopSource
 
 _SHORT = {"rt": ProcessName.RT, "core": ProcessName.CORE}
-_PLAIN = {"reset": RequestKind.RESET, "shutdown": RequestKind.SHUTDOWN}
+_PLAIN = {"reset": RequestKind.RESET, "start": RequestKind.START, "shutdown": RequestKind.SHUTDOWN}
 MOST_INJECTED_MS = 60_000
-COMMANDS = ("reset", "ack", "estop", "status", "shutdown", "restart", "request", "reload")
+COMMANDS = ("reset", "start", "ack", "estop", "status", "shutdown", "restart", "request", "reload")
 
 
 class Readback(Protocol):
@@ -136,8 +136,14 @@ class OperatorDesk:
         if action.confirmed and action.rule == RequestKind.RESET:
             readback = ResetReadback(self._ports.store, self._ports.cell, action.cause, now_ns)
             self._readbacks.append((asked, readback))
+        elif action.confirmed and action.axes:
+            ports = self._ports
+            started = StartReadback(ports.store, ports.cell, action.cause, action.axes, now_ns)
+            self._readbacks.append((asked, started))
         else:
-            self._tell(asked, Finding(action.confirmed, action.cause), subject=action.subject)
+            self._tell(
+                asked, Finding(action.confirmed, action.cause, again=bool(action.remark)), action.subject
+            )
 
     # ---- what is answered here ----
 
@@ -201,6 +207,13 @@ class OperatorDesk:
         return f"a fault of Fieldstack ({text}); it may not have been done: look at `fieldstack status`"
 
     def _tell(self, asked: _Asked, finding: Finding, subject: str = "cell") -> None:
+        if not finding.again:
+            self._write_down(asked, finding, subject)
+        more: dict[str, Any] = {"obeyed_cycle": finding.obeyed_cycle} if asked.name == "estop" else {}
+        more |= {"again": True} if finding.again else {}
+        self._ports.server.answer(asked.client, ok=finding.confirmed, message=finding.text, **more)
+
+    def _write_down(self, asked: _Asked, finding: Finding, subject: str) -> None:
         self._ports.log.append(
             EventKind.OPERATOR_REQUEST,
             severity=Severity.INFO if finding.confirmed else Severity.WARNING,
@@ -211,8 +224,6 @@ class OperatorDesk:
             accepted=finding.confirmed,
             outcome=finding.text,
         )
-        more = {"obeyed_cycle": finding.obeyed_cycle} if asked.name == "estop" else {}
-        self._ports.server.answer(asked.client, ok=finding.confirmed, message=finding.text, **more)
 
 
 def _asked(command: Command) -> _Asked:

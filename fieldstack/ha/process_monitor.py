@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from fieldstack.ha.axis_facts import axes_facts
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.detections import Detections
 from fieldstack.ha.facts import (
@@ -124,6 +125,7 @@ class ProcessMonitor:
             bus,
             guard,
             self.estop_facts(),
+            axes=axes_facts(self.rt_status if bus.cycling else None),
             safe_moment=safe_moment,
             permitted=self._store.motion_permit,
         )

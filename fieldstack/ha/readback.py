@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.ha.actuators.rt_view import axes_in_fault, fresh_status
+from fieldstack.ha.actuators.starts import started
 from fieldstack.ha.cell_map import CellMap
 from fieldstack_rt.datastore import DataStore
 
 OBEY_TIMEOUT_NS = 200_000_000
 RESET_TIMEOUT_NS = 2_000_000_000
+START_TIMEOUT_NS = 500_000_000
 SETTLE_NS = 100_000_000
 """A drive whose fault is still there takes so long to say so again."""
 
@@ -22,6 +24,8 @@ class Finding:
     confirmed: bool
     text: str
     obeyed_cycle: int = 0
+    again: bool = False
+    """Not now: it may be asked for again in a moment."""
 
 
 class EstopReadback:
@@ -72,3 +76,19 @@ class ResetReadback:
             f"{self._cell.axis(one)} is in fault 0x{int(status.axes[one].error_code):04X}" for one in faults
         )
         return "; ".join(each)
+
+
+class StartReadback:
+    """A start that was ordered: the axes have to be seen to wait no more."""
+
+    def __init__(self, store: DataStore, cell: CellMap, said: str, axes: int, now_ns: int) -> None:
+        self._store, self._cell, self._said, self._axes = store, cell, said, axes
+        self._until_ns = now_ns + START_TIMEOUT_NS
+
+    def look(self, now_ns: int) -> Finding | None:
+        status = fresh_status(self._store, now_ns)
+        waiting = self._axes if status is None else int(status.axes_await_start) & self._axes
+        if waiting and now_ns < self._until_ns:
+            return None
+        outcome = started(self._cell, self._axes, waiting)
+        return Finding(outcome.confirmed, f"{outcome.text} ({self._said})")

@@ -20,6 +20,8 @@ from fieldstack.ha.facts import (
 )
 from fieldstack.ha.policy.table import Order, default_order
 from fieldstack.ha.remedies import busy, restart_in_order
+from fieldstack.ha.standing import note_reset
+from fieldstack.ha.starts import answer_start
 from fieldstack.ha.states import MOVING, HaState
 from fieldstack.ha.supervise import NAMES, restart_now
 from fieldstack.ha.unruled import left_behind
@@ -73,6 +75,7 @@ def _reset(draft: Draft, request: Request) -> None:
         key for key, one in draft.episodes.items() if one.clear is ClearWhen.RESET or left_behind(draft, one)
     }
     latched = [one for key, one in draft.episodes.items() if key in ended or one.hold]
+    note_reset(draft, request.who)
     _clear_latch(draft, request)
     for one in latched:
         if one.key in ended:
@@ -204,6 +207,7 @@ def _rule_off(draft: Draft, request: Request) -> None:
 
 _OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
     RequestKind.RESET: _reset,
+    RequestKind.START: answer_start,
     RequestKind.ACK: _ack,
     RequestKind.RESTART: _restart,
     RequestKind.RULE: _rule,

@@ -38,7 +38,8 @@ class NonRtSettings:
     `fault_injection`: obey injected faults (benches and tests).
     `rt_spare`: keep a warm spare of the RT process, so that a restart does not wait for an interpreter.
     `process_manager`: `local` starts the command lines, `systemd` the units `rt_unit` and `core_unit`; the
-    cell goes down when `target_unit` is stopped.
+    cell goes down when `target_unit` is stopped. `life`: new with each start of the whole cell, the same
+    for its restarts; `auto_start`: its axes may move at its first start without a person's word.
     """
 
     instance: str
@@ -65,6 +66,8 @@ class NonRtSettings:
     rt_memory_limit_mb: int = 0
     core_memory_limit_mb: int = 0
     nonrt_memory_limit_mb: int = 0
+    life: str = ""
+    auto_start: bool = False
 
     def memory_limits_mb(self) -> dict[str, int]:
         """By process; 0: none is configured."""
@@ -94,11 +97,11 @@ _BOUNDS = {
     "core_memory_limit_mb": (0, 1 << 24),
     "nonrt_memory_limit_mb": (0, 1 << 24),
 }
-_TEXTS = ("instance", "policy_path", "alerts_file")
-_EMPTY = ("alerts_file",)
+_TEXTS = ("instance", "policy_path", "alerts_file", "life")
+_EMPTY = ("alerts_file", "life")
 _COMMANDS = ("rt_command", "core_command")
 _OPTIONAL = ("core_command",)
-_FLAGS = ("leave_running", "rt_spare", "fault_injection", "health_server")
+_FLAGS = ("leave_running", "rt_spare", "fault_injection", "health_server", "auto_start")
 _UNITS = {"rt_unit": ".service", "core_unit": ".service", "target_unit": ".target"}
 _MANAGERS = ("local", "systemd")
 _REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"

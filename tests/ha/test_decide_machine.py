@@ -9,7 +9,7 @@ from functools import cache
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from rules_of_safety import Restarts, check
+from rules_of_safety import Restarts, Starts, check
 from script import SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
@@ -55,12 +55,15 @@ class AnyCell(RuleBasedStateMachine):
         super().__init__()
         self.cell = Script(few_restarts())
         self.restarts = Restarts()
+        self.starts = Starts()
 
     def _decide(self, ms: float = 20) -> None:
-        before, facts = self.cell.state, self.cell.facts
+        before = self.cell.state
         self.cell.later(ms)
+        facts = self.cell.decided_on
         check(before, facts, self.cell)
         self.restarts.note(before, self.cell)
+        self.starts.note(self.cell)
         again = decide(self.cell.now, before, facts, self.cell.policy)
         assert again == (self.cell.state, self.cell.actions), "not pure"
 
@@ -151,7 +154,9 @@ class AnyCell(RuleBasedStateMachine):
         self._decide()
 
     @rule(
-        kind=st.sampled_from([RequestKind.RESET, RequestKind.RESET, RequestKind.ACK, *_WORDS]),
+        kind=st.sampled_from(
+            [RequestKind.RESET, RequestKind.RESET, RequestKind.START, RequestKind.ACK, *_WORDS]
+        ),
     )
     def a_person_asks(self, kind: RequestKind) -> None:
         self.cell.asks(kind, subject="operator:slow" if kind in _WORDS else "")
@@ -184,6 +189,13 @@ class AnyCell(RuleBasedStateMachine):
                 cell.asks(RequestKind.RESET)
                 self._go_on(30)
         assert cell.ha in MOVING, cell.state
+        if not cell.axes.moves:
+            assert cell.state.standing.causes
+            cell.asks(RequestKind.START)
+            self._decide(20)
+            assert cell.answer.confirmed, cell.answer
+            self._decide(20)
+        assert cell.axes.moves, cell.state
 
     def _go_on(self, times: int) -> None:
         cell = self.cell

@@ -34,7 +34,8 @@ def test_a_file_that_can_not_be_read_is_a_refusal(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize("bound", ["minimum", "maximum"])
 def test_rt_takes_whatever_the_schema_allows_and_shows_it(bound: str) -> None:
     keys = json_schema()["$defs"]["RtAgent"]["properties"]
-    ends = {name: key[bound] for name, key in keys.items() if bound in key}
+    resume = "resume_within_ms"  # for Non-RT alone
+    ends = {name: key[bound] for name, key in keys.items() if bound in key and name != resume}
     assert len(ends) == 5
     policy = load_policy(SHIPPED).model_copy(update={"rt_agent": RtAgent(**ends)})
     memory, agent, status = ffi.new("fs_store *"), ffi.new("fs_agent *"), ffi.new("fs_rt_status *")

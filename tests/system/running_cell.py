@@ -32,6 +32,8 @@ from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
+SHIPPED_POLICY = CONFIG / "ha/failover_policy.json"
+PATIENT_MS = 60_000
 MAIN = "from fieldstack.cli.entry import fieldstack; fieldstack()"
 RT_MAIN = "from fieldstack.cli.rt import main; main()"
 PATIENCE_S = 30.0
@@ -52,10 +54,11 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
 
 
 def cell_file(folder: Path, *, bus: Path | None = None, policy: Path | None = None, **sections: Any) -> Path:
-    """A cell configuration: faults may be injected, the axes are quick; all else as shipped or given."""
+    """A cell configuration: faults may be injected, the axes are quick, what resumes by itself does so after
+    however long; all else as shipped or given."""
     document = {
         "bus": str(bus or CONFIG / "ethercat/cell.yaml"),
-        "policy": str(policy or CONFIG / "ha/failover_policy.json"),
+        "policy": str(policy or policy_file(folder)),
         **sections,
         "rt": {"fault_injection": True, **sections.get("rt", {})},
         "core": {"speed_percent": 50, "dwell_ms": 10, **sections.get("core", {})},
@@ -65,9 +68,12 @@ def cell_file(folder: Path, *, bus: Path | None = None, policy: Path | None = No
     return file
 
 
-def policy_file(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """A changed copy of the shipped failover policy."""
-    policy = json.loads((CONFIG / "ha/failover_policy.json").read_text(encoding="utf-8"))
+def policy_file(folder: Path, change: Callable[[dict[str, Any]], None] = lambda _: None) -> Path:
+    """A changed copy of the shipped failover policy. A busy machine needs longer to be back."""
+    policy = json.loads(SHIPPED_POLICY.read_text(encoding="utf-8"))
+    for part in (*policy["rules"], policy["rt_agent"]):
+        if part.get("resume_within_ms"):
+            part["resume_within_ms"] = PATIENT_MS
     change(policy)
     file = folder / "policy.json"
     file.write_text(json.dumps(policy), encoding="utf-8")
@@ -210,6 +216,15 @@ class RunningCell:
     def reset(self) -> None:
         done = self.command("reset", "--note", "by a test")
         assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        done = self.command("start", "--note", "by a test")
+        assert done.returncode == 0, done.stderr
+
+    def reset_and_start(self) -> None:
+        """What people do once a cause has gone: make it ready, look, let it move."""
+        self.reset()
+        self.start()
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Asks `up` to end; its exit code."""

@@ -63,6 +63,9 @@ def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCel
     end(cell.segment)
     if without_power and coasted_too_far(cell):
         cell.reset()
+    cell.await_operational()
+    cell.await_stand()
+    cell.start()
     cell.await_motion()
     motors_stopped_along_the_ramp(cell, watch, without_power=without_power, any_speed=bool(without_power))
     cell.await_snapshot(

@@ -71,7 +71,7 @@ def test_each_source_is_latched_until_a_reset(cell: RunningCell) -> None:
         assert f"test of {source.name.lower()}" in kept["ha"]["reason"]
         assert cell.all_safe()
 
-        cell.reset()
+        cell.reset_and_start()
         cell.await_motion()
         assert not cell.snapshot()["estop"]["latched"]
         cell.await_event(since, EventKind.ESTOP_RAISED, source=source.name.lower())
@@ -90,6 +90,7 @@ def test_a_reset_is_refused_while_the_cause_is_there(cell: RunningCell) -> None:
         assert "working counter" in refused.stderr
         assert cell.snapshot()["estop"]["latched"]
     wait_for(lambda: cell.command("reset").returncode == 0, "the reset is accepted once the cause is gone")
+    cell.start()
     cell.await_motion()
 
 
@@ -98,6 +99,7 @@ def stop_when_core_dies(policy: dict[str, Any]) -> None:
         if rule["name"] == "core-dead":
             rule["actions"] = ["EMERGENCY_STOP", "REBOOT_PROCESS", "SEND_ALERT"]
             rule["clear"] = {"when": "reset"}
+            del rule["resume_within_ms"]
 
 
 def test_a_policys_own_stop_is_latched_as_its_rule_says(start_cell: Any, tmp_path: Path) -> None:
@@ -118,5 +120,5 @@ def test_a_policys_own_stop_is_latched_as_its_rule_says(start_cell: Any, tmp_pat
     kept = cell.snapshot()
     assert [(s["source"], s["clear"]) for s in kept["estop"]["sources"]] == [("POLICY", "on_reset")]
     assert kept["ha"]["state"] == "SAFE_MODE"
-    cell.reset()
+    cell.reset_and_start()
     cell.await_motion()

@@ -86,7 +86,7 @@ def test_what_a_person_latched_outlives_it_and_may_be_raised_without_it(start_ce
     assert "hand in the machine" in kept["ha"]["reason"]
     assert (kept["ha"]["state"], kept["rt"]["pid"]) == ("SAFE_MODE", rt)
     assert cell.all_safe()
-    cell.reset()
+    cell.reset_and_start()
     cell.await_motion()
     assert cell.pid("rt") == rt
 

@@ -80,6 +80,8 @@ def test_a_rule_may_wait_for_a_persons_ack_and_remembers_who(start_cell: StartCe
     told = cell.await_event(since, EventKind.OPERATOR_REQUEST, request="ack")
     assert told.data["by"] == "Ann"
     assert "new memory module" in told.data["outcome"]
+    cell.await_operational()
+    cell.start()
     cell.await_motion()
 
 

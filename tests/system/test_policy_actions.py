@@ -53,7 +53,7 @@ def test_tasks_move_and_slaves_restart_while_the_rest_goes_on(start_cell: Any, t
     work = cell.snapshot()["work"]
     assert [(one["id"], one["group"]) for one in work["tasks"]] == [("work", "right")]
     assert [one["name"] for one in work["groups"] if one["out_of_use"]] == ["left"]
-    cell.reset()
+    cell.reset_and_start()
     cell.await_operational()
 
     since, before, step = cell.last_event(), cell.snapshot(), status(cell, "work")["step"]
@@ -62,12 +62,14 @@ def test_tasks_move_and_slaves_restart_while_the_rest_goes_on(start_cell: Any, t
     cell.segment.power_on(DIO)
     assert "dio back in OP" in done(cell, since, action="RESTART_SLAVE", rule="slave-lost")
     cell.await_operational()
+    cell.start()
 
     since = cell.last_event()
     restarted = ask(cell.instance, "restart", by="Ann", subject="slave:dio")
     assert restarted.accepted
     assert "dio back in OP" in done(cell, since, action="RESTART_SLAVE", subject="slave:dio")
     cell.await_operational()
+    cell.start()
     after = cell.snapshot()
     assert [cell.pid(one) for one in ("rt", "nonrt", "core")] == pids
     assert after["cycle"]["cycles"] > before["cycle"]["cycles"]

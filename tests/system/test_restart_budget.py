@@ -70,7 +70,7 @@ def test_a_spent_budget_waits_for_a_person_and_outlives_the_non_rt_process(
     assert rt_starts(cell, since) == 0
     assert cell.all_safe()
 
-    cell.reset()
+    cell.reset_and_start()
     cell.await_motion()
     assert rt_starts(cell, since) == 1
     assert not cell.snapshot()["estop"]["latched"]

@@ -44,6 +44,7 @@ def installation(*instances: str) -> dict[str, str]:
         "bus": str(config / "ethercat/cell.yaml"),
         "policy": str(config / "ha/failover_policy.json"),
         "core": {"speed_percent": 50, "dwell_ms": 10},
+        "auto_start": True,
     }
     for instance in instances:
         health = {"health": {"enabled": instance == "bench"}}  # one machine, one port

@@ -15,6 +15,7 @@ from fieldstack_ethercat.bus.configuration_checks import CROSS_CHECK, find_confl
 from fieldstack_ethercat.bus.configuration_clocks import DistributedClocksConfig
 from fieldstack_ethercat.bus.configuration_group import GroupConfig
 from fieldstack_ethercat.bus.configuration_slave import Section, SlaveConfig
+from fieldstack_ethercat.bus.configuration_start import StartInputConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
 from fieldstack_ethercat.bus.plan import MAX_SLAVES
 
@@ -50,6 +51,9 @@ class BusConfig(Section):
         default=[],
         max_length=64,
         description="Axes that stop together; default: all are one essential group.",
+    )
+    start_input: StartInputConfig | None = Field(
+        default=None, description="The input with which people start the axes; default: there is none."
     )
     loss_diagnosis_ms: int = Field(
         default=20,

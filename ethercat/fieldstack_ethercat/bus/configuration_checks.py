@@ -12,6 +12,7 @@ from fieldstack_ethercat.bus import (
     configuration_axis_checks,
     configuration_clocks,
     configuration_group,
+    configuration_start,
     configuration_stop,
     image,
 )
@@ -46,6 +47,7 @@ def find_conflicts(bus: BusConfig) -> Iterator[Finding]:
         yield from configuration_axis_checks.find(axis, slaves, ("axes", at))
     yield from configuration_group.find(bus)
     yield from configuration_clocks.find(bus)
+    yield from configuration_start.find(bus)
 
 
 def _timing(bus: BusConfig) -> Iterator[Finding]:

@@ -268,7 +268,8 @@ class BusPlan:
     """A whole bus. `digest` is the sha256 of the configuration it was made from, `source` that file's name.
 
     `interface` is empty if the configuration leaves it to the command line. `lost_cycles_limit`: cycles
-    in a row with a wrong working counter that stop the axes.
+    in a row with a wrong working counter that stop the axes. `start_input_*`: the slave's position (-1: there
+    is none) and the bit of its input image with which people start the axes.
     """
 
     source: str
@@ -282,6 +283,8 @@ class BusPlan:
     loss_diagnosis_ns: int = 20_000_000
     lost_cycles_limit: int = 3
     distributed_clocks: bool = False
+    start_input_slave: int = -1
+    start_input_bit: int = 0
 
     @property
     def expected_wkc(self) -> int:

@@ -62,7 +62,16 @@ def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
         loss_diagnosis_ns=bus.loss_diagnosis_ms * 1_000_000,
         lost_cycles_limit=bus.lost_cycles_limit,
         distributed_clocks=bus.distributed_clocks.enabled,
+        **_start_input(bus, by_name),
     )
+
+
+def _start_input(bus: BusConfig, slaves: dict[str, SlavePlan]) -> dict[str, int]:
+    if bus.start_input is None:
+        return {}
+    slave = slaves[bus.start_input.slave]
+    entries = (entry for pdo in slave.tx for entry in pdo.entries if entry.name == bus.start_input.input)
+    return {"start_input_slave": slave.position, "start_input_bit": next(entries).bit_offset}
 
 
 def _groups(bus: BusConfig, slaves: dict[str, SlavePlan]) -> tuple[GroupPlan, ...]:

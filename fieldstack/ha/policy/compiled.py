@@ -68,6 +68,7 @@ class RtAgentTimes:
     on_nonrt_dead: str
     go_on_ms: int
     hold_at_most_ms: int
+    resume_within_ms: int
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,16 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+LONGEST_RESUME_MS = 60_000
+"""After a longer stand nobody expects the machine to move by itself."""
+ResumeWithin = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=LONGEST_RESUME_MS,
+        description="motion resumes by itself if the axes stood for less; 0: it waits for a start",
+    ),
+]
 
 
 class PolicyModel(BaseModel):

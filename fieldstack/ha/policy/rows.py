@@ -34,6 +34,7 @@ def row_of(rule: Rule) -> RuleRow:
         rule.clear.when,
         rule.clear.for_ms * NS_PER_MS,
         meaning.fleeting,
+        rule.resume_within_ms * NS_PER_MS,
     )
 
 

@@ -92,8 +92,20 @@ def check_rule(rule: Rule) -> None:
     _check_clear(rule)
     _check_targets(rule)
     _check_time_outs(rule)
+    _check_resumption(rule)
     if rule.defer is not None and not DEFERRABLE & rule.words:
         raise fault("defer", "none of the actions can wait", f"only {', '.join(sorted(DEFERRABLE))} can")
+
+
+def _check_resumption(rule: Rule) -> None:
+    """What a person has to look at, a person starts."""
+    if not rule.resume_within_ms:
+        return
+    if rule.clear.when is not ClearWhen.GONE:
+        why = f'means nothing with clear "when": "{rule.clear.when}": a reset is no start'
+        raise fault("resume_within_ms", why, "remove it")
+    if PolicyAction.AWAIT_MANUAL in rule.words:
+        raise fault("resume_within_ms", "means nothing with AWAIT_MANUAL: a person starts", "remove it")
 
 
 def _check_doubles(rule: Rule) -> None:

@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from fieldstack.ha.measures import FactKind
-from fieldstack.ha.policy.model import Milliseconds, PolicyModel
+from fieldstack.ha.policy.model import Milliseconds, PolicyModel, ResumeWithin
 from fieldstack.ha.policy.rule_checks import check_order, check_rule
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
@@ -97,6 +97,7 @@ class Rule(PolicyModel):
     actions: Annotated[list[ActionOrder], Field(max_length=16, description="in order; worst kinds first")]
     defer: Defer | None = None
     clear: Clear
+    resume_within_ms: ResumeWithin = 0
     target_ms: Annotated[
         int | None,
         Field(ge=1, le=86_400_000, description="the computed worst case may not exceed this"),

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.policy.checks import check_policy
 from fieldstack.ha.policy.floor import floor
-from fieldstack.ha.policy.model import PolicyModel
+from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
 from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, SubjectBudget
 from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
@@ -70,6 +70,7 @@ class RtAgent(PolicyModel):
             description="without a beat axes are held under power for so long at most; then power off",
         ),
     ] = 30_000
+    resume_within_ms: ResumeWithin = 0
 
 
 class FailoverPolicy(PolicyModel):

@@ -63,6 +63,8 @@ class RuleRow:
     clear: ClearWhen
     clear_ns: int
     fleeting: bool
+    resume_ns: int = 0
+    """Motion resumes by itself if the axes stood for less; 0: it waits for a start."""
 
     def is_over(self, value: float) -> bool:
         if self.over is Over.TRUE:

@@ -103,7 +103,8 @@ class Moment(_Part):
 class Expectation(_Part):
     """What has to be so. Actions are words (`SEND_ALERT`), with their subject where it matters
     (`REBOOT_PROCESS fieldstack-core`), ordered since the expectation before: `actions` all of them, `never`
-    none of them. `rules`: those that count, all of them."""
+    none of them. `rules`: those that count, all of them. `moves`: axes may move, or wait for a start;
+    `waits_for_start`: a part of why."""
 
     at: Time
     state: Annotated[HaState, BeforeValidator(_state)] | None = None
@@ -113,6 +114,8 @@ class Expectation(_Part):
     never: list[Ordered] = Field(default_factory=list)
     answer: str | None = None
     override_percent: int | None = None
+    moves: bool | None = None
+    waits_for_start: str | None = None
 
 
 class Scenario(_Part):

@@ -16,6 +16,7 @@ from fieldstack.ha.facts import (
 )
 from fieldstack.ha.measures import Measure
 from fieldstack.ha.scenario.document import Moment, ProcessChange, Reading, Scenario
+from fieldstack.ha.scenario.paper_axes import PaperAxes
 from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 
 MS = 1_000_000
@@ -67,6 +68,7 @@ class PaperCell:
         self._next_request = 1
         self._wkc, self._wkc_since_ns = EXPECTED_WKC, now_ns
         self._positions = PositionCheck.AGREE
+        self.axes = PaperAxes()
 
     # ---- what the scenario says ----
 
@@ -174,6 +176,7 @@ class PaperCell:
                 self._latch(action)
             if action.id:
                 self._answer(action, now_ns)
+        self.axes.decided(actions, now_ns)
 
     def _stop(self, name: ProcessName, now_ns: int) -> None:
         process = self._process(name)
@@ -211,13 +214,14 @@ class PaperCell:
         due = tuple(outcome for at_ns, outcome in self._outcomes if at_ns <= now_ns)
         self._outcomes = [one for one in self._outcomes if one[0] > now_ns]
         requests, self._requests = tuple(self._requests), []
-        return replace(
+        facts = replace(
             self._facts,
             bus=self._bus(now_ns),
             requests=requests,
             measures=tuple(self._readings.values()),
             outcomes=due,
         )
+        return replace(facts, axes=self.axes.look(now_ns, facts))
 
     @staticmethod
     def _goes_on(process: ProcessFacts, later: _Later) -> bool:

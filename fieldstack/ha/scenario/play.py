@@ -10,6 +10,7 @@ from fieldstack.ha.decision_state import DecisionState
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.scenario.document import Expectation, Scenario
 from fieldstack.ha.scenario.paper_cell import PaperCell
+from fieldstack.ha.standing import why
 from fieldstack.ha.states import HaState
 
 BEGIN_NS = 10**12
@@ -113,6 +114,13 @@ class _Player:
         answers = [one.cause for one in self._since if one.kind is ActionKind.ANSWER]
         if wanted.answer is not None and not any(wanted.answer in one for one in answers):
             faults.append(f"the answer is {answers}, without {wanted.answer!r}")
+        moves = self._cell.axes.moves
+        if wanted.moves is not None and moves is not wanted.moves:
+            faults.append(f"the axes {'move' if moves else 'wait for a start'} ({why(state.standing)})")
+        if wanted.waits_for_start is not None and wanted.waits_for_start not in why(state.standing):
+            faults.append(
+                f"a start is waited for by {why(state.standing)!r}, without {wanted.waits_for_start!r}"
+            )
         percent = state.limits.override_percent
         if wanted.override_percent is not None and percent != wanted.override_percent:
             faults.append(f"the speed is {percent} %, not {wanted.override_percent} %")

@@ -68,7 +68,9 @@ class HaStateCheck(MemoryCheck):
         ha = value.snapshot.ha
         level = READY_STATES.get(ha.state, Level.FAIL)
         text = f"{ha.state}: {ha.reason}" if ha.reason else ha.state
-        return Finding(level, text, "", {"state": ha.state, "since": ha.since})
+        waits = list(value.snapshot.motion.waits_for_start) if level is not Level.FAIL else []
+        remedy = "look, then: fieldstack start" if waits else ""
+        return Finding(level, text, remedy, {"state": ha.state, "since": ha.since, "waits_for_start": waits})
 
 
 class EmergencyStopCheck(MemoryCheck):

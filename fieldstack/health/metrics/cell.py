@@ -27,6 +27,11 @@ def families(view: MemoryView) -> Iterator[Metric]:
     yield one_of("fieldstack_ha_state", "1 for the present HA state", states, shot.ha.state)
     yield from _processes(view)
     yield gauge("fieldstack_motion_permit", "1: Non-RT lets the axes move", shot.motion.permit)
+    yield gauge(
+        "fieldstack_axes_waiting_for_start",
+        "Axes that move only after a person's start; the cell is ready all the same",
+        len(shot.motion.waits_for_start),
+    )
     yield gauge("fieldstack_estop_latched", "1: EMERGENCY_STOP is latched", shot.estop.latched)
     raised = {one.source for one in shot.estop.sources}
     yield gauges(

@@ -204,6 +204,7 @@ static void one_cycle(fs_cycle *cycle) {
     flags |= fs_cycle_exchange(cycle);
     fs_cycle_see_axes(cycle);
     if (cycle->status.wkc >= 0) take_inputs(cycle);
+    fs_cycle_watch_start_input(cycle);
     if (cycle->gap < LONGEST_GAP) cycle->gap++;
     end_gap(cycle);
     publish(cycle, flags);
@@ -279,6 +280,7 @@ static int offsets_fit(const fs_cycle_config *config) {
             axis->rungs > sizeof axis->ladder)
             return 0;
     }
+    if (!in_image(config->start_input, 1, config->inputs_size)) return 0;
     for (uint32_t i = 0; i < config->io_output_spans; i++)
         if (config->io_outputs[i].offset + config->io_outputs[i].size > config->outputs_size) return 0;
     for (uint32_t i = 0; i < config->io_input_spans; i++)

@@ -26,6 +26,8 @@ typedef struct fs_cycle_config {
     uint32_t wkc_limit;            /* the plan's lost_cycles_limit: bad cycles in a row that stop the axes */
     int32_t excusable_wkc;         /* share of the slaves that belong to non-essential groups only */
     uint32_t diagnosis_cycles;     /* so long may a counter that such slaves can explain go unexplained */
+    int32_t start_input;           /* byte of the inputs with the start input's bit; -1: there is none */
+    uint32_t start_bit;
     fs_agent_settings agent;       /* defaults of the HA agent; 0: built in */
     uint32_t fault_injection;
     uint32_t axis_count;

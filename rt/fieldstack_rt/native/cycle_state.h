@@ -58,6 +58,8 @@ struct fs_cycle {
     uint8_t axis_stop[64];                   /* enum fs_stop of the axis's own group */
     uint32_t group_stops[64];                /* bit an enum fs_stop: all reasons of a group in this cycle */
     uint64_t held_at[64];                    /* cycle in which an axis was last held by what begins a wait */
+    uint32_t start_armed;                    /* the start input was seen low since the axes wait */
+    uint64_t ever_powered;                   /* axes that were enabled since RT began */
     uint64_t had_power;                      /* axes that were enabled in the cycle before */
     uint64_t faults_told;                    /* a bit an axis */
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
@@ -97,6 +99,8 @@ uint32_t fs_cycle_axis_stop(const fs_cycle *cycle, uint32_t axis, uint32_t stop)
 /* Axes held by `stops` (bit an enum fs_stop, of all axes) or their group's begin to wait; a start is taken. */
 void fs_cycle_await_start(fs_cycle *cycle, uint64_t now, uint32_t stops);
 void fs_cycle_all_await_start(fs_cycle *cycle, uint64_t now); /* at RT's start */
+/* With the inputs of this cycle: a rising edge of the start input. */
+void fs_cycle_watch_start_input(fs_cycle *cycle);
 int fs_cycle_essential_waits(const fs_cycle *cycle);
 
 /* Whether axes that came to rest for this reason are held under power. */

@@ -83,6 +83,7 @@ typedef struct fs_rt_status {
     uint64_t axes_confirmed;   /* mask: axes that stand where they should, as RT has checked; only these have power */
     uint64_t axes_await_start; /* mask: axes on which no motion begins until a start (fs_start) */
     uint64_t start_taken;      /* sequence of the last fs_start of this epoch, obeyed or not */
+    uint64_t start_pressed;    /* cycle in which the start input rose, seen low before while axes waited; 0: never */
     uint64_t await_since_ns[64]; /* of each that waits: since when; 0: it does not wait */
     uint32_t await_reasons[64];  /* of each that waits: bit an enum fs_stop that held it meanwhile; START: none since
                                   * RT began, or told to wait; NOT_ENABLED: its drive let go by itself */

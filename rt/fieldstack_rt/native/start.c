@@ -9,6 +9,7 @@ enum { NO_WAIT = 1u << FS_STOP_NOT_ENABLED | 1u << FS_STOP_DRY | 1u << FS_STOP_O
 static void begin(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t reasons) {
     fs_rt_status *status = &cycle->status;
     cycle->held_at[axis] = status->cycle + 1; /* as this cycle will be published */
+    if (reasons & ~status->await_reasons[axis]) cycle->start_armed = 0; /* held down all along is no start */
     status->await_reasons[axis] |= reasons;
     if (status->axes_await_start >> axis & 1) return;
     status->axes_await_start |= 1ull << axis;
@@ -36,6 +37,7 @@ static uint64_t let_go(fs_cycle *cycle) {
         if (fs_axis_enabled(&cycle->axes[i])) powered |= 1ull << i;
     uint64_t gone = cycle->had_power & ~powered;
     cycle->had_power = powered;
+    cycle->ever_powered |= powered;
     return with_their_groups(cycle, gone) & ~cycle->status.axes_await_start;
 }
 
@@ -81,11 +83,16 @@ static void take_order(fs_cycle *cycle, uint64_t now) {
         if (order.axes >> i & 1) begin(cycle, now, i, 1u << FS_STOP_START);
 }
 
+/* A Non-RT process that was not seen yet did not fail; a fault of a drive that was not used yet is of the past. */
+static uint32_t of_before(const fs_cycle *cycle) {
+    uint32_t unseen = 1u << FS_STOP_NONRT_SILENT | 1u << FS_STOP_NONRT_DEAD;
+    return (cycle->agent.seen ? 0 : unseen) |
+           (cycle->faults_told & cycle->ever_powered ? 0 : 1u << FS_STOP_AXIS_FAULT);
+}
+
 void fs_cycle_await_start(fs_cycle *cycle, uint64_t now, uint32_t stops) {
     uint64_t before = cycle->status.axes_await_start, gone = let_go(cycle);
-    /* a Non-RT process that this cycle has not seen yet did not fail */
-    uint32_t unseen = 1u << FS_STOP_NONRT_SILENT | 1u << FS_STOP_NONRT_DEAD;
-    uint32_t no_wait = NO_WAIT | (cycle->agent.seen ? 0 : unseen);
+    uint32_t no_wait = NO_WAIT | of_before(cycle);
     uint32_t lost = fs_load32(&cycle->essential_lost) ? 1u << FS_STOP_SLAVE_LOST : 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
         uint32_t why = (stops | own_stops(cycle, i)) & ~no_wait;
@@ -96,6 +103,21 @@ void fs_cycle_await_start(fs_cycle *cycle, uint64_t now, uint32_t stops) {
     take_order(cycle, now);
     uint64_t fresh = cycle->status.axes_await_start & ~before;
     if (fresh) fs_cycle_tell(cycle, now, FS_EV_AWAIT_START, 0, (int64_t)fresh, 0, 0);
+}
+
+void fs_cycle_watch_start_input(fs_cycle *cycle) {
+    const fs_cycle_config *config = &cycle->config;
+    const fs_rt_status *status = &cycle->status;
+    if (config->start_input < 0) return;
+    int fresh = status->wkc == config->expected_wkc; /* of its slave, too */
+    if (!fresh || !status->axes_await_start || status->stop_reason > FS_STOP_START) {
+        cycle->start_armed = 0;
+        return;
+    }
+    const uint8_t *inputs = (const uint8_t *)(uintptr_t)config->inputs;
+    int high = inputs[config->start_input] >> config->start_bit & 1;
+    if (high && cycle->start_armed) cycle->status.start_pressed = status->cycle + 1;
+    cycle->start_armed = !high;
 }
 
 int fs_cycle_essential_waits(const fs_cycle *cycle) {

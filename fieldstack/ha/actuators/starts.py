@@ -1,0 +1,56 @@
+"""Starts: the order to RT, and whether it has taken it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fieldstack.ha.actions import Action, ActionKind
+from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.cell_map import CellMap
+from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.layout import StartKind
+
+TAKE_NS = 500 * NS_PER_MS
+_TRACK = "start"
+
+
+class Starts:
+    """Gives START and AWAIT_START to RT."""
+
+    def __init__(self, store: DataStore, cell: CellMap, now_ns: Callable[[], int]) -> None:
+        self._store, self._cell, self._now_ns = store, cell, now_ns
+
+    def carry(self, action: Action) -> Carried:
+        status = fresh_status(self._store, self._now_ns())
+        if status is None:
+            return Outcome(False, "RT does not cycle, or does not show its state: nothing was started")
+        go = action.kind is ActionKind.START
+        kind = StartKind.GO if go else StartKind.WAIT
+        sequence = self._store.order_start(status, action.axes, kind, seen_cycle=action.seen_cycle)
+        epoch, names = int(status.epoch), axis_names(self._cell, action.axes)
+
+        def look(now_ns: int) -> Outcome | str:
+            seen = fresh_status(self._store, now_ns)
+            if seen is not None and int(seen.epoch) != epoch:
+                return Outcome(False, "RT was started anew: its axes wait")
+            if seen is None or int(seen.start_taken) < sequence:
+                return f"{names}: RT has not taken the order"
+            waiting = int(seen.axes_await_start) & action.axes
+            if go:
+                return started(self._cell, action.axes, waiting)
+            return Outcome(waiting == action.axes, f"told to wait for a start: {names}")
+
+        return Following(look, TAKE_NS, _TRACK)
+
+
+def started(cell: CellMap, asked: int, waiting: int) -> Outcome:
+    """What has come of a start of `asked`, when `waiting` still wait."""
+    done = f"started: {axis_names(cell, asked & ~waiting)}" if asked & ~waiting else "nothing was started"
+    if not waiting:
+        return Outcome(True, done)
+    return Outcome(False, f"{done}; something has stopped {axis_names(cell, waiting)} meanwhile")
+
+
+def axis_names(cell: CellMap, mask: int) -> str:
+    return ", ".join(cell.axis(one).removeprefix("axis:") for one in range(64) if mask >> one & 1)

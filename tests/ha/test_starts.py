@@ -1,0 +1,236 @@
+"""Who starts the axes: a person, or what stopped them if it lets motion resume and they stood for less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from script import MS, SHIPPED, Script
+
+from fieldstack.ha.actions import ActionKind as A
+from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.durable_state import restore, to_record
+from fieldstack.ha.facts import PositionCheck, RequestKind
+from fieldstack.ha.facts import ProcessCondition as C
+from fieldstack.ha.life import Life
+from fieldstack.ha.measures import FactKind
+from fieldstack.ha.policy import PolicyError, parse_policy
+from fieldstack.ha.standing import why
+from fieldstack.ha.states import MOVING, HaState
+
+
+def _ready(cell: Script, passes: int = 5) -> Script:
+    for _ in range(passes):
+        cell.later()
+    assert cell.ha in MOVING, cell.state
+    return cell
+
+
+def _rt_back(cell: Script, ms: float = 300) -> Script:
+    cell.dies().later().later(ms)
+    return _ready(cell.comes_up())
+
+
+def _wkc_low_for(cell: Script, ms: float) -> Script:
+    cell.bus(wkc=9, bad_row=50).later().later(ms)
+    return _ready(cell.bus(wkc=14, bad_row=0), 30)
+
+
+def test_after_a_crash_of_rt_motion_resumes_by_itself() -> None:
+    cell = Script().operational()
+    assert _rt_back(cell).axes.moves
+    assert cell.axes.starts == 2
+    assert not cell.state.standing.causes
+
+
+def test_but_not_after_a_longer_stand() -> None:
+    cell = _rt_back(Script().operational(), 1000)
+    assert not cell.axes.moves
+    assert "dead" in why(cell.state.standing)
+    assert cell.asks(RequestKind.START).later().answer.confirmed
+    assert cell.later().axes.moves
+    assert not cell.state.standing.causes
+
+
+def test_lost_frames_resume_and_lost_slaves_do_not() -> None:
+    assert _wkc_low_for(Script().operational(), 100).axes.moves
+    cell = Script().operational().sees(FactKind.SLAVE_LOST, "slave:a")
+    cell.bus(wkc=9, bad_row=50).later()
+    cell.sees(FactKind.SLAVE_LOST, "slave:a", 0.0)
+    assert not _wkc_low_for(cell, 100).axes.moves
+
+
+def test_a_stop_of_rt_that_no_rule_had_time_to_judge_counts_as_that_rule() -> None:
+    for fact, resumes in ((None, True), (FactKind.SLAVE_LOST, False), (FactKind.DRIVE_FAULT, False)):
+        cell = Script().operational()
+        subject = "slave:a" if fact is FactKind.SLAVE_LOST else "axis:x"
+        if fact:
+            cell.sees(fact, subject).later(1).sees(fact, subject, 0.0)
+        else:
+            cell.bus(bad_row=20).facts = cell.facts
+            cell.axes.look(cell.now, cell.facts)  # between two passes
+            cell.bus(bad_row=0)
+        cell.later().later().later()
+        assert (cell.ha, cell.axes.moves) == (HaState.OPERATIONAL, resumes), fact
+
+
+def _estop(cell: Script) -> None:
+    cell.operator_stops().later().estop(on_reset=1)
+
+
+def _positions(cell: Script) -> None:
+    cell.bus(positions=PositionCheck.DIFFER).later()
+    cell.bus(positions=PositionCheck.AGREE)
+
+
+def _following_error(cell: Script) -> None:
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 2.0).later().later(150)
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 0.0)
+
+
+def _stopped(cell: Script) -> None:
+    cell.rt(C.STOPPED, why="exit status 0").later()
+
+
+def _budget(cell: Script) -> None:
+    for _ in range(6):
+        cell.dies().later(1).later(10_000).comes_up().later()
+
+
+@pytest.mark.parametrize("cause", [_estop, _positions, _following_error, _stopped, _budget])
+def test_a_reset_is_no_start(cause: Callable[[Script], None]) -> None:
+    """At once after the stop, so that no time that has passed explains it."""
+    cell = Script().operational()
+    cause(cell)
+    assert cell.ha not in MOVING
+    cell.asks(RequestKind.RESET).later(1)
+    assert cell.answer.confirmed, cell.answer
+    if cell.facts.rt.condition is not C.RUNNING:
+        cell.comes_up()
+    _ready(cell)
+    assert not cell.axes.moves
+    assert "reset" in {one.key.rule for one in cell.state.standing.causes}
+    assert cell.asks(RequestKind.START).later().answer.confirmed
+    assert cell.later().axes.moves
+
+
+def test_an_emergency_stop_and_its_reset_between_two_decisions_wait_all_the_same() -> None:
+    cell = Script().operational()
+    cell.operator_stops()
+    cell.axes.look(cell.now, cell.facts)
+    cell.asks(RequestKind.RESET).later()
+    _ready(cell)
+    assert not cell.axes.moves
+
+
+def test_a_reset_of_a_moving_cell_stops_nothing() -> None:
+    cell = Script().operational()
+    assert cell.asks(RequestKind.RESET).later().answer.confirmed
+    assert cell.later().axes.moves
+    assert not cell.state.standing.causes
+
+
+def test_a_start_is_refused_with_what_to_do_while_something_stops_the_axes() -> None:
+    cell = Script().operational()
+    cell.operator_stops().later()
+    answer = cell.asks(RequestKind.START).later().answer
+    assert not answer.confirmed
+    assert "hand in the way" in answer.cause
+    assert "fieldstack reset" in answer.cause
+    assert A.START not in cell.kinds
+    cell.asks(RequestKind.RESET).later()
+    _ready(cell)
+    assert not cell.axes.moves, "a start before the reset is none after it"
+
+
+def test_with_nothing_to_start_that_is_the_answer() -> None:
+    answer = Script().operational().asks(RequestKind.START).later().answer
+    assert (answer.confirmed, answer.cause) == (True, "no axis waits for a start")
+
+
+def test_a_dead_core_that_is_back_in_time_goes_on_and_one_that_is_not_waits() -> None:
+    for ms, resumes in ((300, True), (1200, False)):
+        cell = Script().operational()
+        cell.core(C.DEAD, why="killed by SIGKILL").later()
+        assert A.AWAIT_START in cell.kinds
+        cell.later(ms)
+        assert not cell.axes.moves
+        cell.core(C.RUNNING).later().later().later()
+        assert cell.axes.moves is resumes
+
+
+def test_a_silent_core_had_stood_too_long_when_it_was_found() -> None:
+    cell = Script().operational()
+    cell.core(C.SILENT, why="no progress").later().later().later()
+    cell.core(C.RUNNING).later().later().later()
+    assert not cell.axes.moves
+
+
+def test_a_new_non_rt_process_keeps_the_wait_and_its_own_absence_is_one() -> None:
+    cell = Script().operational()
+    cell.new_life()
+    _ready(cell.later())
+    assert cell.axes.moves, "it was back in time"
+    cell.operator_stops().later()
+    cell.asks(RequestKind.RESET).later()
+    _ready(cell)
+    cell.new_life()
+    _ready(cell.later())
+    assert not cell.axes.moves
+    assert "reset by Ann" in why(cell.state.standing)
+
+
+def _kept(cell: Script) -> DecisionState:
+    record = json.loads(json.dumps(to_record(cell.state, cell.facts.estop, cell.now, cell.now)))
+    return restore(record, cell.policy, cell.now, cell.now, Life("another", auto_start=True))
+
+
+def test_a_new_life_of_the_cell_starts_by_itself_but_lifts_no_wait_from_before() -> None:
+    cell = Script().operational()
+    assert [one.key.rule for one in _kept(cell).standing.causes] == ["first-start"]
+    cell.operator_stops().later()
+    assert {one.key.rule for one in _kept(cell).standing.causes} == {"first-start", "emergency-stop"}
+    cell = _rt_back(Script().operational(), 1000)
+    assert not all(one.within_ns for one in _kept(cell).standing.causes), "it had stood too long already"
+
+
+def test_without_auto_start_a_started_cell_waits_for_a_person() -> None:
+    cell = Script()
+    cell.state = restore(None, cell.policy, cell.now, cell.now, Life("first", auto_start=False))
+    cell.later().comes_up().later()
+    _ready(cell)
+    assert not cell.axes.moves
+    assert "auto_start" in why(cell.state.standing)
+    cell.asks(RequestKind.START).later().later()
+    assert cell.axes.moves
+
+
+def test_a_non_rt_process_of_which_nobody_knows_since_when_it_was_gone_does_not_resume() -> None:
+    cell = Script().operational()
+    record = to_record(cell.state, cell.facts.estop, cell.now, cell.now)
+    assert [one.within_ns for one in restore(record, cell.policy, cell.now, cell.now).standing.causes] == [0]
+
+
+@pytest.mark.parametrize("name", ["emergency-stop", "following-error", "rt-refused"])
+def test_what_a_person_clears_can_not_be_told_to_resume(name: str) -> None:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    next(rule for rule in data["rules"] if rule["name"] == name)["resume_within_ms"] = 500
+    with pytest.raises(PolicyError, match="a reset is no start"):
+        parse_policy(json.dumps(data))
+
+
+def test_a_press_of_the_start_input_is_dealt_with_once() -> None:
+    cell = Script().operational()
+    cell.operator_stops().later()
+    cell.asks(RequestKind.RESET).later()
+    _ready(cell)
+    cell.axes.pressed = cell.now // MS
+    cell.later(1)
+    start = next(one for one in cell.actions if one.kind is A.START)
+    assert (start.rule, start.seen_cycle) == ("start-input", cell.axes.pressed)
+    cell.later().later()
+    assert cell.axes.moves
+    cell.operator_stops().later()
+    cell.asks(RequestKind.RESET).later()
+    assert not _ready(cell).axes.moves, "the press of before"
