@@ -24,6 +24,7 @@ WORDS: dict[str, tuple[int, ...]] = {
     "rt_phase": _SMALL,
     "rt_epoch": _COUNTS,
     "rt_beat": _COUNTS,
+    "rt_idle_beat": _COUNTS,
     "rt_beat_ns": _COUNTS,
     "rt_claim": _PIDS,
     "rt_claim_check": _PIDS,

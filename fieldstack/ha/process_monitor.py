@@ -143,12 +143,12 @@ class ProcessMonitor:
         return watch.progress_ns if watch.progress_ns != watch.started_ns else 0
 
     def _beat(self, name: ProcessName) -> int:
-        return self._store.rt_beat if name is ProcessName.RT else self._store.core_beat
+        return self._store.rt_beats if name is ProcessName.RT else self._store.core_beat
 
     def _rt_facts(self, now_ns: int, guard_status: Any) -> ProcessFacts:
         records = self._records
         sign = Sign(
-            beat=self._store.rt_beat,
+            beat=self._store.rt_beats,
             at_work=records.at_work,
             stopping=records.ending,
             released=records.released,

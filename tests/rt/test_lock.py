@@ -89,8 +89,8 @@ def test_a_lock_under_damage_while_its_holder_lives_and_dies(
     with rt_without_bus(store) as rt:
         armed(guard)
         with Damage(store, seed).going_on():
-            beat = store.rt_beat
-            wait_for(lambda: store.rt_beat > beat + 100, "it goes on")
+            beats = store.rt_beats
+            wait_for(lambda: store.rt_beats > beats + 100, "it goes on")
             assert (guard.status().state, guard.status().trips) == (GuardState.ARMED, 0)
             os.kill(rt.pid, signal.SIGKILL)
             never_fenced_alive(guard, rt)

@@ -21,7 +21,7 @@ SLOW_NS = 500_000_000
 TORN_NS = 5_000_000
 """A record that is being written for so long has lost its writer: the longest write takes microseconds."""
 _RECORDS = ("rt_status", "rt_bus", "nonrt_status", "guard_status", "checkpoint", "core_status", "bus_command")
-_COUNTERS = ("rt_epoch", "rt_beat", "nonrt_beat", "nonrt_epoch", "core_beat")
+_COUNTERS = ("rt_epoch", "rt_beat", "rt_idle_beat", "nonrt_beat", "nonrt_epoch", "core_beat")
 _MAX_STEP = 1 << 32
 """No counter grows by so much between two looks."""
 

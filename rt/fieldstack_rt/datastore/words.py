@@ -89,6 +89,11 @@ class StoreWords:
         return self._word64("rt_beat")
 
     @property
+    def rt_beats(self) -> int:
+        """With those in which nothing was exchanged: what shows that the cycle thread lives."""
+        return int(lib.fs_bus_beats(self.raw))
+
+    @property
     def rt_beat_ns(self) -> int:
         return self._word64("rt_beat_ns")
 

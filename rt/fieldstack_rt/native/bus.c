@@ -19,6 +19,8 @@ uint64_t fs_end_token(uint64_t epoch, uint32_t stage) {
     return mixed ^ mixed >> 31;
 }
 
+uint64_t fs_bus_beats(const fs_store *store) { return fs_load64(&store->rt_beat) + fs_load64(&store->rt_idle_beat); }
+
 void fs_bus_ask(fs_store *store, uint32_t pid) {
     fs_set32(&store->rt_claim_check, pid ? ~pid : 0);
     fs_set32(&store->rt_claim, pid);
@@ -43,7 +45,7 @@ static int is_free(uint32_t word) { return word == 0 || fs_lock_died(word); }
 
 int fs_bus_take(fs_store *store, uint32_t mine, uint64_t timeout_ns) {
     static const struct timespec rest = { 0, (long)LOOK_NS };
-    uint64_t until = fs_now_ns() + timeout_ns, beat = fs_load64(&store->rt_beat);
+    uint64_t until = fs_now_ns() + timeout_ns, beats = fs_bus_beats(store);
     do {
         uint32_t word = fs_lock_word(&store->rt_lock);
         if (is_free(word) && !somebody_has_it(store) && fs_lock_take(&store->rt_lock, word, mine)) return 0;
@@ -52,7 +54,7 @@ int fs_bus_take(fs_store *store, uint32_t mine, uint64_t timeout_ns) {
     /* The kernel marks the lock of a thread that dies, and a living holder mends it: one that names nobody after all
      * this time is garbage that was left behind. */
     uint32_t word = fs_lock_word(&store->rt_lock);
-    int left = !fs_lock_has_living_owner(&store->rt_lock) && !somebody_has_it(store) && beat == fs_load64(&store->rt_beat);
+    int left = !fs_lock_has_living_owner(&store->rt_lock) && !somebody_has_it(store) && beats == fs_bus_beats(store);
     return left && fs_lock_take(&store->rt_lock, word, mine) ? 0 : ETIMEDOUT;
 }
 

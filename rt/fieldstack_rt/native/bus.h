@@ -15,6 +15,9 @@ enum fs_end_stage { FS_END_ANNOUNCED = 1, FS_END_ANSWERED, FS_END_RELEASED };
 /* What stands in the word then: 64 bits, which nobody writes by accident. */
 uint64_t fs_end_token(uint64_t epoch, uint32_t stage);
 
+/* Beats of the cycle thread, with an exchange or without: what shows that it lives. */
+uint64_t fs_bus_beats(const fs_store *store);
+
 /* Asks whoever has the bus for it, in two words; pid 0 takes the request back. */
 void fs_bus_ask(fs_store *store, uint32_t pid);
 /* Whether a living process asks for it. */

@@ -15,26 +15,6 @@ static void rest(void) {
     clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
 }
 
-int fs_life_begin(fs_cycle *cycle) {
-    fs_store *store = cycle->store;
-    cycle->lock_word = fs_lock_enrol(&cycle->enrolment, store);
-    cycle->pid = (uint32_t)getpid();
-    cycle->tid = (uint32_t)gettid();
-    fs_bus_ask(store, cycle->pid);
-    int error = fs_bus_take(store, cycle->lock_word, cycle->lock_timeout_ns);
-    if (error == 0) {
-        fs_thread_prepare(&cycle->setup);
-        fs_set32(&store->rt_inject, FS_INJECT_NONE);
-        cycle->status.epoch = fs_bus_next_epoch(store);
-        cycle->status.started_ns = fs_now_ns();
-        cycle->phase = FS_RT_STARTING;
-        fs_set64(&store->rt_end, 0);
-        fs_life_beat(cycle, cycle->status.started_ns);
-    }
-    fs_bus_ask(store, 0);
-    return error;
-}
-
 static void keep32(uint32_t *word, uint32_t value) {
     if (fs_load32(word) != value) fs_set32(word, value);
 }
@@ -59,9 +39,34 @@ void fs_life_beat(fs_cycle *cycle, uint64_t now) {
     fs_add64(&cycle->store->rt_beat, 1);
 }
 
+static void idle_beat(fs_cycle *cycle) {
+    keep_words(cycle);
+    fs_add64(&cycle->store->rt_idle_beat, 1);
+}
+
+int fs_life_begin(fs_cycle *cycle) {
+    fs_store *store = cycle->store;
+    cycle->lock_word = fs_lock_enrol(&cycle->enrolment, store);
+    cycle->pid = (uint32_t)getpid();
+    cycle->tid = (uint32_t)gettid();
+    fs_bus_ask(store, cycle->pid);
+    int error = fs_bus_take(store, cycle->lock_word, cycle->lock_timeout_ns);
+    if (error == 0) {
+        fs_thread_prepare(&cycle->setup);
+        fs_set32(&store->rt_inject, FS_INJECT_NONE);
+        cycle->status.epoch = fs_bus_next_epoch(store);
+        cycle->status.started_ns = fs_now_ns();
+        cycle->phase = FS_RT_STARTING;
+        fs_set64(&store->rt_end, 0);
+        idle_beat(cycle);
+    }
+    fs_bus_ask(store, 0);
+    return error;
+}
+
 void fs_life_idle(fs_cycle *cycle, uint32_t command) {
     while (fs_load32(&cycle->command) == command) {
-        fs_life_beat(cycle, fs_now_ns());
+        idle_beat(cycle);
         rest();
     }
 }
@@ -78,9 +83,9 @@ static int answered(const fs_cycle *cycle) {
 
 /* A guard that is stopped, or gone, holds the end up no longer than that: it finds what stands in rt_end. */
 static void await_answer(fs_cycle *cycle) {
-    uint64_t until = fs_now_ns() + ANSWER_NS, now;
-    while ((now = fs_now_ns()) < until && guard_listens(cycle) && !answered(cycle)) {
-        fs_life_beat(cycle, now);
+    uint64_t until = fs_now_ns() + ANSWER_NS;
+    while (fs_now_ns() < until && guard_listens(cycle) && !answered(cycle)) {
+        idle_beat(cycle);
         rest();
     }
 }
@@ -89,12 +94,12 @@ void fs_life_end(fs_cycle *cycle) {
     fs_store *store = cycle->store;
     cycle->phase = FS_RT_STOPPING;
     fs_set64(&store->rt_end, fs_end_token(cycle->status.epoch, FS_END_ANNOUNCED));
-    fs_life_beat(cycle, fs_now_ns());
+    idle_beat(cycle);
     fs_set32(&cycle->halted, 1);
     fs_life_idle(cycle, COMMAND_HALT);
     await_answer(cycle);
     cycle->phase = FS_RT_STOPPED;
-    fs_life_beat(cycle, fs_now_ns());
+    idle_beat(cycle);
     fs_set64(&store->rt_end, fs_end_token(cycle->status.epoch, FS_END_RELEASED));
     fs_set32(&store->rt_tid, 0);
     fs_lock_free(&store->rt_lock, cycle->lock_word);

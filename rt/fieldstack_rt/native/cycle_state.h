@@ -78,7 +78,7 @@ long fs_cycle_new_preemptions(fs_cycle *cycle);
 
 /* ---- cycle_life.c: how the thread begins, shows that it lives, and ends ---- */
 int fs_life_begin(fs_cycle *cycle);          /* takes the bus: 0 or an errno */
-void fs_life_beat(fs_cycle *cycle, uint64_t now);
+void fs_life_beat(fs_cycle *cycle, uint64_t now); /* after an exchange */
 void fs_life_idle(fs_cycle *cycle, uint32_t command); /* beats as long as this is the command */
 void fs_life_end(fs_cycle *cycle);
 

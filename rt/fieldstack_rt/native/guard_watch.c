@@ -11,7 +11,7 @@ static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycl
 static const uint64_t EXCUSED_NS = 70000000;        /* at a stretch: a CPU that stands longer is a failure too */
 
 void fs_guard_begin_watch(fs_guard *guard) {
-    guard->beat = fs_load64(&guard->store->rt_beat);
+    guard->beat = fs_bus_beats(guard->store);
     fs_set32(&guard->demand, 0); /* one that came too late was for the process before */
     guard->ending_ns = 0;
     guard->exchanging = 0;
@@ -64,7 +64,7 @@ static uint32_t most_excused(const fs_guard *guard) {
 
 /* Each call is one observation that lasted a cycle at least, so a stalled guard or machine counts as one. */
 static int silent(fs_guard *guard) {
-    uint64_t beat = fs_load64(&guard->store->rt_beat);
+    uint64_t beat = fs_bus_beats(guard->store);
     guard->status.observations++;
     if (beat != guard->beat) {
         guard->beat = beat;

@@ -340,13 +340,14 @@ typedef struct fs_store {
     fs_lock nonrt_lock;                  /* held by Non-RT's guard thread for its life */
 
     uint64_t rt_epoch;                   /* atomic; raised by an attaching RT process */
-    uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange; before the first and after
-                                          * the last one each millisecond, as long as it holds rt_lock */
+    uint64_t rt_beat;                    /* atomic; cycle thread, after a completed exchange */
     uint64_t rt_beat_ns;
     uint32_t rt_phase;                   /* atomic, enum fs_rt_phase; cycle thread and RT process */
     uint32_t rt_claim;                   /* atomic; pid of an RT process that asks for the bus */
     uint32_t rt_tid;                     /* of the cycle thread */
     uint32_t rt_inject;                  /* test hook, obeyed only with --fault-injection */
+    uint64_t rt_idle_beat;               /* atomic; cycle thread, each millisecond in which it holds rt_lock and exchanges
+                                          * nothing: before the first exchange and after the last one */
     uint64_t rt_end;                     /* cycle thread: fs_end_token of its epoch, see bus.h */
     uint64_t guard_end;                  /* guard thread: its answer */
     uint32_t rt_claim_check;             /* ~rt_claim: one word alone claims nothing */
