@@ -14,6 +14,7 @@ from fieldstack_rt.axis_power import AxisPower
 from fieldstack_rt.clock_differences import ClockDifferences
 from fieldstack_rt.counter_cause import CounterCause
 from fieldstack_rt.cycle import CycleThread, excusable_wkc
+from fieldstack_rt.datastore.errors import TornRecordError
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
 from fieldstack_rt.datastore.verdict import counter_is_good
@@ -70,7 +71,10 @@ class Housekeeping:
     def run(self, now_ns: int) -> None:
         """Reads states when it is time or when the working counter is wrong; brings slaves and axes back."""
         self._tell_lacking()
-        status = self._store.rt_status()
+        try:
+            status = self._store.rt_status()
+        except TornRecordError:
+            return  # damage: the cycle writes it anew, and the next pass is soon
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
         whole = counter_is_good(status)
@@ -129,7 +133,10 @@ class Housekeeping:
         return answered
 
     def _exchange_is_whole(self) -> bool:
-        return counter_is_good(self._store.rt_status())
+        try:
+            return counter_is_good(self._store.rt_status())
+        except TornRecordError:
+            return False  # not known
 
     @property
     def absent(self) -> frozenset[int]:
