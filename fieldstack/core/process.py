@@ -62,7 +62,7 @@ def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
     plan = BusPlan.from_json(plan_file.read_text(encoding="utf-8"))
     instance.prepare()
     with _only_one(instance):
-        store = DataStore.attach(instance, timeout_s=5.0)
+        store = DataStore.attach(instance, timeout_s=5.0, by_suffix=True)
         try:
             CoreProcess(store, plan, settings).run()
         except MotionError as error:
@@ -91,7 +91,7 @@ class CoreProcess:
         self._store = store
         self._epoch = _last_epoch(store) + 1
         self._started_ns = time.monotonic_ns()
-        self._memory = int(store.raw.header.created_ns)
+        self._memory = store.created_ns
         self._memory_ns = 0
         self._record = store.new("fs_core_status")
         self._wake = threading.Event()

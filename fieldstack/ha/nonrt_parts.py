@@ -155,7 +155,7 @@ def _predecessor(store: DataStore) -> tuple[int, int]:
         status = store.nonrt_status()
     except TornRecordError:
         return 0, 0
-    return int(status.pid), int(status.pass_ns)
+    return int(status.pid) or store.owner_before, int(status.pass_ns)
 
 
 def _process_manager(settings: NonRtSettings, instance: Instance) -> Manager:

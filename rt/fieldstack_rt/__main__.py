@@ -65,7 +65,8 @@ def _run(arguments: argparse.Namespace) -> None:
     realtime.name_process("fieldstack-rt")
     instance = Instance(arguments.instance)
     plan = BusPlan.from_json((arguments.plan or instance.plan_file).read_bytes())
-    store = DataStore.attach(instance, timeout_s=arguments.wait_s)
+    # Non-RT starts it and works on this memory: a damaged header is mended meanwhile
+    store = DataStore.attach(instance, timeout_s=arguments.wait_s, by_suffix=True)
     options = RtOptions(
         interface=arguments.interface or plan.interface,
         cpu=arguments.cpu,

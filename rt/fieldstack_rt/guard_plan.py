@@ -47,10 +47,11 @@ def publish(
 def mend(store: DataStore, record: Any) -> bool:
     """Writes `record` (of `publish`) again if the shared one is not it any more; True if that was needed.
 
-    RT writes it once, so that damage would last as long as RT does, and the cell could not trust its guard.
+    RT writes it once, so that damage would last as long as RT does, and the cell could not trust its guard. A
+    sequence number that is odd here is damage, too: only this thread writes the record.
     """
     shared = ffi.buffer(ffi.addressof(store.raw, "guard_plan"))
-    if shared[:] == ffi.buffer(record)[:]:
+    if not int(store.raw.guard_plan_seq) & 1 and shared[:] == ffi.buffer(record)[:]:
         return False
     store.write_guard_plan(record)
     return True

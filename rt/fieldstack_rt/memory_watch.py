@@ -21,7 +21,7 @@ class MemoryWatch:
 
     def __init__(self, store: DataStore, pid_word: str) -> None:
         self._store, self._pid_word = store, pid_word
-        self._created_ns = int(store.raw.header.created_ns)
+        self._created_ns = store.created_ns
         self._next_ns = 0
         self._damaged = 0
         self.lost = ""

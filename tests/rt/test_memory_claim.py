@@ -198,6 +198,21 @@ def test_rt_ends_in_order_without_its_memory(cell: RtCell) -> None:
     assert "was removed under its cell" in cell.rt.stderr.read()
 
 
+def test_a_restart_of_rt_does_not_fail_on_a_damaged_header(cell: RtCell) -> None:
+    cell.stop_rt()
+    cell.store.raw.header.magic = 7
+    cell.start_rt()
+    cell.wait_until_free_to_move()
+    wait_for(lambda: lib.fs_header_is_whole(cell.store.raw), "mended", 2.0)
+
+
+def test_rt_mends_its_guards_plan_that_was_left_torn(cell: RtCell) -> None:
+    """Or no guard that is started later could read it, and RT would run unguarded for ever."""
+    lib.fs_block_tear(cell.store.raw, lib.FS_BLOCK_GUARD_PLAN)
+    wait_for(lambda: not int(cell.store.raw.guard_plan_seq) & 1, "mended", 2.0)
+    assert int(cell.store.guard_plan().rt_pid) == cell.rt.pid
+
+
 def test_rt_mends_a_header_that_was_damaged_under_it(cell: RtCell) -> None:
     zero_both_ends(cell.store)
     wait_for(lambda: lib.fs_header_is_whole(cell.store.raw), "mended", 2.0)

@@ -117,8 +117,8 @@ def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
 def attach(name: str, *, read_only: bool = False, by_suffix: bool = False) -> Mapped:
     """The memory of a running cell; `read_only`: the kernel refuses every write of this process to it.
 
-    `by_suffix`: for who knows that an RT process works on it. Then the fixed suffix proves the layout as well
-    as the fixed prefix, one of which may be damaged.
+    `by_suffix`: for who knows that its cell works on it. Then the fixed suffix proves the layout as well as
+    the fixed prefix, one of which may be damaged.
 
     Raises:
         StoreMissingError: there is none, or it is still being made (StoreUnfinishedError).

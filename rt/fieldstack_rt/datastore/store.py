@@ -58,6 +58,7 @@ class DataStore(StoreWords):
             StoreBusyError: a living RT process works on a memory that can not be adopted.
         """
         store = cls(instance, memory.create(instance.shm_name, before_new))
+        store.owner_before = int(store.raw.header.owner_pid) if store.adopted else 0
         store.raw.header.owner_pid = os.getpid()
         store.torn = store.mend_records("Non-RT")
         return store
@@ -72,7 +73,7 @@ class DataStore(StoreWords):
         by_suffix: bool = False,
     ) -> DataStore:
         """For everyone else; waits for the memory at most `timeout_s`. `read_only`: for observers.
-        `by_suffix`: for who knows that an RT process works on it (`memory.attach`).
+        `by_suffix`: for who knows that its cell works on it (`memory.attach`).
 
         Raises:
             StoreMissingError: there is none.
@@ -104,6 +105,9 @@ class DataStore(StoreWords):
         except OSError:
             raise StoreMissingError(instance.shm_name) from None
 
+    owner_before: int = 0
+    """Pid of the owner before; 0: not known."""
+
     torn: tuple[str, ...] = ()
     """The owner's records that its predecessor had left torn."""
 
@@ -114,6 +118,12 @@ class DataStore(StoreWords):
         """
         blocks = [(name, number) for name, (owner, number) in _WRITERS.items() if owner == writer]
         return tuple(name for name, number in blocks if lib.fs_block_mend(self.raw, number))
+
+    @property
+    def created_ns(self) -> int:
+        """When this memory was made: names it. Known twice, and one may be damaged."""
+        whole = lib.fs_identity_is_whole(self.raw)
+        return int(self.raw.identity.created_ns if whole else self.raw.header.created_ns)
 
     @property
     def lost(self) -> str:
