@@ -124,9 +124,11 @@ def _follow(hold: Hold, held: HeldJog, wish: Wish) -> ExitCode:
 
 
 def _step(held: HeldJog, wish: Wish, held_ns: int, *, down: bool, moving: bool) -> Answer:
+    from fieldstack.cli.estop import user
+
     if not down:
         return held.release()
-    return held.renew(held_ns) if moving else held.begin(*wish, held_ns)
+    return held.renew(held_ns) if moving else held.begin(*wish, held_ns, user())
 
 
 def _told(answer: Answer, axis: str) -> ExitCode | None:

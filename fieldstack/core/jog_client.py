@@ -41,8 +41,9 @@ class HeldJog:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def begin(self, axis: str, direction: str, percent: float, held_ns: int) -> Answer:
-        fields = {"axis": axis, "direction": direction, "percent": percent, "held_ns": held_ns}
+    def begin(self, axis: str, direction: str, percent: float, held_ns: int, by: str = "") -> Answer:
+        """`by`: who holds it, for the record."""
+        fields = {"axis": axis, "direction": direction, "percent": percent, "held_ns": held_ns, "by": by}
         answer = self._ask("jog", **fields)
         self._number = int(answer.data.get("jog", 0))
         return answer

@@ -26,10 +26,9 @@ def jog_commands(executor: TaskExecutor, inbox: Inbox) -> dict[str, Callable[[Co
 
     def begin(command: Command) -> Answer:
         wish = _wish(command)
-        return _told(
-            executor,
-            inbox.ask(lambda: jogging.begin(time.monotonic_ns(), wish, executor.facts, executor.table)),
-        )
+        jog = inbox.ask(lambda: jogging.begin(time.monotonic_ns(), wish, executor.facts, executor.table))
+        print(f"jog {jog.number}: axis {wish.axis}, by {command.text('by') or 'unknown'}", flush=True)
+        return _told(executor, jog)
 
     def renew(command: Command) -> Answer:
         number, held_ns = _number(command, "jog"), _number(command, "held_ns")

@@ -82,7 +82,7 @@ class Held:
         self.asked: list[str] = []
         self._ends_after, self._why, self._reached = ends_after, why, reached
 
-    def begin(self, _axis: str, _direction: str, _percent: float, _held_ns: int) -> Answer:
+    def begin(self, _axis: str, _direction: str, _percent: float, _held_ns: int, _by: str) -> Answer:
         return self._answer("begin")
 
     def renew(self, _held_ns: int) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,24 +91,22 @@ def beyond(cell: RunningCell) -> float:
     return float(cell.snapshot()["axes"][Y]["beyond_limit"])
 
 
-@contextlib.contextmanager
-def jogged_back(cell: RunningCell) -> Iterator[HeldJog]:
-    """Held until the block begins: from then on it is the block's to renew it."""
-    with HeldJog(cell.instance) as held:
-        answer = held.begin("y", "-", 100, time.monotonic_ns())
-        assert answer.accepted, answer.message
-        hold(held, lambda: cell.segment.truth()[Y].velocity < -20 * MM)
-        yield held
+def jog_back(held: HeldJog, until: Callable[[], object]) -> None:
+    """Hold it until something is so. A hand that a busy machine held up takes hold again."""
+    moving, said = False, ""
 
+    def holds() -> object:
+        nonlocal moving, said
+        now_ns = time.monotonic_ns()
+        answer = held.renew(now_ns) if moving else held.begin("y", "-", 100, now_ns)
+        moving = answer.accepted and not answer.data["ended"]
+        said = said if moving else answer.message
+        return moving and until()
 
-def hold(held: HeldJog, until: Callable[[], object]) -> None:
-    def renewed() -> bool:
-        answer = held.renew(time.monotonic_ns())
-        assert answer.accepted, answer.message
-        assert not answer.data["ended"], answer.data["ended"]
-        return bool(until())
-
-    wait_for(renewed, "the jog gets there")
+    try:
+        wait_for(holds, "the jog gets there")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it was told last: {said}") from error
 
 
 def stopped_by_rt(cell: RunningCell, since: int, last_held_ns: int) -> None:
@@ -149,7 +146,8 @@ def test_it_is_told_kept_from_work_and_brought_back(cell: RunningCell, tmp_path:
     killed_ns = _kill_the_command(cell)
     stopped_by_rt(cell, since, killed_ns)
     since, core = cell.last_event(), cell.pid("core")
-    with jogged_back(cell):
+    with HeldJog(cell.instance) as held:
+        jog_back(held, lambda: cell.segment.truth()[Y].velocity < -20 * MM)
         stopped_ns = time.monotonic_ns()
         os.kill(core, signal.SIGSTOP)
         try:
@@ -158,8 +156,8 @@ def test_it_is_told_kept_from_work_and_brought_back(cell: RunningCell, tmp_path:
             os.kill(core, signal.SIGCONT)
     assert y(cell) < stood
 
-    with jogged_back(cell) as held:
-        hold(held, lambda: not beyond(cell))
+    with HeldJog(cell.instance) as held:
+        jog_back(held, lambda: not beyond(cell))
         assert held.release().accepted
     cell.command("start")
     wait_for(lambda: status(cell, "x")["state"] == "done", "the task goes on")
