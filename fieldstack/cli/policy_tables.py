@@ -9,6 +9,7 @@ from fieldstack.ha.measures import BUILT_IN, FACTS, Over
 from fieldstack.ha.policy import FailoverPolicy
 from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.budget_rows import budget_rows
+from fieldstack.ha.policy.rules import Rule
 from fieldstack.ha.policy.timing import WorstCase
 
 _OVER = {
@@ -23,7 +24,8 @@ def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
     table = Table(
         title="Worst cases, from the cause to ...",
         caption="stop: stopping actions are confirmed; done: all are, or escalate; end: escalations, too; "
-        "rt_agent: RT by itself, its stop begins when ordered",
+        "rt_agent: RT by itself, its stop begins when ordered; motion that stops waits for a start, but "
+        "where it resumes",
         box=None,
         header_style="bold",
         padding=(0, 1, 0, 0),
@@ -35,7 +37,7 @@ def worst_case_table(policy: FailoverPolicy, cases: list[WorstCase]) -> Table:
         rule = policy.rule(case.rule)
         numbers = (case.detection, case.stopped, case.ordered, case.confirmed, case.escalated, case.target)
         actions = ", ".join(order.action for order in rule.actions) or "-"
-        what = Text(f"\n{rule.fact} of {rule.subject}: {actions}", "dim")
+        what = Text(f"\n{rule.fact} of {rule.subject}: {actions}{_resumption(rule)}", "dim")
         table.add_row(Text(case.rule) + what, *(duration(number) for number in numbers))
     for times in agent_times(policy):
         cells = (duration(times.seen), "-", duration(times.begins), "-", "-", "-")
@@ -59,6 +61,11 @@ def budget_table(policy: FailoverPolicy) -> Table:
         slow = f"{row['long_max_restart_count']} in {duration(row['long_restart_window_sec'] * 1000)}"
         table.add_row(Text(row["subject"]), quick, slow, duration(row["caught_within_s"] * 1000))
     return table
+
+
+def _resumption(rule: Rule) -> str:
+    within = rule.resume_within_ms
+    return f"; motion resumes within {duration(within)}" if within else ""
 
 
 def duration(ms: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import urllib.request
@@ -36,7 +35,7 @@ def positions(cell: RunningCell) -> list[int]:
 def stands_and_waits(cell: RunningCell, because: str) -> None:
     """By the cell's own word and by the motors' truth: ready, under power, and nothing moves."""
     found = cell.await_snapshot(
-        lambda s: s["operational"] and s["motion"]["waits_for_start"] == ["x", "y", "z", "c"],
+        lambda s: s["operational"] and list(s["motion"]["waits_for_start"]) == ["x", "y", "z", "c"],
         "ready, it waits",
     )
     cell.await_snapshot(lambda s: because in s["ha"]["reason"], f"it says why: {because}")
@@ -128,4 +127,4 @@ def test_the_start_input_counts_when_it_rises_after_it_was_seen_low(start_cell: 
     cell.segment.set_inputs(DIO, 1)
     cell.await_motion()
     assert cell.await_event(since, EventKind.ACTION_DONE, action="START").data["rule"] == "start-input"
-    assert json.loads(json.dumps(cell.snapshot()["motion"]["waits_for_start"])) == []
+    assert not cell.snapshot()["motion"]["waits_for_start"]
