@@ -23,13 +23,16 @@ class GuardConfig:
     """Where and how sharply the guard watches.
 
     `threshold_cycles`: observations without progress, each at least one bus cycle long, that mean silence.
-    `priority`: SCHED_FIFO, below RT's; 0 leaves the default scheduler. `cpu`: -1 is any.
+    `fence_timeout_ms`: how long a killed RT process may take to end; then that is told. `end_timeout_ms`: how
+    long an orderly end may take; then it is a failure. `priority`: SCHED_FIFO, below RT's; 0 leaves the
+    default scheduler. `cpu`: -1 is any.
     """
 
     cpu: int = 0
     priority: int = 70
     threshold_cycles: int = 5
     fence_timeout_ms: int = 100
+    end_timeout_ms: int = 10_000
 
 
 class Guard:
@@ -45,7 +48,13 @@ class Guard:
         config = self._config
         native = ffi.new(
             "fs_guard_config *",
-            (config.cpu, config.priority, config.threshold_cycles, config.fence_timeout_ms),
+            (
+                config.cpu,
+                config.priority,
+                config.threshold_cycles,
+                config.fence_timeout_ms,
+                config.end_timeout_ms,
+            ),
         )
         if error := lib.fs_guard_start(self._store.raw, native, out):
             raise GuardError(error, f"the guard thread did not start: {os.strerror(error)}")

@@ -116,6 +116,21 @@ def test_a_hang_in_the_midst_of_an_orderly_end_trips(store: DataStore, guard: Gu
         assert guard.status().cause == TripCause.SILENT
 
 
+def test_an_orderly_end_that_comes_to_nothing_trips(store: DataStore) -> None:
+    """RT's main thread hangs; its cycle thread beats on."""
+    guard = Guard(store, GuardConfig(priority=0, threshold_cycles=THRESHOLD, end_timeout_ms=300)).start()
+    try:
+        with rt_without_bus(store) as rt:
+            _armed(guard)
+            rt.tell("halt", "halted")
+            at_ns = time.monotonic_ns()
+            wait_for(lambda: guard.status().trips == 1, "the guard trips")
+            assert guard.status().detected_ns - at_ns > 200_000_000, "it has its time"
+            wait_for(lambda: guard.status().fenced_ns, "it is fenced")
+    finally:
+        guard.stop()
+
+
 def test_a_death_in_the_midst_of_an_orderly_end_is_a_death(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)

@@ -6,7 +6,6 @@
 /* Stated bounds. */
 static const uint64_t SHORTEST_OBSERVATION_NS = 100000;
 static const uint64_t IDLE_BEAT_NS = 1000000;       /* RT's beat while it exchanges nothing, cycle_life.c */
-static const uint64_t LONGEST_END_NS = 10000000000u; /* from the announcement of an end to the release of the bus */
 static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycle; more is a failure */
 static const uint64_t EXCUSED_NS = 70000000;        /* at a stretch: a CPU that stands longer is a failure too */
 
@@ -101,7 +100,8 @@ static int take_demand(fs_guard *guard) { return __atomic_exchange_n(&guard->dem
 /* Why a process that is still there must go; NONE: it is well. */
 static uint32_t verdict(fs_guard *guard, uint64_t now) {
     if (silent(guard)) return has_lock(guard) ? FS_TRIP_SILENT : FS_TRIP_CORRUPT;
-    if (guard->ending_ns && now - guard->ending_ns > LONGEST_END_NS) return FS_TRIP_SILENT;
+    uint64_t longest_end_ns = (uint64_t)guard->config.end_timeout_ms * 1000000u;
+    if (guard->ending_ns && now - guard->ending_ns > longest_end_ns) return FS_TRIP_SILENT;
     return ignores_estop(guard) || take_demand(guard) ? FS_TRIP_ESTOP_IGNORED : FS_TRIP_NONE;
 }
 
