@@ -48,7 +48,8 @@ class WireState:
 
 @contextmanager
 def _wire(interface: str) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE)) as wire:
+    # protocol 0 until it is bound: it would hear every interface meanwhile, other cells' frames too
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
         wire.bind((interface, ETHERTYPE))
         yield wire
 
