@@ -147,9 +147,14 @@ def _own_limits(draft: Draft, reasons: int) -> Iterator[int]:
             yield draft.policy.rt_agent.resume_within_ms * NS_PER_MS
         elif (fact := _BY_RULE.get(Stop(bit))) is not None:
             rows = [row for row in draft.policy.table.rows.values() if row.fact is fact]
-            yield min((row.resume_ns for row in rows), default=0)
+            yield _first(rows).resume_ns if rows else 0
         elif bit not in _ORDERED:
             yield 0  # its drive let go by itself; RT went down
+
+
+def _first(rows: list[RuleRow]) -> RuleRow:
+    """The one that would have taken effect first: what ended before it did is no matter of the others."""
+    return min(rows, key=lambda row: (row.threshold, row.debounce_ns, row.resume_ns))
 
 
 def _bits(mask: int) -> Iterator[Stop]:
@@ -158,8 +163,10 @@ def _bits(mask: int) -> Iterator[Stop]:
 
 def told(state: DecisionState, axes: AxesFacts) -> str:
     """The state's reason, and what motion waits for in a cell that is ready."""
-    if state.ha not in MOVING or not axes.free or not state.standing.causes or _at_first(state.standing):
+    if state.ha not in MOVING or not axes.free or (state.standing.causes and _at_first(state.standing)):
         return state.reason
+    if not state.standing.causes:
+        return f"{state.reason}; axes that RT has stopped wait for start (fieldstack start)"
     return f"ready, waits for start (fieldstack start): {why(state.standing)}"
 
 

@@ -143,6 +143,10 @@ def test_an_emergency_stop_is_obeyed_latched_and_reset(bench: Bench) -> None:
     assert bench.status()["estop"]["latched"]
     reset = bench.run("reset", "--note", "door closed")
     assert reset.returncode == 0, reset.stderr
+    assert bench.run("down").returncode == 0
+    bench.up()  # a person's act, but no start after that stop
+    waits = bench.await_status(lambda s: s["operational"] and s["motion"]["waits_for_start"], "it is ready")
+    assert "door open" in waits["ha"]["reason"]
     started = bench.run("start", "--note", "area clear")
     assert started.returncode == 0, started.stderr
     assert "started: x, y, z, c" in started.stdout

@@ -75,6 +75,17 @@ def test_a_stop_of_rt_that_no_rule_had_time_to_judge_counts_as_that_rule() -> No
         assert (cell.ha, cell.axes.moves) == (HaState.OPERATIONAL, resumes), fact
 
 
+def test_a_short_stop_counts_as_the_rule_that_would_have_been_first() -> None:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    long = {"name": "counter-lost-for-long", "fact": "working_counter_low", "threshold": 5000}
+    data["rules"].append(long | {"actions": ["AWAIT_MANUAL"], "clear": {"when": "reset"}})
+    cell = Script(parse_policy(json.dumps(data))).operational()
+    cell.bus(bad_row=20)
+    cell.axes.look(cell.now, cell.facts)
+    cell.bus(bad_row=0).later().later().later()
+    assert cell.axes.moves
+
+
 def _estop(cell: Script) -> None:
     cell.operator_stops().later().estop(on_reset=1)
 
