@@ -128,9 +128,12 @@ class RTExecutive:
         self.cycle.run(config)
         self._cycling = True
         self.bus.request_op()
+        missing = self._house.begin() if self._house is not None else 0
         self.cycle.set_supervised(True)
         duration = time.monotonic_ns() - started_ns
-        self.store.host_events.push(EventCode.BUS_OP, a=len(self.plan.slaves), b=duration)
+        self.store.host_events.push(
+            EventCode.BUS_OP, a=len(self.plan.slaves) - missing, b=duration, c=missing
+        )
 
     def _begin_load(self) -> None:
         if self.options.load:

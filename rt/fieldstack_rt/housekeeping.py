@@ -68,6 +68,15 @@ class Housekeeping:
             store.host_events.push(EventCode.SETUP_DEGRADED, a=len(degraded))
         self.tell("")
 
+    def begin(self) -> int:
+        """Before the counter is supervised: who is missing is told lost from the start; how many."""
+        self._losses = Losses(
+            self._plan, excusable_wkc(self._plan, int(self._store.rt_status().expected_wkc))
+        )
+        self._recovery.states = self._bus.read_states()
+        self._tell_losses(self._losses)
+        return len(self._lost())
+
     def run(self, now_ns: int) -> None:
         """Reads states when it is time or when the working counter is wrong; brings slaves and axes back."""
         self._tell_lacking()
@@ -154,7 +163,7 @@ class Housekeeping:
         """Before anything that takes time: the other groups' axes go on only if this is in time."""
         restarted = self._restart.slaves
         states = self._recovery.states
-        unfit = restarted | self._recovery.faulty.keys()
+        unfit = restarted | self._recovery.faulty.keys() | self._recovery.setting_up
         loss = losses.judge(self._lost() | restarted, feeding(states) - unfit)
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:

@@ -14,7 +14,7 @@ import pytest
 
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import counter_is_good
-from fieldstack_rt.datastore.layout import Stop, WkcVerdict
+from fieldstack_rt.datastore.layout import AxisMode, Stop, WkcVerdict
 from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -105,3 +105,20 @@ def test_a_slave_that_went_silent_with_rt_is_not_taken_for_safe(cell: RtCell) ->
     sent = int(cell.store.guard_status().safe_frames)
     wait_for(lambda: cell.store.guard_status().safe_frames > sent + 20, "more are sent")
     assert cell.store.guard_status().confirmed_ns == 0, "damage excuses nobody"
+
+
+@pytest.mark.system
+def test_rt_comes_up_without_its_tool_and_takes_it_in_when_it_is_back(cell: RtCell) -> None:
+    cell.segment.client.power_off(DRIVE)
+    wait_for(lambda: cell.store.rt_bus().slaves[TERMINAL].lost, "both are told lost")
+    os.kill(cell.rt.pid, signal.SIGKILL)
+    wait_for(lambda: cell.store.guard_status().released_ns or cell.store.guard_status().confirmed_ns, "safe")
+    cell.recover()
+    status = _status(cell)
+    assert status.wkc_verdict == WkcVerdict.EXCUSED
+    assert (status.axes_lost, status.full_wkc - status.expected_wkc) == (0b1000, 6)
+    assert [int(status.axes[i].state) for i in range(3)] == [AxisMode.HOLDING] * 3
+    cell.segment.client.power_on(DRIVE)
+    wait_for(lambda: _status(cell).wkc_verdict == WkcVerdict.WHOLE, "the slaves take part", 15.0)
+    wait_for(lambda: _status(cell).axes[3].state == AxisMode.HOLDING, "c holds under power")
+    wait_for(lambda: _al_states(cell) == [8] * 5, "all in OP")

@@ -78,7 +78,7 @@ def test_the_axes_stop_the_place_is_named_and_healing_is_enough(cell: RunningCel
     assert not behind, "an axis that was not commanded follows nothing"
 
 
-TERMINAL = 4
+TOOL_DRIVE, TERMINAL = 3, 4
 TOOL = "groups: [{name: tool, axes: [c], slaves: [dio], essential: false}]\n"
 
 
@@ -116,3 +116,27 @@ def test_a_cell_that_goes_on_without_a_slave_is_kept_and_supervised_like_a_whole
     assert cell.snapshot()["bus"]["al_states"].count("OP") == len(cell.plan.slaves) - 1
     cell.segment.power_on(TERMINAL)
     cell.await_snapshot(lambda s: set(s["bus"]["al_states"]) == {"OP"}, "it is back")
+
+
+def test_a_cell_without_its_tool_outlives_a_crash_of_rt_and_takes_the_tool_back(
+    start_cell: Any, tmp_path: Path
+) -> None:
+    bus = tmp_path / "bus.yaml"
+    bus.write_text((CONFIG / "ethercat/cell.yaml").read_text(encoding="utf-8") + TOOL, encoding="utf-8")
+    cell = start_cell(bus=bus)
+    cell.await_motion()
+    cell.segment.power_off(TOOL_DRIVE)
+    cell.await_ha("DEGRADED")
+    old = cell.pid("rt")
+    os.kill(old, signal.SIGKILL)
+    cell.await_snapshot(lambda s: s["rt"]["pid"] not in (None, old) and s["live"], "RT comes up without it")
+    confirmed = cell.await_event(0, EventKind.GUARD_CONFIRMED)
+    assert confirmed.data["absent"] == 2
+    cell.await_ha("DEGRADED")
+    found = cell.snapshot()["bus"]
+    assert (found["al_states"].count("OP"), found["wkc_verdict"]) == (3, "EXCUSED")
+    cell.reset()
+    cell.segment.power_on(TOOL_DRIVE)
+    cell.await_snapshot(lambda s: set(s["bus"]["al_states"]) == {"OP"}, "it is taken in")
+    cell.await_snapshot(lambda s: s["bus"]["wkc_verdict"] == "WHOLE", "all take part")
+    cell.await_ha("OPERATIONAL")

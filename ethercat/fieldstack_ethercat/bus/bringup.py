@@ -10,13 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import pysoem
 
 from fieldstack_ethercat.bus import interface as network
-from fieldstack_ethercat.bus import process_image, slave_scripts, slave_setup, topology
+from fieldstack_ethercat.bus import missing_slaves, process_image, slave_scripts, slave_setup, topology
 from fieldstack_ethercat.bus.acyclic import Acyclic
 from fieldstack_ethercat.bus.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.errors import (
@@ -27,11 +28,10 @@ from fieldstack_ethercat.bus.errors import (
     MailboxSilentError,
     NoSlavesError,
     SlaveGoneError,
-    SlavesMissingError,
-    TopologyMismatchError,
 )
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.recovery import Step
+from fieldstack_ethercat.bus.roster import Roster
 from fieldstack_ethercat.bus.script import Script, finish
 from fieldstack_ethercat.bus.slave_address import address_at, give_address
 from fieldstack_ethercat.bus.slave_link import SlaveLink
@@ -39,7 +39,7 @@ from fieldstack_ethercat.bus.soem_context import SoemContext, SoemView
 from fieldstack_ethercat.bus.soem_objects import Patience, SoemObjects, problem_of
 from fieldstack_ethercat.bus.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
 from fieldstack_ethercat.bus.states import SlaveState
-from fieldstack_ethercat.wire.al import AlState
+from fieldstack_ethercat.wire.al import AlState, control_word
 from fieldstack_ethercat.wire.coe import Emergency
 from fieldstack_ethercat.wire.registers import Register
 
@@ -54,6 +54,10 @@ STATE_POLL_NS = 500_000
 SLAVE_COUNT_EXCEEDED = -4
 """SOEM's answer to more slaves than it has places for."""
 KEPT_EMERGENCIES = 64
+SPARED_PATIENCE_NS = 500_000_000
+"""A state change of a slave that the others can do without is waited for so long at bring-up."""
+MISSING_TIMEOUT_US = 2000
+"""SOEM waits so long for the state of each slave, where some are missing: the others are known to have it."""
 
 
 class Bus:
@@ -73,6 +77,7 @@ class Bus:
         """By position: objects that say how a drive stops, which it does not have."""
         self.on_retry: Callable[[MailboxSilentError], None] | None = None
         """Told of each mailbox that did not answer in time during bring-up, and is asked again."""
+        self.roster = Roster(plan)
         self._patience = Patience()
         self._links: tuple[SlaveLink, ...] = ()
         self._wire: Acyclic | None = None
@@ -143,6 +148,7 @@ class Bus:
             self._view = SoemView(self.master)
             for slave in self.master.slaves:
                 slave.add_emergency_callback(self.emergencies.append)
+            self.roster.unseen.clear()
             self._found = tuple(
                 topology.FoundSlave(position, slave.man, slave.id, slave.rev, slave.name)
                 for position, slave in enumerate(self.master.slaves)
@@ -160,31 +166,63 @@ class Bus:
         """
         found = self._found or self.find()
         self._found = ()
-        self._require_planned(found)
+        self._take_places(self._require_planned(found))
         self._require_preop(timeout_ns)
         with self._lock:
             self._setup_error, self._patience = None, Patience(self.on_retry)
-            for slave in self.master.slaves:
-                slave.config_func = self._hook
+            for position, slave in enumerate(self.master.slaves):
+                if position not in self.roster.unseen:
+                    slave.config_func = self._hook
             if self.plan.distributed_clocks:
                 self._clocks = Clocks(self, self.master, self._configured_view(), self.plan)
-                self._clocks.set_up()
+                self._clocks.set_up(self.roster.unseen)
             self._context = self._map()
+            self._hold_back()
             self.wait_for_state(AlState.SAFEOP, timeout_ns)
 
-    def _require_planned(self, found: tuple[topology.FoundSlave, ...]) -> None:
-        """A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs."""
+    def _require_planned(self, found: tuple[topology.FoundSlave, ...]) -> tuple[int, ...]:
+        """The planned position of each slave found.
+
+        A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs."""
         for _ in range(SECOND_LOOKS):
             if not topology.compare(self.plan.slaves, found):
-                return
+                break
             found = self.find()
-        if differences := topology.compare(self.plan.slaves, found):
-            missing = all(one.field == "missing" for one in differences)
-            raise (SlavesMissingError if missing else TopologyMismatchError)(differences)
+        return self.roster.places_of(found)
+
+    def _take_places(self, places: Sequence[int]) -> None:
+        """The bus comes up without slaves that it can do without; their places are kept for them."""
+        self.roster.unseen = set(range(len(self.plan.slaves))) - set(places)
+        if not self.roster.unseen:
+            return
+        with self._lock:
+            missing_slaves.spread(self._configured_view(), self.plan, places)
+            slaves = [self.master._get_slave(at) for at in range(len(self.plan.slaves))]
+            self.master.slaves = slaves
+            for slave in slaves:
+                slave.add_emergency_callback(self.emergencies.append)
+            self._view, self._wire, self._links = SoemView(self.master), None, ()
 
     def _require_preop(self, timeout_ns: int) -> None:
         """SOEM has requested PRE-OP, and would go on without a slave that takes long for it."""
         self.wait_for_state(AlState.PREOP, timeout_ns, error_is_final=False)
+        for slave in self.read_states():
+            if slave.position in self.roster.spared and (slave.state is not AlState.PREOP or slave.error):
+                self._leave_out(slave.position)
+
+    def _leave_out(self, position: int) -> None:
+        """The bus comes up without it, as if it were missing; its place in the image is kept."""
+        plan = self.plan.slaves[position]
+        self._configured_view().give_mapping(position, plan.output_bits, plan.input_bits)
+        self.roster.unseen.add(position)
+
+    def _hold_back(self) -> None:
+        """Who was left out and answers all the same is not set up: it is not to follow the others to OP."""
+        for slave in self.read_states():
+            if slave.position in self.roster.unseen and slave.answers:
+                self.link(slave.position).put(
+                    Register.AL_CONTROL, control_word(AlState.INIT, acknowledge=True)
+                )
 
     def soem_context(self) -> SoemContext:
         """The addresses for the native cycle. The outputs there are safe until somebody changes them."""
@@ -206,14 +244,17 @@ class Bus:
     def wait_for_state(
         self, state: AlState, timeout_ns: int = STATE_TIMEOUT_NS, *, error_is_final: bool = True
     ) -> None:
-        """Wait until every slave is in `state`; StateChangeError if one refuses, or at the deadline."""
+        """Wait until every slave is in `state`; StateChangeError if one refuses, or at the deadline.
+
+        Slaves of non-essential groups are given SPARED_PATIENCE_NS, and then left to the recovery."""
         began_ns = time.monotonic_ns()
         while True:
             states = self.read_states()
+            waited_ns = time.monotonic_ns() - began_ns
             late = [slave for slave in states if slave.state is not state or slave.error]
+            late = self.roster.awaited(late, waited_ns >= SPARED_PATIENCE_NS)
             if not late:
                 return
-            waited_ns = time.monotonic_ns() - began_ns
             refused = next((slave for slave in late if slave.error and error_is_final), None)
             gone = next((slave for slave in late if not slave.answers), None)
             patience_ns = min(timeout_ns, GONE_TIMEOUT_NS) if gone else timeout_ns
@@ -232,10 +273,12 @@ class Bus:
             addresses = [link.address for link in links]
             wire = self._acyclic()
             found = wire.states(addresses) or wire.states(addresses) or [(0, 0)] * len(links)
-        return tuple(
+        states = tuple(
             SlaveState(link.position, link.name, status, code)
             for link, (status, code) in zip(links, found, strict=True)
         )
+        self.roster.note(states)
+        return states
 
     def exchange(self, timeout_us: int = 0) -> int:
         """One exchange of process data from Python: for commissioning and tests, not for the real-time cycle.
@@ -256,8 +299,13 @@ class Bus:
     def script(self, position: int, step: Step, state: AlState | None) -> Script[None] | None:
         """How a step of the recovery is taken; None if there is nobody at the slave's place in the line."""
         link = self.link(position)
+        if position in self.roster.unseen:
+            return self._take_in(link)
         if step is Step.RECOVER_ADDRESS:
             planned = {one.address for one in self._slave_links()}
+            if self.roster.unseen:  # the line is shorter than planned
+                place = self.roster.place(position, self._acyclic())
+                link = replace(link, position=position if place is None else place)
             return give_address(link, planned) if address_at(link) is not None else None
         if step is Step.ACKNOWLEDGE and state is not None:
             return slave_scripts.acknowledge(link, state)
@@ -271,6 +319,11 @@ class Bus:
             on_lacking=lambda lacking: self.lacking.update({position: lacking}),
             source=self.plan.source,
         )
+
+    def _take_in(self, link: SlaveLink) -> Script[None]:
+        yield from self.roster.take_in(link, self._acyclic())
+        if link.position not in self.roster.unseen and self._clocks is not None:
+            self._clocks.welcome(link.position)
 
     def link(self, position: int) -> SlaveLink:
         """The slave at that position, for scripts."""
@@ -359,7 +412,10 @@ class Bus:
         try:
             self._set_up(position)
         except BusError as error:
-            self._setup_error = error
+            if position in self.roster.spared and not getattr(error, "refusal", False):
+                self._leave_out(position)
+            else:
+                self._setup_error = error
         except Exception as error:
             name = self.plan.slaves[position].name
             self._setup_error = BusError(f"position {position} ({name}): set-up failed: {error!r}")
@@ -367,10 +423,15 @@ class Bus:
 
     def _map(self) -> SoemContext:
         problems: list[Exception] = []
+        timeouts, patience_us = pysoem.settings.timeouts, pysoem.settings.timeouts.state
+        if self.roster.unseen:
+            timeouts.state = MISSING_TIMEOUT_US  # all who are there are in PRE-OP already
         try:
             self.master.config_map()
         except pysoem.ConfigMapError as error:
             problems = error.error_list
+        finally:
+            timeouts.state = patience_us
         if self._setup_error:
             raise self._setup_error
         for problem in problems:

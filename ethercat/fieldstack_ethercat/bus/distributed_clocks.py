@@ -48,14 +48,14 @@ class Clocks:
         """Position of the slave whose time the others follow."""
         return int(self._view.group().dc_next) - 1
 
-    def set_up(self) -> None:
-        """Align all clocks (SOEM's `ecx_configdc`); a few frames a slave.
+    def set_up(self, missing: Collection[int] = ()) -> None:
+        """Align all clocks (SOEM's `ecx_configdc`); a few frames a slave. `missing`: they may come later.
 
         DistributedClockError if there is none, or a slave without one is to give SYNC0 pulses.
         """
         found = [slave.position for slave in self._plan.slaves if self._record(slave.position).has_dc]
         for slave in self._plan.slaves:
-            if slave.sync0 is not None and slave.position not in found:
+            if slave.sync0 is not None and slave.position not in (*found, *missing):
                 raise DistributedClockError(
                     f"position {slave.position} ({slave.name}): it is to give SYNC0 pulses and has "
                     "no distributed clock (register 0x0008, bit 2). Drop `sync0` of this slave."
@@ -71,6 +71,20 @@ class Clocks:
             if not any(wrapped(self._record(position)) for position in found):
                 break
         self.positions = tuple(found)
+
+    def welcome(self, position: int) -> None:
+        """A slave that was missing at the set-up has come: its clock is aligned like one that was away.
+
+        What its cable delays nobody has measured: it gets what the clock before it has, a microsecond too
+        little or so, until the next bring-up.
+        """
+        record = self._record(position)
+        if not record.has_dc or position in self.positions:
+            return
+        before = max((one for one in self.positions if one < position), default=position)
+        record.propagation_delay = self._record(before).propagation_delay
+        self.positions = tuple(sorted((*self.positions, position)))
+        self._stale.add(position)
 
     def start_sync0(self, position: int) -> None:
         """SYNC0 pulses as planned, from 100 ms from now; none if none are planned."""

@@ -134,6 +134,18 @@ class SlavesMissingError(TopologyMismatchError):
     refusal = False
 
 
+class AmbiguousSlavesError(TopologyMismatchError):
+    """Slaves are missing that the others can do without, but it cannot be told which: several are alike."""
+
+    def __init__(self, differences: tuple[TopologyDifference, ...], ways: int) -> None:
+        super().__init__(differences)
+        self.ways = ways
+        self.args = (
+            f"slaves are missing, and those found can be the configured ones in {ways} ways: outputs could "
+            f"go to the wrong slave. Plug in, or give power to, those that are alike. {self.args[0]}",
+        )
+
+
 class OtherDeviceError(BusError):
     """At a slave's position is another device than was there when the bus came up; it gets no address."""
 

@@ -217,8 +217,9 @@ class Recovery:
 
     @property
     def setting_up(self) -> frozenset[int]:
-        """Of these, those that are taken from INIT on."""
-        return self._runner.busy_with(Step.RECONFIGURE)
+        """Those that are taken from INIT on, or are about to be."""
+        about_to = {position for position, step in self._steps if step is Step.RECONFIGURE}
+        return self._runner.busy_with(Step.RECONFIGURE) | about_to
 
     def suspect(self, position: int, why: str) -> None:
         """The slave takes no part in the exchange although it is in OP: it is to be set up anew."""

@@ -42,7 +42,7 @@ def give_address(link: SlaveLink, planned: Collection[int]) -> Script[None]:
         if found in planned:
             raise OtherDeviceError(link.position, link.name, "itself", f"the slave of address 0x{found:04X}")
         yield from _require_identity(link)
-        yield from _write(link, Register.STATION_ADDRESS, link.address.to_bytes(2, "little"))
+        yield from write_at(link, link.position, Register.STATION_ADDRESS, link.address.to_bytes(2, "little"))
     yield from link.read(
         Register.STATION_ADDRESS, 2, "its address was given to it; another slave may have the same"
     )
@@ -59,35 +59,36 @@ def _address(link: SlaveLink) -> Script[int | None]:
 
 def _require_identity(link: SlaveLink) -> Script[None]:
     wanted = tuple(int(getattr(link.record, name)) for name in _FIELDS)
-    yield from _write(link, Register.EEPROM_CONFIG, TO_MASTER)
+    yield from write_at(link, link.position, Register.EEPROM_CONFIG, TO_MASTER)
     found = []
     for number in range(len(_FIELDS)):
-        found.append((yield from _sii(link, SII_IDENTITY + 2 * number)))
-    yield from _write(link, Register.EEPROM_CONFIG, TO_PDI)
+        found.append((yield from read_sii(link, link.position, SII_IDENTITY + 2 * number)))
+    yield from write_at(link, link.position, Register.EEPROM_CONFIG, TO_PDI)
     if tuple(found) != wanted:
         raise OtherDeviceError(link.position, link.name, _identity(wanted), _identity(found))
 
 
-def _sii(link: SlaveLink, word: int) -> Script[int]:
-    """Two words of its EEPROM."""
+def read_sii(link: SlaveLink, place: int, word: int) -> Script[int]:
+    """Two words of the EEPROM of whoever stands at that place in the line; the master has it."""
     command = READ.to_bytes(2, "little") + word.to_bytes(4, "little")
-    yield from _write(link, Register.EEPROM_CONTROL, command)
+    yield from write_at(link, place, Register.EEPROM_CONTROL, command)
     now_ns = yield AT_ONCE
     began_ns = now_ns
     while now_ns - began_ns <= SII_TIMEOUT_NS:
-        status = link.wire.read_at(link.position, Register.EEPROM_CONTROL, 2)
+        status = link.wire.read_at(place, Register.EEPROM_CONTROL, 2)
         if status is not None and not int.from_bytes(status, "little") & (BUSY | ERRORS):
-            data = link.wire.read_at(link.position, Register.EEPROM_DATA, 4)
+            data = link.wire.read_at(place, Register.EEPROM_DATA, 4)
             if data is not None:
                 return int.from_bytes(data, "little")
         now_ns = yield now_ns + pause_ns(now_ns - began_ns)
     raise _gone(link, "its identity was read from its EEPROM")
 
 
-def _write(link: SlaveLink, register: int, data: bytes) -> Script[None]:
+def write_at(link: SlaveLink, place: int, register: int, data: bytes) -> Script[None]:
+    """Registers of whoever stands at that place in the line. SlaveGoneError if nobody does."""
     now_ns = yield AT_ONCE
     for _ in range(ATTEMPTS):
-        if link.wire.write_at(link.position, register, data):
+        if link.wire.write_at(place, register, data):
             return
         now_ns = yield now_ns + pause_ns(0)
     raise _gone(link, "its identity was asked for")

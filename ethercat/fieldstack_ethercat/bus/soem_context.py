@@ -127,6 +127,10 @@ class SoemView:
         record.sync_managers[2].length = (output_bits + 7) // 8
         record.sync_managers[3].length = (input_bits + 7) // 8
 
+    def set_slave_count(self, count: int) -> None:
+        """How many records of its list SOEM goes through from now on."""
+        ctypes.c_int.from_address(self._pointer("slavecount")).value = count
+
     def group(self) -> Group:
         """SOEM's record of the one group that pysoem has."""
         return self._at(Group, self._pointer("grouplist"), "grouplist[0]")

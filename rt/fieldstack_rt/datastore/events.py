@@ -187,7 +187,10 @@ _TEXTS: Mapping[int, EventText] = {
         "slave {slave} is back in OP after {duration_ns}", subject="slave", a="duration_ns"
     ),
     EventCode.BUS_OP: EventText(
-        "all {slaves} slaves in OP {duration_ns} after the start", a="slaves", b="duration_ns"
+        "{slaves} slaves in OP {duration_ns} after the start, without {missing} that can be spared",
+        a="slaves",
+        b="duration_ns",
+        c="missing",
     ),
     EventCode.POSITIONS_CHECKED: EventText("positions agree with the checkpoint ({axes} axes)", a="axes"),
     EventCode.POSITIONS_DIFFER: EventText(

@@ -304,7 +304,7 @@ int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
     cycle->config = *config;
     cycle->send = (send_function)(uintptr_t)config->send;
     cycle->receive = (receive_function)(uintptr_t)config->receive;
-    cycle->status.expected_wkc = cycle->status.full_wkc = config->expected_wkc;
+    cycle->status.expected_wkc = cycle->status.full_wkc = cycle->least_told = config->expected_wkc;
     cycle->status.axis_count = config->axis_count;
     cycle->status.wkc = -1;
     fs_set32(&cycle->command, COMMAND_RUN);

@@ -49,6 +49,7 @@ struct fs_cycle {
     uint32_t own_resets[64];
     uint32_t may_jog;                        /* as may_move, of axes that a person holds: a wait for a start is none for them */
     uint32_t all_enabled, may_move, never_told, hold_over_told, wkc_told, damage_told;
+    int32_t least_told;                      /* expected working counter, as told last */
     uint32_t unexcused_row;                  /* bad cycles that no loss in a non-essential group explains */
     uint64_t held;                           /* axes whose own group must stand */
     uint64_t powering;                       /* of those: they were given power and will soon have it */

@@ -7,7 +7,11 @@ static void expect(fs_cycle *cycle, uint64_t now) {
     fs_rt_status *status = &cycle->status;
     int32_t expected = cycle->config.expected_wkc - (int32_t)fs_load32(&cycle->lost_wkc);
     if (expected == status->expected_wkc) return;
-    fs_cycle_tell(cycle, now, FS_EV_SLAVES_EXCUSED, 0, expected, status->expected_wkc, (int64_t)fs_load64(&cycle->lost));
+    /* A lost slave whose inputs count and do not as it is tried to be brought back is told once. */
+    if (expected < cycle->least_told || expected == status->full_wkc) {
+        fs_cycle_tell(cycle, now, FS_EV_SLAVES_EXCUSED, 0, expected, cycle->least_told, (int64_t)fs_load64(&cycle->lost));
+        cycle->least_told = expected;
+    }
     status->expected_wkc = expected;
 }
 
