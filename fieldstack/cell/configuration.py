@@ -220,7 +220,8 @@ def load(path: Path) -> Cell:
     bus = BusConfig.from_file(_beside(path, config.bus))
     policy_file = _beside(path, config.policy)
     policy = load_policy(policy_file)
-    require_targets(policy, str(policy_file), cycle_us=bus.cycle_time_us)
+    stop_ms = bus.to_plan().stop_ms
+    require_targets(policy, str(policy_file), cycle_us=bus.cycle_time_us, stop_ms=stop_ms)
     return Cell(file=path, config=config, bus=bus, policy_file=policy_file)
 
 

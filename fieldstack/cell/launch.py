@@ -57,7 +57,9 @@ class Launch:
         self.instance.prepare()
         self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
         settings = settings or self.settings()
-        times = CellTimes(self.plan.cycle_time_ns // 1000, settings.supervision_interval_ms)
+        times = CellTimes(
+            self.plan.cycle_time_ns // 1000, settings.supervision_interval_ms, self.plan.stop_ms
+        )
         load_compiled(self.cell.policy_file, self.instance.policy_cache, times)
         self.core_settings().write(self.instance.core_settings_file)
         settings.write(self.settings_file)

@@ -6,22 +6,29 @@ import getpass
 import time
 from dataclasses import dataclass
 
+from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
+from fieldstack.ha.actuators.stops import guard_has_outputs
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.readback import without_rt
+from fieldstack.ha.standstill import HARDWARE, read_back
 from fieldstack.process.strays import reach, stop_strays
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, TornRecordError
-from fieldstack_rt.datastore.layout import GuardState
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError
 from fieldstack_rt.instance import Instance
 from fieldstack_rt.living import rt_processes
 
 CONFIRM_TIMEOUT_S = 1.0
+"""At least; longer where the axes' ramps are."""
 _STRAY = "EMERGENCY_STOP for an RT process that the shared memory of that name does not reach"
 
 
 @dataclass(frozen=True, slots=True)
 class EstopOutcome:
-    """`obeyed`: somebody who has the outputs confirmed it; `text` says who, or that nobody did."""
+    """`obeyed`: all that was to be stopped was read back to stand, or to be safe; `text` says what was.
+    `reached`: an RT process cycled, and nobody knows that its axes stand."""
 
     obeyed: bool
     text: str
+    reached: bool = True
 
 
 def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
@@ -45,46 +52,52 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
         return latched
     told = [f"{_STRAY}: {ending}" for ending in endings]
     texts = [*told, latched.text if latched is not None else refused]
-    return EstopOutcome(all(ending.safe for ending in endings) and bool(latched or endings), "\n".join(texts))
+    stands = latched is None or latched.obeyed or not latched.reached
+    safe = all(ending.safe for ending in endings) and stands
+    return EstopOutcome(safe and bool(latched or endings), "\n".join(texts), reached=bool(endings))
 
 
 def raise_estop(store: DataStore, reason: str) -> EstopOutcome:
-    """Sets the latch, then waits until the cycle thread obeyed it, or the guard has the outputs safe."""
-    begin_ns = time.monotonic_ns()
+    """Sets the latch, then waits until all axes were read back to stand."""
+    begin_s = time.monotonic()
+    cell = CellMap.load(store.instance.plan_file)
     _latch(store, reason)
-    until = time.monotonic() + CONFIRM_TIMEOUT_S
-    first_beat = store.rt_beat
-    while time.monotonic() < until:
-        if store.rt_beat != first_beat and _seen(store):
-            took_ms = (time.monotonic_ns() - begin_ns) / 1e6
-            return EstopOutcome(True, f"EMERGENCY_STOP latched; RT obeyed it within {took_ms:.1f} ms")
-        if _guard_has_it(store):
-            return EstopOutcome(True, "EMERGENCY_STOP latched; RT is gone, the guard keeps the outputs safe")
+    until_s = begin_s + max(CONFIRM_TIMEOUT_S, cell.stop_ms / 1000)
+    missing, reached = "", False
+    while time.monotonic() < until_s:
+        missing, cycles = _missing(store, cell)
+        reached = reached or cycles
+        if not missing:
+            took_ms = (time.monotonic() - begin_s) * 1000
+            return EstopOutcome(True, f"EMERGENCY_STOP latched; all axes stand after {took_ms:.0f} ms")
         time.sleep(0.001)
-    return EstopOutcome(
-        False,
-        "EMERGENCY_STOP latched, but nobody confirmed it: no RT process cycles. "
-        "One that starts will obey it. Look at the machine; `fieldstack-rt status --once` shows the cell",
+    return EstopOutcome(False, f"EMERGENCY_STOP latched, but {_unconfirmed(missing, reached)}", reached)
+
+
+def _unconfirmed(missing: str, reached: bool) -> str:
+    if reached:
+        return f"NOT CONFIRMED: {missing}: {HARDWARE}"
+    return (
+        f"nobody confirmed it: {missing}. An RT process that starts will obey it. "
+        f"Look at the machine, or {HARDWARE}; `fieldstack-rt status --once` shows the cell"
     )
+
+
+def _missing(store: DataStore, cell: CellMap) -> tuple[str, bool]:
+    """What is not read back yet, empty: nothing; and whether RT cycles, or the guard has its outputs."""
+    rt, status = look_at_rt(store, time.monotonic_ns())
+    if rt is Rt.STILL:
+        return without_rt(store) or "no RT process has driven the axes yet", guard_has_outputs(store)
+    if rt is Rt.UNKNOWN:
+        return "RT's record cannot be read, and whether the axes stand is not known", True
+    if not int(status.estop_seen) & 1 << EstopSource.OPERATOR:
+        return "RT has not obeyed", True
+    found = read_back(status, cell.plans)
+    return "" if found.all_stand else found.text, True
 
 
 def _latch(store: DataStore, reason: str) -> None:
     store.estop.raise_(EstopSource.OPERATOR, f"{reason} (by {user()})", until=Clear.ON_RESET)
-
-
-def _seen(store: DataStore) -> bool:
-    try:
-        return bool(int(store.rt_status().estop_seen) & 1 << EstopSource.OPERATOR)
-    except TornRecordError:
-        return False
-
-
-def _guard_has_it(store: DataStore) -> bool:
-    try:
-        guard = store.guard_status()
-    except TornRecordError:
-        return False
-    return bool(guard.state == GuardState.TRIPPED and guard.confirmed_ns > 0)
 
 
 def user() -> str:

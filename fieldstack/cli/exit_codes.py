@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     ALREADY_RUNNING = 6
     NOT_OPERATIONAL = 7
     NOT_STARTED = 8
+    NOT_CONFIRMED = 9
     INTERRUPTED = 130
 
 
@@ -30,6 +31,7 @@ MEANING = {
     ExitCode.ALREADY_RUNNING: "this instance, or its RT process, already runs",
     ExitCode.NOT_OPERATIONAL: "the cell runs but is not operational",
     ExitCode.NOT_STARTED: "a start was refused, or not all of its axes were started; the text says why",
+    ExitCode.NOT_CONFIRMED: "EMERGENCY_STOP is latched, but not all axes were read back to stand",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 

@@ -124,9 +124,10 @@ def estop(
 ) -> None:
     """EMERGENCY_STOP: the axes stop in the next cycle and stay stopped until `fieldstack reset`.
 
-    Sets the latch straight in shared memory, so that it works with the Non-RT process down, and waits for the
-    cycle to obey. Exit code 5: it is latched, but nobody confirmed it. This is no safety function: the
-    hardwired emergency stop stays the last line.
+    Sets the latch straight in shared memory, so that it works with the Non-RT process down, and waits until
+    all axes were read back to stand. Exit code 9: it is latched, but not confirmed: the text names the axes,
+    and what they do; use the hardware button. Exit code 5: it is latched, and no RT process is there to obey.
+    This is no safety function: the hardwired emergency stop stays the last line.
 
     Example:
 
@@ -136,7 +137,8 @@ def estop(
 
     outcome = stop_cell(instance_of(instance), reason)
     typer.echo(outcome.text, err=not outcome.obeyed)
-    raise typer.Exit(ExitCode.OK if outcome.obeyed else ExitCode.NOT_RUNNING)
+    missed = ExitCode.NOT_CONFIRMED if outcome.reached else ExitCode.NOT_RUNNING
+    raise typer.Exit(ExitCode.OK if outcome.obeyed else missed)
 
 
 @app.command(epilog=epilog())

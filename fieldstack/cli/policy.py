@@ -49,9 +49,10 @@ def check(
     from fieldstack_ethercat.bus.configuration import BusConfig
 
     policy = load_policy(file)
-    cycle_us = BusConfig.from_file(bus).cycle_time_us if bus else 0
-    require_targets(policy, str(file), cycle_us=cycle_us)
-    here = in_cell(policy, cycle_us=cycle_us)
+    plan = BusConfig.from_file(bus).to_plan() if bus else None
+    cycle_us, stop_ms = (plan.cycle_time_ns // 1000, plan.stop_ms) if plan else (0, 0)
+    require_targets(policy, str(file), cycle_us=cycle_us, stop_ms=stop_ms)
+    here = in_cell(policy, cycle_us=cycle_us, stop_ms=stop_ms)
     cases = worst_cases(here)
     if json:
         agent = [times._asdict() for times in agent_times(here)]

@@ -24,7 +24,7 @@ class CellMap:
     """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
     `cycle_counts`: how far each axis may move in a cycle. `group_of`: `axis:NAME` and `slave:NAME` of groups
     whose tasks another group may be able to do, with their `group:NAME`. `parts`: its non-essential groups.
-    `plans`: what is known of each axis.
+    `plans`: what is known of each axis. `stop_ms`: in which a stop is read back to be over, or is told.
     """
 
     slaves: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class CellMap:
     cycle_us: int = 0
     parts: tuple[Part, ...] = ()
     plans: tuple[AxisPlan, ...] = ()
+    stop_ms: int = 0
 
     @classmethod
     def of(cls, plan: BusPlan) -> CellMap:
@@ -49,6 +50,7 @@ class CellMap:
             plan.cycle_time_ns // 1000,
             tuple(_parts(plan)),
             plan.axes,
+            plan.stop_ms,
         )
 
     @classmethod

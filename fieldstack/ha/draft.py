@@ -18,7 +18,7 @@ from fieldstack.ha.facts import Facts, ProcessFacts
 from fieldstack.ha.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.policy.table import Order, RuleRow
 from fieldstack.ha.policy.view import Policy, Watching
-from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, ProcessName
+from fieldstack.ha.vocabulary import REMEDIES, STOPPING_ACTIONS, ClearWhen, PolicyAction, ProcessName
 
 _LIFE = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
 
@@ -96,6 +96,16 @@ class Draft:
         episode = self.episodes.get(key)
         return episode.evidence if episode else None
 
+    def time_of(self, key: Key, order: Order) -> int:
+        """ns. A stop is given up no sooner than the axes of the cell can stand. One for the loss of RT, which
+        the guard confirms or the next RT process, has as long as that may take to be at work."""
+        if order.action not in STOPPING_ACTIONS:
+            return order.timeout_ns
+        row = self.row(key)
+        reboots = (one for one in row.orders if one.action is PolicyAction.REBOOT_PROCESS) if row else ()
+        of_rt = (one.timeout_ns for one in reboots if (one.target or key.subject) == ProcessName.RT)
+        return max(order.timeout_ns, self.policy.stop_ns, *of_rt)
+
     def take_off(self, key: Key, order: Order, subject: str, place: int, deadline_ns: int = 0) -> int:
         """A new flight; an earlier one of the same order of the same rule is forgotten. Its id. Its time is
         the order's from now on, unless it was given a deadline before."""
@@ -109,7 +119,13 @@ class Draft:
         number = self.state.last_id + 1
         self.state = replace(self.state, last_id=number)
         self.flights[number] = Flight(
-            number, key, order, subject, self.now_ns, deadline_ns or self.now_ns + order.timeout_ns, place
+            number,
+            key,
+            order,
+            subject,
+            self.now_ns,
+            deadline_ns or self.now_ns + self.time_of(key, order),
+            place,
         )
         return number
 
@@ -128,7 +144,7 @@ class Draft:
                 subject,
                 until=until,
                 id=self.take_off(key, order, subject, place),
-                timeout_ns=order.timeout_ns,
+                timeout_ns=self.time_of(key, order),
                 evidence=self.evidence(key),
             )
         )

@@ -56,7 +56,7 @@ class FailoverManager:
         self._ports = ports
         self._flights = Flights(self._record, ports.log)
         self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
-        stops = Stops(ports.store, ports.log)
+        stops = Stops(ports.store, ports.log, ports.cell)
         starts = Starts(ports.store, ports.cell, time.monotonic_ns)
         self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
             ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),

@@ -53,7 +53,7 @@ def review_flights(draft: Draft) -> None:
         if _proven(draft, flight):
             del draft.flights[flight.id]
         elif draft.now_ns >= flight.deadline_ns:
-            limit = f"within {flight.order.timeout_ns // 1_000_000} ms"
+            limit = f"within {draft.time_of(flight.key, flight.order) // 1_000_000} ms"
             _fail(draft, flight, f"{'did not help' if flight.done else 'was not confirmed'} {limit}")
 
 

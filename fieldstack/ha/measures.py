@@ -30,6 +30,7 @@ class FactKind(StrEnum):
     SLAVE_RX_ERRORS = "slave_rx_errors"
     DC_LOST = "dc_lost"
     FOLLOWING_ERROR = "following_error"
+    AXIS_RUNS_ON = "axis_runs_on"
     AXIS_BEYOND_LIMIT = "axis_beyond_limit"
     DRIVE_FAULT = "drive_fault"
     POSITIONS_DIFFER = "positions_differ"
@@ -128,6 +129,12 @@ FACTS: dict[FactKind, FactMeaning] = {
         Over.AT_LEAST,
         "axis:*",
         "of following_error_max, without what lost cycles explain",
+    ),
+    FactKind.AXIS_RUNS_ON: FactMeaning(
+        "unit/s",
+        Over.TRUE,
+        "axis:*",
+        "did not stop within its ramp and margin, or ignores a stop; value: its speed, until a reset",
     ),
     FactKind.AXIS_BEYOND_LIMIT: FactMeaning(
         "", Over.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"

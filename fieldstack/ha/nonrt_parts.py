@@ -113,7 +113,7 @@ def open_all(settings: NonRtSettings) -> Opened:
     started_ns = time.monotonic_ns()
     instance = Instance(settings.instance)
     cell = CellMap.load(instance.plan_file)
-    times = CellTimes(cell.cycle_us, settings.supervision_interval_ms)
+    times = CellTimes(cell.cycle_us, settings.supervision_interval_ms, cell.stop_ms)
     force = PolicyInForce(Path(settings.policy_path), instance.policy_cache, times)
     instance.prepare()
     log = EventLog(

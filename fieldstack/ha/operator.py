@@ -152,7 +152,7 @@ class OperatorDesk:
         reason = command.text("reason") or "no reason given"
         source = EstopSource.API if command.text("source") == "api" else EstopSource.OPERATOR
         self._ports.store.estop.raise_(source, f"{reason} ({by})" if by else reason)
-        self._readbacks.append((_asked(command), EstopReadback(self._ports.store, now_ns)))
+        self._readbacks.append((_asked(command), EstopReadback(self._ports.store, now_ns, self._ports.cell)))
 
     def _reload(self, command: Command, _now_ns: int) -> None:
         file = command.text("file")

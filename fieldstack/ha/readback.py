@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.ha.actuators.rt_view import axes_in_fault, fresh_status
+from fieldstack.ha.actuators.outcome import NS_PER_MS
+from fieldstack.ha.actuators.rt_view import Rt, axes_in_fault, fresh_status, look_at_rt
 from fieldstack.ha.actuators.starts import started
+from fieldstack.ha.actuators.stops import guard_has_outputs
 from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.standstill import HARDWARE, read_back
 from fieldstack_rt.datastore import DataStore
 
 OBEY_TIMEOUT_NS = 200_000_000
@@ -29,23 +32,47 @@ class Finding:
 
 
 class EstopReadback:
-    """An EMERGENCY_STOP that RT has not been seen to obey yet."""
+    """An EMERGENCY_STOP until all axes were read back to stand. What is not known is no success."""
 
-    def __init__(self, store: DataStore, now_ns: int) -> None:
-        self._store, self._until_ns = store, now_ns + OBEY_TIMEOUT_NS
+    def __init__(self, store: DataStore, now_ns: int, cell: CellMap | None = None) -> None:
+        self._store, self._cell = store, cell or CellMap()
+        self._began_ns = now_ns
+        self._until_ns = now_ns + max(OBEY_TIMEOUT_NS, self._cell.stop_ms * NS_PER_MS)
 
     def look(self, now_ns: int) -> Finding | None:
-        status = fresh_status(self._store, now_ns)
-        if status is not None:
-            word = self._store.estop.state().word
-            if int(status.estop_seen) & word == word:
-                cycle = int(status.cycle)
-                return Finding(True, f"EMERGENCY_STOP latched; RT obeyed it by cycle {cycle}", cycle)
+        found, cycle = self._read(now_ns)
+        if found is True:
+            took_ms = (now_ns - self._began_ns) // NS_PER_MS
+            stands = (
+                f"all axes stand after {took_ms} ms" if cycle else "no RT process has driven the axes yet"
+            )
+            return Finding(True, f"EMERGENCY_STOP latched; {stands}", cycle)
         if now_ns < self._until_ns:
             return None
-        return Finding(
-            True, "EMERGENCY_STOP latched; RT does not cycle, so that nothing moves by its command"
-        )
+        return Finding(False, f"EMERGENCY_STOP latched, but NOT CONFIRMED: {found}: {HARDWARE}", cycle)
+
+    def _read(self, now_ns: int) -> tuple[str | bool, int]:
+        """True, or what is missing; and the cycle that has obeyed."""
+        rt, status = look_at_rt(self._store, now_ns)
+        if rt is Rt.STILL:
+            return without_rt(self._store) or True, 0
+        if rt is Rt.UNKNOWN:
+            return "RT's record cannot be read, and whether the axes stand is not known", 0
+        word = self._store.estop.state().word
+        if int(status.estop_seen) & word != word:
+            return "RT has not obeyed", 0
+        found = read_back(status, self._cell.plans)
+        return found.all_stand or found.text, int(status.cycle)
+
+
+def without_rt(store: DataStore) -> str:
+    """What is not known of the axes while no RT process cycles; empty: none has driven them since the memory
+    was made, and there is nothing to stop."""
+    if not store.rt_epoch:
+        return ""
+    if guard_has_outputs(store):
+        return "RT is gone; the guard has read back safe outputs, but not whether the axes stand"
+    return "no RT process cycles, and nobody has read back whether the axes stand"
 
 
 class ResetReadback:
@@ -57,10 +84,12 @@ class ResetReadback:
         self._in_fault_ns = 0
 
     def look(self, now_ns: int) -> Finding | None:
-        status = fresh_status(self._store, now_ns)
+        rt, status = look_at_rt(self._store, now_ns)
         over = now_ns - self._began_ns >= RESET_TIMEOUT_NS
-        if status is None:
+        if rt is Rt.STILL:
             return Finding(True, f"{self._said}; RT does not cycle: nothing to read back yet")
+        if rt is Rt.UNKNOWN:
+            return Finding(False, f"{self._said}; but RT's record cannot be read") if over else None
         if faults := axes_in_fault(status):
             self._in_fault_ns = now_ns
             return Finding(False, f"{self._said}; but {self._faults(status, faults)}") if over else None

@@ -29,8 +29,8 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
 from fieldstack_rt._native import ffi, lib
-from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import RtPhase, Stop
+from fieldstack_rt.datastore import DataStore, EstopSource
+from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stand, Stop
 from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
@@ -47,12 +47,18 @@ class PlayedRt:
         self.status.axis_count, self.status.epoch = 2, store.rt_epoch
         self.bus: Any = store.new("fs_rt_bus")
         self.bus.slave_count = 2
+        self.stand: Stand | None = None
+        """Of all axes; None: as their velocity says."""
         lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), RtPhase.CYCLING)
 
     def cycle(self, ms: int = 1) -> int:
         self.now += ms * MS
         self.status.cycle += 1
         self.status.cycle_ns = self.now
+        for number in range(2):
+            axis = self.status.axes[number]
+            axis.stand = self.stand if self.stand is not None else _stand(axis.velocity)
+            axis.speed = abs(axis.velocity)
         lib.fs_block_write(self.store.raw, lib.FS_BLOCK_RT_STATUS, self.status)
         self.store.write_rt_bus(self.bus)
         return self.now
@@ -61,6 +67,10 @@ class PlayedRt:
         record = self.store.new("fs_core_status")
         record.speed_override = per_mille
         self.store.write_core_status(record)
+
+
+def _stand(velocity: int) -> Stand:
+    return Stand.MOVING if velocity else Stand.STANDING
 
 
 @pytest.fixture
@@ -139,20 +149,85 @@ def test_a_restart_is_judged_by_its_own_slave_though_a_later_one_was_answered_fi
     assert first.look(rt.cycle()) == Outcome(True, "back in OP")
 
 
-def test_the_permit_counts_when_the_cycle_shows_it(store: DataStore, rt: PlayedRt, tmp_path: Path) -> None:
+@pytest.fixture
+def stops(store: DataStore, tmp_path: Path) -> Iterator[Stops]:
     log = EventLog(tmp_path, sync=False)
-    stops = Stops(store, log)
+    yield Stops(store, log, CELL)
+    log.close()
+
+
+def test_the_permit_is_taken_back_when_the_axes_stand(rt: PlayedRt, stops: Stops) -> None:
     rt.status.stop_reason = Stop.NONE
     carried = followed(stops.permit(False))
     assert "does not show it" in str(carried.look(rt.cycle()))
-    rt.status.stop_reason = Stop.PERMIT
+    rt.status.stop_reason, rt.status.axes[1].velocity = Stop.PERMIT, 5000
+    assert "axis 1 still moves" in str(carried.look(rt.cycle()))
+    rt.status.axes[1].velocity = 0
     found = carried.look(rt.cycle())
     assert isinstance(found, Outcome)
     assert found.confirmed
+    assert "all axes stand" in found.text
     late = followed(stops.permit(False)).look(rt.now + 10**9)
     assert isinstance(late, Outcome)
     assert "RT does not cycle" in late.text
-    log.close()
+
+
+def test_an_emergency_stop_is_confirmed_by_standstill(rt: PlayedRt, stops: Stops) -> None:
+    carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
+    assert "has not obeyed" in str(carried.look(rt.cycle()))
+    rt.status.estop_seen, rt.status.stop_reason = 1 << EstopSource.POLICY, Stop.ESTOP
+    for rt.stand, text in ((Stand.MOVING, "still moves"), (Stand.UNKNOWN, "its inputs do not come")):
+        found = carried.look(rt.cycle())
+        assert isinstance(found, str), found
+        assert text in found
+    rt.stand, rt.status.axes[0].statusword = Stand.STANDING, 0x0027
+    assert "in Operation enabled still" in str(carried.look(rt.cycle()))
+    rt.status.axes[0].statusword = 0x0040
+    assert isinstance(carried.look(rt.cycle()), Outcome)
+
+
+def test_what_is_torn_confirms_no_stop(store: DataStore, rt: PlayedRt, stops: Stops) -> None:
+    for carried in (stops.permit(False), stops.emergency_stop(order(ActionKind.EMERGENCY_STOP))):
+        rt.cycle()
+        store.raw.rt_status_seq += 1
+        found = followed(carried).look(rt.now)
+        assert isinstance(found, str), found
+        assert "cannot be read" in found
+        store.raw.rt_status_seq += 1
+
+
+def test_no_word_makes_a_running_cycle_look_still(store: DataStore, rt: PlayedRt, stops: Stops) -> None:
+    rt.status.stop_reason, rt.status.axes[0].velocity = Stop.PERMIT, 5000
+    for phase in RtPhase:
+        lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), phase)
+        assert "still moves" in str(followed(stops.permit(False)).look(rt.cycle()))
+
+
+def test_without_rt_only_what_was_read_back_confirms_an_emergency_stop(
+    store: DataStore, rt: PlayedRt, stops: Stops
+) -> None:
+    lib.fs_set64(ffi.addressof(store.raw, "rt_epoch"), 3)
+    rt.status.epoch = 3
+    later = rt.cycle() + 10**9
+    carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
+    assert "nobody has read back" in str(carried.look(later))
+    guard = store.new("fs_guard_status")
+    guard.state, guard.trip_epoch = GuardState.TRIPPED, 3
+    lib.fs_block_write(store.raw, lib.FS_BLOCK_GUARD_STATUS, guard)
+    assert "nobody has read back" in str(carried.look(later))
+    guard.confirmed_ns = later
+    lib.fs_block_write(store.raw, lib.FS_BLOCK_GUARD_STATUS, guard)
+    found = carried.look(later)
+    assert isinstance(found, Outcome)
+    assert "guard has read back safe outputs" in found.text
+
+
+def test_axes_of_lost_slaves_are_told_and_hold_nothing_up(rt: PlayedRt, stops: Stops) -> None:
+    """Nothing can be read of them, and their loss has rules of its own."""
+    rt.status.stop_reason, rt.status.axes_lost, rt.stand = Stop.PERMIT, 0b11, Stand.UNKNOWN
+    found = followed(stops.permit(False)).look(rt.cycle())
+    assert isinstance(found, Outcome)
+    assert "not known, its slave is lost" in found.text
 
 
 def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> None:

@@ -19,6 +19,8 @@ START_TOLERANCE_SHARE = 0.1
 """A stream may begin this share of the following error limit away from where the axis stands."""
 JOG_SHARE = 0.05
 """Of an axis's velocity limit: its jog velocity where none is configured."""
+READ_BACK_MS = 50
+"""Beside the longest stop: until its end was read back by whoever has ordered it."""
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
 MAX_PROCESS_IMAGE = 4096
@@ -298,6 +300,11 @@ class BusPlan:
     def longest_stop_ns(self) -> int:
         """In this time every axis stands, or is on the first rung of its ladder; 0: there is no axis."""
         return max((axis.stop_bound_ns for axis in self.axes), default=0)
+
+    @property
+    def stop_ms(self) -> int:
+        """So long after a stop it is known that all axes stand, or which does not; 0: there is no axis."""
+        return -(-self.longest_stop_ns // 1_000_000) + READ_BACK_MS if self.axes else 0
 
     def slave(self, name: str) -> SlavePlan:
         """The slave of that name; KeyError if there is none."""

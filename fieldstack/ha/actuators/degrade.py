@@ -6,14 +6,13 @@ from typing import Any
 
 from fieldstack.ha.actions import Action
 from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.cell_map import CellMap
 from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import Stand
 
 FULL = 1000
 PATIENCE_NS = 5000 * NS_PER_MS
-_AT_REST_COUNTS_S = 2000
-"""A servo that holds its position shows some velocity, too."""
 
 
 def is_limited(store: DataStore) -> bool:
@@ -39,12 +38,14 @@ class Degrade:
         said = self._said(action)
 
         def look(now_ns: int) -> Outcome | str:
-            status = fresh_status(store, now_ns)
-            if status is not None and (awaited := self._not_standing(status, mask)):
+            rt, status = look_at_rt(store, now_ns)
+            if rt is Rt.UNKNOWN:
+                return "RT's record cannot be read"
+            if rt is Rt.STILL:
+                return Outcome(True, f"{said}; RT does not cycle: no motion begins by its command")
+            if awaited := self._not_standing(status, mask) or self._not_echoed(wanted):
                 return awaited
-            if (awaited := self._not_echoed(wanted)) and status is not None:
-                return awaited
-            return Outcome(True, said if status is not None else f"{said}; RT does not cycle: nothing moves")
+            return Outcome(True, said)
 
         return Following(look, PATIENCE_NS, "degrade")
 
@@ -55,10 +56,14 @@ class Degrade:
     def _not_standing(self, status: Any, mask: int) -> str:
         for number in range(min(int(status.axis_count), 64)):
             axis = status.axes[number]
-            if mask >> number & 1 and (
-                int(status.axes_playing) >> number & 1 or abs(int(axis.velocity)) > _AT_REST_COUNTS_S
+            if not mask >> number & 1 or (
+                int(status.axes_lost) >> number & 1 and axis.stand == Stand.UNKNOWN
             ):
-                return f"{self._cell.axis(number)} still moves ({int(axis.velocity)} counts/s)"
+                continue
+            if int(status.axes_playing) >> number & 1 or axis.stand == Stand.MOVING:
+                return f"{self._cell.axis(number)} still moves ({int(axis.speed)} counts/s)"
+            if axis.stand == Stand.UNKNOWN:
+                return f"{self._cell.axis(number)}: whether it stands is not known"
         return ""
 
     def _not_echoed(self, wanted: int) -> str:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import AxisMode, RtPhase
+from fieldstack_rt.datastore.layout import AxisMode
 
 FRESH_NS = 200_000_000
 """An older record is of an RT process that has stopped."""
 MAX_AXES = 64
 
 
-def fresh_status(store: DataStore, now_ns: int) -> Any | None:
-    """`fs_rt_status` of a cycle thread that runs; None: none does, so nothing moves by its command."""
-    if store.rt_phase not in (RtPhase.CYCLING, RtPhase.STOPPING):
-        return None
+class Rt(Enum):
+    """How much is known of RT's cycle."""
+
+    CYCLES = auto()
+    UNKNOWN = auto()
+    """Its record is torn, or of another start than the words say."""
+    STILL = auto()
+    """It has not cycled for FRESH_NS: nothing moves by its command. Whether the axes stand it cannot tell."""
+
+
+def look_at_rt(store: DataStore, now_ns: int) -> tuple[Rt, Any]:
+    """With `fs_rt_status`; None: it is torn. No single word makes a cycle that runs look still."""
     try:
         status = store.rt_status()
     except TornRecordError:
-        return None
-    fresh = int(status.epoch) == store.rt_epoch and now_ns - int(status.cycle_ns) <= FRESH_NS
-    return status if fresh else None
+        return Rt.UNKNOWN, None
+    if now_ns - int(status.cycle_ns) > FRESH_NS:
+        return Rt.STILL, status
+    return (Rt.CYCLES if int(status.epoch) == store.rt_epoch else Rt.UNKNOWN), status
+
+
+def fresh_status(store: DataStore, now_ns: int) -> Any | None:
+    """`fs_rt_status` of a cycle thread that runs; None: none does, or nothing is known of it."""
+    rt, status = look_at_rt(store, now_ns)
+    return status if rt is Rt.CYCLES else None
 
 
 def axes_in_fault(status: Any) -> tuple[int, ...]:

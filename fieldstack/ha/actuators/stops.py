@@ -1,26 +1,35 @@
-"""EMERGENCY_STOP, motion permit, clearing: set in shared memory, read back from what the cycle shows."""
+"""EMERGENCY_STOP, motion permit, clearing: set in shared memory, read back from what the cycle shows.
+
+A stop is confirmed when the axes were read back to stand. Where RT does not cycle, EMERGENCY_STOP is
+confirmed by what the guard, or RT in its orderly end, has read back; by nobody's silence.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actions import Action
 from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
+from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.standstill import lost_axes, read_back
 from fieldstack.ha.vocabulary import ClearWhen
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource
-from fieldstack_rt.datastore.layout import Stop
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
+from fieldstack_rt.datastore.layout import GuardState, Stop
 
 OBEY_NS = 500 * NS_PER_MS
+STAND_NS = 1000 * NS_PER_MS
+"""Patience with axes that come to a stand, where the policy gives no time."""
 PERMIT = "permit"
-_NO_CYCLE = "RT does not cycle: nothing moves by its command"
 
 
 class Stops:
     """The orders that keep axes from moving, and those that let them move again."""
 
-    def __init__(self, store: DataStore, log: EventLog) -> None:
-        self._store, self._log = store, log
+    def __init__(self, store: DataStore, log: EventLog, cell: CellMap | None = None) -> None:
+        self._store, self._log, self._cell = store, log, cell or CellMap()
 
     def emergency_stop(self, action: Action) -> Carried:
         estop = self._store.estop
@@ -33,18 +42,18 @@ class Stops:
         said = f"latched until {until.name.lower()}"
 
         def look(now_ns: int) -> Outcome | str:
-            status = fresh_status(self._store, now_ns)
-            if status is None:
-                return Outcome(True, f"{said}; {_NO_CYCLE}")
+            rt, status = look_at_rt(self._store, now_ns)
+            if rt is not Rt.CYCLES:
+                return self._without_cycle(rt, said)
             seen = int(status.estop_seen)
-            if (seen | seen >> 32) >> EstopSource.POLICY & 1:
-                return Outcome(True, f"{said}; obeyed by cycle {int(status.cycle)}")
-            return f"{said}, but the cycle has not obeyed it"
+            if not (seen | seen >> 32) >> EstopSource.POLICY & 1:
+                return f"{said}, but the cycle has not obeyed it"
+            return self._standing(status, f"{said}; obeyed by cycle {int(status.cycle)}")
 
-        return Following(look, OBEY_NS)
+        return Following(look, STAND_NS)
 
     def permit(self, permit: bool) -> Carried:
-        """Give or take the motion permit; RT shows in its next cycles that it has seen it."""
+        """Give or take the motion permit: it is given once RT has seen it, taken once the axes stand."""
         store = self._store
         store.motion_permit = permit
         word = "given" if permit else "taken back"
@@ -52,16 +61,42 @@ class Stops:
             return Outcome(False, f"motion permit {word}, but shared memory does not keep it")
 
         def look(now_ns: int) -> Outcome | str:
-            status = fresh_status(store, now_ns)
-            if status is None:
-                return Outcome(True, f"motion permit {word}; {_NO_CYCLE}")
+            rt, status = look_at_rt(store, now_ns)
+            if rt is Rt.STILL:
+                return Outcome(
+                    True, f"motion permit {word}; RT does not cycle: no motion begins by its command"
+                )
+            if rt is Rt.UNKNOWN:
+                return f"motion permit {word}, but RT's record cannot be read"
             reason = int(status.stop_reason)
             obeyed = reason not in (Stop.PERMIT,) if permit else reason >= Stop.PERMIT
-            if obeyed:
-                return Outcome(True, f"motion permit {word}; seen by cycle {int(status.cycle)}")
-            return f"motion permit {word}, but the cycle does not show it"
+            if not obeyed:
+                return f"motion permit {word}, but the cycle does not show it"
+            said = f"motion permit {word}; seen by cycle {int(status.cycle)}"
+            return Outcome(True, said) if permit else self._standing(status, said)
 
-        return Following(look, OBEY_NS, PERMIT)
+        return Following(look, OBEY_NS if permit else STAND_NS, PERMIT)
+
+    def _standing(self, status: Any, said: str) -> Outcome | str:
+        plans = self._cell.plans
+        try:
+            lost = lost_axes(self._store.rt_bus(), plans)
+        except TornRecordError:
+            lost = 0
+        found = read_back(status, plans, lost)
+        return Outcome(True, f"{said}; {found.text}") if found.confirmed else f"{said}; {found.text}"
+
+    def _without_cycle(self, rt: Rt, said: str) -> Outcome | str:
+        store = self._store
+        if rt is Rt.UNKNOWN:
+            return f"{said}; RT's record cannot be read: whether the axes stand is not known"
+        if not store.rt_epoch:
+            return Outcome(True, f"{said}; no RT process has driven the axes since this memory was made")
+        if guard_has_outputs(store):
+            return Outcome(True, f"{said}; RT is gone, and the guard has read back safe outputs")
+        if store.rt_orderly_end == store.rt_epoch and (ended := _ended_standing(store)):
+            return Outcome(True, f"{said}; {ended}")
+        return f"{said}; RT does not cycle, and nobody has read back whether the axes stand"
 
     def clear_latch(self, action: Action) -> Carried:
         estop = self._store.estop
@@ -84,3 +119,25 @@ class Stops:
 def until_of(clear: ClearWhen | None) -> Clear:
     """What of the latch a policy's clear condition means; without one, a person clears it."""
     return Clear.ON_RECOVERY if clear is ClearWhen.GONE else Clear.ON_RESET
+
+
+def guard_has_outputs(store: DataStore) -> bool:
+    """Whether the guard has taken the bus from the last RT process, and read back safe outputs since."""
+    try:
+        guard = store.guard_status()
+    except TornRecordError:
+        return False
+    of_this = int(guard.trip_epoch) == store.rt_epoch
+    return bool(guard.state == GuardState.TRIPPED and guard.confirmed_ns > 0 and of_this)
+
+
+def _ended_standing(store: DataStore) -> str:
+    """What RT's last record says of an orderly end; empty: not that all axes stood."""
+    try:
+        status = store.rt_status()
+    except TornRecordError:
+        return ""
+    axes = (1 << int(status.axis_count)) - 1
+    return (
+        "RT has ended in order, and all axes stood then" if int(status.axes_standing) & axes == axes else ""
+    )

@@ -40,7 +40,7 @@ def load_compiled(file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> Com
 
     parsed = parse_policy(text, str(file))
     require_targets(parsed, str(file), **times._asdict())
-    policy = compile_policy(parsed)
+    policy = compile_policy(parsed, times.stop_ms)
     with contextlib.suppress(OSError):  # a full folder costs the next start some time, nothing else
         _store(cache, key, policy)
     return policy

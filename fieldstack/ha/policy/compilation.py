@@ -10,17 +10,20 @@ from typing import Any, TypeVar
 from fieldstack.ha.policy.compiled import CompiledPolicy, RestartLimits, RtAgentTimes, Watched
 from fieldstack.ha.policy.processes import ProcessPolicy
 from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.units import NS_PER_MS
 
 Part = TypeVar("Part")
 
 
-def compile_policy(policy: FailoverPolicy) -> CompiledPolicy:
+def compile_policy(policy: FailoverPolicy, stop_ms: int = 0) -> CompiledPolicy:
+    """`stop_ms`: in which the axes of this cell stand; 0: as the policy says."""
     return CompiledPolicy(
         digest(policy),
         _taken(RtAgentTimes, policy.rt_agent),
         tuple(_watched(section) for section in policy.processes),
         tuple(_taken(RestartLimits, budget) for budget in policy.budgets),
         tuple(policy.table.rows.values()),
+        max(stop_ms, policy.timing.stop_ms) * NS_PER_MS,
     )
 
 

@@ -80,6 +80,8 @@ class CompiledPolicy:
     processes: tuple[Watched, ...]
     budgets: tuple[RestartLimits, ...]
     rows: tuple[RuleRow, ...]
+    stop_ns: int = 0
+    """In this cell every axis stands so long after a stop, or is told: no stop is given up before."""
 
     @cached_property
     def table(self) -> RuleTable:
@@ -112,6 +114,7 @@ class CompiledPolicy:
             tuple(_watched(one) for one in data["processes"]),
             tuple(RestartLimits(**one) for one in data["budgets"]),
             tuple(_row(one) for one in data["rows"]),
+            int(data["stop_ns"]),
         )
 
 

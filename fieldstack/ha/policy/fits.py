@@ -9,7 +9,12 @@ from fieldstack.ha.policy.timing import in_cell, worst_cases
 
 
 def require_targets(
-    policy: FailoverPolicy, file: str, *, cycle_us: int = 0, supervision_interval_ms: int = 0
+    policy: FailoverPolicy,
+    file: str,
+    *,
+    cycle_us: int = 0,
+    supervision_interval_ms: int = 0,
+    stop_ms: int = 0,
 ) -> None:
     """0: as the policy says.
 
@@ -17,10 +22,13 @@ def require_targets(
         PolicyError: with these times the worst case of a rule exceeds its target, or a Non-RT process that
             works well would look slow or silent.
     """
-    slower = in_cell(policy, cycle_us=cycle_us, supervision_interval_ms=supervision_interval_ms)
+    slower = in_cell(
+        policy, cycle_us=cycle_us, supervision_interval_ms=supervision_interval_ms, stop_ms=stop_ms
+    )
     timing = slower.timing
     in_this = (
-        f"in this cell (cycle {timing.cycle_us} µs, supervision every {timing.supervision_interval_ms} ms)"
+        f"in this cell (cycle {timing.cycle_us} µs, supervision every {timing.supervision_interval_ms} ms, "
+        f"stops within {timing.stop_ms} ms)"
     )
     agent = tuple(
         Problem(f"rt_agent.{one.key}", str(one.value), f"{one.why} {in_this}", one.remedy)

@@ -18,6 +18,7 @@ from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, Subject
 from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack.ha.policy.table import RuleTable, matches
+from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.vocabulary import ProcessName
 
 __all__ = [
@@ -42,6 +43,9 @@ class Timing(PolicyModel):
 
     supervision_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 20
     cycle_us: Annotated[int, Field(ge=50, le=100_000)] = 1000
+    stop_ms: Annotated[
+        int, Field(ge=1, le=600_000, description="every axis stands so long after a stop, or is told")
+    ] = 200
 
 
 class RtAgent(PolicyModel):
@@ -96,6 +100,10 @@ class FailoverPolicy(PolicyModel):
         """The rules as the decision core works with them, and those that hold without being written."""
         rows = [row_of(rule) for rule in self.rules]
         return RuleTable((*rows, *floor(rows)))
+
+    @property
+    def stop_ns(self) -> int:
+        return self.timing.stop_ms * NS_PER_MS
 
     def process(self, name: ProcessName) -> ProcessPolicy:
         """The section of a process; RT and Core always have one."""

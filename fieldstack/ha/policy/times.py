@@ -10,6 +10,7 @@ class CellTimes(NamedTuple):
 
     cycle_us: int = 0
     supervision_interval_ms: int = 0
+    stop_ms: int = 0
 
 
 AS_GRANTED = CellTimes()

@@ -49,12 +49,15 @@ def worst_cases(policy: FailoverPolicy) -> list[WorstCase]:
     return [_worst_case(policy, policy.table.rows[rule.name], rule.target_ms) for rule in policy.rules]
 
 
-def in_cell(policy: FailoverPolicy, cycle_us: int = 0, supervision_interval_ms: int = 0) -> FailoverPolicy:
+def in_cell(
+    policy: FailoverPolicy, cycle_us: int = 0, supervision_interval_ms: int = 0, stop_ms: int = 0
+) -> FailoverPolicy:
     """The policy with the times of a cell that is slower than the policy takes for granted (0: it is not)."""
     timing = policy.timing.model_copy(
         update={
             "cycle_us": max(cycle_us, policy.timing.cycle_us),
             "supervision_interval_ms": max(supervision_interval_ms, policy.timing.supervision_interval_ms),
+            "stop_ms": max(stop_ms, policy.timing.stop_ms),
         }
     )
     return policy.model_copy(update={"timing": timing})
@@ -63,7 +66,8 @@ def in_cell(policy: FailoverPolicy, cycle_us: int = 0, supervision_interval_ms: 
 def _worst_case(policy: FailoverPolicy, row: RuleRow, target: int | None) -> WorstCase:
     detection = _detection_ms(policy, row)
     at_once = [order for order in row.orders if not order.defer_ns and not order.in_turn]
-    stops = [order.timeout_ns / 1e6 for order in at_once if order.action.name in _STOPS]
+    stop_ms = float(policy.timing.stop_ms)
+    stops = [_time_ms(order, stop_ms) for order in at_once if order.action.name in _STOPS]
     wait = max((order.defer_ns for order in row.orders), default=0) / 1e6
     ordered = detection + wait + _delay_ms(policy, row)
     begun = ordered + _outputs_ms(policy, row)
@@ -72,13 +76,19 @@ def _worst_case(policy: FailoverPolicy, row: RuleRow, target: int | None) -> Wor
         detection,
         detection + max(stops) if stops else None,
         ordered,
-        begun + _in_sequence_ms(row.orders, deep=False),
-        begun + _in_sequence_ms(row.orders, deep=True),
+        begun + _in_sequence_ms(row.orders, stop_ms, deep=False),
+        begun + _in_sequence_ms(row.orders, stop_ms, deep=True),
         target,
     )
 
 
 _STOPS = ("EMERGENCY_STOP", "SAFE_MODE_ENTER")
+
+
+def _time_ms(order: Order, stop_ms: float) -> float:
+    """A stop has at least the time in which the axes can stand."""
+    own_ms = order.timeout_ns / 1e6
+    return max(own_ms, stop_ms) if order.action.name in _STOPS else own_ms
 
 
 def _detection_ms(policy: FailoverPolicy, row: RuleRow) -> float:
@@ -116,7 +126,7 @@ def _restarts(order: Order) -> bool:
     return order.action.name in ("REBOOT_PROCESS", "RESTART_SLAVE", "RESTART_MODULE", "REALLOCATE")
 
 
-def _in_sequence_ms(orders: Sequence[Order], *, deep: bool) -> float:
+def _in_sequence_ms(orders: Sequence[Order], stop_ms: float, *, deep: bool) -> float:
     """Actions run side by side; one that begins `after` the others adds its time to theirs. An alert is no
     reaction of the machine."""
     before = longest = 0.0
@@ -125,6 +135,6 @@ def _in_sequence_ms(orders: Sequence[Order], *, deep: bool) -> float:
             continue
         if order.in_turn:
             before = longest
-        chain = _in_sequence_ms(order.on_failure, deep=True) if deep else 0.0
-        longest = max(longest, before + order.timeout_ns / 1e6 + chain)
+        chain = _in_sequence_ms(order.on_failure, stop_ms, deep=True) if deep else 0.0
+        longest = max(longest, before + _time_ms(order, stop_ms) + chain)
     return longest

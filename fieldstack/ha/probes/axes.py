@@ -9,18 +9,20 @@ own: what the lost cycles explain, at the axis's highest speed, does not count u
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
+from fieldstack.ha.standstill import runs_on_text, speed_of
 from fieldstack_ethercat.bus.plan import AxisPlan
 from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import AxisMode
 
 _MAX_AXES = 64
+_STANDS_NOW = 1e-6
 CATCH_UP_NS = 2_000_000_000
 """So long lost cycles explain that an axis is behind."""
 BURST_NS = 100_000_000
@@ -94,8 +96,18 @@ class Axes:
                 yield Measure(FactKind.DRIVE_FAULT, subject, float(code or 1), text)
             else:
                 yield Measure(FactKind.DRIVE_FAULT, subject, 0.0)
+            yield _runs_on(subject, self._plans, number, status)
             if number < len(self._plans) and whole and not int(status.axes_lost) >> number & 1:
                 yield _beyond(subject, self._plans[number], axis)
+
+
+def _runs_on(subject: str, plans: Sequence[AxisPlan], number: int, status: Any) -> Measure:
+    """Its speed; what has stopped since is still something to look at, and shows as next to nothing."""
+    axis = status.axes[number]
+    if not int(status.axes_run_on) >> number & 1:
+        return Measure(FactKind.AXIS_RUNS_ON, subject, 0.0)
+    speed = max(speed_of(plans, number, int(axis.speed)), _STANDS_NOW)
+    return Measure(FactKind.AXIS_RUNS_ON, subject, speed, runs_on_text(axis, plans, number))
 
 
 def _beyond(subject: str, plan: AxisPlan, axis: Any) -> Measure:
