@@ -43,9 +43,8 @@ class EstopReadback:
         found, cycle = self._read(now_ns)
         if found is True:
             took_ms = (now_ns - self._began_ns) // NS_PER_MS
-            stands = (
-                f"all axes stand after {took_ms} ms" if cycle else "no RT process has driven the axes yet"
-            )
+            never = "RT does not cycle, and has not driven the axes yet"
+            stands = f"all axes stand after {took_ms} ms" if cycle else never
             return Finding(True, f"EMERGENCY_STOP latched; {stands}", cycle)
         if now_ns < self._until_ns:
             return None
