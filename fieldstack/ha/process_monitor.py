@@ -22,13 +22,14 @@ from fieldstack.ha.process_watch import ProcessWatch, Sign
 from fieldstack.ha.rt_records import RtRecords
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.manager import ProcessManager
-from fieldstack_rt._native import ffi
+from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
-from fieldstack_rt.datastore.layout import GuardState, TripCause
+from fieldstack_rt.datastore.layout import GuardState, Rung, TripCause
 
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _EXCHANGING = frozenset({ProcessCondition.RUNNING, ProcessCondition.STOPPING})
+RUNS_ON = int(lib.FS_EXIT_RUNS_ON)
 _NO_GUARD = ffi.new("fs_guard_status *")
 _TRIP_WORDS = {
     TripCause.DEAD: "its cycle thread has died",
@@ -175,12 +176,22 @@ class ProcessMonitor:
             if facts.condition is ProcessCondition.DEAD and dead and facts.why
             else f"{said} (guard)"
         )
+        ended_itself = self._ended_itself(int(guard_status.trip_epoch))
         return replace(
             facts,
             condition=ProcessCondition.DEAD if dead else ProcessCondition.SILENT,
             detected_ns=int(guard_status.detected_ns),
-            why=why,
+            why=f"{why}: it ended itself, an axis did not stop" if ended_itself else why,
+            exit_code=RUNS_ON if ended_itself else facts.exit_code,
         )
+
+    def _ended_itself(self, epoch: int) -> bool:
+        """By the last rung of an axis that ran on. Its exit status says so, too: later, to its parent."""
+        status = self._store.peek("rt_status")
+        if status is None or int(status.epoch) != epoch:
+            return False
+        axes = (status.axes[number] for number in range(min(int(status.axis_count), len(status.axes))))
+        return any(axis.rung == Rung.END_RT for axis in axes)
 
     def _core_facts(self, now_ns: int) -> ProcessFacts | None:
         if ProcessName.CORE not in self._watches:

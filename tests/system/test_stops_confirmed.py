@@ -1,4 +1,4 @@
-"""EMERGENCY_STOP is believed when all axes were read back to stand; who does not stop is stopped, and told."""
+"""EMERGENCY_STOP is believed once all axes were read back to stand; who runs on is stopped, and told."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def _holds_under_power(cell: RunningCell) -> None:
 def _one_that_runs_on(cell: RunningCell) -> None:
     """It hears no word at all: nothing but the end of RT, SAFE-OP and its own reaction to that stops it."""
     since, slave = cell.last_event(), cell.plan.axes[FAST].slave
+    pid, epoch = cell.pid("rt"), cell.store.rt_epoch
     wait_for(lambda: abs(cell.segment.truth()[slave].velocity) > 1e6, "it is fast")
     cell.segment.ignore(slave, Defect.CONTROLWORD | Defect.SETPOINTS | Defect.AL)
     answer = raise_estop(cell.store, "someone is in there")
@@ -64,10 +65,10 @@ def _one_that_runs_on(cell: RunningCell) -> None:
     assert "mm/s" in alert.data["cause"]
     snapshot = cell.await_ha("MANUAL_INTERVENTION")
     assert "axis x" in snapshot["ha"]["reason"]
-    wait_for(lambda: not cell.snapshot()["rt"]["pid"], "RT has ended")
+    wait_for(lambda: not Path("/proc", str(pid)).exists(), "RT has ended")
     cell.await_passes(100)
-    assert not cell.snapshot()["rt"]["pid"], "and is not started again before a person has looked"
+    assert cell.store.rt_epoch == epoch, "it is not started again before a person has looked"
     cell.segment.ignore(slave, Defect(0))
     cell.await_stand()
     cell.reset()
-    cell.await_operational()
+    wait_for(lambda: cell.store.rt_epoch > epoch, "a person's reset starts it again")
