@@ -19,7 +19,7 @@ from typing import Any
 
 from fieldstack.control.server import Command, ControlServer
 from fieldstack.core.calls import CallDesk
-from fieldstack.core.compilation import CompiledTask, compile_task
+from fieldstack.core.compilation import compile_task
 from fieldstack.core.executor import TaskExecutor
 from fieldstack.core.inbox import Inbox, LoopSilentError
 from fieldstack.core.injection import Injector
@@ -119,17 +119,13 @@ class TaskDesk:
             task.stored = stored
             return self._executor.why_it_waits(time.monotonic_ns(), task)
 
-        done = f"task {declaration.id!r} submitted{self._waits(compiled)}"
+        done = f"task {declaration.id!r} submitted"
         try:
             waits = self._inbox.ask(add, later=True)
             done += f"; it waits: {waits}" if waits else ""
         except LoopSilentError as error:  # its file is there: whoever comes next begins it
             done += f"; it begins when the Main Core is at work again: {error}"
         return done, {"id": declaration.id}
-
-    def _waits(self, compiled: CompiledTask) -> str:
-        moves = self._executor.waits_for_start and bool(compiled.groups)
-        return f"; it {WAITS_FOR_START}" if moves else ""
 
     def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
         return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})
@@ -178,7 +174,8 @@ def _not_written(error: OSError) -> str:
 def told(executor: TaskExecutor, task: Task) -> dict[str, Any]:
     """A task for `status`, with what it waits for: axes that nobody has started stand, whoever asks."""
     waits = executor.waits_for_start and task.phase is Phase.READY and bool(task.compiled.groups)
-    return task.describe() | ({"doing": WAITS_FOR_START, "why": WAITS_FOR_START} if waits else {})
+    shown = task.describe()
+    return shown | ({"doing": WAITS_FOR_START, "why": shown["why"] or WAITS_FOR_START} if waits else {})
 
 
 def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:
