@@ -158,7 +158,8 @@ class _Session:
             return Text("\n".join(["the cell is starting or going down", *self._notices]))
         name = self._options.instance.name
         option = "" if name == "cell" else f" --instance {name}"
-        tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; fieldstack reset{option}"
+        tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; "
+        tries += f"fieldstack reset{option}; fieldstack start{option}"
         waits = f"{HINT.capitalize()}.  " if snapshot.motion.waits_for_start else ""
         hint = f"{waits}Ctrl-C ends the cell.  From another terminal: {tries}"
         return Group(render(snapshot, list(self._notices)), Text(hint, "dim"))
