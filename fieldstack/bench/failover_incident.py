@@ -34,6 +34,7 @@ LEAK_TIMEOUT_S = 180.0
 LOG_TIMEOUT_S = 3.0
 POLL_S = 0.001
 PHASE_S = 0.1
+START_S = 0.1
 AWAY_S = 0.5
 """How long a slave is without power."""
 FULL_S = 8.0
@@ -41,6 +42,8 @@ FULL_S = 8.0
 LOST_SLAVE = 1
 SLOW_MS = 2000
 """What a slave takes for PRE-OP while another one is lost."""
+BLIND_MS = 1500
+"""How long supervision can not see the axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,8 @@ class IncidentBench:
             return self._stop_rts_main_thread(before)
         if kind is FaultKind.DISK_FULL:
             return self._fill_disk()
+        if kind is FaultKind.PROBE_EXCEPTION:
+            return self._blind_probe()
         if kind.kills_nonrt:
             fault_ns = self._kill_nonrt(kind, before)
         else:
@@ -247,6 +252,26 @@ class IncidentBench:
             thread.release()
         self._await(lambda: self._store.rt_epoch > before.rt_epoch, "RT is started again")
         return fault_ns, fault_ns
+
+    def _blind_probe(self) -> tuple[int, int]:
+        """Asking the axes raises, in a cell that moves them; they move again when a person says so."""
+        fault_ns = time.monotonic_ns()
+        answer = ask(self._bench.instance, "inject", probe="axes", for_ms=BLIND_MS)
+        if not answer.accepted:
+            raise ProgramError("Non-RT", f"it does not take the fault: {answer.message}", "")
+        self._await(lambda: not is_moving(self._store), "the axes stop")
+        time.sleep(max(0.0, BLIND_MS / 1000 - (time.monotonic_ns() - fault_ns) / 1e9))
+        self._await(self._started, "the cell moves again")
+        return fault_ns, fault_ns + BLIND_MS * 1_000_000
+
+    def _started(self) -> bool:
+        """Asks for a start once the cell is ready for one."""
+        ready = int(self._store.nonrt_status().ha_state) == HaState.OPERATIONAL
+        if ready and not is_moving(self._store):
+            with contextlib.suppress(ConnectionError):
+                ask(self._bench.instance, "start", by="bench")
+            time.sleep(START_S)
+        return is_moving(self._store)
 
     def _fill_disk(self) -> tuple[int, int]:
         if self._full is None:

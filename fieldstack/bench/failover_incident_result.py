@@ -40,6 +40,12 @@ MEANINGS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.CORE_DEADLOCK: _RESTART,
     FaultKind.MEMORY_LEAK: ("alert", "Core ended, as planned", "started again", _MOVE),
     FaultKind.DISK_FULL: ("saver knows", "alert", "from room: saved", "from room: all as before"),
+    FaultKind.PROBE_EXCEPTION: (
+        "supervision knows",
+        "axes begin to stop",
+        "from its end: it sees again",
+        f"from its end: {_MOVE}",
+    ),
 }
 """What `COLUMNS` are of each fault."""
 LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
@@ -53,6 +59,7 @@ LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
     FaultKind.CORE_DEADLOCK: {"detect": ("p50", 3000.0)},
     FaultKind.MEMORY_LEAK: {"detect": ("max", 100_000.0)},
     FaultKind.DISK_FULL: {"detect": ("p50", 2000.0), "react": ("p50", 10_000.0)},
+    FaultKind.PROBE_EXCEPTION: {"detect": ("p50", 60.0), "react": ("p50", 250.0), "back": ("max", 1500.0)},
 }
 BACK_FACTOR = 1.5
 """Back p50 against its references, where what is back has been started anew."""

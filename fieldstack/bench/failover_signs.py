@@ -44,6 +44,10 @@ def _core(step: str) -> Sign:
     return Sign(EventKind.RECOVERY_STEP, _CORE_PROCESS | {"step": (step,)})
 
 
+def _probe(state: str) -> Sign:
+    return Sign(EventKind.SUPERVISION, {"subject": ("probe:axes",), "state": (state,)})
+
+
 _STOP = _rt("stop_reason", "axis_stop")
 _CORE = Signs(_core("detected"), _core("restart"), _core("heartbeat back"))
 SIGNS: dict[FaultKind, Signs] = {
@@ -69,6 +73,7 @@ SIGNS: dict[FaultKind, Signs] = {
     FaultKind.DISK_FULL: Signs(
         Sign(EventKind.CHECKPOINT_FAILED), Sign(EventKind.ALERT), Sign(EventKind.CHECKPOINT_BACK)
     ),
+    FaultKind.PROBE_EXCEPTION: Signs(_probe("failed"), _STOP, _probe("well")),
 }
 
 

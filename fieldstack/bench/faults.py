@@ -35,6 +35,7 @@ class FaultKind(StrEnum):
     CORE_DEADLOCK = "core-deadlock"
     MEMORY_LEAK = "memory-leak"
     DISK_FULL = "disk-full"
+    PROBE_EXCEPTION = "probe-exception"
 
     @property
     def of_rt(self) -> bool:

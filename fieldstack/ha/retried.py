@@ -73,14 +73,15 @@ class Retried:
         if not self._told or now_ns - self._told_ns >= (TOLD_NS if self.failure == self._told else OTHER_NS):
             self._told, self._told_ns, self._untold_end = self.failure, now_ns, True
             what = f"{self.subject} failed, and is tried again: {self.failure}"
-            self._tell(Severity.ERROR, what, traceback=trace_of(error))
+            self._tell(Severity.ERROR, what, state="failed", traceback=trace_of(error))
 
     def _back(self, now_ns: int) -> None:
         blind_ms = self.blind_ms(now_ns)
         self.failure = ""
         if self._untold_end:
             self._untold_end = False
-            self._tell(Severity.INFO, f"{self.subject} is well again after {blind_ms:.0f} ms")
+            what = f"{self.subject} is well again after {blind_ms:.0f} ms"
+            self._tell(Severity.INFO, what, state="well")
 
     def _tell(self, severity: Severity, what: str, **more: Any) -> None:
         self._log.append(EventKind.SUPERVISION, severity=severity, what=what, subject=self.subject, **more)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ from fieldstack.health.checks.realtime import (
     SchedulerCheck,
 )
 from fieldstack.health.observation import Observation
-from fieldstack.health.result import CheckResult, HealthCheck, Level, worst
+from fieldstack.health.result import CheckResult, HealthCheck, Level, failed, worst
 from fieldstack.health.settings import HealthSettings
 
 ENDPOINTS: dict[str, frozenset[str] | None] = {
@@ -99,6 +100,17 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
     )
 
 
+def _look(check: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
+    """A check that fails to look has failed; the others are answered."""
+    try:
+        return check.look(seen, now_ns)
+    except Exception as error:
+        traceback.print_exc()
+        return CheckResult(
+            check.name, failed(f"could not be looked at: {type(error).__name__}: {error}"), None
+        )
+
+
 def judge(
     endpoint: str,
     checks: Sequence[HealthCheck],
@@ -112,7 +124,7 @@ def judge(
     names = {check.name for check in asked}
     return Verdict(
         endpoint,
-        tuple(check.look(seen, now_ns) for check in asked),
+        tuple(_look(check, seen, now_ns) for check in asked),
         tuple(sorted(names & set(exclude))),
         tuple(sorted(set(exclude) - names)),
     )

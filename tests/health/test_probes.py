@@ -131,3 +131,18 @@ def test_the_verbose_text_names_what_failed_and_what_to_do() -> None:
     assert text.endswith("readyz check failed\n")
     assert "emergency-stop" in forms.plain(found)
     assert forms.plain(verdict("readyz", seen())) == "ok\n"
+
+
+def test_what_supervision_can_not_see_is_a_warning_that_names_it() -> None:
+    blind = {"subject": "probe:axes", "failure": "RecursionError: too deep", "facts": ["drive_fault"]}
+    found = check("sight", seen(control={"blind": [blind]}))
+    assert found.level is Level.WARN
+    assert "probe:axes (RecursionError: too deep); not known therefore: drive_fault" in found.finding.text
+    assert verdict("healthz", seen(control={"blind": []})).level is Level.PASS
+
+
+def test_a_check_that_raises_has_failed_and_the_others_are_answered() -> None:
+    """As with an answer of Non-RT that nobody has thought of."""
+    found = verdict("healthz", seen(control={"blind": 7}))
+    assert {one.name for one in found.results if one.level is not Level.PASS} == {"sight"}
+    assert "TypeError" in next(one for one in found.results if one.name == "sight").finding.text
