@@ -42,7 +42,11 @@ def delay_ns(history: tuple[int, ...], now_ns: int, budget: Budget) -> int:
     """How long to wait before the next restart: `restart_delay_ms` for the first in the window, then
     the backoff, which grows by its factor up to its bound (never less than `restart_delay_ms`). It is the
     first again only when none was restarted for a whole window."""
-    count = len(in_window(history, now_ns, budget))
+    return delay_of_ns(len(in_window(history, now_ns, budget)), budget)
+
+
+def delay_of_ns(count: int, budget: Budget) -> int:
+    """The same, with so many restarts in the window."""
     if count == 0:
         return budget.restart_delay_ms * NS_PER_MS
     grown = budget.restart_backoff_initial_ms * budget.restart_backoff_factor ** min(count - 1, 64)

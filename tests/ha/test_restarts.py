@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -82,6 +83,25 @@ def test_a_gap_between_the_budgets_is_refused_with_what_to_do() -> None:
     data["processes"][0] |= {"restart_backoff_initial_ms": 30_000, "restart_backoff_max_ms": 30_000}
     with pytest.raises(PolicyError, match=r"fails 0 s after each.*spends no budget.*lengthen long_restart"):
         parse_policy(json.dumps(data))
+
+
+@settings(deadline=None, max_examples=60)
+@given(section=BUDGETS, well_ns=st.integers(0, 2000 * S))
+def test_a_pace_is_played_as_restarts_are_counted(section: RestartBudget, well_ns: int) -> None:
+    now, history, ended = 0, tuple[int, ...](), False
+    for _ in range(section.long_count + section.max_restart_count + 2):
+        now += well_ns
+        ended = ended or bool(spent(history, now, section))
+        now += delay_ns(history, now, section)
+        history = to_keep((*history, now), now, section)
+    assert spends(section, well_ns) == ended
+
+
+def test_the_largest_budget_is_judged_quickly() -> None:
+    """As a benchmark has it; a policy is judged at each of its first loads."""
+    began = time.process_time()
+    reach(budget(max_restart_count=1000, restart_window_sec=3600, restart_backoff_max_ms=30_000))
+    assert time.process_time() - began < 5.0
 
 
 def test_older_policies_have_the_long_budget_too() -> None:

@@ -3,19 +3,20 @@
 A subject that fails w after each restart has, with n restarts allowed in a window W and delays of at most d,
 its n-th newest restart no more than w + (n - 1)(w + d) ago when it fails: it spends that budget whenever this
 is less than W. Where w is longer than the quick window, each restart is the first of its window again, and d
-is `restart_delay_ms`. Where that leaves a gap, paces are played through the very arithmetic of `restarts`.
+is `restart_delay_ms`. Where that leaves a gap, paces are played through.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.policy.view import Budget
-from fieldstack.ha.restarts import delay_ns, spent, to_keep
+from fieldstack.ha.restarts import delay_of_ns
 
-SAMPLES = 160
+SAMPLES = 80
 MOST_BREAKS = 20
 
 
@@ -35,16 +36,17 @@ class Reach:
 def reach(budget: Budget) -> Reach:
     if not budget.max_restart_count:
         return Reach(budget.long_window_ns)
-    end_ns = _end_ns(budget, budget.restart_delay_ms * NS_PER_MS)
-    sure_ns = _end_ns(budget, _longest_delay_ns(budget))
-    if sure_ns >= budget.window_ns:
+    first_ns, longest_ns = budget.restart_delay_ms * NS_PER_MS, _longest_delay_ns(budget)
+    end_ns = _end_ns(budget.long_count, budget.long_window_ns, first_ns)
+    if longest_ns == first_ns:  # always the same: each budget catches all up to its end
+        return Reach(max(end_ns, _end_ns(budget.max_restart_count, budget.window_ns, first_ns)))
+    if _end_ns(budget.long_count, budget.long_window_ns, longest_ns) >= budget.window_ns:
         return Reach(end_ns)
     return _played(budget)
 
 
-def _end_ns(budget: Budget, wait_ns: int) -> int:
-    count = budget.long_count
-    return (budget.long_window_ns - (count - 1) * wait_ns) // count
+def _end_ns(count: int, window_ns: int, wait_ns: int) -> int:
+    return (window_ns - (count - 1) * wait_ns) // count
 
 
 def _longest_delay_ns(budget: Budget) -> int:
@@ -60,14 +62,22 @@ def _played(budget: Budget) -> Reach:
 
 def spends(budget: Budget, well_ns: int) -> bool:
     """Whether something that fails so long after each restart comes to the end of a budget."""
-    now_ns, history = 0, tuple[int, ...]()
+    now_ns, quick, slow = 0, deque[int](), deque[int]()
     for _ in range(budget.long_count + budget.max_restart_count + 2):
         now_ns += well_ns
-        if spent(history, now_ns, budget):
+        _forget(quick, now_ns - budget.window_ns)
+        _forget(slow, now_ns - budget.long_window_ns)
+        if len(quick) >= budget.max_restart_count or len(slow) >= budget.long_count:
             return True
-        now_ns += delay_ns(history, now_ns, budget)
-        history = to_keep((*history, now_ns), now_ns, budget)
+        now_ns += delay_of_ns(len(quick), budget)
+        quick.append(now_ns)
+        slow.append(now_ns)
     return False
+
+
+def _forget(restarts: deque[int], until_ns: int) -> None:
+    while restarts and restarts[0] <= until_ns:
+        restarts.popleft()
 
 
 def _samples(budget: Budget) -> Iterator[int]:
