@@ -164,18 +164,16 @@ class IncidentBench:
 
     def _do(self, kind: FaultKind, before: _Before) -> tuple[int, int]:
         """Does it and waits for its effect; returns when, and when it was taken away (the same, if never)."""
-        if kind is FaultKind.SLAVE_LOSS:
-            return self._lose_slave()
-        if kind is FaultKind.SLOW_SLAVE:
-            return self._lose_beside_a_slow_one()
-        if kind is FaultKind.BUS_POWER:
-            return self._lose_bus()
-        if kind is FaultKind.RT_MAIN_STOPPED:
-            return self._stop_rts_main_thread(before)
-        if kind is FaultKind.DISK_FULL:
-            return self._fill_disk()
-        if kind is FaultKind.PROBE_EXCEPTION:
-            return self._blind_probe()
+        others: dict[FaultKind, Callable[[], tuple[int, int]]] = {
+            FaultKind.SLAVE_LOSS: self._lose_slave,
+            FaultKind.SLOW_SLAVE: self._lose_beside_a_slow_one,
+            FaultKind.BUS_POWER: self._lose_bus,
+            FaultKind.RT_MAIN_STOPPED: lambda: self._stop_rts_main_thread(before),
+            FaultKind.DISK_FULL: self._fill_disk,
+            FaultKind.PROBE_EXCEPTION: self._blind_probe,
+        }
+        if kind in others:
+            return others[kind]()
         if kind.kills_nonrt:
             fault_ns = self._kill_nonrt(kind, before)
         else:
