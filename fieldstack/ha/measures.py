@@ -225,7 +225,14 @@ TOLD_BY: dict[str, frozenset[FactKind]] = {
     "probe:slaves": frozenset(
         {FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST}
     ),
-    "probe:axes": frozenset({FactKind.FOLLOWING_ERROR, FactKind.DRIVE_FAULT, FactKind.AXIS_BEYOND_LIMIT}),
+    "probe:axes": frozenset(
+        {
+            FactKind.FOLLOWING_ERROR,
+            FactKind.DRIVE_FAULT,
+            FactKind.AXIS_BEYOND_LIMIT,
+            FactKind.AXIS_RUNS_ON,
+        }
+    ),
     "probe:shared-memory": frozenset({FactKind.DATASTORE_INCONSISTENT}),
     "probe:tasks": frozenset({FactKind.TASK_FAILED, FactKind.REFUSED_REPEATEDLY}),
     "probe:power": frozenset({FactKind.REFUSED_REPEATEDLY}),

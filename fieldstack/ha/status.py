@@ -10,6 +10,7 @@ from fieldstack.ha.standing import told
 from fieldstack_rt.datastore import DataStore
 
 REASON_BYTES = 191
+NOTHING_KNOWN = AxesFacts()
 
 
 class StatusWriter:
@@ -24,7 +25,14 @@ class StatusWriter:
         self._passes = 0
 
     def write(
-        self, now_ns: int, state: DecisionState, axes: AxesFacts, *, restarts: int, budget: int, events: int
+        self,
+        now_ns: int,
+        state: DecisionState,
+        axes: AxesFacts = NOTHING_KNOWN,
+        *,
+        restarts: int,
+        budget: int,
+        events: int,
     ) -> None:
         record = self._record
         self._passes += 1
