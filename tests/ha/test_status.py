@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.facts import AxesFacts
 from fieldstack.ha.status import REASON_BYTES, StatusWriter
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
@@ -33,5 +34,5 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataStore
 )
 def test_a_reason_is_told_whatever_people_typed(store: DataStore, reason: str, told: bytes) -> None:
     writer = StatusWriter(store, started_ns=1)
-    writer.write(2, DecisionState(reason=reason), restarts=0, budget=0, events=0)
+    writer.write(2, DecisionState(reason=reason), AxesFacts(), restarts=0, budget=0, events=0)
     assert ffi.string(store.nonrt_status().ha_reason) == told

@@ -21,7 +21,6 @@ TRANSIENT = (
     bus.MailboxSilentError(1, "drive-2", "0x1C12:00", 10.7, 5),
     bus.MailboxFailureError(1, "drive-2", "no answer"),
     bus.SlaveGoneError(1, "drive-2", "its watchdog was set"),
-    bus.SlavesMissingError(MISSING),
     bus.NoSlavesError("eth1", 5),
     bus.StateChangeError(
         position=1, slave="drive-2", wanted="OP", actual="SAFE-OP", al_status_code=0, text="", hint=""
@@ -29,6 +28,7 @@ TRANSIENT = (
 )
 REFUSALS = (
     bus.TopologyMismatchError(MISSING),
+    bus.SlavesMissingError(MISSING),
     bus.PlanFormatError("another version"),
     bus.DistributedClockError("none"),
     bus.MappingMismatchError(

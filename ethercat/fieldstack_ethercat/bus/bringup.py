@@ -28,6 +28,7 @@ from fieldstack_ethercat.bus.errors import (
     MailboxSilentError,
     NoSlavesError,
     SlaveGoneError,
+    SlavesMissingError,
 )
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_ethercat.bus.recovery import Step
@@ -45,6 +46,8 @@ from fieldstack_ethercat.wire.registers import Register
 
 SECOND_LOOKS = 2
 """So often a wire that differs from the plan is looked at again before that is said."""
+MISSING_PATIENCE_NS = 3_000_000_000
+"""So long slaves that do not answer yet are looked for, if all that do are the right ones."""
 LINK_TIMEOUT_NS = 3_000_000_000
 STATE_TIMEOUT_NS = 10_000_000_000
 """ETG.2000's default for the slowest change of state."""
@@ -183,12 +186,19 @@ class Bus:
     def _require_planned(self, found: tuple[topology.FoundSlave, ...]) -> tuple[int, ...]:
         """The planned position of each slave found.
 
-        A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs."""
-        for _ in range(SECOND_LOOKS):
-            if not topology.compare(self.plan.slaves, found):
-                break
+        A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs. Slaves
+        that are missing and cannot be spared may still be starting up: they are looked for a while longer.
+        """
+        began_ns, looks = time.monotonic_ns(), 0
+        while True:
+            if looks >= SECOND_LOOKS or not topology.compare(self.plan.slaves, found):
+                try:
+                    return self.roster.places_of(found)
+                except SlavesMissingError:
+                    if time.monotonic_ns() - began_ns >= MISSING_PATIENCE_NS:
+                        raise
+            looks += 1
             found = self.find()
-        return self.roster.places_of(found)
 
     def _take_places(self, places: Sequence[int]) -> None:
         """The bus comes up without slaves that it can do without; their places are kept for them."""

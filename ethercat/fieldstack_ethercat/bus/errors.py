@@ -4,7 +4,7 @@ Each error carries its facts as fields; its text says what happened, why it may 
 
 A *refusal* (`BusError.refusal`) says that the bus is other than configured: to try again changes nothing,
 a person must. Everything else is *transient*, as far as is known: a mailbox that does not answer, a state
-that is not reached in time, slaves that are not there yet. It is tried again, within a bound.
+that is not reached in time, a bus on which nobody answers. It is tried again, within a bound.
 """
 
 from __future__ import annotations
@@ -128,10 +128,8 @@ class TopologyMismatchError(BusError):
 
 
 class SlavesMissingError(TopologyMismatchError):
-    """Fewer slaves answer than are configured, and those that do are the right ones: the others may still be
-    starting up, or without power."""
-
-    refusal = False
+    """Fewer slaves answer than are configured, and those that do are the right ones: the others were looked
+    for as long as slaves may take to start up."""
 
 
 class AmbiguousSlavesError(TopologyMismatchError):
