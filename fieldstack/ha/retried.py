@@ -20,8 +20,8 @@ MOST_NS = 1_000_000_000
 """... and at last it is tried once a second."""
 WELL_NS = 10_000_000_000
 """Without a failure for so long it is well: the next one is a first one again, and is written down."""
-TOLD_NS, OTHER_NS = 60_000_000_000, 1_000_000_000
-"""The same failure that goes on, or comes and goes, is written down so seldom; another one sooner."""
+TOLD_NS, OTHER_NS = 60_000_000_000, 2_000_000_000
+"""The same failure that goes on is written down so seldom; another one, or one that is back, sooner."""
 TRACE_CALLS, TRACE_CHARS = 12, 4000
 
 
@@ -70,7 +70,8 @@ class Retried:
         self.failure, self.failures = f"{type(error).__name__}: {error}"[:200], self.failures + 1
         self._failed_ns, self._again_ns = now_ns, now_ns + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, MOST_NS)
-        if not self._told or now_ns - self._told_ns >= (TOLD_NS if self.failure == self._told else OTHER_NS):
+        goes_on = self.failure == self._told and self._untold_end
+        if not self._told or now_ns - self._told_ns >= (TOLD_NS if goes_on else OTHER_NS):
             self._told, self._told_ns, self._untold_end = self.failure, now_ns, True
             what = f"{self.subject} failed, and is tried again: {self.failure}"
             self._tell(Severity.ERROR, what, state="failed", traceback=trace_of(error))
