@@ -35,7 +35,7 @@ def test_a_stop_is_confirmed_by_standstill_alone(start_cell: Any, tmp_path: Path
     assert done.returncode == ExitCode.OK, done.stderr
     assert "all axes stand after" in done.stdout
     _holds_under_power(cell)
-    cell.reset()
+    cell.reset_and_start()
     cell.await_motion()
     _one_that_runs_on(cell)
 
