@@ -168,11 +168,12 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class StandCause:
     """Why motion stopped, by which rule (or built-in reason). `within_ns`: it may resume by itself when the
-    axes stood for less; 0: a person starts it."""
+    axes stood for less; 0: a person starts it. `axes`: mask of those that it concerns; 0: all."""
 
     key: Key
     text: str
     within_ns: int = 0
+    axes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +190,24 @@ class StartOrder:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Why the cell's axes wait for a start, all of it, and since when they stand; no causes: they do not.
-    What concerns single axes, RT knows (`AxesFacts`)."""
+    Of single axes RT knows it (`AxesFacts`) as long as it lives: what it has stopped alone is here, too."""
 
     since_ns: int = 0
     causes: tuple[StandCause, ...] = ()
+
+    def of(self, number: int) -> tuple[StandCause, ...]:
+        """What concerns this axis."""
+        return tuple(one for one in self.causes if not one.axes or one.axes >> number & 1)
+
+    @property
+    def of_all(self) -> bool:
+        """Whether something concerns all axes."""
+        return any(not one.axes for one in self.causes)
+
+    def still(self, waiting: int) -> Standing:
+        """What is left of it for single axes when these wait."""
+        kept = (replace(one, axes=one.axes & waiting) for one in self.causes if one.axes & waiting)
+        return Standing(0, tuple(kept))
 
 
 FIRST_START = "first-start"

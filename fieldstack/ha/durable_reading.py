@@ -74,10 +74,11 @@ class Reading:
             return Standing()
         try:
             causes = tuple(
-                StandCause(Key(str(rule), str(subject)), str(text), int(within_ns))
-                for rule, subject, text, within_ns in kept["causes"]
+                StandCause(Key(str(rule), str(subject)), str(text), int(within_ns), *map(int, axes))
+                for rule, subject, text, within_ns, *axes in kept["causes"]
             )
-            since_ns = min(int(kept["since_ns"]) + shift, self._now_ns) if causes else 0
+            began_ns = int(kept["since_ns"])
+            since_ns = min(began_ns + shift, self._now_ns) if causes and began_ns else 0
             return Standing(since_ns, causes)
         except _DAMAGE as error:
             self.lost.append(f"why the axes wait for a start ({_told(error)})")

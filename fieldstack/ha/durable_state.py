@@ -48,8 +48,10 @@ def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns] for one in standing.causes]
-    return {"since_ns": standing.since_ns, "causes": causes[:MAX_CAUSES]}
+    strictest = sorted(standing.causes, key=lambda one: (one.within_ns, one.axes))[:MAX_CAUSES]
+    kept = [one for one in standing.causes if one in strictest]
+    causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns, one.axes] for one in kept]
+    return {"since_ns": standing.since_ns, "causes": causes}
 
 
 def changes_record(before: DecisionState, after: DecisionState) -> bool:

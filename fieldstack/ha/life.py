@@ -32,7 +32,7 @@ class Life:
             return Standing(kept.since_ns or now_ns, causes)
         within_ns = policy.rt_agent.resume_within_ms * NS_PER_MS if self.silent_since_ns else 0
         gone_ns = self.silent_since_ns or now_ns
-        since_ns = min(kept.since_ns, gone_ns) if kept.causes else gone_ns
+        since_ns = min(kept.since_ns, gone_ns) if kept.since_ns else gone_ns
         others = tuple(one for one in kept.causes if one.key != NONRT_GONE.key)
         return Standing(since_ns, (*others, replace(NONRT_GONE, within_ns=within_ns)))
 

@@ -25,6 +25,7 @@ _NONRT = frozenset({Stop.NONRT_SILENT, Stop.NONRT_DEAD})
 _ORDERED = frozenset({Stop.START, Stop.PERMIT, Stop.BLOCKED, Stop.ESTOP})
 """Why Non-RT (or who raised the latch) had the axes stopped, the causes say."""
 _LOST = frozenset({FactKind.PROCESS_DEAD, FactKind.PROCESS_SILENT})
+RT_ALONE = Key("rt-stopped", "axes")
 _TOLD = 3
 """Causes that a text names."""
 
@@ -49,8 +50,30 @@ def note_after(draft: Draft) -> None:
             stand(draft, one.key, one.cause, _within(one, row), _began(draft, one))
     if core := draft.facts.core:
         _note_core(draft, core)
-    if draft.state.ha not in MOVING and not draft.state.standing.causes:
+    if draft.state.ha not in MOVING and not draft.state.standing.of_all:
         stand(draft, Key("stopped", "cell"), draft.state.reason)
+    _note_alone(draft)
+
+
+def _note_alone(draft: Draft) -> None:
+    """Axes that RT has stopped by itself, for what lets nothing resume: its successor would not know."""
+    standing = draft.state.standing
+    waits = [one for one in draft.facts.axes.waits if _unexplained(draft, one)]
+    if not waits or not draft.state.rt.proven or draft.state.ha not in MOVING:
+        return
+    others = tuple(one for one in standing.causes if one.key != RT_ALONE)
+    before = sum(one.axes for one in standing.causes if one.key == RT_ALONE)
+    mask = before | sum(1 << one.number for one in waits)
+    alone = StandCause(RT_ALONE, "RT has stopped axes by itself", 0, mask)
+    draft.state = replace(draft.state, standing=Standing(standing.since_ns, (*others, alone)))
+
+
+def _unexplained(draft: Draft, wait: AxisWait) -> bool:
+    """An EMERGENCY_STOP is no part of a first start: whoever knew of it has lost what was kept."""
+    causes = draft.state.standing.of(wait.number)
+    if wait.reasons >> Stop.ESTOP & 1 and all(one.key.rule == FIRST_START for one in causes):
+        return True
+    return not causes and not may_resume_alone(draft, wait)
 
 
 def stand(draft: Draft, key: Key, text: str, within_ns: int = 0, since_ns: int = 0) -> None:
@@ -120,7 +143,7 @@ def _core_stood(draft: Draft, core: ProcessFacts) -> int:
 
 def resumes(draft: Draft, wait: AxisWait) -> bool:
     """Whether everything that stopped the axis lets it move again by itself, and it stood for less."""
-    causes = draft.state.standing.causes
+    causes = draft.state.standing.of(wait.number)
     if not causes or any(one.within_ns == 0 for one in causes):
         return False
     if any(one.key.rule == FIRST_START for one in causes):
@@ -165,7 +188,7 @@ def told(state: DecisionState, axes: AxesFacts) -> str:
     """The state's reason, and what motion waits for in a cell that is ready."""
     if state.ha not in MOVING or not axes.free or (state.standing.causes and _at_first(state.standing)):
         return state.reason
-    if not state.standing.causes:
+    if not state.standing.of_all:
         return f"{state.reason}; axes that RT has stopped wait for start (fieldstack start)"
     return f"ready, waits for start (fieldstack start): {why(state.standing)}"
 

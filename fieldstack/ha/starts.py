@@ -10,7 +10,7 @@ from dataclasses import replace
 from fieldstack.ha.actions import Action, ActionKind
 from fieldstack.ha.decision_state import Standing, StartOrder
 from fieldstack.ha.draft import Draft
-from fieldstack.ha.facts import Request, RequestKind
+from fieldstack.ha.facts import AxisWait, Request, RequestKind
 from fieldstack.ha.standing import core_at_work, may_resume_alone, resumes, why
 from fieldstack.ha.states import MOVING, HaState
 
@@ -27,7 +27,7 @@ def follow_start(draft: Draft) -> None:
     if order is not None and _is_over(draft, order):
         draft.state = replace(draft.state, start_order=None)
         if order.go and axes.epoch == order.epoch and not order.axes & axes.waiting:
-            draft.state = replace(draft.state, standing=Standing())
+            draft.state = replace(draft.state, standing=draft.state.standing.still(axes.waiting))
 
 
 def _is_over(draft: Draft, order: StartOrder) -> bool:
@@ -110,8 +110,13 @@ def settle_start(draft: Draft) -> None:
 
 def _resuming(draft: Draft) -> int:
     axes = draft.facts.axes
-    rule = resumes if draft.state.standing.causes else may_resume_alone
-    return sum(1 << one.number for one in axes.waits if axes.free >> one.number & 1 and rule(draft, one))
+    free = (one for one in axes.waits if axes.free >> one.number & 1)
+    return sum(1 << one.number for one in free if _may_resume(draft, one))
+
+
+def _may_resume(draft: Draft, wait: AxisWait) -> bool:
+    rule = resumes if draft.state.standing.of(wait.number) else may_resume_alone
+    return rule(draft, wait)
 
 
 def _resumption(draft: Draft) -> str:
@@ -127,7 +132,7 @@ def _await(draft: Draft) -> None:
     """The Main Core has gone, and the axes have come to the end of its setpoints: so they stay."""
     axes = draft.facts.axes
     rest = axes.all & ~axes.waiting
-    if draft.state.standing.causes and rest and not axes.playing:
+    if draft.state.standing.of_all and rest and not axes.playing:
         _order(draft, rest, BY_ITSELF, f"axes wait for a start: {why(draft.state.standing)}", go=False)
 
 

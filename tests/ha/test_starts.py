@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from script import MS, SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.decision_state import DecisionState, Standing
 from fieldstack.ha.durable_state import restore, to_record
 from fieldstack.ha.facts import PositionCheck, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
@@ -18,6 +19,7 @@ from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack.ha.standing import why
 from fieldstack.ha.states import MOVING, HaState
+from fieldstack_rt.datastore.layout import Stop
 
 
 def _ready(cell: Script, passes: int = 5) -> Script:
@@ -245,3 +247,46 @@ def test_a_press_of_the_start_input_is_dealt_with_once() -> None:
     cell.operator_stops().later()
     cell.asks(RequestKind.RESET).later()
     assert not _ready(cell).axes.moves, "the press of before"
+
+
+def _lets_go(cell: Script) -> Script:
+    """A drive is switched off by itself, say by a door switch: RT alone has its axes wait."""
+    cell.axes.stops_by_itself(Stop.NOT_ENABLED, cell.now)
+    return _ready(cell)
+
+
+def test_what_rt_has_stopped_by_itself_waits_also_after_its_end() -> None:
+    """The next RT process knows nothing of it, and its own start would resume."""
+    cell = _rt_back(_lets_go(Script().operational()))
+    assert not cell.axes.moves
+    assert cell.asks(RequestKind.START).later().answer.confirmed
+    assert cell.later().axes.moves
+    assert not cell.state.standing.causes
+    assert _rt_back(cell).axes.moves
+
+
+def test_it_is_kept_on_the_disk() -> None:
+    cell = _lets_go(Script().operational())
+    assert [one.axes for one in _kept(cell).standing.causes] == [0, 0b1111]
+    cell.new_life()
+    assert not _rt_back(_ready(cell.later())).axes.moves
+
+
+def test_single_axes_that_wait_keep_no_others_from_resuming() -> None:
+    cell = _lets_go(Script().operational())
+    alone = cell.state.standing.causes[0]
+    cell.state = replace(cell.state, standing=Standing(0, (replace(alone, axes=0b1000),)))
+    cell.dies().later().later(300)
+    cell.comes_up().later().later()
+    start = next(one for one in cell.actions if one.kind is A.START)
+    assert start.axes == 0b0111
+
+
+def test_with_all_that_was_kept_lost_an_emergency_stop_is_still_no_first_start() -> None:
+    cell = Script().operational()
+    cell.operator_stops().later()
+    cell.asks(RequestKind.RESET).later()
+    _ready(cell)
+    cell.state = restore(None, cell.policy, cell.now, cell.now, Life("another", auto_start=True))
+    _ready(cell.later())
+    assert not cell.axes.moves

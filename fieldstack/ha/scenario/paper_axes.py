@@ -39,6 +39,10 @@ class PaperAxes:
                 self._taken += 1
                 self._take(action, now_ns)
 
+    def stops_by_itself(self, reason: Stop, now_ns: int) -> None:
+        """For what no rule knows, and no longer than a moment."""
+        self._wait(1 << reason, now_ns)
+
     def _take(self, action: Action, now_ns: int) -> None:
         if action.kind is ActionKind.AWAIT_START:
             self._wait(1 << Stop.START, now_ns)
