@@ -8,7 +8,7 @@ from typing import Any
 from fieldstack.ha.actuators.outcome import NS_PER_MS
 from fieldstack.ha.actuators.rt_view import Rt, axes_in_fault, fresh_status, look_at_rt
 from fieldstack.ha.actuators.starts import started
-from fieldstack.ha.actuators.stops import guard_has_outputs
+from fieldstack.ha.actuators.stops import guard_has_outputs, never_driven
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.standstill import HARDWARE, read_back
 from fieldstack_rt.datastore import DataStore
@@ -67,7 +67,7 @@ class EstopReadback:
 def without_rt(store: DataStore) -> str:
     """What is not known of the axes while no RT process cycles; empty: none has driven them since the memory
     was made, and there is nothing to stop."""
-    if not store.rt_epoch:
+    if never_driven(store):
         return ""
     if guard_has_outputs(store):
         return "RT is gone; the guard has read back safe outputs, but not whether the axes stand"

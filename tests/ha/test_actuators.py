@@ -28,12 +28,16 @@ from fieldstack.ha.alerts import Sent
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
+from fieldstack.ha.readback import without_rt
+from fieldstack.ha.standstill import read_back
+from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EstopSource
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stand, Stop
 from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
+CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"
 CELL = CellMap(("x-drive", "y-drive"), ("x", "y"), (100, 100), {"left": 0b01, "right": 0b10})
 
 
@@ -220,6 +224,26 @@ def test_without_rt_only_what_was_read_back_confirms_an_emergency_stop(
     found = carried.look(later)
     assert isinstance(found, Outcome)
     assert "guard has read back safe outputs" in found.text
+
+
+def test_no_single_word_says_that_no_rt_process_has_driven_the_axes(
+    store: DataStore, rt: PlayedRt, stops: Stops
+) -> None:
+    rt.status.epoch = 3
+    later = rt.cycle() + 10**9
+    store.raw.rt_epoch = 0
+    carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
+    assert "nobody has read back" in str(carried.look(later))
+    assert "nobody has read back" in without_rt(store)
+    store.raw.rt_epoch, store.rt_orderly_end = 4, 4
+    assert "nobody has read back" in str(carried.look(later)), "a record of an RT process before"
+
+
+def test_axes_that_rt_does_not_show_are_not_known() -> None:
+    plans = BusConfig.from_file(CONFIG).to_plan().axes
+    found = read_back(ffi.new("fs_rt_status *"), plans)
+    assert not found.confirmed
+    assert "0 axes of 4" in found.text
 
 
 def test_axes_of_lost_slaves_are_told_and_hold_nothing_up(rt: PlayedRt, stops: Stops) -> None:

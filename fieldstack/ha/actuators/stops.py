@@ -90,7 +90,7 @@ class Stops:
         store = self._store
         if rt is Rt.UNKNOWN:
             return f"{said}; RT's record cannot be read: whether the axes stand is not known"
-        if not store.rt_epoch:
+        if never_driven(store):
             return Outcome(True, f"{said}; no RT process has driven the axes since this memory was made")
         if guard_has_outputs(store):
             return Outcome(True, f"{said}; RT is gone, and the guard has read back safe outputs")
@@ -131,6 +131,12 @@ def guard_has_outputs(store: DataStore) -> bool:
     return bool(guard.state == GuardState.TRIPPED and guard.confirmed_ns > 0 and of_this)
 
 
+def never_driven(store: DataStore) -> bool:
+    """Whether no RT process has cycled since the memory was made; no single word says so."""
+    status = store.peek("rt_status")
+    return not store.rt_epoch and status is not None and not status.epoch and not status.cycle
+
+
 def _ended_standing(store: DataStore) -> str:
     """What RT's last record says of an orderly end; empty: not that all axes stood."""
     try:
@@ -138,6 +144,5 @@ def _ended_standing(store: DataStore) -> str:
     except TornRecordError:
         return ""
     axes = (1 << int(status.axis_count)) - 1
-    return (
-        "RT has ended in order, and all axes stood then" if int(status.axes_standing) & axes == axes else ""
-    )
+    stood = int(status.epoch) == store.rt_epoch and int(status.axes_standing) & axes == axes
+    return "RT has ended in order, and all axes stood then" if stood else ""
