@@ -118,5 +118,8 @@ class StartReadback:
         waiting = self._axes if status is None else int(status.axes_await_start) & self._axes
         if waiting and now_ns < self._until_ns:
             return None
+        if status is None:
+            unknown = "RT shows no state: what has come of it is not known; look at fieldstack status"
+            return Finding(False, f"{unknown} ({self._said})")
         outcome = started(self._cell, self._axes, waiting)
         return Finding(outcome.confirmed, f"{outcome.text} ({self._said})")

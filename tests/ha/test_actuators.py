@@ -28,7 +28,7 @@ from fieldstack.ha.alerts import Sent
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
-from fieldstack.ha.readback import without_rt
+from fieldstack.ha.readback import StartReadback, without_rt
 from fieldstack.ha.standstill import read_back
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
@@ -237,6 +237,15 @@ def test_no_single_word_says_that_no_rt_process_has_driven_the_axes(
     assert "nobody has read back" in without_rt(store)
     store.raw.rt_epoch, store.rt_orderly_end = 4, 4
     assert "nobody has read back" in str(carried.look(later)), "a record of an RT process before"
+
+
+def test_a_start_of_which_nothing_is_seen_is_neither_done_nor_undone_by_others(
+    store: DataStore, rt: PlayedRt
+) -> None:
+    found = StartReadback(store, CELL, "start by Ann", 0b11, rt.cycle()).look(rt.now + 10**9)
+    assert found is not None
+    assert not found.confirmed
+    assert "not known" in found.text
 
 
 def test_axes_that_rt_does_not_show_are_not_known() -> None:
