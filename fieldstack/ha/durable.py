@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fieldstack.events.segments import sync_folder
 from fieldstack_ethercat import bounded_json
@@ -138,22 +138,31 @@ def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
     return generation, data
 
 
+class Saves(Protocol):
+    """What can be saved: `save` returns once the data is on the disk, or raises why it is not."""
+
+    def save(self, data: dict[str, Any]) -> int: ...
+
+
 class BackgroundSaver:
     """Saves a record in a thread: callers never wait for the disk, and only the latest value counts.
 
     What could not be saved is tried again until it is, or a newer value is. `on_error` is told why, once for
-    each time that the disk begins to fail; `on_back` when it works again. Both are called in the thread.
+    each time that the disk begins to fail; `on_back` when it works again; `on_saved` each time that something
+    has come to the disk. All are called in the thread.
     """
 
     def __init__(
         self,
-        record: DurableRecord,
+        record: Saves,
         on_error: Callable[[str], None],
         on_back: Callable[[], None] | None = None,
         retry_s: float = RETRY_S,
+        *,
+        on_saved: Callable[[], None] | None = None,
     ) -> None:
         self._record = record
-        self._on_error, self._on_back = on_error, on_back
+        self._on_error, self._on_back, self._on_saved = on_error, on_back, on_saved
         self._retry_s = retry_s
         self._changed = threading.Condition()
         self._waiting: dict[str, Any] | None = None
@@ -172,12 +181,13 @@ class BackgroundSaver:
             self._waiting = data
             self._changed.notify()
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Save what waits (bounded; one attempt) and end."""
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Save what waits (bounded; one attempt) and end. False: the disk holds the thread for longer."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
@@ -197,6 +207,8 @@ class BackgroundSaver:
                 self._on_error(self.failure)
             return False
         self.saved_ns, self.saved = time.monotonic_ns(), data
+        if self._on_saved:
+            self._on_saved()
         if self.failure:
             self.failure = ""
             if self._on_back:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fieldstack.events.clock import boot_id
@@ -16,6 +17,9 @@ from fieldstack.ha.restarts import to_keep
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
 FORMAT = 2
+COUNTS_FORMAT = 1
+COUNTS, COUNTS_LOST = "counts", "counts_lost"
+"""Keys of what `restart_counts` adds to a record that is read: its file's, and why there is nothing of it."""
 CLOCK_SET_NS = 1_600_000_000_000_000_000
 """An earlier time (Unix, 2020) is that of a machine whose clock was not set yet."""
 Entry = TypeVar("Entry")
@@ -32,6 +36,7 @@ class Reading:
         self.standing = Standing()
 
     def of(self, record: dict[str, Any]) -> tuple[list[Episode], list[BudgetUse]]:
+        kept = record
         try:
             if is_version_1(record):
                 record = upgraded(record, self._policy, FORMAT)
@@ -41,11 +46,41 @@ class Reading:
             rules, budgets = list(record["rules"]), list(record["budgets"].items())
         except _DAMAGE as error:
             self.lost.append(f"all of it ({_told(error)})")
-            return [], []
+            return [], self._with_counts(kept, [])
         self.standing = self._standing(record.get("standing"), shift)
         episodes = self._each("rule", rules, self._episode)
         uses = self._each("the budget of", budgets, lambda one: self._budget(one, shift))
-        return episodes, [one for one in uses if one.restarts or one.spent]
+        return episodes, [one for one in self._with_counts(kept, uses) if one.restarts or one.spent]
+
+    def _with_counts(self, record: dict[str, Any], uses: list[BudgetUse]) -> list[BudgetUse]:
+        """The newer ones of the record's and of the counts' file. What cannot be told apart counts twice."""
+        if COUNTS_LOST in record:
+            self.lost.append(f"the counts of restarts ({record[COUNTS_LOST]})")
+        if (counts := record.get(COUNTS)) is None:
+            return uses
+        try:
+            if counts.get("format") != COUNTS_FORMAT:
+                raise ValueError(f"format {counts.get('format')!r}, this version reads {COUNTS_FORMAT}")
+            number, shift = int(counts["counted"]), self._shift(counts)
+            entries = list(counts["budgets"].items())
+        except _DAMAGE as error:
+            self.lost.append(f"the counts of restarts ({_told(error)})")
+            return uses
+        known = record.get("counted")
+        if known is not None and number <= known:
+            return uses
+        others = self._each("the count of", entries, lambda one: self._budget(one, shift))
+        return others if known is not None else self._together(uses, others)
+
+    def _together(self, uses: list[BudgetUse], others: list[BudgetUse]) -> list[BudgetUse]:
+        """A version that knew of no file of counts wrote the record: nothing says which of both is newer."""
+        found = {one.subject: one for one in uses}
+        for one in others:
+            before, budget = found.get(one.subject, BudgetUse(one.subject)), self._policy.budget(one.subject)
+            times = tuple(sorted({*before.restarts, *one.restarts}))
+            kept = to_keep(times, self._now_ns, budget) if budget else ()
+            found[one.subject] = replace(before, restarts=kept, spent=before.spent or one.spent)
+        return list(found.values())
 
     def _each(self, what: str, entries: Iterable[Entry], read: Callable[[Entry], Found]) -> list[Found]:
         found: list[Found] = []

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from types import FrameType
 
 from fieldstack.control.server import Command, ControlServer
@@ -16,20 +17,20 @@ _ONCE = select.EPOLLIN | select.EPOLLONESHOT
 
 
 class Loop:
-    """Waits for what needs a pass now. Signals become bytes in a socket: no code runs inside a handler."""
+    """Waits for what needs a pass now: `events` are eventfds. Signals become bytes in a socket: no code runs
+    inside a handler."""
 
-    def __init__(self, control: ControlServer, guard_fd: int | None) -> None:
+    def __init__(self, control: ControlServer, events: Iterable[int | None]) -> None:
         self._control = control
-        self._guard_fd = guard_fd
+        self._events = frozenset(one for one in events if one is not None)
         self._epoll = select.epoll()
         self._woken, self._waker = socket.socketpair()
         self._pidfds: set[tuple[int, int]] = set()
         self.signals: list[int] = []
         self._woken.setblocking(False)
         self._waker.setblocking(False)
-        for descriptor in (control.listener, self._woken.fileno(), guard_fd):
-            if descriptor is not None:
-                self._epoll.register(descriptor, select.EPOLLIN)
+        for descriptor in (control.listener, self._woken.fileno(), *self._events):
+            self._epoll.register(descriptor, select.EPOLLIN)
 
     def catch_signals(self) -> None:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -68,7 +69,7 @@ class Loop:
             self._epoll.register(client, select.EPOLLIN)
 
     def _take(self, descriptor: int) -> None:
-        if descriptor == self._guard_fd:
+        if descriptor in self._events:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(descriptor)
         elif descriptor == self._woken.fileno():

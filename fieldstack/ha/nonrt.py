@@ -45,8 +45,8 @@ class NonRt:
         opened = open_all(settings)
         self._opened = opened
         self._store, self._log, self._processes = opened.store, opened.log, opened.processes
-        self._loop = Loop(opened.control, opened.guard.fileno())
         self._parts = Parts(opened)
+        self._loop = Loop(opened.control, (opened.guard.fileno(), self._parts.checkpoint.counts.fileno()))
         self._memory = MemoryWatch(opened.store, "owner_pid")
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk

@@ -33,6 +33,7 @@ from fieldstack.ha.facts import PositionCheck
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.restart_counts import RestartCounts
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -74,7 +75,8 @@ class StateCheckpoint:
         self._reports = reports
         self._plan, self._core = plan, core
         self._file = DurableRecord(state_dir, restoring.RECORD)
-        self._saver = BackgroundSaver(self._file, reports.failed, reports.back)
+        self._saver = BackgroundSaver(self._file, reports.failed, self._back)
+        self.counts = RestartCounts(state_dir, self._counts_failed, self._back)
         self._record = store.new("fs_checkpoint")
         self._ha: dict[str, Any] | None = None
         self._started_ns = self._filed_ns = self._kept_ns = self._works_ns = 0
@@ -116,6 +118,8 @@ class StateCheckpoint:
             with contextlib.suppress(OverflowError):
                 fill(self._record, kept)
             self._ha, self._task = kept.ha, kept.task
+        remark = "; ".join((result.remark, *self.counts.remarks))
+        self.restored = result = replace(result, ha=self.counts.join(result.ha), remark=remark)
         self._write_extra()
         if found.migrated:
             with contextlib.suppress(OSError):
@@ -187,7 +191,7 @@ class StateCheckpoint:
 
     def keep_ha(self, now_ns: int, ha: dict[str, Any]) -> None:
         """Take budgets and latches over (`durable_state.to_record`), and file them at once."""
-        self._ha = ha
+        self._ha = self.counts.take(ha)  # first: a restart waits for it
         self._write_extra()
         self._file_now(now_ns)
 
@@ -245,9 +249,15 @@ class StateCheckpoint:
 
     @property
     def ha_filed_ns(self) -> int:
-        """Of which moment the budgets and latches are that are on the disk; 0: of none in this life."""
+        """Of which moment the budgets are that are on the disk; 0: of none in this life."""
         kept = (self._saver.saved or {}).get("ha") or {}
-        return int(kept.get("t_ns", 0)) if kept.get("boot") == boot_id() else 0
+        filed_ns = int(kept.get("t_ns", 0)) if kept.get("boot") == boot_id() else 0
+        return max(filed_ns, self.counts.filed_ns)
+
+    @property
+    def count_failure(self) -> str:
+        """Why no count comes to the disk at present, neither way; empty: it can."""
+        return self.counts.failure and (self._saver.failure or self.counts.failure)
 
     @property
     def failure(self) -> str:
@@ -272,8 +282,17 @@ class StateCheckpoint:
             "failure": self._saver.failure,
         }
 
+    def _counts_failed(self, why: str) -> None:
+        self._reports.failed(f"{why} (the counts of restarts)")
+
+    def _back(self) -> None:
+        """The disk takes everything again."""
+        if not self.failure and not self.counts.failure:
+            self._reports.back()
+
     def close(self) -> None:
         self._saver.close()
+        self.counts.close()
 
 
 def _wall_ns(monotonic_ns: int) -> int:

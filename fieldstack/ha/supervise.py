@@ -146,12 +146,12 @@ def advance(draft: Draft, name: ProcessName) -> None:
     if process is None or track.pending is None or draft.state.budget(name).spent:
         return
     pending = track.pending
+    due = draft.now_ns >= pending.due_ns
+    if due and pending.counted:  # now: fence, outputs and the count's way to the disk go side by side
+        _count(draft, name)
     if not _fenced(draft, process):
         _tell_overdue(draft, process, pending)
         return
-    due = draft.now_ns >= pending.due_ns
-    if due and pending.counted:  # now: the outputs' way and that to the disk are gone side by side
-        _count(draft, name)
     if _outputs_settled(draft, process) and due and _has_counted(draft, name, pending):
         _reboot(draft, process, pending)
 

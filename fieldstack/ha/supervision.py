@@ -100,7 +100,7 @@ class Supervision:
             outcomes=self.manager.outcomes(now_ns),
             group_of=parts.ports.cell.group_of,
             filed_ns=parts.ports.checkpoint.ha_filed_ns,
-            filing_failure=parts.ports.checkpoint.failure,
+            filing_failure=parts.ports.checkpoint.count_failure,
             parts=tuple(part.name for part in parts.ports.cell.parts),
         )
         before = self.state

@@ -127,6 +127,11 @@ class Disk:
             place.file.write(offset, call.data[: call.result])
             place.offset = offset + call.result
 
+    def _pwrite64(self, call: Call) -> None:
+        place = self._open.get(call.args[0])
+        if place is not None and place.file is not None:
+            place.file.write(call.args[3], call.data[: call.result])
+
     def _ftruncate(self, call: Call) -> None:
         place = self._open.get(call.args[0])
         if place is not None and place.file is not None:

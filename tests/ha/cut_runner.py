@@ -5,6 +5,8 @@
 - `model`, `model-log`, `model-tasks`, `model-old`: every state that a power cut may leave, for the
   checkpoint, the event log, the tasks, and budgets and latches that are taken over from an older version.
 - `ext4`: a power cut of a real ext4 before each system call: the file system is shut down, mounted again.
+
+`kill`, `random`, `model` and `ext4` with `-counts` behind them are of the counts of restarts.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import fcntl
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import struct
@@ -32,6 +35,7 @@ from fieldstack.events import EventKind, EventReader, Severity
 from fieldstack.events.event import Event
 from fieldstack.events.writer import SegmentWriter
 from fieldstack.ha.checkpoint.restoring import OLD_HA_RECORD, RECORD, take_over
+from fieldstack.ha.counts_file import CountsFile
 from fieldstack.ha.durable import DurableRecord
 
 SAVES = 4
@@ -40,21 +44,28 @@ SHUTDOWN = 0x8004587D
 WITH_JOURNAL, WITHOUT_JOURNAL = 1, 2
 
 
+FIRST_SAVE_S = 10.0
+Record = type[DurableRecord] | type[CountsFile]
+record_type: Record = DurableRecord
+
+
 def payload(generation: int) -> dict[str, Any]:
     return {"n": generation, "text": f"{generation}" * (300 * generation)}
 
 
 def saved(folder: Path) -> int:
     """The generation that load gives; -1: what it gives was never saved so."""
-    loaded = DurableRecord(folder, "r").load()
+    loaded = record_type(folder, "r").load()
     if loaded.data is None:
         return 0
     return loaded.generation if loaded.data == payload(loaded.data["n"]) else -1
 
 
 def save(folder: Path) -> None:
-    record = DurableRecord(folder, "r")
+    record = record_type(folder, "r")
     record.save(payload(record.load().generation + 1))
+    if isinstance(record, CountsFile):
+        record.close()
 
 
 def kill(base: Path) -> dict[str, Any]:
@@ -79,27 +90,30 @@ def kill(base: Path) -> dict[str, Any]:
 
 
 def endless(folder: Path, output: int) -> None:
-    record = DurableRecord(folder, "r")
+    record = record_type(folder, "r")
     while True:
         generation = record.save(payload((record.load().generation + 1) % 50 + 1))
         os.write(output, b"%d\n" % generation)
 
 
 def random_kills(base: Path) -> dict[str, Any]:
+    """Every other process is given the time for its first save, however busy the machine is."""
     found = []
-    for _ in range(100):
+    for number in range(100):
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reading)
             endless(base, writing)
         os.close(writing)
+        if number % 2:
+            select.select([reading], [], [], FIRST_SAVE_S)
         time.sleep(random.uniform(0.0, 0.008))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         with os.fdopen(reading, "rb") as told:
             said = [int(line) for line in told.read().split()]
-        loaded = DurableRecord(base, "r").load()
+        loaded = record_type(base, "r").load()
         whole = loaded.data is None or loaded.data == payload(loaded.data["n"])
         found.append([max(said, default=0), loaded.generation, whole])
     return {"found": found}
@@ -144,7 +158,7 @@ def model_record(base: Path) -> dict[str, Any]:
     live.mkdir()
 
     def action(mark: int) -> None:
-        record = DurableRecord(live, "r")
+        record = record_type(live, "r")
         for generation in range(1, SAVES + 1):
             record.save(payload(generation))
             os.write(mark, b".")
@@ -288,7 +302,7 @@ def power_cut(mounted: Path, place: int, flag: int) -> bool:
             shut_down(mounted, flag)
         return number < place
 
-    record = DurableRecord(mounted, "r")
+    record = record_type(mounted, "r")
     calls = syscalls.run(lambda: record.save(payload(record.load().generation + 1)), before)
     if len(calls) < place:
         shut_down(mounted, flag)
@@ -307,7 +321,8 @@ def run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    what, where = sys.argv[1], Path(sys.argv[2])
+    what, where = sys.argv[1].removesuffix("-counts"), Path(sys.argv[2])
+    record_type = CountsFile if what != sys.argv[1] else DurableRecord
     todo = {
         "kill": kill,
         "random": random_kills,

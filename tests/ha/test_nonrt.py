@@ -5,6 +5,7 @@ The whole cell on a virtual segment is tested in tests/system.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -249,6 +250,44 @@ def test_a_restart_has_counted_before_it_is_tried(cell: Cell) -> None:
     assert code.returncode == 9
     kept = extra_of(DataStore.attach(cell.instance).checkpoint())["state"]
     assert len(kept["budgets"]["fieldstack-rt"]["restarts"]) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_on_a_full_disk_restarts_are_made_and_counted_and_end(cell: Cell) -> None:
+    """With a disk that takes no block RT is started again as ever, until its budget is spent; a Non-RT
+    process that comes after a power cut knows of it."""
+    cell.settings = replace(cell.settings, rt_command=WAITING)
+    cell.instance.prepare()
+    folder = cell.instance.state_dir
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], check=True)
+    try:
+        cell.start()
+        wait_for((folder / "restart-counts").exists)
+        wait_for((folder / "checkpoint.1").exists)
+        with (folder / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(bytes(4096))
+        for _ in range(5):
+            before = rt_pid(cell)
+            os.kill(before, signal.SIGKILL)
+            wait_for(lambda before=before: rt_pid(cell) != before, 5)
+        os.kill(rt_pid(cell), signal.SIGKILL)
+        wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")
+        cell.end(signal.SIGKILL)
+        DataStore.create(cell.instance).unlink()  # as after a power cut
+        cell.start()
+        wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")
+        reason = ask(cell.instance, "status").data["status"]["ha"]["reason"]
+        assert "restarted 5 times within 60 s" in reason
+        cell.end(signal.SIGKILL)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def rt_pid(cell: Cell) -> int:
+    """0: there is none."""
+    file = cell.instance.pid_file("rt")
+    return int(json.loads(file.read_text())["pid"]) if file.exists() else 0
 
 
 def test_leave_running_ends_alone(cell: Cell) -> None:

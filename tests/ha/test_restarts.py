@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from script import MS, SHIPPED, Script
 
 from fieldstack.ha.actions import ActionKind
+from fieldstack.ha.facts import ProcessCondition
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack.ha.policy.budget_rows import budget_rows
 from fieldstack.ha.policy.periods import reach, spends
@@ -190,6 +191,17 @@ def test_a_restart_waits_until_its_count_is_on_the_disk() -> None:
     assert len(cell.state.budget(ProcessName.RT).restarts) == 1, "it has counted: the record can be written"
     assert ActionKind.REBOOT_PROCESS not in filed(cell, before).later(4).kinds
     assert ActionKind.REBOOT_PROCESS in filed(cell, cell.now).later(4).kinds
+    assert len(cell.state.budget(ProcessName.RT).restarts) == 1
+
+
+def test_a_restart_has_counted_while_its_process_is_fenced_and_its_outputs_are_made_safe() -> None:
+    """In the decision that finds it: the ways of the count, the fence and the outputs go side by side."""
+    cell = Script().operational()
+    cell.unanswered.add(ActionKind.FENCE_PROCESS)
+    cell.rt(ProcessCondition.SILENT, gone=False).guard(detected_ns=cell.now, fenced_ns=0).later(1)
+    assert cell.state.budget(ProcessName.RT).restarts == (cell.now,)
+    filed(cell, cell.now).later(4)
+    assert ActionKind.REBOOT_PROCESS not in cell.kinds, "it is not fenced"
     assert len(cell.state.budget(ProcessName.RT).restarts) == 1
 
 
