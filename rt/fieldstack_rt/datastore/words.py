@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from fieldstack_rt._native import ffi, lib
@@ -17,6 +18,7 @@ _NONRT_WORDS = frozenset(
         "agent_timeout_ns",
         "agent_grace_ns",
         "agent_go_on_ns",
+        "agent_hold_at_most_ns",
         "agent_on_silent",
         "agent_on_dead",
     ]
@@ -58,7 +60,8 @@ class StoreWords:
             self._kept[name] = (False, value)
 
     def keep_words(self) -> tuple[str, ...]:
-        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew.
+        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew, and the
+        two places of the latch say the same again.
 
         Returns their names: nobody else writes them, so that the memory is damaged.
         """
@@ -67,7 +70,8 @@ class StoreWords:
         for name in damaged:
             wide, value = self._kept[name]
             (self._set64 if wide else self._set32)(name, value)
-        return tuple(damaged)
+        latch = lib.fs_estop_mend(self.raw, os.getpid(), lib.fs_now_ns())
+        return (*damaged, "estop") if latch else tuple(damaged)
 
     def _word(self, name: str, wide: bool) -> int:
         return self._word64(name) if wide else self._word32(name)
@@ -192,11 +196,15 @@ class StoreWords:
 
     @property
     def reset_count(self) -> int:
-        return self._word32("reset_count")
+        """Of people, so far; while that is damaged, as it was known last."""
+        self._resets = int(lib.fs_reset_count(self.raw, self._resets))
+        return self._resets
+
+    _resets = 0
 
     def request_fault_reset(self) -> None:
         """Asks the cycle for one fault reset of all axes that are in fault."""
-        lib.fs_add32(ffi.addressof(self.raw, "reset_count"), 1)
+        lib.fs_reset_ask(self.raw)
 
     def inject(self, fault: Inject) -> None:
         """Asks an RT process started with --fault-injection for a real fault."""

@@ -120,10 +120,10 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     cycle->status.axes_playing = following;
     int give = fs_cycle_keeps_power(cycle, stop);
     int keep = give || (stop != FS_STOP_ESTOP && !all_at_rest(cycle, dt_s));
-    uint32_t resets = fs_load32(&cycle->store->reset_count);
+    cycle->resets = fs_reset_count(cycle->store, cycle->resets);
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
-        fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), resets + cycle->own_resets[i],
+        fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), cycle->resets + cycle->own_resets[i],
                                   give && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind),
                                   keep && cycle->was_enabled >> i & 1, 0 };
         fs_cycle_watch_stop(cycle, now, i, demand.stop);
@@ -216,8 +216,9 @@ static void run_cycles(fs_cycle *cycle) {
     fs_agent_begin(&cycle->agent, cycle->store, &cycle->config.agent, cycle->config.cycle_time_ns);
     fs_cycle_void_streams(cycle, fs_now_ns(), cycle->store->rt_status.stream); /* left by a predecessor */
     fs_cycle_new_preemptions(cycle);
+    cycle->resets = fs_reset_count(cycle->store, 0);
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
-        cycle->axes[i].reset_seen = cycle->stands[i].reset_seen = fs_load32(&cycle->store->reset_count);
+        cycle->axes[i].reset_seen = cycle->stands[i].reset_seen = cycle->resets;
     fs_cycle_all_await_start(cycle, fs_now_ns());
     uint64_t period = cycle->config.cycle_time_ns;
     cycle->next_ns = (fs_now_ns() / period + 1) * period + period / 8 * FS_CYCLE_PHASE_EIGHTHS;

@@ -46,6 +46,7 @@ struct fs_cycle {
     uint64_t adrift;                         /* axes that moved in a gap beyond the limit: where, is not known */
     uint32_t sure_row;                       /* exchanges with all slaves in a row, without a late answer */
     uint64_t was_enabled;                    /* mask of axes */
+    uint32_t resets;                         /* that people asked for */
     uint32_t own_resets[64];
     uint32_t may_jog;                        /* as may_move, of axes that a person holds: a wait for a start is none for them */
     uint32_t all_enabled, may_move, never_told, hold_over_told, wkc_told, damage_told;

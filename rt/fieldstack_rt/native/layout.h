@@ -240,6 +240,8 @@ typedef struct fs_estop_note {
 typedef struct fs_estop {
     uint32_t on_reset;         /* bit a source (enum fs_estop_source); a person clears */
     uint32_t on_recovery;      /* bit a source; cleared when the cause has gone */
+    uint32_t on_reset_too;     /* both once more: what stands in either of them is latched, */
+    uint32_t on_recovery_too;  /* so that no single word lifts a stop */
     fs_estop_note notes[8];    /* one a source */
 } fs_estop;
 
@@ -362,7 +364,7 @@ typedef struct fs_store {
     uint32_t motion_permit;              /* atomic; Non-RT: axes may move (1) or come to a stand (0) */
     uint32_t reset_count;                /* atomic; Non-RT: +1 asks for a fault reset of all axes */
     uint32_t nonrt_stopping;             /* atomic; Non-RT goes down by request: not a failure */
-    uint32_t pad1;
+    uint32_t reset_check;                /* ~reset_count; as long as it is not, nothing is reset */
     uint64_t core_beat;                  /* atomic; Core */
     uint64_t hold_to_run_ns;             /* atomic; Core: until then axes of hold_to_run follow; at most FS_LONGEST_HOLD_NS ahead */
     uint64_t pad2[2];

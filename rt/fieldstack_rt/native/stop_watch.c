@@ -62,7 +62,7 @@ void fs_cycle_watch_stop(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t 
     double dt_s = period_s(cycle);
     fs_standstill_see(seen, config, &driven->state, cycle->fresh >> axis & 1, dt_s);
     enum fs_standstill_news news =
-        fs_standstill_judge(seen, config, driven, stop, fs_load32(&cycle->store->reset_count), dt_s);
+        fs_standstill_judge(seen, config, driven, stop, cycle->resets, dt_s);
     publish_axis(cycle, axis);
     tell_news(cycle, now, axis, news);
 }

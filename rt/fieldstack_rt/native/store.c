@@ -55,6 +55,7 @@ uint32_t fs_checksum(const void *data, size_t size) {
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
     store->speed_override = 1000;
     store->header.owner_pid = owner_pid;
+    store->reset_check = ~store->reset_count;
     fs_store_stamp(store, now_ns);
 }
 
@@ -204,7 +205,10 @@ void fs_setpoint_drop(fs_setpoint_ring *ring) { fs_set64(&ring->tail, ring->tail
 /* ---- EMERGENCY_STOP ---- */
 
 uint64_t fs_estop_word(const fs_store *store) {
-    return (uint64_t)fs_load32(&store->estop.on_reset) | (uint64_t)fs_load32(&store->estop.on_recovery) << 32;
+    const fs_estop *estop = &store->estop;
+    uint32_t on_reset = fs_load32(&estop->on_reset) | fs_load32(&estop->on_reset_too);
+    uint32_t on_recovery = fs_load32(&estop->on_recovery) | fs_load32(&estop->on_recovery_too);
+    return (uint64_t)on_reset | (uint64_t)on_recovery << 32;
 }
 
 /* The reason is best effort, the latch is not: two writers of one source may lose one text. */
@@ -218,15 +222,53 @@ static void note_reason(fs_estop_note *note, uint32_t pid, uint64_t now_ns, cons
     fs_set32(&note->claim, 0);
 }
 
+static void latch(fs_store *store, uint32_t bits, int on_reset) {
+    fs_estop *estop = &store->estop;
+    __atomic_fetch_or(on_reset ? &estop->on_reset : &estop->on_recovery, bits, __ATOMIC_ACQ_REL);
+    __atomic_fetch_or(on_reset ? &estop->on_reset_too : &estop->on_recovery_too, bits, __ATOMIC_ACQ_REL);
+}
+
 void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
                     const char *reason) {
     uint32_t bit = 1u << (source % 8);
-    __atomic_fetch_or(on_reset ? &store->estop.on_reset : &store->estop.on_recovery, bit, __ATOMIC_ACQ_REL);
+    latch(store, bit, on_reset);
     note_reason(&store->estop.notes[source % 8], pid, now_ns, reason);
 }
 
 void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset) {
-    __atomic_fetch_and(on_reset ? &store->estop.on_reset : &store->estop.on_recovery, ~sources, __ATOMIC_ACQ_REL);
+    fs_estop *estop = &store->estop;
+    __atomic_fetch_and(on_reset ? &estop->on_reset : &estop->on_recovery, ~sources, __ATOMIC_ACQ_REL);
+    __atomic_fetch_and(on_reset ? &estop->on_reset_too : &estop->on_recovery_too, ~sources, __ATOMIC_ACQ_REL);
+}
+
+/* What differs only now may be a stop that is just being set: that is set twice, at worst. */
+int fs_estop_mend(fs_store *store, uint32_t pid, uint64_t now_ns) {
+    static const uint32_t SOURCES = 0xFF;
+    const fs_estop seen = store->estop;
+    uint32_t on_reset = seen.on_reset | seen.on_reset_too, on_recovery = seen.on_recovery | seen.on_recovery_too;
+    uint32_t odd = (on_reset | on_recovery) & ~SOURCES;
+    int differs = seen.on_reset != seen.on_reset_too || seen.on_recovery != seen.on_recovery_too;
+    if (!odd && !differs) return 0;
+    if (odd) fs_estop_raise(store, FS_ESTOP_OTHER, 1, pid, now_ns, "the latch in the shared memory was damaged");
+    if (odd) fs_estop_clear(store, ~SOURCES, 1);
+    if (odd) fs_estop_clear(store, ~SOURCES, 0);
+    latch(store, on_reset & SOURCES, 1);
+    latch(store, on_recovery & SOURCES, 0);
+    return 1;
+}
+
+/* ---- reset of faults ---- */
+
+void fs_reset_ask(fs_store *store) {
+    uint32_t next = fs_load32(&store->reset_count) + 1;
+    if (next == ~fs_load32(&store->reset_check)) next++; /* one of both is damaged, and RT may know this number already */
+    fs_set32(&store->reset_count, next);
+    fs_set32(&store->reset_check, ~next);
+}
+
+uint32_t fs_reset_count(const fs_store *store, uint32_t last) {
+    uint32_t count = fs_load32(&store->reset_count);
+    return fs_load32(&store->reset_check) == ~count ? count : last;
 }
 
 /* ---- histograms ---- */

@@ -52,11 +52,18 @@ const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring);
 const fs_setpoint *fs_setpoint_second(fs_setpoint_ring *ring); /* the one behind it, NULL if there is none */
 void fs_setpoint_drop(fs_setpoint_ring *ring);
 
-/* EMERGENCY_STOP: the latch as one word, on_reset | on_recovery << 32. */
+/* EMERGENCY_STOP: the latch as one word, on_reset | on_recovery << 32, of both places where it stands. */
 uint64_t fs_estop_word(const fs_store *store);
+/* For Non-RT: makes both places say the same, and bits of no source one of FS_ESTOP_OTHER; 1: that was needed. */
+int fs_estop_mend(fs_store *store, uint32_t pid, uint64_t now_ns);
 void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
                     const char *reason);
 void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset);
+
+/* Asks RT for a fault reset of all axes. */
+void fs_reset_ask(fs_store *store);
+/* Resets that were asked for; `last` where that is damaged. */
+uint32_t fs_reset_count(const fs_store *store, uint32_t last);
 
 void fs_histogram_add(fs_histogram *histogram, uint64_t value_ns);
 /* Lower edge of a bucket, ns. */
