@@ -80,7 +80,8 @@ class Observer:
             self._log.append(EventKind.SUPERVISION, what=what, event=asdict(event), traceback=trace_of(error))
 
     def _refusals(self) -> int:
-        return self._store.cycle_events.refused + self._store.host_events.refused
+        rings = (self._store.cycle_events, self._store.host_events)
+        return sum(ring.refused + ring.damages for ring in rings)
 
     def _tell_gathered(self, events: Sequence[RtEvent]) -> None:
         if len(events) == 1:

@@ -234,7 +234,26 @@ def test_a_full_event_ring_refuses_and_counts(store: DataStore) -> None:
 
 def test_damaged_ring_indexes_do_not_lead_outside(store: DataStore) -> None:
     store.raw.host_events.head = 2**63
-    assert len(store.host_events.drain(10)) == 10
+    assert store.host_events.drain(10) == []
+    assert store.host_events.push(EventCode.SLAVE_LOST, 1)
+    assert [event.subject for event in store.host_events.drain()] == [1]
+
+
+@pytest.mark.parametrize("index", ["head", "tail"])
+@pytest.mark.parametrize("stray", [0, 3, 12, 15, 1000, 2**63, 2**64 - 1])
+def test_a_damaged_ring_tells_nothing_twice_and_nothing_that_was_not(
+    store: DataStore, index: str, stray: int
+) -> None:
+    ring = store.host_events
+    for subject in range(10):
+        ring.push(EventCode.SLAVE_LOST, subject)
+    assert len(ring.drain()) == 10
+    setattr(store.raw.host_events, index, stray)
+    assert ring.drain() == []
+    assert ring.damages >= (not (index == "head" and 10 < stray <= 1000))
+    for subject in range(20, 25):
+        assert ring.push(EventCode.SLAVE_RECOVERED, subject)
+    assert [event.subject for event in ring.drain()] == [20, 21, 22, 23, 24]
 
 
 def test_the_setpoint_ring_takes_what_it_can_hold(store: DataStore) -> None:

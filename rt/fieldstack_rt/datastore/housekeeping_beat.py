@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from fieldstack_rt.datastore.words import NO_MORE
 
+AHEAD_NS = 1_000_000_000
+"""So much newer than the look at it a beat may be."""
 FIRST_PASS_NS = 20_000_000_000
 """So long after its start a process that cycles may be without a first pass: slaves on their way to OP."""
 
 
 def silent_ns(now_ns: int, beat_ns: int, started_ns: int) -> int:
     """`beat_ns`: `rt_main_beat_ns`; `started_ns`: of the RT process. For a process that cycles; 0 while it
-    comes up or goes down, and for a beat that is newer than `now_ns`."""
+    comes up or goes down. A beat of the time to come is damage, which a house that is kept mends: it is no beat."""
     if beat_ns == NO_MORE:
         return 0
-    if beat_ns == 0:
+    if beat_ns == 0 or beat_ns - now_ns > AHEAD_NS:
         age_ns = now_ns - started_ns
         return age_ns if started_ns and age_ns > FIRST_PASS_NS else 0
     return max(0, now_ns - beat_ns)

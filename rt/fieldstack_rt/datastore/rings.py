@@ -45,6 +45,9 @@ class EventRing:
         """`mapping` is kept as long as this object: it holds the memory that `ring` points into."""
         self._ring, self._mapping = ring, mapping
         self._slot = ffi.new("fs_event *")
+        self._tail: int | None = None
+        self.damages = 0
+        """How often the ring's indexes were found damaged: events may have been lost then."""
 
     def push(self, code: EventCode, subject: int = 0, a: int = 0, b: int = 0, c: int = 0) -> bool:
         """False if the ring is full."""
@@ -52,14 +55,25 @@ class EventRing:
         return bool(lib.fs_event_push(address, lib.fs_now_ns(), code, subject, a, b, c))
 
     def drain(self, limit: int = 256) -> list[RtEvent]:
-        """At most `limit` events, oldest first."""
+        """At most `limit` events, oldest first, each once. For the one consumer."""
         address, slot = ffi.addressof(self._ring), self._slot
+        self._mend()
         found: list[RtEvent] = []
         while len(found) < limit and lib.fs_event_pop(address, slot):
             found.append(
                 RtEvent(slot.sequence, slot.t_ns, _code(slot.code), slot.subject, slot.a, slot.b, slot.c)
             )
+        self._tail = int(self._ring.tail)
         return found
+
+    def _mend(self) -> None:
+        """Nobody else writes the tail; a head that is further ahead than the ring is long is damaged, too."""
+        tail, head = int(self._ring.tail), int(self._ring.head)
+        moved = self._tail is not None and tail != self._tail
+        if self._tail is not None and moved:
+            self._ring.tail = tail = self._tail
+        if moved or (head - tail) % 2**64 > EVENT_SLOTS:
+            self.damages += 1
 
     @property
     def refused(self) -> int:

@@ -24,8 +24,8 @@ _NONRT_WORDS = frozenset(
     ]
 )
 
-NO_MORE = (1 << 64) - 1
-"""As a time of a beat: its process goes down, and owes no more of them."""
+NO_MORE = 0x5C41D5E8B7263AF1
+"""As a time of a beat: its process goes down, and owes no more of them. Nothing that stray data may be."""
 
 
 class StoreWords:
@@ -140,7 +140,7 @@ class StoreWords:
     def beat_rt_main(self, now_ns: int) -> None:
         """After a completed housekeeping pass; 0 and NO_MORE as `rt_main_beat_ns` tells them."""
         lib.fs_set64(ffi.addressof(self.raw, "rt_main_beat_ns"), now_ns)
-        if 0 < now_ns < NO_MORE:
+        if now_ns not in (0, NO_MORE):
             lib.fs_add64(ffi.addressof(self.raw, "rt_main_beat"), 1)
 
     # ---- Non-RT ----

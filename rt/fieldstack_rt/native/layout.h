@@ -357,7 +357,7 @@ typedef struct fs_store {
 
     uint64_t rt_orderly_end;             /* atomic; RT's Python side, its last word: its epoch, if it ended as it should */
     uint64_t rt_main_beat;               /* atomic; RT's Python side, after a completed housekeeping pass */
-    uint64_t rt_main_beat_ns;            /* when that was; 0: this RT keeps no house yet; UINT64_MAX: it goes down */
+    uint64_t rt_main_beat_ns;            /* when that was; 0: this RT keeps no house yet; words.NO_MORE: it goes down */
 
     uint64_t nonrt_beat;                 /* atomic; Non-RT, after a completed supervision pass */
     uint64_t nonrt_epoch;                /* atomic */

@@ -164,11 +164,13 @@ int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t 
 
 int fs_event_pop(fs_event_ring *ring, fs_event *out) {
     uint64_t head = fs_load64(&ring->head), tail = ring->tail;
-    if (head == tail) return 0;
-    if (head - tail > EVENT_SLOTS) tail = head - EVENT_SLOTS; /* damaged indexes must not lead outside */
-    *out = ring->slots[tail % EVENT_SLOTS];
-    fs_set64(&ring->tail, tail + 1);
-    return 1;
+    if (head - tail > EVENT_SLOTS) fs_set64(&ring->tail, tail = head); /* damaged: nothing old is told anew */
+    while (tail != head) {
+        *out = ring->slots[tail++ % EVENT_SLOTS];
+        fs_set64(&ring->tail, tail);
+        if (out->sequence == tail) return 1; /* else it is not what was put there for this place */
+    }
+    return 0;
 }
 
 uint32_t fs_setpoint_free(const fs_setpoint_ring *ring) {

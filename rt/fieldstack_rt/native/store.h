@@ -47,7 +47,7 @@ int fs_event_pop(fs_event_ring *ring, fs_event *out);
 uint32_t fs_setpoint_free(const fs_setpoint_ring *ring);
 int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint);
 uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoints, uint32_t count);
-/* The consumer's look at the oldest one, NULL if there is none; all of a ring with damaged indexes is void. */
+/* The consumer's look at the oldest setpoint, NULL if there is none; all of a ring with damaged indexes is void. */
 const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring);
 const fs_setpoint *fs_setpoint_second(fs_setpoint_ring *ring); /* the one behind it, NULL if there is none */
 void fs_setpoint_drop(fs_setpoint_ring *ring);
