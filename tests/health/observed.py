@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldstack.cell import snapshot
 from fieldstack.cell.liveness import ProcessView
+from fieldstack.cell.memory_lock import MemoryLock
 from fieldstack.cell.snapshot import Clock, EstopSourceView, EstopView, HaView, Snapshot
 from fieldstack.cell.snapshot_bus import BusView, SlaveView
 from fieldstack.health.observation import (
@@ -68,7 +69,10 @@ def shot(**changes: Any) -> Snapshot:
 
 
 THREAD = CycleThread(99, "SCHED_FIFO", 80, (3,), 40_000, 30_000)
-SETUP = SetupView(THREAD, True, (3,), (3,), "madvise", {3: "performance"}, 2, 0, -1, 1_000_000, 0, 0)
+SETUP = SetupView(
+    *(THREAD, True, (3,), (3,), "madvise", {3: "performance"}, 2, 0, -1, 1_000_000, 0, 0),
+    nonrt_memory=MemoryLock("locked", 899_900, 40_000, 900_000),
+)
 CLOCK = ClockView(0, 0.0, 0, 0, True, 0.01, 1.8e9)
 DISK = DiskView("state", "/s", 0.2, 1 << 30, 0.1, False)
 

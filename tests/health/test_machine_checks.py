@@ -23,6 +23,9 @@ from fieldstack.health.sources.setup import SetupSource, cpu_list
         ("rt-scheduler", replace(SETUP, thread=replace(THREAD, cpus=(0, 1))), "may run on 2 CPUs"),
         ("rt-scheduler", replace(SETUP, thread=None), "does not run"),
         ("rt-memory", replace(SETUP, thread=replace(THREAD, locked_kb=0)), "0 of 30000 KiB"),
+        ("rt-memory", replace(SETUP, thread=replace(THREAD, locked_kb=20_000)), "20000 of 30000 KiB"),
+        ("rt-memory", replace(SETUP, thread=None), "does not run"),
+        ("guard-memory", replace(SETUP, nonrt_memory=None), "may not be looked at"),
         ("rt-memory", replace(SETUP, transparent_huge_pages="always"), "always on"),
         (
             "guard-memory",

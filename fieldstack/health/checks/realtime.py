@@ -8,13 +8,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from fieldstack.cell.memory_lock import LOCKED, PARTLY, UNKNOWN
+from fieldstack.cell.memory_lock import LOCKED, PARTLY, SLACK_KB, UNKNOWN
 from fieldstack.health.checks.base import SampleCheck
 from fieldstack.health.observation import NS_PER_S, SetupView
 from fieldstack.health.result import Finding, Level, warned
 
 IDLE_LATENCY_MAX_US = 50
 THROTTLE_REMEMBERED_NS = 600 * NS_PER_S
+_UNSEEN = "the cycle thread does not run, or may not be looked at"
 
 
 class SetupCheck(SampleCheck):
@@ -53,7 +54,7 @@ class SchedulerCheck(SetupCheck):
     def judge(self, value: SetupView, now_ns: int) -> Finding:
         thread, verdict = value.thread, _Verdict()
         if thread is None:
-            return warned("the cycle thread does not run, or may not be looked at")
+            return warned(_UNSEEN)
         if thread.policy != "SCHED_FIFO":
             verdict.add(
                 f"the cycle thread runs as {thread.policy}", "grant CAP_SYS_NICE, or set LimitRTPRIO=99"
@@ -73,7 +74,9 @@ class MemoryLockCheck(SetupCheck):
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
         thread, verdict = value.thread, _Verdict()
-        if thread is not None and thread.locked_kb < thread.resident_kb // 2:
+        if thread is None:
+            return warned(_UNSEEN)
+        if thread.locked_kb + SLACK_KB < thread.resident_kb:
             verdict.add(
                 f"{thread.locked_kb} of {thread.resident_kb} KiB of RT's memory are locked",
                 "grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity",
@@ -83,7 +86,7 @@ class MemoryLockCheck(SetupCheck):
                 "transparent huge pages are always on",
                 "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
             )
-        return verdict.finding("locked" if thread else "RT does not run")
+        return verdict.finding("locked")
 
 
 class GuardMemoryCheck(SetupCheck):
@@ -93,9 +96,7 @@ class GuardMemoryCheck(SetupCheck):
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
         lock, verdict = value.nonrt_memory, _Verdict()
-        if lock is None:
-            return verdict.finding("not known here")
-        if lock.state == UNKNOWN:
+        if lock is None or lock.state == UNKNOWN:
             return warned("Non-RT does not run, or may not be looked at")
         if lock.state != LOCKED:
             verdict.add(
