@@ -263,6 +263,7 @@ BESIDE = frozenset(
         "probe:alerts",
         "probe:readbacks",
         "probe:checkpoint-keeping",
+        "probe:guard",
         "probe:history",
         "probe:service-manager",
         "probe:process-ends",

@@ -11,6 +11,7 @@ from functools import partial
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.facts import Request, RequestKind
+from fieldstack.ha.guard_pace import GuardPace
 from fieldstack.ha.loop import Loop
 from fieldstack.ha.nonrt_parts import Parts, open_all
 from fieldstack.ha.policy.units import NS_PER_MS
@@ -51,6 +52,7 @@ class NonRt:
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
         self._beside: dict[str, Callable[[int], None]] = {
+            "guard": GuardPace(opened.guard.status).look,
             "history": self._parts.history.keep,
             "service-manager": self._tell_systemd,
             "process-ends": lambda _now_ns: self._watch_ends(),

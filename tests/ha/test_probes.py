@@ -82,7 +82,9 @@ def test_silence_of_rts_housekeeping(store: DataStore, seen: Seen) -> None:
     assert told(probe)[key].value == 700
     for stray in (0, 12345, NOW + 100_000 * MS, 2**63, 2**64 - 1):
         store.raw.rt_main_beat_ns = stray
-        assert told(probe, NOW + 60_000 * MS)[key].value >= 25_000, "no stray word makes it look well, or going down"
+        assert told(probe, NOW + 60_000 * MS)[key].value >= 25_000, (
+            "no stray word makes it look well, or going down"
+        )
     store.beat_rt_main(NO_MORE)
     assert told(probe, NOW + 60_000 * MS)[key].value == 0, "it goes down"
 

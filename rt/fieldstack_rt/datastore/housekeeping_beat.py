@@ -12,7 +12,8 @@ FIRST_PASS_NS = 20_000_000_000
 
 def silent_ns(now_ns: int, beat_ns: int, started_ns: int) -> int:
     """`beat_ns`: `rt_main_beat_ns`; `started_ns`: of the RT process. For a process that cycles; 0 while it
-    comes up or goes down. A beat of the time to come is damage, which a house that is kept mends: it is no beat."""
+    comes up or goes down. A beat of the time to come is damage, and counts as
+    none: a house that is kept mends it."""
     if beat_ns == NO_MORE:
         return 0
     if beat_ns == 0 or beat_ns - now_ns > AHEAD_NS:

@@ -60,8 +60,8 @@ class StoreWords:
             self._kept[name] = (False, value)
 
     def keep_words(self) -> tuple[str, ...]:
-        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew, and the
-        two places of the latch say the same again.
+        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew, and
+        the two places of the latch say the same again.
 
         Returns their names: nobody else writes them, so that the memory is damaged.
         """

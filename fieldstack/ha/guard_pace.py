@@ -1,0 +1,41 @@
+"""Whether the guard goes on to look: without it a hang of RT is left to the policy's slower numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from fieldstack_rt.datastore.layout import GuardState
+
+STILL_NS = 500_000_000
+"""A look takes a cycle, or a millisecond: so long without one is no busy machine."""
+LOOKS = 5
+"""Passes that see it stand still, too: a stall of the whole machine is one."""
+
+
+class GuardStillError(RuntimeError):
+    """The guard is armed and does not look."""
+
+
+class GuardPace:
+    """One look at the guard's own status in each pass; `look` raises while an armed guard stands still."""
+
+    def __init__(self, guard: Callable[[], Any]) -> None:
+        self._guard = guard
+        self._seen: tuple[int, ...] = ()
+        self._since_ns = self._looks = 0
+
+    def look(self, now_ns: int) -> None:
+        """GuardStillError: nobody watches RT cycle by cycle."""
+        status = self._guard()
+        seen = (int(status.state), int(status.observations), int(status.armed_epoch))
+        if seen != self._seen or seen[0] != GuardState.ARMED:
+            self._seen, self._since_ns, self._looks = seen, now_ns, 0
+        self._looks += 1
+        still_ns = now_ns - self._since_ns
+        if still_ns >= STILL_NS and self._looks > LOOKS:
+            raise GuardStillError(
+                f"the guard's thread has not looked at RT for {still_ns // 1_000_000} ms: a hang of RT would "
+                f"be found later; kill -9 {os.getpid()} has Non-RT started anew, with its guard"
+            )

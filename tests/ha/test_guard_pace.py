@@ -1,0 +1,39 @@
+"""A guard that is armed and does not look is told of."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fieldstack.ha.guard_pace import LOOKS, STILL_NS, GuardPace, GuardStillError
+from fieldstack_rt.datastore.layout import GuardState
+
+NOW = 5_000_000_000
+
+
+def test_an_armed_guard_that_stands_still_is_told_of_until_it_looks_again() -> None:
+    status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
+    pace = GuardPace(lambda: status)
+    pace.look(NOW)
+    for passed in range(LOOKS - 1):
+        pace.look(NOW + STILL_NS + passed - 100)
+    pace.look(NOW + STILL_NS - 1)
+    with pytest.raises(GuardStillError, match="not looked at RT for 500 ms"):
+        pace.look(NOW + STILL_NS)
+    status.observations += 1
+    pace.look(NOW + STILL_NS + 1)
+
+
+def test_a_stall_of_the_whole_machine_is_one_look() -> None:
+    status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
+    pace = GuardPace(lambda: status)
+    pace.look(NOW)
+    pace.look(NOW + 10 * STILL_NS)
+
+
+@pytest.mark.parametrize("state", [GuardState.IDLE, GuardState.TRIPPED, GuardState.OFF])
+def test_a_guard_that_has_nothing_to_look_at_is_not(state: GuardState) -> None:
+    pace = GuardPace(lambda: SimpleNamespace(state=state, observations=7, armed_epoch=0))
+    pace.look(NOW)
+    pace.look(NOW + 10 * STILL_NS)
