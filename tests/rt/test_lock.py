@@ -156,6 +156,17 @@ def test_a_lock_that_another_was_left_in_is_tidied_by_the_guard(store: DataStore
         armed(guard)
 
 
+def test_the_mark_of_nonrts_life_is_not_left_to_garbage(store: DataStore) -> None:
+    """A living thread's TID in it, left by damage: RT would never be told of Non-RT's death."""
+    stray = store.raw.nonrt_lock.word = os.getpid()
+    guard = Guard(store, GuardConfig(priority=0)).start()
+    try:
+        wait_for(lambda: store.raw.nonrt_lock.word not in (0, stray), "the guard has it")
+    finally:
+        guard.stop()
+    assert store.raw.nonrt_lock.word == 0
+
+
 def test_a_second_holder_is_refused_though_the_lock_reads_as_free(store: DataStore) -> None:
     with rt_without_bus(store) as first:
         stop = threading.Event()

@@ -15,6 +15,7 @@
 static const uint64_t IDLE_NS = 1000000;            /* between looks while there is no RT to watch */
 static const uint32_t READ_ATTEMPTS = 1000;
 static const uint32_t ODD_LOOKS = 100;              /* a process that has just taken the bus says so within a beat */
+static const uint32_t LIFE_LOOKS = 500;             /* whose TID stands in nonrt_lock for so long is no predecessor */
 static const int32_t HIGHEST_PRIORITY = 98;
 
 void fs_guard_pause(uint64_t duration_ns) {
@@ -137,7 +138,8 @@ static void stand_by(fs_guard *guard) {
 static void hold_life(fs_guard *guard) {
     fs_lock *lock = &guard->store->nonrt_lock;
     if (guard->has_life) fs_lock_stamp(lock, guard->word);
-    else if (!fs_lock_has_living_owner(lock)) guard->has_life = fs_lock_take(lock, fs_lock_word(lock), guard->word);
+    else if (!fs_lock_has_living_owner(lock) || ++guard->life_looks > LIFE_LOOKS)
+        guard->has_life = fs_lock_take(lock, fs_lock_word(lock), guard->word);
 }
 
 /* ---- the thread ---- */

@@ -23,6 +23,7 @@ struct fs_guard {
     fs_enrolment enrolment;
     uint32_t word;                                  /* with which this thread holds a lock */
     int has_life;                                   /* nonrt_lock */
+    uint32_t life_looks;                            /* that found it in other hands */
     fs_guard_status status;
     uint32_t odd_word, odd_looks;                   /* rt_lock while nobody has the bus */
     uint64_t shown_seq;                             /* for this process's readers: nobody else writes it */
