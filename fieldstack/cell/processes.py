@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_rt.instance import Instance
+
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _TOLERANCE_NS = 2 * _TICK_NS
 
@@ -53,6 +55,15 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
     if found is None or not found.alive or found.started_ns > known_since_ns + _TOLERANCE_NS:
         return None
     return found
+
+
+def names_instance(pid: int, instance: Instance) -> bool:
+    """Whether a process was started for this instance: its command line has its name, or a file of its folder."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    return instance.name in words or any(word.startswith(f"{instance.runtime_dir}/") for word in words)
 
 
 def by_systemd(pids: Iterable[int], instance: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldstack.cell import children
 from fieldstack.cell.cable import Cable, segments_of
-from fieldstack.cell.processes import by_systemd, same_process
+from fieldstack.cell.processes import by_systemd, names_instance, same_process
 from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
@@ -141,6 +141,11 @@ def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
 
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:
+    """Of the shared memory, where damage may leave any number: only what names this instance is its process."""
+    return [entry for entry in _told(instance) if names_instance(entry[1], instance)]
+
+
+def _told(instance: Instance) -> list[tuple[str, int, int]]:
     try:
         store = DataStore.attach(instance, by_suffix=bool(rt_processes(instance.name)))
     except (StoreError, OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from fieldstack.cell.record import UpRecord
 from fieldstack.cell.takedown import end_process, take_down
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.instance import Instance
+
+
+def of(instance: Instance) -> list[str]:
+    return [sys.executable, "-c", "import time; time.sleep(60)", "--instance", instance.name]
 
 
 def test_a_process_has_its_signal_before_anybody_is_told() -> None:
@@ -40,7 +45,7 @@ def test_what_systemd_looks_after_keeps_running_and_keeps_its_memory(
 ) -> None:
     store = DataStore.create(instance)
     try:
-        with subprocess.Popen(["sleep", "60"]) as process:
+        with subprocess.Popen(of(instance)) as process:
             monkeypatch.setattr(takedown, "by_systemd", lambda pids, _name: process.pid in pids)
             store.raw.core_status.pid = process.pid
             said: list[str] = []
@@ -54,6 +59,23 @@ def test_what_systemd_looks_after_keeps_running_and_keeps_its_memory(
             assert not Path("/dev/shm", instance.shm_name.lstrip("/")).exists()
     finally:
         store.unlink()
+
+
+@pytest.mark.parametrize("word", ["rt_pid", "core_status.pid", "nonrt_status.pid"])
+def test_a_stray_pid_in_the_memory_ends_no_process_of_others(instance: Instance, word: str) -> None:
+    store = DataStore.create(instance)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            record, _, name = word.rpartition(".")
+            setattr(getattr(store.raw, record or "header"), name, process.pid)
+            store.raw.rt_beat_ns = store.raw.core_status.pass_ns = time.monotonic_ns()
+            store.raw.nonrt_status.pass_ns = time.monotonic_ns()
+            take_down(instance, lambda _text: None)
+            assert process.poll() is None
+            assert not Path("/dev/shm", instance.shm_name.lstrip("/")).exists(), "nor does it keep the memory"
+        finally:
+            process.kill()
+            store.unlink()
 
 
 @pytest.mark.parametrize(
