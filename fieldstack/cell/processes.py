@@ -58,7 +58,7 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
 
 
 def names_instance(pid: int, instance: Instance) -> bool:
-    """Whether a process was started for this instance: its command line has its name, or a file of its folder."""
+    """Whether a process was started for it: its command line has its name, or a file of its folder."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:

@@ -141,7 +141,7 @@ def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
 
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:
-    """Of the shared memory, where damage may leave any number: only what names this instance is its process."""
+    """Damage may leave any number there: only what names this instance is its process."""
     return [entry for entry in _told(instance) if names_instance(entry[1], instance)]
 
 

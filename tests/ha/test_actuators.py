@@ -28,7 +28,7 @@ from fieldstack.ha.alerts import Sent
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind
 from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
-from fieldstack.ha.readback import StartReadback, without_rt
+from fieldstack.ha.readback import EstopReadback, StartReadback, without_rt
 from fieldstack.ha.standstill import read_back
 from fieldstack_ethercat.bus.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
@@ -253,6 +253,22 @@ def test_axes_that_rt_does_not_show_are_not_known() -> None:
     found = read_back(ffi.new("fs_rt_status *"), plans)
     assert not found.confirmed
     assert "0 axes of 4" in found.text
+
+
+@pytest.mark.parametrize("word", ["rt_epoch", "rt_status.cycle_ns"])
+@pytest.mark.parametrize("stray", [0, 2**63, 2**64 - 1])
+def test_no_stray_word_confirms_a_stop_of_an_rt_process_that_is_gone(
+    store: DataStore, rt: PlayedRt, stops: Stops, word: str, stray: int
+) -> None:
+    lib.fs_set64(ffi.addressof(store.raw, "rt_epoch"), 3)
+    rt.status.epoch, rt.status.estop_seen, rt.status.stop_reason = 3, 1 << EstopSource.POLICY, Stop.ESTOP
+    later = rt.cycle() + 10**9
+    lib.fs_set64(ffi.addressof(store.raw, *word.split(".")), stray)
+    found = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP))).look(later)
+    assert isinstance(found, str), found
+    reading = EstopReadback(store, later, CELL).look(later + 10**9)
+    assert reading is not None
+    assert not reading.confirmed, reading.text
 
 
 def test_axes_of_lost_slaves_are_told_and_hold_nothing_up(rt: PlayedRt, stops: Stops) -> None:

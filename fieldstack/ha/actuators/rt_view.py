@@ -10,6 +10,8 @@ from fieldstack_rt.datastore.layout import AxisMode
 
 FRESH_NS = 200_000_000
 """An older record is of an RT process that has stopped."""
+AHEAD_NS = 1_000_000_000
+"""So much newer than the look at it a record may be; more is damage."""
 MAX_AXES = 64
 
 
@@ -18,19 +20,22 @@ class Rt(Enum):
 
     CYCLES = auto()
     UNKNOWN = auto()
-    """Its record is torn, or of another start than the words say."""
+    """Its record is torn, of another start than the words say, or of the time to come."""
     STILL = auto()
     """It has not cycled for FRESH_NS: nothing moves by its command. Whether the axes stand it cannot tell."""
 
 
 def look_at_rt(store: DataStore, now_ns: int) -> tuple[Rt, Any]:
-    """With `fs_rt_status`; None: it is torn. No single word makes a cycle that runs look still."""
+    """With `fs_rt_status`; None: it cannot be believed. No single word makes a cycle that runs look still."""
     try:
         status = store.rt_status()
     except TornRecordError:
         return Rt.UNKNOWN, None
-    if now_ns - int(status.cycle_ns) > FRESH_NS:
+    age_ns = now_ns - int(status.cycle_ns)
+    if age_ns > FRESH_NS:
         return Rt.STILL, status
+    if age_ns < -AHEAD_NS:
+        return Rt.UNKNOWN, None
     return (Rt.CYCLES if int(status.epoch) == store.rt_epoch else Rt.UNKNOWN), status
 
 
