@@ -99,9 +99,11 @@ class SlaveRestart:
     def _left_by_predecessor(self) -> Answer:
         """A command that an RT process before this one left undone is answered, not obeyed late."""
         try:
-            sequence, bus = int(self._store.bus_command().sequence), self._store.rt_bus()
+            command, bus = self._store.bus_command(), self._store.rt_bus()
         except TornRecordError:
-            return Answer()
+            return Answer(int(self._store.raw.rt_bus.command_taken))
+        whole = self._store.bus_command_valid(command)
+        sequence = int(command.sequence if whole else bus.command_taken)
         if int(bus.command_done) == sequence:
             text = ffi.string(bus.command_text).decode(errors="replace")
             return Answer(sequence, bool(bus.command_ok), text)
@@ -118,6 +120,8 @@ class SlaveRestart:
             command = self._store.bus_command()
         except TornRecordError:
             return  # its writer died inside it: it comes again, or never
+        if not self._store.bus_command_valid(command):
+            return
         job = _Job(int(command.sequence), frozenset(_positions(command.slaves)), self._gone, now_ns)
         self.taken = job.sequence
         if command.kind != BusCommandKind.RESTART_SLAVE:

@@ -55,6 +55,29 @@ def test_resets_of_a_damaged_memory_begin_at_none(store: DataStore) -> None:
     assert lib.fs_reset_count(store.raw, 3) == 3
 
 
+@pytest.mark.parametrize("word", ["bus_command_seq", "bus_command.sequence", "bus_command.kind"])
+def test_a_damaged_bus_command_is_no_command_and_lasts_no_longer_than_a_pass(
+    store: DataStore, word: str
+) -> None:
+    record = store.new("fs_bus_command")
+    record.sequence, record.kind, record.slaves[0] = 1, 1, 0b10
+    store.write_bus_command(record)
+    assert store.keep_words() == ()
+    record, _, name = word.rpartition(".")
+    setattr(getattr(store.raw, record) if record else store.raw, name, 77)
+    found = store.peek("bus_command")
+    assert found is None or not store.bus_command_valid(found)
+    assert store.keep_words() == ("bus_command",)
+    assert store.bus_command_valid(store.bus_command())
+    assert int(store.bus_command().sequence) == 1
+
+
+def test_a_bus_command_that_was_left_torn_is_mended(store: DataStore) -> None:
+    store.raw.bus_command_seq = 3
+    assert store.keep_words() == ("bus_command",)
+    assert store.keep_words() == ()
+
+
 def test_how_long_axes_may_be_held_is_kept(store: DataStore) -> None:
     store.agent_hold_at_most_ns = 30_000_000_000
     store.raw.agent_hold_at_most_ns = 3_600_000_000_000

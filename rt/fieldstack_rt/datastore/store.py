@@ -105,6 +105,7 @@ class DataStore(StoreWords):
         except OSError:
             raise StoreMissingError(instance.shm_name) from None
 
+    _commanded: Any = None
     owner_before: int = 0
     """Pid of the owner before; 0: not known."""
 
@@ -201,8 +202,31 @@ class DataStore(StoreWords):
         lib.fs_block_write(self.raw, lib.FS_BLOCK_NONRT_STATUS, record)
 
     def write_bus_command(self, record: Any) -> None:
-        """For the Non-RT process; `sequence` one more than the last. Answer: `rt_bus().command_*`."""
+        """For the Non-RT process; `sequence` one more than the last. Answer: `rt_bus().command_*`. Stamps the
+        checksum, then writes, and keeps it."""
+        record.checksum = 0
+        record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_bus_command"))
+        self._commanded = ffi.new("fs_bus_command *", record[0])
         lib.fs_block_write(self.raw, lib.FS_BLOCK_BUS_COMMAND, record)
+
+    @staticmethod
+    def bus_command_valid(record: Any) -> bool:
+        """Whether a command was ever written and is whole."""
+        stamped, record.checksum = int(record.checksum), 0
+        found = int(lib.fs_checksum(record, ffi.sizeof("fs_bus_command")))
+        record.checksum = stamped
+        return record.sequence > 0 and found == stamped
+
+    def keep_words(self) -> tuple[str, ...]:
+        """And the last bus command, which is written too seldom to mend itself."""
+        damaged = super().keep_words()
+        shared = ffi.buffer(ffi.addressof(self.raw, "bus_command"))
+        if self._commanded is None:
+            self._commanded = ffi.new("fs_bus_command *", self.raw.bus_command)
+        if not int(self.raw.bus_command_seq) & 1 and shared[:] == ffi.buffer(self._commanded)[:]:
+            return damaged
+        lib.fs_block_write(self.raw, lib.FS_BLOCK_BUS_COMMAND, self._commanded)
+        return (*damaged, "bus_command")
 
     def order_start(
         self, status: Any, axes: int, kind: StartKind = StartKind.GO, *, seen_cycle: int = 0

@@ -264,7 +264,7 @@ typedef struct fs_nonrt_status {
 typedef struct fs_bus_command {
     uint64_t sequence;         /* +1 each; 0: never one */
     uint32_t kind;             /* enum fs_bus_command_kind */
-    uint32_t pad;
+    uint32_t checksum;         /* fs_checksum over the record with this field zero */
     uint64_t slaves[4];        /* mask of positions: bit position % 64 of word position / 64 */
 } fs_bus_command;
 
