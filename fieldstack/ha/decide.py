@@ -26,6 +26,7 @@ from fieldstack.ha.requests import answer_requests
 from fieldstack.ha.standing import note_after, note_before
 from fieldstack.ha.starts import follow_start, settle_start
 from fieldstack.ha.states import MOVING, NEXT, HaState, Verdict
+from fieldstack.ha.stood import forgive_stood, keep_fresh_latch
 from fieldstack.ha.supervise import NAMES, advance, supervise
 from fieldstack.ha.verdict import Why, verdict
 from fieldstack.ha.vocabulary import ClearWhen, PolicyAction
@@ -55,6 +56,7 @@ def decide(
     follow_start(draft)
     note_before(draft)
     answer_requests(draft)
+    forgive_stood(draft)
     if draft.state.ha is HaState.SHUTDOWN:
         if state.ha is not HaState.SHUTDOWN:
             _go_down(draft)
@@ -74,6 +76,7 @@ def decide(
     _settle(draft, *verdict(draft))
     note_after(draft)
     settle_start(draft)
+    keep_fresh_latch(draft)
     return draft.result(), by_severity(draft.actions)
 
 

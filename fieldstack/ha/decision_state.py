@@ -223,7 +223,7 @@ class DecisionState:
     """State of the decision core. `accepted_start`: the RT start whose positions a person accepted, until RT
     has confirmed them. `after_failure`: the cell's life before did not end by request. `pressed`: epoch and
     cycle of the last press of the start input that was dealt with. `life`: which start of
-    the whole cell this is.
+    the whole cell this is. `reset_ns`: when a person's reset was accepted last.
 
     `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
     `since_ns` is the state's.
@@ -245,6 +245,7 @@ class DecisionState:
     start_order: StartOrder | None = None
     pressed: tuple[int, int] = (0, 0)
     life: str = ""
+    reset_ns: int = 0
     accepted_start: int = -1
     after_failure: bool = False
     last_id: int = 0

@@ -81,6 +81,8 @@ class FactMeaning:
     fleeting: bool = False
 
 
+STANDS_NOW = 1e-6
+"""AXIS_RUNS_ON of an axis that has stopped since: still something to look at."""
 _PROCESS, _HOST = "fieldstack-*", "host"
 
 FACTS: dict[FactKind, FactMeaning] = {

@@ -76,6 +76,7 @@ def _reset(draft: Draft, request: Request) -> None:
     }
     latched = [one for key, one in draft.episodes.items() if key in ended or one.hold]
     note_reset(draft, request.who)
+    draft.state = replace(draft.state, reset_ns=draft.now_ns)
     _clear_latch(draft, request)
     for one in latched:
         if one.key in ended:

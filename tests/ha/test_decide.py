@@ -13,9 +13,10 @@ from fieldstack.ha.actions import Step
 from fieldstack.ha.decision_state import BudgetUse
 from fieldstack.ha.facts import GuardFacts, PositionCheck, RequestKind
 from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.measures import STANDS_NOW, FactKind
 from fieldstack.ha.states import NEXT, TRANSITIONS, HaState, Verdict
 from fieldstack.ha.vocabulary import ClearWhen, ProcessName
+from fieldstack_rt.datastore.layout import EstopSource
 
 
 def test_a_cell_starts_through_recovery_and_moves_only_when_all_is_read_back() -> None:
@@ -466,3 +467,31 @@ def test_every_state_but_shutdown_has_a_way_out() -> None:
 def test_actions_are_ordered_by_severity() -> None:
     cell = Script().operational().operator_stops().dies().later(1)
     assert all(first <= second for first, second in pairwise(cell.kinds))
+
+
+def test_a_reset_of_an_axis_that_ran_on_and_stands_now_is_enough_once() -> None:
+    """RT lets go of it with its next cycles; what runs on is a failure at once."""
+    cell = Script().operational().sees(FactKind.AXIS_RUNS_ON, "axis:x", 120.0).later()
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    cell.sees(FactKind.AXIS_RUNS_ON, "axis:x", STANDS_NOW).later()
+    assert cell.asks(RequestKind.RESET).later(5).answer.confirmed
+    assert A.EMERGENCY_STOP not in cell.kinds
+    cell.later(5)
+    cell.sees(FactKind.AXIS_RUNS_ON, "axis:x", 0.0).later().later()
+    assert cell.ha is HaState.OPERATIONAL
+
+
+@pytest.mark.parametrize("speed", [120.0, STANDS_NOW])
+def test_but_one_that_runs_on_or_is_not_let_go_of_is_a_new_failure(speed: float) -> None:
+    cell = Script().operational().sees(FactKind.AXIS_RUNS_ON, "axis:x", 120.0).later()
+    cell.sees(FactKind.AXIS_RUNS_ON, "axis:x", speed).asks(RequestKind.RESET).later(5).later(300)
+    assert cell.ha is HaState.MANUAL_INTERVENTION
+    assert cell.facts.estop.on_reset
+
+
+def test_what_is_latched_in_the_decision_of_a_reset_stays_latched() -> None:
+    cell = Script().operational().sees(FactKind.AXIS_RUNS_ON, "axis:x", 120.0).later()
+    cell.asks(RequestKind.RESET).later(5)
+    order = cell.kinds.index(A.EMERGENCY_STOP)
+    cleared = [one for one in cell.actions[order:] if one.kind is A.CLEAR_LATCH]
+    assert not any(one.sources >> EstopSource.POLICY & 1 for one in cleared)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.measures import STANDS_NOW, FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack.ha.standstill import runs_on_text, speed_of
 from fieldstack_ethercat.bus.plan import AxisPlan
@@ -22,7 +22,6 @@ from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import AxisMode
 
 _MAX_AXES = 64
-_STANDS_NOW = 1e-6
 CATCH_UP_NS = 2_000_000_000
 """So long lost cycles explain that an axis is behind."""
 BURST_NS = 100_000_000
@@ -106,7 +105,7 @@ def _runs_on(subject: str, plans: Sequence[AxisPlan], number: int, status: Any) 
     axis = status.axes[number]
     if not int(status.axes_run_on) >> number & 1:
         return Measure(FactKind.AXIS_RUNS_ON, subject, 0.0)
-    speed = max(speed_of(plans, number, int(axis.speed)), _STANDS_NOW)
+    speed = max(speed_of(plans, number, int(axis.speed)), STANDS_NOW)
     return Measure(FactKind.AXIS_RUNS_ON, subject, speed, runs_on_text(axis, plans, number))
 
 
