@@ -12,6 +12,8 @@ from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import Stop
 
+AXES_WAIT = "its axes wait for a start: `fieldstack start`"
+
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
@@ -50,7 +52,7 @@ def why_it_stands(group: Group, facts: RtFacts) -> str:
     for number, axis in zip(group.numbers, group.axes, strict=True):
         stop = facts.stops[number] if number < len(facts.stops) else facts.stop
         if stop is Stop.START:
-            return "it waits for a start: `fieldstack start`"
+            return AXES_WAIT
         if stop not in STANDING_BY:
             return f"axis {axis.name}: {stop_text(stop)}"
     return "its axes do not stand under power"

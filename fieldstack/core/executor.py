@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fieldstack.core.beyond import Beyond, beyond_limits, leads_back, why_it_stands
+from fieldstack.core.beyond import AXES_WAIT, Beyond, beyond_limits, leads_back, why_it_stands
 from fieldstack.core.calls import CallDesk, key_of
 from fieldstack.core.declaration import OnCrash
 from fieldstack.core.jog_feed import JogFeed
@@ -323,9 +323,10 @@ class TaskExecutor:
         return "its axis group is out of use" if name in self.lost else why_it_stands(group, self.facts)
 
     def why_it_waits(self, now_ns: int, task: Task) -> str:
-        """Why a task that could run does not begin now; empty: it does."""
+        """Why a task does not begin now, though nothing of its own keeps it; empty: nothing does."""
         self.table.claims(frozenset(self.lost), self._barred(now_ns))
-        return task.waits
+        moves = bool(task.compiled.groups)
+        return task.waits or (AXES_WAIT if moves and self.waits_for_start else "")
 
     def _wanted(self, now_ns: int) -> bool:
         claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))

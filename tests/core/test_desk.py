@@ -148,4 +148,4 @@ def test_a_submission_says_what_it_waits_for(loop: Loop, cell: BenchCell) -> Non
     cell.facts = replace(cell.facts, stop=Stop.START, stops=(Stop.START,) * 4)
     cell.pass_()
     text = "id: t\nneeds: {group: all}\nsteps: [{move: {to: {x: 1}}}]\n"
-    assert "it waits for a start: `fieldstack start`" in loop.ask("submit", text=text).message
+    assert "its axes wait for a start: `fieldstack start`" in loop.ask("submit", text=text).message

@@ -216,7 +216,7 @@ def test_holding_an_axis_needs_no_other_start_and_starts_nothing_else(cell: Benc
     task = cell.submit(declare("[{move: {to: {x: 20}}}]", needs={"group": "all"}))
     cell.run(5)
     assert not cell.played
-    assert task.describe()["why"] == "it waits for a start: `fieldstack start`"
+    assert task.describe()["why"] == "its axes wait for a start: `fieldstack start`"
     jog = begin(cell)
     for _ in range(40):
         cell.run()

@@ -34,12 +34,15 @@ def positions(cell: RunningCell) -> list[int]:
 
 def stands_and_waits(cell: RunningCell, because: str) -> None:
     """By the cell's own word and by the motors' truth: ready, under power, and nothing moves."""
-    found = cell.await_snapshot(
-        lambda s: s["operational"] and list(s["motion"]["waits_for_start"]) == ["x", "y", "z", "c"],
-        "ready, it waits",
+    cell.await_snapshot(
+        lambda s: (
+            s["operational"]
+            and s["motion"]["stop_reason"] == "START"
+            and list(s["motion"]["waits_for_start"]) == ["x", "y", "z", "c"]
+        ),
+        "ready, it waits for nothing but a start",
     )
     cell.await_snapshot(lambda s: because in s["ha"]["reason"], f"it says why: {because}")
-    assert found["motion"]["stop_reason"] == "START"
     assert "ready, waits for start (fieldstack start)" in cell.snapshot()["ha"]["reason"]
     stood = positions(cell)
     cell.await_passes(50)
