@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from fieldstack_rt.datastore.layout import GuardState
 
 STILL_NS = 500_000_000
 """A look takes a cycle, or a millisecond: so long without one is no busy machine."""
+LOST_NS = 3_000_000_000
 LOOKS = 5
 """Passes that see it stand still, too: a stall of the whole machine is one."""
 
@@ -19,10 +19,14 @@ class GuardStillError(RuntimeError):
 
 
 class GuardPace:
-    """One look at the guard's own status in each pass; `look` raises while an armed guard stands still."""
+    """One look at the guard's own status in each pass; `look` raises while an armed guard stands still.
 
-    def __init__(self, guard: Callable[[], Any]) -> None:
-        self._guard = guard
+    `lost` is called with why, once it has stood still for LOST_NS: only a new process gets a guard again, and
+    no RT process could be started meanwhile.
+    """
+
+    def __init__(self, guard: Callable[[], Any], lost: Callable[[str], None]) -> None:
+        self._guard, self._lost = guard, lost
         self._seen: tuple[int, ...] = ()
         self._since_ns = self._looks = 0
 
@@ -34,8 +38,9 @@ class GuardPace:
             self._seen, self._since_ns, self._looks = seen, now_ns, 0
         self._looks += 1
         still_ns = now_ns - self._since_ns
-        if still_ns >= STILL_NS and self._looks > LOOKS:
-            raise GuardStillError(
-                f"the guard's thread has not looked at RT for {still_ns // 1_000_000} ms: a hang of RT would "
-                f"be found later; kill -9 {os.getpid()} has Non-RT started anew, with its guard"
-            )
+        if still_ns < STILL_NS or self._looks <= LOOKS:
+            return
+        why = f"the guard's thread has not looked at RT for {still_ns // 1_000_000} ms"
+        if still_ns >= LOST_NS:
+            self._lost(why)
+        raise GuardStillError(f"{why}: a hang of RT would be found later")

@@ -17,6 +17,7 @@ from fieldstack.ha.nonrt_parts import Parts, open_all
 from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.settings import NonRtSettings
 from fieldstack.ha.states import MOVING, HaState
+from fieldstack.ha.supervision import FLUSH_S
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process.local import LocalProcessManager
 from fieldstack_rt.datastore import StoreLostError
@@ -52,7 +53,7 @@ class NonRt:
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
         self._beside: dict[str, Callable[[int], None]] = {
-            "guard": GuardPace(opened.guard.status).look,
+            "guard": GuardPace(opened.guard.status, self._end_without_guard).look,
             "history": self._parts.history.keep,
             "service-manager": self._tell_systemd,
             "process-ends": lambda _now_ns: self._watch_ends(),
@@ -132,6 +133,14 @@ class NonRt:
         self._store.motion_permit = False
         self._stop_all()
         raise StoreLostError(watch.lost)
+
+    def _end_without_guard(self, why: str) -> None:
+        """At once: the thread that stands still could not be waited for. RT holds the axes meanwhile."""
+        cause = f"{why}: RT is not guarded; Non-RT ends, and is started anew with its guard"
+        log = self._opened.log
+        self._parts.alerts.send(log.append(EventKind.ALERT, rule="guard-still", subject="guard", cause=cause))
+        log.flush(FLUSH_S)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _stop_all(self) -> None:
         for name in _ORDER_DOWN:

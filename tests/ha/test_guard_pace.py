@@ -6,15 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from fieldstack.ha.guard_pace import LOOKS, STILL_NS, GuardPace, GuardStillError
+from fieldstack.ha.guard_pace import LOOKS, LOST_NS, STILL_NS, GuardPace, GuardStillError
 from fieldstack_rt.datastore.layout import GuardState
 
 NOW = 5_000_000_000
 
 
 def test_an_armed_guard_that_stands_still_is_told_of_until_it_looks_again() -> None:
+    lost: list[str] = []
     status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
-    pace = GuardPace(lambda: status)
+    pace = GuardPace(lambda: status, lost.append)
     pace.look(NOW)
     for passed in range(LOOKS - 1):
         pace.look(NOW + STILL_NS + passed - 100)
@@ -26,14 +27,31 @@ def test_an_armed_guard_that_stands_still_is_told_of_until_it_looks_again() -> N
 
 
 def test_a_stall_of_the_whole_machine_is_one_look() -> None:
+    lost: list[str] = []
     status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
-    pace = GuardPace(lambda: status)
+    pace = GuardPace(lambda: status, lost.append)
     pace.look(NOW)
     pace.look(NOW + 10 * STILL_NS)
+    assert not lost
 
 
 @pytest.mark.parametrize("state", [GuardState.IDLE, GuardState.TRIPPED, GuardState.OFF])
 def test_a_guard_that_has_nothing_to_look_at_is_not(state: GuardState) -> None:
-    pace = GuardPace(lambda: SimpleNamespace(state=state, observations=7, armed_epoch=0))
+    lost: list[str] = []
+    pace = GuardPace(lambda: SimpleNamespace(state=state, observations=7, armed_epoch=0), lost.append)
     pace.look(NOW)
     pace.look(NOW + 10 * STILL_NS)
+
+
+def test_one_that_stands_still_for_long_is_lost() -> None:
+    lost: list[str] = []
+    status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
+    pace = GuardPace(lambda: status, lost.append)
+    for passed in range(LOOKS):
+        pace.look(NOW + passed)
+    with pytest.raises(GuardStillError):
+        pace.look(NOW + LOST_NS - 1)
+    assert not lost
+    with pytest.raises(GuardStillError):
+        pace.look(NOW + LOST_NS)
+    assert lost == ["the guard's thread has not looked at RT for 3000 ms"]
