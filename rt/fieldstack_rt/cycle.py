@@ -10,6 +10,7 @@ from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
 from fieldstack_ethercat.bus.soem_context import SlaveImage, SoemContext
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.layout import Rung
+from fieldstack_rt.datastore.memory import process_alive
 from fieldstack_rt.datastore.store import DataStore
 
 
@@ -20,12 +21,16 @@ class CycleError(OSError):
 class BusTakenError(CycleError):
     """Another RT process of this instance is alive and has the bus: two masters are worse than none."""
 
-    def __init__(self, instance: str, pid: int) -> None:
-        super().__init__(
-            errno.EBUSY,
+    def __init__(self, instance: str, pid: int, guard_pid: int = 0) -> None:
+        living = (
             f"instance {instance!r} has an RT process already (pid {pid}) and it holds the bus. "
-            "Stop that one first, or give this one its own --instance and --interface",
+            "Stop that one first, or give this one its own --instance and --interface"
         )
+        gone = (
+            f"no RT process of instance {instance!r} lives, but the guard of its Non-RT process "
+            f"(pid {guard_pid}) did not hand over the bus. kill -9 {guard_pid} has that process started anew, with its guard"
+        )
+        super().__init__(errno.EBUSY, gone if guard_pid else living)
         self.pid = pid
 
 
@@ -45,7 +50,10 @@ class CycleThread:
         out = ffi.new("fs_cycle **")
         error = lib.fs_cycle_start(self._store.raw, self._cpu, self._priority, lock_timeout_ns, out)
         if error == errno.ETIMEDOUT:
-            raise BusTakenError(self._store.instance.name, self._store.rt_pid)
+            pid = self._store.rt_pid
+            owner = int(self._store.raw.header.owner_pid)
+            by_guard = not process_alive(pid) and process_alive(owner)
+            raise BusTakenError(self._store.instance.name, pid, owner if by_guard else 0)
         if error:
             raise CycleError(error, f"the cycle thread did not start: {os.strerror(error)}")
         self._cycle = out[0]

@@ -52,6 +52,7 @@ def test_a_bus_that_is_other_than_configured_is_refused(error: bus.BusError) -> 
 
 def test_the_others_keep_their_codes() -> None:
     assert _exit_code(BusTakenError("cell", 7)) == EXIT_TAKEN
+    assert "kill -9 9 " in str(BusTakenError("cell", 7, 9)), "it is said who has it"
     assert _exit_code(StoreMissingError("none")) == EXIT_NOT_RUNNING
     assert _exit_code(bus.InterfaceError("eth1", "missing", "")) == EXIT_PERMISSION
     assert _exit_code(FileNotFoundError("plan")) == EXIT_CONFIGURATION
