@@ -75,6 +75,7 @@ def test_a_dead_rt_process_in_a_damaged_memory(cell: RunningCell, what: str, ord
     if not cell.snapshot()["operational"]:
         cell.await_stand()
         cell.reset()
+        cell.await_operational()  # damage that lasted for long counts a while longer
     cell.start()  # whatever it had to be stopped for
     cell.await_motion()
     motion_was_smooth(cell, watch)
