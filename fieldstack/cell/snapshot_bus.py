@@ -10,7 +10,7 @@ from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stop, StreamState, WkcVerdict
+from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stand, Stop, StreamState, WkcVerdict
 from fieldstack_rt.datastore.verdict import counter_is_good
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
@@ -101,6 +101,8 @@ class AxisView:
     beyond_limit: float = 0.0
     beyond_text: str = ""
     way_back: str = ""
+    known: bool = True
+    """False: its inputs do not come; all of it is as it was last seen."""
 
 
 def al_text(state: int) -> str:
@@ -190,6 +192,7 @@ def _axis(state: Any, axis: AxisPlan | None, number: int) -> AxisView:
         statusword=int(state.statusword),
         error_code=int(state.error_code),
         error=error_text(state.error_code) if state.error_code else "",
+        known=state.stand != Stand.UNKNOWN,
         **(_beyond(axis, int(state.target)) if axis else {}),
     )
 

@@ -90,8 +90,7 @@ class StatusSource:
         last = EventReader(self._instance.state_dir).last(1)
         living = rt_processes(self._instance.name)
         if not last:
-            note = "start it with: fieldstack up"
-            return self._with_strays(snapshot.down(self._instance, clock, since=None, note=note), living)
+            return self._with_strays(snapshot.down(self._instance, clock, since=None, note=""), living)
         since = wall_text(last[0].wall_ns / 1e9)
         note = f"last event: {last[0].text}"
         return self._with_strays(snapshot.down(self._instance, clock, since=since, note=note), living)

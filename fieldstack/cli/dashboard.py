@@ -13,9 +13,11 @@ from rich.text import Text
 from fieldstack.cell.histogram import Latency
 from fieldstack.cell.liveness import ProcessView
 from fieldstack.cell.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
+from fieldstack.cell.next_step import next_step
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.snapshot_bus import AxisView, SlaveView
 from fieldstack.cell.snapshot_work import CheckpointView, WorkView
+from fieldstack.cli.fitted import Section, events_panel
 
 GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
 SHOWN_CLOCK_US = 5
@@ -44,31 +46,54 @@ STOP_TEXT = {
 
 def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
     """The whole dashboard; `events` are lines, oldest first."""
-    parts: list[RenderableType] = [_headline(snapshot)]
+    parts = [one.what for one in sections(snapshot)]
+    return Group(*parts, *([events_panel(events)] if events else []))
+
+
+def sections(snapshot: Snapshot) -> list[Section]:
+    """What a person has to act on first; ranks say what a low terminal can do without."""
+    found = [Section("state", 0, _headline(snapshot))]
+    if step := next_step(snapshot):
+        found.append(Section("next", 0, Text.assemble(("next ", "bold"), (step, WARN))))
     if snapshot.note:
-        parts.append(Text(snapshot.note, WARN))
-    parts.append(_processes(snapshot))
-    if snapshot.health.problem:
-        parts.append(Text(snapshot.health.problem, WARN))
-    elif snapshot.health.url:
-        parts.append(Text(f"health: {snapshot.health.url}/healthz?verbose"))
+        found.append(Section("note", 0, Text(snapshot.note, WARN)))
     if snapshot.estop.latched:
-        parts.append(_estop(snapshot))
+        found.append(Section("EMERGENCY_STOP", 0, _estop(snapshot)))
+    found.append(Section("processes", 2, _processes(snapshot)))
+    if snapshot.health.problem:
+        found.append(Section("health", 1, Text(snapshot.health.problem, WARN)))
+    elif snapshot.health.url:
+        found.append(Section("health", 8, Text(f"health: {snapshot.health.url}/healthz?verbose")))
+    return [*found, *_driven(snapshot), *_kept(snapshot)]
+
+
+def _driven(snapshot: Snapshot) -> list[Section]:
+    """What RT tells."""
+    found = []
     if not snapshot.live and snapshot.cycle.cycles:
-        parts.append(Text("RT does not run: bus, cycle and axes are as it left them", WARN))
+        stale = Text("RT does not run: bus, cycle and axes are as it left them", WARN)
+        found.append(Section("stale", 0, stale))
     if snapshot.bus.slaves or snapshot.bus.diagnosis:
-        parts.append(_bus(snapshot))
+        found.append(Section("bus", 3, _bus(snapshot)))
+    if snapshot.bus.diagnosis and snapshot.bus.diagnosis not in snapshot.ha.reason:
+        found.append(Section("diagnosis", 1, Text(snapshot.bus.diagnosis, WARN)))
+    if setup := "; ".join(filter(None, (snapshot.bus.setup, _unlocked(snapshot)))):
+        found.append(Section("degraded", 6, Text(f"degraded: {setup}", WARN)))
     if snapshot.cycle.cycles:
-        parts.append(_cycle(snapshot))
+        found.append(Section("cycle", 5, _cycle(snapshot)))
+        found.append(Section("motion", 0, _motion(snapshot)))
     if snapshot.axes:
-        parts.append(_axes(snapshot))
+        found.append(Section("axes", 0, _axes(snapshot)))
+    return found
+
+
+def _kept(snapshot: Snapshot) -> list[Section]:
+    found = []
     if snapshot.work.tasks or snapshot.work.tasks_ended:
-        parts.append(_work(snapshot.work))
+        found.append(Section("tasks", 4, _work(snapshot.work)))
     if snapshot.checkpoint.generation or snapshot.checkpoint.filed:
-        parts.append(_checkpoint(snapshot.checkpoint))
-    if events:
-        parts.append(Panel(Text("\n".join(events), no_wrap=True, overflow="ellipsis"), title="last events"))
-    return Group(*parts)
+        found.append(Section("checkpoint", 7, _checkpoint(snapshot.checkpoint)))
+    return found
 
 
 def _headline(snapshot: Snapshot) -> Text:
@@ -143,9 +168,7 @@ def _bus(snapshot: Snapshot) -> Group:
         f"  WKC errors {bus.wkc_errors}  lost frames {bus.lost_frames}  recoveries {bus.recoveries}",
     )
     states = Text("  ").join(_slave(slave) for slave in bus.slaves)
-    setup = [text for text in (bus.setup, _unlocked(snapshot)) if text]
-    extra = [Text(text, WARN) for text in (bus.diagnosis, setup and f"degraded: {'; '.join(setup)}") if text]
-    return Group(line, states, *extra)
+    return Group(line, states)
 
 
 def _unlocked(snapshot: Snapshot) -> str:
@@ -164,60 +187,70 @@ def _slave(slave: SlaveView) -> Text:
     return Text.assemble(f"{slave.name} ", (slave.al_state + code, style), (clock, WARN))
 
 
-def _cycle(snapshot: Snapshot) -> Group:
+def _cycle(snapshot: Snapshot) -> Text:
     cycle = snapshot.cycle
-    line = Text.assemble(
+    return Text.assemble(
         ("cycle ", "bold"),
         f"{cycle.period_us:g} µs  {cycle.cycles:,} cycles  late {cycle.late}  skipped {cycle.skipped}  ",
         f"wake {_latency(cycle.wake)}  exchange {_latency(cycle.exchange)}",
     )
+
+
+def _motion(snapshot: Snapshot) -> Text:
     motion = snapshot.motion
     style = GOOD if motion.stop_reason == "NONE" and snapshot.live else WARN
-    stop = Text.assemble(
+    return Text.assemble(
         ("motion ", "bold"),
         (STOP_TEXT.get(motion.stop_reason, motion.stop_reason), style),
         f"  stream {motion.stream} {motion.stream_state.lower()}",
     )
-    return Group(line, stop)
 
 
 def _latency(latency: Latency) -> str:
     return f"p50 {latency.p50_us:.0f} p99 {latency.p99_us:.0f} max {latency.max_us:.0f} µs"
 
 
-def _axes(snapshot: Snapshot) -> Table:
+def _axes(snapshot: Snapshot) -> Group:
+    """A line an axis; what troubles one is told below, where there is room for it."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("axis", header_style=DIM, no_wrap=True)
     for column, width in (("position", 11), ("velocity", 11), ("torque", 8)):
         table.add_column(column, justify="right", header_style=DIM, min_width=width, no_wrap=True)
-    for column in ("state", "drive", "0x6041", "trouble"):
-        table.add_column(column, header_style=DIM, no_wrap=column != "trouble")
+    for column in ("state", "drive", "0x6041"):
+        table.add_column(column, header_style=DIM, no_wrap=True)
     for axis in snapshot.axes:
-        table.add_row(*_axis(axis, snapshot.motion.stop_reason))
-    return table
+        table.add_row(*_axis(axis))
+    troubles = (_trouble(axis, snapshot.motion.stop_reason) for axis in snapshot.axes)
+    return Group(table, *(one for one in troubles if one.plain))
 
 
-def _axis(axis: AxisView, all_stand: str) -> tuple[str | Text, ...]:
-    """`all_stand`: why all axes stand; an axis's own reason is shown where it is another."""
-    own = axis.stop not in (all_stand, "NONE")
+def _axis(axis: AxisView) -> tuple[str | Text, ...]:
+    state = Text(axis.state, AXIS_STYLE.get(axis.state, ""))
+    if not axis.known:
+        return (axis.name, "?", "?", "?", state, Text("not known", BAD), "?")
     return (
         axis.name,
         f"{axis.position:.3f} {axis.unit}",
         f"{axis.velocity:.1f} {axis.unit}/s",
         f"{axis.torque_percent:.1f} %",
-        Text(axis.state, AXIS_STYLE.get(axis.state, "")),
+        state,
         axis.drive_state.lower(),
         f"0x{axis.statusword:04X}",
-        _trouble(axis, own=own),
     )
 
 
-def _trouble(axis: AxisView, *, own: bool) -> Text:
+def _trouble(axis: AxisView, all_stand: str) -> Text:
+    """`all_stand`: why all axes stand; an axis's own reason is told where it is another."""
+    if not axis.known:
+        seen = f"{axis.position:.3f} {axis.unit}, {axis.velocity:.1f} {axis.unit}/s"
+        return Text(f"axis {axis.name}: not known, its inputs do not come; last seen at {seen}", BAD)
     if axis.error_code:
-        return Text(f"0x{axis.error_code:04X} {axis.error}", BAD)
+        return Text(f"axis {axis.name}: 0x{axis.error_code:04X} {axis.error}", BAD)
     if axis.beyond_limit:
         return Text(f"{axis.beyond_text}: {axis.way_back}", BAD)
-    return Text(STOP_TEXT.get(axis.stop, axis.stop) if own else "", WARN)
+    if axis.stop not in (all_stand, "NONE"):
+        return Text(f"axis {axis.name}: {STOP_TEXT.get(axis.stop, axis.stop)}", WARN)
+    return Text("")
 
 
 def _work(work: WorkView) -> Text:
@@ -237,8 +270,10 @@ def _work(work: WorkView) -> Text:
 
 
 def _checkpoint(kept: CheckpointView) -> Text:
-    line = Text.assemble(("checkpoint ", "bold"), f"{kept.generation} of {kept.axes} axes")
-    line.append(f"  positions of {local_time(kept.written)}, filed {local_time(kept.filed)}")
+    line = Text.assemble(("checkpoint ", "bold"))
+    if kept.generation:
+        line.append(f"{kept.generation} of {kept.axes} axes  positions of {local_time(kept.written)}, ")
+    line.append(f"filed {local_time(kept.filed)}")
     if kept.generation and not kept.valid:
         line.append("  DAMAGED: its checksum is wrong", BAD)
     if kept.verdict:

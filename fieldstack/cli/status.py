@@ -8,17 +8,19 @@ from collections import deque
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from fieldstack.cell.history import process_history
+from fieldstack.cell.next_step import may_start, next_step
 from fieldstack.cell.snapshot import Snapshot
 from fieldstack.cell.status import StatusSource
 from fieldstack.cli.cells import show_cells
-from fieldstack.cli.dashboard import render
+from fieldstack.cli.dashboard import render, sections
 from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.fitted import Fitted, Section
 from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.cli.pressed_keys import PressedKeys
@@ -55,7 +57,8 @@ def status(
     source, console = StatusSource(chosen), terminal()
     if as_json:
         snapshot = source.take()
-        print(json.dumps(snapshot.to_dict() | {"history": process_history(chosen)}, indent=2))
+        more = {"next": next_step(snapshot), "history": process_history(chosen)}
+        print(json.dumps(snapshot.to_dict() | more, indent=2))
         raise typer.Exit(exit_code(snapshot))
     if once or not console.is_terminal:
         snapshot = source.take()
@@ -80,15 +83,17 @@ def _live(source: StatusSource, console: Console, instance: Instance) -> None:
             if time.monotonic() >= due:
                 table, due = history_table(process_history(instance)), time.monotonic() + HISTORY_S
             snapshot = source.take()
-            parts = [render(snapshot, _last_events(instance)), *_start_lines(snapshot, told)]
-            live.update(Group(*parts, table) if table is not None else Group(*parts), refresh=True)
+            parts = [*_start_lines(snapshot, told), *sections(snapshot)]
+            if table is not None:
+                parts.append(Section("history", 9, table))
+            live.update(Fitted(parts, _last_events(instance)), refresh=True)
             time.sleep(REFRESH_S)
 
 
-def _start_lines(snapshot: Snapshot, told: deque[str]) -> list[RenderableType]:
+def _start_lines(snapshot: Snapshot, told: deque[str]) -> list[Section]:
     """What the key does, and what came of it."""
-    lines = [*told, *([HINT.capitalize()] if snapshot.motion.waits_for_start else [])]
-    return [Text(text, "yellow") for text in lines]
+    lines = [*told, *([HINT.capitalize()] if may_start(snapshot) else [])]
+    return [Section("start", 0, Text(text, "yellow")) for text in lines]
 
 
 def _last_events(instance: Instance) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -19,15 +19,17 @@ from fieldstack.cell import capabilities, locations, namespace
 from fieldstack.cell.configuration import load
 from fieldstack.cell.instances import end_command, living, looked_after
 from fieldstack.cell.launch import Launch
+from fieldstack.cell.next_step import command, may_start
 from fieldstack.cell.prerequisites import complete_path, require, require_folders
 from fieldstack.cell.record import held, holder_in
 from fieldstack.cell.scheduling import may_use_fifo
 from fieldstack.cell.status import StatusSource
 from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
-from fieldstack.cli.dashboard import render
+from fieldstack.cli.dashboard import sections
 from fieldstack.cli.event_lines import EventTail, line
 from fieldstack.cli.exit_codes import ExitCode
+from fieldstack.cli.fitted import Fitted, Section
 from fieldstack.cli.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.voice import Voice
@@ -156,13 +158,15 @@ class _Session:
         snapshot = self._source.take()
         if snapshot.cell == "down":
             return Text("\n".join(["the cell is starting or going down", *self._notices]))
+        hint = Section("hint", 4, Text(self._hint(waits=may_start(snapshot)), "dim"))
+        return Fitted([*sections(snapshot), hint], list(self._notices))
+
+    def _hint(self, *, waits: bool) -> str:
         name = self._options.instance.name
-        option = "" if name == "cell" else f" --instance {name}"
-        tries = f"kill -9 the RT process; fieldstack estop --reason test{option}; "
-        tries += f"fieldstack reset{option}; fieldstack start{option}"
-        waits = f"{HINT.capitalize()}.  " if snapshot.motion.waits_for_start else ""
-        hint = f"{waits}Ctrl-C ends the cell.  From another terminal: {tries}"
-        return Group(render(snapshot, list(self._notices)), Text(hint, "dim"))
+        estop, reset, start = (command(name, one) for one in ("estop --reason test", "reset", "start"))
+        press = f"{HINT.capitalize()}.  " if waits else ""
+        tries = f"kill -9 the RT process; {estop}; {reset}; {start}"
+        return f"{press}Ctrl-C ends the cell.  From another terminal: {tries}"
 
 
 def run_down(instance: Instance, console: Console) -> ExitCode:

@@ -17,7 +17,7 @@ class ControlUnreachableError(ConnectionError):
     def __init__(self, process: str, instance: str, why: str) -> None:
         super().__init__(
             f"the {process} process of instance {instance!r} does not answer ({why}); "
-            "is the cell up? See `fieldstack-rt status --instance ...`"
+            f"is the cell up? See `fieldstack status --instance {instance}`; `fieldstack up` starts one"
         )
         self.process, self.instance, self.why = process, instance, why
 

@@ -117,7 +117,7 @@ class TaskDesk:
         def add() -> str:
             task = table.add(compiled, stored.uid)
             task.stored = stored
-            return self._executor.why_it_waits(time.monotonic_ns(), task)
+            return self._executor.why_it_waits(time.monotonic_ns(), task) or waits_for_trigger(task)
 
         done = f"task {declaration.id!r} submitted"
         try:
@@ -175,7 +175,17 @@ def told(executor: TaskExecutor, task: Task) -> dict[str, Any]:
     """A task for `status`, with what it waits for: axes that nobody has started stand, whoever asks."""
     waits = executor.waits_for_start and task.phase is Phase.READY and bool(task.compiled.groups)
     shown = task.describe()
+    if trigger := waits_for_trigger(task):
+        return shown | {"doing": f"waits {trigger}"}
     return shown | ({"doing": WAITS_FOR_START, "why": shown["why"] or WAITS_FOR_START} if waits else {})
+
+
+def waits_for_trigger(task: Task) -> str:
+    """Of a task that an operator's word begins, the command; empty: it does not wait for that."""
+    trigger = task.declaration.trigger
+    if task.phase is not Phase.WAITING or trigger is None or not trigger.operator:
+        return ""
+    return f"for its trigger: `fieldstack task trigger {task.id}`"
 
 
 def describe(executor: TaskExecutor, calls: CallDesk) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _working_counter(draft: Draft) -> Iterator[Measure]:
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
     elif bus.bad_row and (draft.state.rt.proven or past_grace(draft)):
         detail = f": {bus.detail}" if bus.detail else ""
-        text = f"working counter {bus.wkc} of {bus.expected_wkc} for {bus.bad_row} cycles{detail}"
+        text = f"working counter {bus.counted} for {bus.bad_row} cycles{detail}"
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.bad_row), text)
 
 

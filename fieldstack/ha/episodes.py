@@ -78,9 +78,10 @@ def _cause(row: RuleRow, measure: Measure, value: float) -> str:
     if row.fact in BUILT_IN and measure.detail:
         return measure.detail
     unit = FACTS[row.fact].unit
-    number = f" {value:g} {unit}" if unit else ""
-    limit = f" (threshold {row.threshold:g})" if row.threshold else ""
-    return f"{row.fact} of {measure.subject}:{number}{limit} {measure.detail}".strip().rstrip(":")
+    number = f"{value:g} {unit}" if unit else ""
+    limit = f"(threshold {row.threshold:g})" if row.threshold else ""
+    figures = " ".join(filter(None, (number, limit)))
+    return ": ".join(filter(None, (f"{row.fact} of {measure.subject}", figures, measure.detail)))
 
 
 def _follow(

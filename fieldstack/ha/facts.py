@@ -98,6 +98,13 @@ class BusFacts:
     elsewhere: frozenset[str] = frozenset()
     detail: str = ""
 
+    @property
+    def counted(self) -> str:
+        """The working counter for people; below 0 no frame came back."""
+        if self.wkc < 0:
+            return f"none of {self.expected_wkc} (no frame comes back)"
+        return f"{self.wkc} of {self.expected_wkc}"
+
 
 @dataclass(frozen=True, slots=True)
 class EstopFacts:
@@ -210,7 +217,7 @@ def unhealthy(facts: Facts) -> str:
     checks = (
         (rt.condition is ProcessCondition.RUNNING, f"the RT process is {rt.condition}{_colon(rt.why)}"),
         (bus.cycling, "RT does not cycle yet"),
-        (bus.wkc_good, f"working counter {bus.wkc} of {bus.expected_wkc}{detail}"),
+        (bus.wkc_good, f"working counter {bus.counted}{detail}"),
         (bus.all_op, f"not all slaves are in OP{detail}"),
         (compared, "the axes' positions are not compared with the checkpoint yet"),
         (guard.watching or not guard.enabled, "the guard does not watch this RT process yet"),

@@ -97,7 +97,8 @@ class ResetReadback:
         left = self._store.estop.state().on_reset
         if left or int(status.estop_seen) & 0xFFFFFFFF:
             return Finding(False, f"{self._said}; but EMERGENCY_STOP is latched still") if over else None
-        return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault")
+        waits = "; the axes wait for `fieldstack start`" if int(status.axes_await_start) else ""
+        return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault{waits}")
 
     def _faults(self, status: Any, faults: tuple[int, ...]) -> str:
         each = (

@@ -86,7 +86,8 @@ def refused(draft: Draft) -> str:
 _NEXT = {
     HaState.NEVER: "ask again when it is up",
     HaState.MANUAL_INTERVENTION: "a person has to look, then fieldstack reset, then fieldstack start",
-    HaState.SAFE_MODE: "its cause must be gone first, then fieldstack reset where it is latched",
+    HaState.SAFE_MODE: "its cause must be gone first; then fieldstack reset where it is latched, and "
+    "fieldstack start",
     HaState.RECOVERY: "ask again when it is ready",
     HaState.SHUTDOWN: "it goes down",
 }

@@ -45,6 +45,13 @@ class StatusWriter:
         self._store.write_nonrt_status(record)
 
 
+_MORE = "…".encode()
+
+
 def _fitting(text: str) -> bytes:
-    """No more than the record has room for. What is no valid text, for a pass must not end on it, as `?`."""
-    return text.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore").encode()
+    """No more than the record has room for, with an ellipsis where more was to be told. What is no valid
+    text, for a pass must not end on it, as `?`."""
+    content = text.encode(errors="replace")
+    if len(content) <= REASON_BYTES:
+        return content
+    return content[: REASON_BYTES - len(_MORE)].decode(errors="ignore").encode() + _MORE

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from fieldstack.cell import configuration, snapshot
+from fieldstack.cell.next_step import next_step
 from fieldstack.cell.snapshot import Clock, Snapshot
 from fieldstack.cell.status import StatusSource
 from fieldstack.cli.dashboard import render
@@ -22,7 +23,16 @@ from fieldstack.ha.checkpoint.record import fill_ha
 from fieldstack_ethercat.bus.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
-from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState, HaState, RtPhase, Stop, WkcVerdict
+from fieldstack_rt.datastore.layout import (
+    NO_DC,
+    AxisMode,
+    CoreState,
+    HaState,
+    RtPhase,
+    Stand,
+    Stop,
+    WkcVerdict,
+)
 from fieldstack_rt.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +70,8 @@ def write_rt(store: DataStore, pid: int, *, phase: RtPhase = RtPhase.CYCLING, ag
     record.axes[0].position, record.axes[0].velocity = 12_345, -500
     record.axes[0].torque, record.axes[0].statusword = 125, 0x0237
     record.axes[0].state = AxisMode.FOLLOWING
+    for axis in record.axes[0:4]:
+        axis.stand = Stand.STANDING
     lib.fs_block_write(store.raw, lib.FS_BLOCK_RT_STATUS, record)
     store.raw.header.rt_pid = pid
     store.raw.rt_beat_ns = now_ns - age_ns
@@ -275,7 +287,7 @@ def test_the_checkpoint_is_told_with_what_a_restore_came_to(store: DataStore, pl
 def test_without_shared_memory_the_cell_is_down(instance: Instance) -> None:
     shot = StatusSource(instance).take()
     assert shot.cell == "down"
-    assert "fieldstack up" in shot.note
+    assert next_step(shot) == f"start it with `fieldstack up --instance {instance.name}`"
 
 
 def test_a_source_follows_a_memory_that_was_replaced(instance: Instance) -> None:
