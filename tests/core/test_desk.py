@@ -152,7 +152,9 @@ def test_a_submission_says_what_it_waits_for(loop: Loop, cell: BenchCell) -> Non
 
 
 def test_a_task_that_an_operator_triggers_says_so_with_the_command(loop: Loop) -> None:
-    text = "id: t\nmode: TRIGGERED\ntrigger: {operator: true}\nneeds: {group: all}\nsteps: [{wait: {ms: 20}}]\n"
+    text = (
+        "id: t\nmode: TRIGGERED\ntrigger: {operator: true}\nneeds: {group: all}\nsteps: [{wait: {ms: 20}}]\n"
+    )
     told = "for its trigger: `fieldstack task trigger t`"
     assert loop.ask("submit", text=text).message == f"task 't' submitted; it waits: {told}"
     assert loop.ask("status", id="t").data["task"]["doing"] == f"waits {told}"
