@@ -1,4 +1,4 @@
-"""What RT's record says of axes that wait for a start."""
+"""What RT's record says of axes that wait for a start, and of those that run on."""
 
 from __future__ import annotations
 
@@ -31,4 +31,5 @@ def axes_facts(status: Any) -> AxesFacts:
             AxisWait(one, int(status.await_reasons[one]), int(status.await_since_ns[one])) for one in numbers
         ),
         pressed=int(status.start_pressed),
+        run_on=int(status.axes_run_on) & ~int(status.axes_standing) & ~int(status.axes_lost) & every,
     )

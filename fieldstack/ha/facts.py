@@ -134,7 +134,8 @@ class AxesFacts:
 
     `free`: those of `waiting` that nothing else holds, `playing`: that follow setpoints. `taken`: the last
     order that RT took, `cycle` the one that showed all this. `pressed`: the cycle in which the start input
-    rose, after it was seen low while the axes waited; 0: it did not.
+    rose, after it was seen low while the axes waited; 0: it did not. `run_on`: those that did not stop and
+    are not known to stand since; an axis whose slave is told lost is not among them.
     """
 
     epoch: int = 0
@@ -146,6 +147,7 @@ class AxesFacts:
     playing: int = 0
     waits: tuple[AxisWait, ...] = ()
     pressed: int = 0
+    run_on: int = 0
 
 
 class RequestKind(StrEnum):

@@ -10,11 +10,13 @@ from fieldstack.ha.actuators.rt_view import Rt, axes_in_fault, fresh_status, loo
 from fieldstack.ha.actuators.starts import started
 from fieldstack.ha.actuators.stops import guard_has_outputs, never_driven
 from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.standstill import HARDWARE, read_back
+from fieldstack.ha.standstill import HARDWARE, read_back, unsettled
 from fieldstack_rt.datastore import DataStore
 
 OBEY_TIMEOUT_NS = 200_000_000
 RESET_TIMEOUT_NS = 2_000_000_000
+RESET_START_NS = 4_000_000_000
+"""The same of a reset that has RT started."""
 START_TIMEOUT_NS = 500_000_000
 SETTLE_NS = 100_000_000
 """A drive whose fault is still there takes so long to say so again."""
@@ -75,30 +77,41 @@ def without_rt(store: DataStore) -> str:
 
 
 class ResetReadback:
-    """A reset that was accepted: the latch has to be seen cleared by RT, and every axis out of its fault."""
+    """A reset that was accepted: RT has to show the latch cleared, every axis out of its fault, and none that
+    runs on. RT that does not cycle has shown nothing of that: the reset may have it started, and waits."""
 
     def __init__(self, store: DataStore, cell: CellMap, said: str, now_ns: int) -> None:
         self._store, self._cell, self._said = store, cell, said
         self._began_ns = now_ns
+        self._until_ns = now_ns + RESET_TIMEOUT_NS
         self._in_fault_ns = 0
+        self._waits = ""
 
     def look(self, now_ns: int) -> Finding | None:
+        missing = self._missing(now_ns)
+        if not missing:
+            return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault{self._waits}")
+        if now_ns < self._until_ns:
+            return None
+        return Finding(False, f"{self._said}; but NOT CONFIRMED: {missing}")
+
+    def _missing(self, now_ns: int) -> str:
+        """What was not read back yet; empty: nothing."""
         rt, status = look_at_rt(self._store, now_ns)
-        over = now_ns - self._began_ns >= RESET_TIMEOUT_NS
         if rt is Rt.STILL:
-            return Finding(True, f"{self._said}; RT does not cycle: nothing to read back yet")
+            self._until_ns = self._began_ns + RESET_START_NS
+            return "RT does not cycle, and has shown nothing; how it goes on says fieldstack status"
         if rt is Rt.UNKNOWN:
-            return Finding(False, f"{self._said}; but RT's record cannot be read") if over else None
+            return "RT's record cannot be read"
         if faults := axes_in_fault(status):
             self._in_fault_ns = now_ns
-            return Finding(False, f"{self._said}; but {self._faults(status, faults)}") if over else None
+            return self._faults(status, faults)
         if int(status.cycle_ns) <= self._began_ns or now_ns - self._in_fault_ns < SETTLE_NS:
-            return Finding(False, f"{self._said}; but RT shows no later cycle") if over else None
-        left = self._store.estop.state().on_reset
-        if left or int(status.estop_seen) & 0xFFFFFFFF:
-            return Finding(False, f"{self._said}; but EMERGENCY_STOP is latched still") if over else None
-        waits = "; the axes wait for `fieldstack start`" if int(status.axes_await_start) else ""
-        return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault{waits}")
+            return "RT shows no later cycle"
+        if self._store.estop.state().on_reset or int(status.estop_seen) & 0xFFFFFFFF:
+            return "EMERGENCY_STOP is latched still"
+        self._waits = "; the axes wait for `fieldstack start`" if int(status.axes_await_start) else ""
+        return unsettled(status, self._cell.plans)
 
     def _faults(self, status: Any, faults: tuple[int, ...]) -> str:
         each = (

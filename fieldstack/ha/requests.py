@@ -18,6 +18,7 @@ from fieldstack.ha.facts import (
     RequestKind,
     unhealthy,
 )
+from fieldstack.ha.measures import FactKind
 from fieldstack.ha.policy.table import Order, default_order
 from fieldstack.ha.remedies import busy, restart_in_order
 from fieldstack.ha.standing import note_reset
@@ -66,7 +67,7 @@ def _shutdown(draft: Draft, request: Request) -> None:
 
 def _reset(draft: Draft, request: Request) -> None:
     restart = _needs_start(draft)
-    if not restart and (why := unhealthy(draft.facts)):
+    if why := _still_runs_on(draft) or ("" if restart else unhealthy(draft.facts)):
         _answer(
             draft, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
         )
@@ -91,6 +92,18 @@ def _reset(draft: Draft, request: Request) -> None:
     cleared = ", ".join(one.key.rule for one in latched) or "nothing was latched"
     started = f"; starting {', '.join(restart)}" if restart else ""
     _answer(draft, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
+
+
+def _still_runs_on(draft: Draft) -> str:
+    """Which axes did not stop and are not known to stand since; empty: none, or no RT cycles to tell."""
+    facts = draft.facts
+    cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
+    if cycles and not facts.axes.epoch:
+        return "RT's record can not be read, and whether an axis runs on is not known"
+    if not facts.axes.run_on:
+        return ""
+    told = (one.detail for one in facts.measures if one.fact is FactKind.AXIS_RUNS_ON and one.value)
+    return "; ".join(filter(None, told)) or f"axes that must stand run on (mask 0x{facts.axes.run_on:X})"
 
 
 def _clear_latch(draft: Draft, request: Request) -> None:

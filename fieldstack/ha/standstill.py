@@ -63,6 +63,20 @@ def read_back(status: Any, plans: Sequence[AxisPlan], lost: int = 0) -> Standsti
     return Standstill(tuple(failing), tuple(unknown), tuple(gone))
 
 
+def unsettled(status: Any, plans: Sequence[AxisPlan]) -> str:
+    """What a reset is not over for: axes that are held by their ladder still, or of which nothing is known.
+    Axes whose slaves are told lost are left out: their loss has rules of its own."""
+    found = []
+    here = ~int(status.axes_lost)
+    for number in range(min(int(status.axis_count), _MAX_AXES)):
+        axis = status.axes[number]
+        if int(status.axes_run_on) & here & 1 << number:
+            found.append(runs_on_text(axis, plans, number) or f"axis {_name(plans, number)} runs on")
+        elif axis.stand == Stand.UNKNOWN and here >> number & 1:
+            found.append(f"axis {_name(plans, number)}: not known, its inputs do not come")
+    return "; ".join(found)
+
+
 def _keeps_power(status: Any, axis: Any) -> bool:
     return int(status.stop_reason) == Stop.ESTOP and axis.statusword & _STATE_MASK == _OPERATION_ENABLED
 

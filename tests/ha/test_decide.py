@@ -199,6 +199,18 @@ def test_a_reset_is_refused_while_its_cause_is_there() -> None:
     assert cell.facts.estop.on_reset == 1
 
 
+def test_a_reset_is_refused_while_an_axis_runs_on() -> None:
+    cell = Script().operational().operator_stops().later(1)
+    cell.sees(FactKind.AXIS_RUNS_ON, "axis:x", 312.0, "axis x ignores the stop and moves at 312 mm/s").later()
+    cell.asks(RequestKind.RESET).later()
+    assert not cell.answer.confirmed
+    assert "reset refused: axis x ignores the stop and moves at 312 mm/s" in cell.answer.cause
+    assert A.CLEAR_LATCH not in cell.kinds
+    assert cell.facts.estop.on_reset & 1
+    cell.sees(FactKind.AXIS_RUNS_ON, "axis:x", 1e-6, "axis x ignores the stop and stands now").later()
+    assert cell.asks(RequestKind.RESET).later().answer.confirmed
+
+
 def test_a_reset_during_a_recovery_is_refused() -> None:
     cell = Script().operational().dies().later(1).asks(RequestKind.RESET).later()
     assert not cell.answer.confirmed

@@ -79,6 +79,7 @@ class PaperAxes:
             free=ALL if self._waiting and not held else 0,
             playing=ALL if plays else 0,
             pressed=self.pressed,
+            run_on=int(any(one.fact is FactKind.AXIS_RUNS_ON and one.value >= 1 for one in facts.measures)),
             waits=tuple(AxisWait(one, self._reasons, self._since_ns) for one in numbers),
         )
 
