@@ -125,6 +125,8 @@ def failover(  # noqa: PLR0917 - one parameter an option
 
         fieldstack bench failover --fault both-kill --runs 5
 
+        fieldstack bench failover --fault ignored-stop --runs 3 --check
+
         fieldstack bench failover --fault sigkill --runs 10 --memory-pressure --check
     """
     from fieldstack.bench.failover_command import FailoverRequest, run_failover

@@ -16,12 +16,14 @@ from fieldstack.bench.failover_cell import BenchCell, await_moving, is_moving, t
 from fieldstack.bench.failover_losses import Losses, missing_events, positions_differed, task_step
 from fieldstack.bench.failover_signs import SIGNS, first
 from fieldstack.bench.faults import FaultKind
+from fieldstack.bench.forced_stop import power_off_ns, standing_ns
 from fieldstack.bench.stopped_thread import StoppedThread
 from fieldstack.control.client import request
 from fieldstack.events.event import Event
 from fieldstack.events.reader import EventReader
 from fieldstack.ha.control_client import ask
 from fieldstack_ethercat.segment.client import SegmentClient
+from fieldstack_ethercat.segment.defects import Defect
 from fieldstack_ethercat.segment.truth import EventKind as SlaveEventKind
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
@@ -40,6 +42,9 @@ AWAY_S = 0.5
 FULL_S = 8.0
 """How long a disk has no room: longer than the shipped policy waits with its alert."""
 LOST_SLAVE = 1
+IGNORING_SLAVE = IGNORING_AXIS = 3
+"""Axis c of the demo cell: it turns, and has room to run on."""
+FAST_COUNTS_S = 1e5
 SLOW_MS = 2000
 """What a slave takes for PRE-OP while another one is lost."""
 BLIND_MS = 1500
@@ -51,7 +56,7 @@ class Incident:
     """One run; times are ns since the fault. None: it was not seen.
 
     Where a fault is taken away (a slave has power again, a disk room), `back_ns` and `moving_again_ns` count
-    from then.
+    from then; but `back_ns` of an ignored stop is when the axis stands, from the stop on.
     """
 
     number: int
@@ -171,6 +176,7 @@ class IncidentBench:
             FaultKind.RT_MAIN_STOPPED: lambda: self._stop_rts_main_thread(before),
             FaultKind.DISK_FULL: self._fill_disk,
             FaultKind.PROBE_EXCEPTION: self._blind_probe,
+            FaultKind.IGNORED_STOP: self._ignore_stop,
         }
         if kind in others:
             return others[kind]()
@@ -271,6 +277,27 @@ class IncidentBench:
             time.sleep(START_S)
         return is_moving(self._store)
 
+    def _ignore_stop(self) -> tuple[int, int]:
+        """An EMERGENCY_STOP that a drive in motion does not hear; mended, reset, started once it stands."""
+        self._await(self._is_fast, "the axis is fast")
+        self._client.ignore(IGNORING_SLAVE, Defect.QUICK_STOP | Defect.SETPOINTS)
+        fault_ns = time.monotonic_ns()
+        self._store.estop.raise_(EstopSource.OPERATOR, "a drive does not hear it", until=Clear.ON_RESET)
+        self._await(lambda: self._is_axis_in("axes_run_on"), "RT names the axis")
+        self._await(lambda: self._is_axis_in("axes_standing"), "it stands in the end")
+        healed_ns = self._client.ignore(IGNORING_SLAVE, Defect(0))
+        self._await(lambda: self._ask("reset"), "a reset is accepted")
+        self._await(self._started, "the cell moves again")
+        return fault_ns, healed_ns
+
+    def _is_fast(self) -> bool:
+        return abs(self._client.truth()[IGNORING_SLAVE].velocity) > FAST_COUNTS_S
+
+    def _is_axis_in(self, mask: str) -> bool:
+        with contextlib.suppress(TornRecordError):
+            return bool(int(getattr(self._store.rt_status(), mask)) >> IGNORING_AXIS & 1)
+        return False
+
     def _fill_disk(self) -> tuple[int, int]:
         if self._full is None:
             raise ProgramError("the benchmark", "disk-full needs a state folder of its own", "")
@@ -333,13 +360,16 @@ class IncidentBench:
         detect, react = (first(sign, events, fault_ns) for sign in (signs.detect, signs.react))
         if kind is FaultKind.BOTH_KILL:
             detect, react = self._seen_by_slaves(before, fault_ns)
-        back = first(signs.back, events, healed_ns)
+        back, back_from_ns = first(signs.back, events, healed_ns), healed_ns
+        if kind is FaultKind.IGNORED_STOP:
+            react, back = self._forced(before, fault_ns, healed_ns)
+            back_from_ns = fault_ns
         return Incident(
             number=number,
             fault_ns=fault_ns,
             detect_ns=None if detect is None else detect - fault_ns,
             react_ns=None if react is None else react - fault_ns,
-            back_ns=None if back is None else back - healed_ns,
+            back_ns=None if back is None else back - back_from_ns,
             moving_again_ns=moving_ns - healed_ns,
             losses=self._losses(kind, before, events, 0),
         )
@@ -354,6 +384,12 @@ class IncidentBench:
             if event.kind is SlaveEventKind.WATCHDOG_EXPIRED and event.t_ns >= fault_ns
         ]
         return min(expiries, default=None), segment_watch.outputs_safe_ns(found, before.mark.unsafe, fault_ns)
+
+    def _forced(self, before: _Before, fault_ns: int, healed_ns: int) -> tuple[int | None, int | None]:
+        """When the drive that ignored the stop had no power any more, and when its motor stood."""
+        events = self._client.events(IGNORING_SLAVE, before.mark.newest[IGNORING_SLAVE])
+        samples = self._client.trace(IGNORING_SLAVE)
+        return power_off_ns(events, fault_ns), standing_ns(samples, fault_ns, healed_ns)
 
     def _losses(self, kind: FaultKind, before: _Before, events: list[Event], latches: int) -> Losses:
         step = task_step(self._store)

@@ -46,6 +46,12 @@ MEANINGS: dict[FaultKind, tuple[str, ...]] = {
         "from its end: it sees again",
         f"from its end: {_MOVE}",
     ),
+    FaultKind.IGNORED_STOP: (
+        "RT names the axis",
+        "its power is off",
+        "it stands",
+        f"from its mending: {_MOVE}",
+    ),
 }
 """What `COLUMNS` are of each fault."""
 LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
@@ -60,6 +66,7 @@ LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
     FaultKind.MEMORY_LEAK: {"detect": ("max", 100_000.0)},
     FaultKind.DISK_FULL: {"detect": ("p50", 2000.0), "react": ("p50", 10_000.0)},
     FaultKind.PROBE_EXCEPTION: {"detect": ("p50", 60.0), "react": ("p50", 250.0), "back": ("max", 1500.0)},
+    FaultKind.IGNORED_STOP: {"detect": ("p50", 80.0), "react": ("p50", 180.0), "back": ("p50", 500.0)},
 }
 BACK_FACTOR = 1.5
 """Back p50 against its references, where what is back has been started anew."""

@@ -73,6 +73,7 @@ SIGNS: dict[FaultKind, Signs] = {
     FaultKind.DISK_FULL: Signs(
         Sign(EventKind.CHECKPOINT_FAILED), Sign(EventKind.ALERT), Sign(EventKind.CHECKPOINT_BACK)
     ),
+    FaultKind.IGNORED_STOP: Signs(_rt("stop_ignored", "axis_runs_on"), None, _rt("estop_cleared")),
     FaultKind.PROBE_EXCEPTION: Signs(_probe("failed"), _STOP, _probe("well")),
 }
 

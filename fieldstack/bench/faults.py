@@ -36,6 +36,7 @@ class FaultKind(StrEnum):
     MEMORY_LEAK = "memory-leak"
     DISK_FULL = "disk-full"
     PROBE_EXCEPTION = "probe-exception"
+    IGNORED_STOP = "ignored-stop"
 
     @property
     def of_rt(self) -> bool:

@@ -107,7 +107,7 @@ def test_failover_writes_what_the_slaves_saw(tmp_path: Path, fault: str) -> None
     assert left_behind(process.pid) == []
 
 
-@pytest.mark.parametrize("fault", ["nonrt-kill", "disk-full"])
+@pytest.mark.parametrize("fault", ["nonrt-kill", "disk-full", "ignored-stop"])
 def test_faults_of_the_rest_lose_nothing(tmp_path: Path, fault: str) -> None:
     options = ("--runs", "1", "--settle", "0.2", "--json", str(tmp_path / "f.json"))
     process = bench("failover", "--fault", fault, *options)
