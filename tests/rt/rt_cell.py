@@ -157,12 +157,13 @@ def rt_cell(
     own_nonrt: bool = False,
     groups: str = "",
     lost_cycles_limit: int = 50,
+    edit: Callable[[str], str] = str,
 ) -> Iterator[RtCell]:
     """A cell with one RT process, free to move. `own_nonrt`: its Non-RT side is a process, to be killed.
 
-    `groups`: YAML of axis groups, to be added to the bus configuration.
+    `groups`: YAML of axis groups, to be added to the bus configuration, which `edit` has changed before.
     """
-    bus = BusConfig.from_text(CONFIG.read_text(encoding="utf-8") + groups)
+    bus = BusConfig.from_text(edit(CONFIG.read_text(encoding="utf-8")) + groups)
     # A host that takes the CPU away for some cycles is not what most of these tests are about.
     plan = replace(bus.to_plan(), lost_cycles_limit=lost_cycles_limit)
     instance.plan_file.write_text(plan.to_json())
