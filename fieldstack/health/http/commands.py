@@ -14,7 +14,8 @@ from fieldstack_rt.datastore import Clear, EstopSource, StoreError
 from fieldstack_rt.instance import Instance
 
 TIMEOUT_S = 2.0
-"""The longest that a command waits for Non-RT."""
+RESET_TIMEOUT_S = 5.0
+"""The longest that a command waits for Non-RT; a reset may have RT started first."""
 MAX_TEXT = 500
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -68,9 +69,10 @@ def fields_of(command: str, body: Any) -> dict[str, str]:
 
 
 def forward(instance: Instance, command: str, fields: dict[str, str]) -> Reply:
-    """Ask Non-RT and wait for its answer, at most TIMEOUT_S."""
+    """Ask Non-RT and wait for its answer, at most TIMEOUT_S (a reset: RESET_TIMEOUT_S)."""
+    timeout_s = RESET_TIMEOUT_S if command == "reset" else TIMEOUT_S
     try:
-        answer = ask(instance, command, TIMEOUT_S, source="api", **fields)
+        answer = ask(instance, command, timeout_s, source="api", **fields)
     except NonRtUnreachableError as error:
         if command == "estop":
             return _latch(instance, fields, str(error))
@@ -91,8 +93,8 @@ def _latch(instance: Instance, fields: dict[str, str], why: str) -> Reply:
     if endings := stop_strays(instance, store, EstopSource.API, reason):
         why = "; ".join([*map(str, endings), why])
     return Reply(
-        200,
-        True,
+        202,
+        False,
         "EMERGENCY_STOP latched in shared memory; RT obeys it in its next cycle, if it cycles. "
         f"Nobody confirmed it: {why}",
     )
