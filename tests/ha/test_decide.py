@@ -502,7 +502,8 @@ def test_but_one_that_runs_on_or_is_not_let_go_of_is_a_new_failure(speed: float)
 
 
 def test_what_is_latched_in_the_decision_of_a_reset_stays_latched() -> None:
-    cell = Script().operational().sees(FactKind.AXIS_RUNS_ON, "axis:x", 120.0).later()
+    """Of an axis that is told lost: no reset waits for it, and its last speed is no standstill."""
+    cell = Script().operational().sees(FactKind.AXIS_RUNS_ON, "axis:x", 0.5).later()
     cell.asks(RequestKind.RESET).later(5)
     order = cell.kinds.index(A.EMERGENCY_STOP)
     cleared = [one for one in cell.actions[order:] if one.kind is A.CLEAR_LATCH]

@@ -70,5 +70,7 @@ def _one_that_runs_on(cell: RunningCell) -> None:
     assert cell.store.rt_epoch == epoch, "it is not started again before a person has looked"
     cell.segment.ignore(slave, Defect(0))
     cell.await_stand()
-    cell.reset()
+    done = cell.command("reset", "--note", "it is mended")
     wait_for(lambda: cell.store.rt_epoch > epoch, "a person's reset starts it again")
+    assert "starting fieldstack-rt" in done.stdout + done.stderr
+    wait_for(lambda: cell.command("reset").returncode == 0, "its drive's own fault is reset, too")
