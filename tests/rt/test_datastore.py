@@ -207,7 +207,9 @@ def test_the_latch_is_set_whatever_its_text_is(store: DataStore, reason: str) ->
     store.estop.raise_(EstopSource.OPERATOR, reason)
     state = store.estop.state()
     assert state.latched
-    assert state.notes[0].reason == reason.encode(errors="replace")[:111].decode(errors="ignore")
+    text = reason.encode(errors="replace")
+    whole = text.decode() if len(text) <= 111 else text[:108].decode(errors="ignore") + "…"
+    assert state.notes[0].reason == whole
 
 
 def test_the_parts_of_a_store_outlive_it(store: DataStore) -> None:
@@ -219,7 +221,7 @@ def test_the_parts_of_a_store_outlive_it(store: DataStore) -> None:
 
 def test_a_long_reason_is_cut_at_a_character(store: DataStore) -> None:
     store.estop.raise_(EstopSource.OPERATOR, "ü" * 200)
-    assert store.estop.state().notes[0].reason == "ü" * 55
+    assert store.estop.state().notes[0].reason == "ü" * 54 + "…"
 
 
 def test_a_full_event_ring_refuses_and_counts(store: DataStore) -> None:

@@ -53,6 +53,16 @@ class EstopState:
         return tuple(source for source in EstopSource if both >> source & 1)
 
 
+_MORE = "…".encode()
+
+
+def _kept(reason: str) -> bytes:
+    text = reason.encode(errors="replace")
+    if len(text) <= REASON_BYTES:
+        return text
+    return text[: REASON_BYTES - len(_MORE)].decode(errors="ignore").encode() + _MORE
+
+
 _CLEAR = EstopState(0, 0, ())
 
 
@@ -64,8 +74,8 @@ class Estop:
         self._store, self._mapping = store, mapping
 
     def raise_(self, source: EstopSource, reason: str, *, until: Clear = Clear.ON_RESET) -> None:
-        """Sets the latch, whatever the text is: `reason` is kept to 111 bytes of UTF-8."""
-        text = reason.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore").encode()
+        """Sets the latch, whatever the text is: `reason` is kept to 111 bytes of UTF-8, and more to `…`."""
+        text = _kept(reason)
         lib.fs_estop_raise(self._store, source, until.value, os.getpid(), lib.fs_now_ns(), text)
 
     def clear(self, sources: Iterable[EstopSource], until: Clear) -> None:
