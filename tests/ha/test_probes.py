@@ -89,6 +89,22 @@ def test_silence_of_rts_housekeeping(store: DataStore, seen: Seen) -> None:
     assert told(probe, NOW + 60_000 * MS)[key].value == 0, "it goes down"
 
 
+@pytest.mark.parametrize("stray", [0, 2**63, 2**64 - 1])
+def test_no_stray_stamp_hides_that_rts_housekeeping_stands_still(
+    store: DataStore, seen: Seen, stray: int
+) -> None:
+    probe, key = Housekeeping(seen, store), (FactKind.HOUSEKEEPING_SILENT, "fieldstack-rt")
+    seen.rt_status.epoch, seen.rt_status.started_ns = 1, NOW - 2_000 * MS
+    for passed in range(3):
+        store.beat_rt_main(NOW + passed * MS)
+        assert told(probe, NOW + passed * MS)[key].value < 10
+    store.raw.rt_main_beat_ns = stray
+    assert told(probe, NOW + 702 * MS)[key].value == 700
+    seen.rt_status.epoch, seen.rt_status.started_ns = 2, NOW + 702 * MS
+    store.beat_rt_main(0)
+    assert told(probe, NOW + 900 * MS)[key].value == 0, "another one comes up"
+
+
 def test_pace_of_all_three_processes(seen: Seen) -> None:
     seen.rt_status.cycle_ns, seen.rt_status.nonrt_gap_ns = NOW - 3 * MS, 45 * MS
     seen.core_status.pass_ns, seen.core_status.state = NOW - 120 * MS, CoreState.MOVING

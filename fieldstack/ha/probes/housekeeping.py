@@ -9,19 +9,35 @@ from fieldstack.ha.probes.view import View
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
+from fieldstack_rt.datastore.words import NO_MORE
 
 NS_PER_MS = 1e6
 
 
 class Housekeeping:
-    """HOUSEKEEPING_SILENT of an RT process that cycles."""
+    """HOUSEKEEPING_SILENT of an RT process that cycles: by its stamp, and by when its count grew last."""
 
     def __init__(self, view: View, store: DataStore) -> None:
         self._view, self._store = view, store
+        self._epoch = self._beat = self._grew_ns = 0
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         status = self._view.rt_status
         if status is None:
             return
-        still_ns = silent_ns(now_ns, self._store.rt_main_beat_ns, int(status.started_ns))
+        stamp_ns = self._store.rt_main_beat_ns
+        grew_ns = self._grew(int(status.epoch), now_ns)
+        still_ns = silent_ns(now_ns, stamp_ns, int(status.started_ns))
+        if grew_ns and stamp_ns != NO_MORE:
+            still_ns = max(still_ns, now_ns - grew_ns)
         yield Measure(FactKind.HOUSEKEEPING_SILENT, ProcessName.RT, still_ns / NS_PER_MS)
+
+    def _grew(self, epoch: int, now_ns: int) -> int:
+        """When the count was last seen to grow in this start of RT; 0: not yet."""
+        beat = self._store.rt_main_beat
+        if epoch != self._epoch:
+            self._epoch, self._grew_ns = epoch, 0
+        elif beat != self._beat:
+            self._grew_ns = now_ns
+        self._beat = beat
+        return self._grew_ns
