@@ -12,10 +12,12 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.readback import without_rt
 from fieldstack.ha.standstill import HARDWARE, read_back
 from fieldstack.process.strays import reach, stop_strays
-from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError
+from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, StoreMissingError
 from fieldstack_rt.instance import Instance
 from fieldstack_rt.living import rt_processes
 
+REACH_S = 1.0
+"""For a memory that is not there, and may be made anew just now."""
 CONFIRM_TIMEOUT_S = 1.0
 """At least; longer where the axes' ramps are."""
 _STRAY = "EMERGENCY_STOP for an RT process that the shared memory of that name does not reach"
@@ -39,7 +41,7 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     """
     store, refused = None, ""
     try:
-        store = reach(instance)
+        store = _reach(instance)
     except StoreError as error:
         if not rt_processes(instance.name):
             raise
@@ -55,6 +57,18 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     stands = latched is None or latched.obeyed or not latched.reached
     safe = all(ending.safe for ending in endings) and stands
     return EstopOutcome(safe and bool(latched or endings), "\n".join(texts), reached=bool(endings))
+
+
+def _reach(instance: Instance) -> DataStore:
+    """A cell whose memory was lost makes a new one soon: a stop that is asked for meanwhile counts."""
+    until_s = time.monotonic() + REACH_S
+    while True:
+        try:
+            return reach(instance)
+        except StoreMissingError:
+            if time.monotonic() >= until_s or rt_processes(instance.name):
+                raise
+        time.sleep(0.02)
 
 
 def raise_estop(store: DataStore, reason: str) -> EstopOutcome:

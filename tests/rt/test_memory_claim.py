@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,3 +241,15 @@ def test_an_emergency_stop_reaches_the_process_whose_memory_was_replaced(cell: R
     assert fresh.estop.state().latched
     assert outcome.obeyed
     assert f"RT process {cell.rt.pid} ended" in outcome.text
+
+
+def test_a_stop_that_is_asked_for_while_the_memory_is_made_anew_is_latched(instance: Instance) -> None:
+    made: list[DataStore] = []
+    later = threading.Timer(0.2, lambda: made.append(DataStore.create(instance)))
+    later.start()
+    try:
+        stop_cell(instance, "hand in the machine")
+        assert made[0].estop.state().latched
+    finally:
+        later.join()
+        made[0].unlink()
