@@ -20,6 +20,7 @@ from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
 from fieldstack.ha.control_client import NonRtUnreachableError, ask
 from fieldstack.ha.policy.model import LONGEST_RESUME_MS
+from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, counter_is_good
 from fieldstack_rt.datastore.layout import CoreState, GuardState, HaState, RtPhase, StreamState
@@ -62,6 +63,9 @@ def prepare(base: Path, folder: Path) -> Cell:
         process |= {"max_restart_count": MOST_RESTARTS, "restart_delay_ms": 0}
         process |= {"long_max_restart_count": MOST_RESTARTS}
         process |= {"restart_backoff_initial_ms": 0, "restart_backoff_max_ms": 0}
+    for budget in policy.get("budgets", []):
+        if budget["subject"] == ProcessName.NONRT:
+            budget |= {"max_restart_count": MOST_RESTARTS, "long_max_restart_count": MOST_RESTARTS}
     resume_patiently(policy)
     policy.pop("$schema", None)
     (folder / "policy.json").write_text(json.dumps(policy, indent=2), encoding="utf-8")

@@ -92,6 +92,14 @@ class Child:
             self._process.returncode = ended.code  # reaped by us, not by subprocess
         self.pid = 0
         self.close()
+        self._again(now_ns)
+
+    def not_started(self, now_ns: int) -> None:
+        """Takes note of a start that came to nothing."""
+        self.started_ns = now_ns
+        self._again(now_ns)
+
+    def _again(self, now_ns: int) -> None:
         self.short_lives = 0 if now_ns - self.started_ns > SETTLED_NS else self.short_lives + 1
         step = min(max(self.short_lives - 1, 0), len(BACKOFF_NS) - 1)
         self.restart_at_ns = now_ns + BACKOFF_NS[step]

@@ -71,7 +71,9 @@ class CellRun:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not self._given_up:
+            self._given_up = f"it failed: {type(error).__name__}: {error}"
         self._stack.close()
 
     def tick(self, now_ns: int) -> None:
@@ -82,9 +84,19 @@ class CellRun:
                     self._note_end(child, ended, now_ns)
         for child in self._children():
             if child.due(now_ns) and not self.ended:
-                child.start(now_ns)
-                self._say(f"{child.name} started again, pid {child.pid}")
-                self._update_record()
+                self._start_again(child, now_ns)
+
+    def _start_again(self, child: Child, now_ns: int) -> None:
+        """What the machine has no room for now may go in a moment: that is an end like any other."""
+        try:
+            child.start(now_ns)
+        except OSError as error:
+            child.not_started(now_ns)
+            self._say(f"{child.name} could not be started: {error}")
+            self._judge(child, f"could not be started: {error}", now_ns)
+        else:
+            self._say(f"{child.name} started again, pid {child.pid}")
+            self._update_record()
 
     def wait(self, timeout_s: float) -> None:
         """Until the next `tick` is due: so long at most, or until a child has ended."""
@@ -108,12 +120,15 @@ class CellRun:
             self._say("Non-RT ended by request: the cell goes down")
             return
         self._say(f"{child.name} (pid {ended.pid}) {ended.text()}")
+        self._judge(child, ended.text(), now_ns)
+
+    def _judge(self, child: Child, how: str, now_ns: int) -> None:
         if child.short_lives < SHORT_LIVES_LIMIT:
             return
         if child is self._health:  # the cell goes on without; it is tried again for ever, but seldom
             child.restart_at_ns = now_ns + SELDOM_NS
             return
-        why = f"{child.name} ended {child.short_lives} times soon after its start, last it {ended.text()}"
+        why = f"{child.name} ended {child.short_lives} times soon after its start, last it {how}"
         self._given_up = f"{why}; see {child.log}"
         raise UpError(f"{why}. The end of {child.log}:\n{tail(child)}")
 

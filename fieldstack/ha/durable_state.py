@@ -111,13 +111,15 @@ def restore(
         episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
     if reading.lost:
         episodes.append(_unreadable(reading.lost, now_ns))
-    return replace(
+    new = record.get("life", "") != life.id
+    state = replace(
         fresh,
         episodes=tuple(episodes),
         budgets=tuple(budgets),
-        standing=life.standing(reading.standing, policy, now_ns, new=record.get("life", "") != life.id),
+        standing=life.standing(reading.standing, policy, now_ns, new=new),
         after_failure=not ended,
     )
+    return state if new or ended else life.counted(state, policy, now_ns)
 
 
 def _after_the_end(one: Episode) -> Episode:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fieldstack.ha.decision_state import AT_FIRST_START, FIRST_START, Key, StandCause, Standing
+from fieldstack.ha.decision_state import (
+    AT_FIRST_START,
+    FIRST_START,
+    DecisionState,
+    Key,
+    StandCause,
+    Standing,
+)
 from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.restarts import spent, to_keep
+from fieldstack.ha.vocabulary import ProcessName
 
 NONRT_GONE = StandCause(Key("nonrt-gone", "fieldstack-nonrt"), "the Non-RT process was started anew")
 NOBODY_STARTED = StandCause(
@@ -17,11 +26,13 @@ NOBODY_STARTED = StandCause(
 @dataclass(frozen=True, slots=True)
 class Life:
     """`id` is new with each start of the whole cell. `auto_start`: whoever started it wants its axes to move
-    at once. `silent_since_ns`: when the Non-RT process before gave its last beat; 0: unknown."""
+    at once. `silent_since_ns`: when the Non-RT process before gave its last beat; 0: unknown. `failed`: it
+    did not say that it ends."""
 
     id: str = ""
     auto_start: bool = False
     silent_since_ns: int = 0
+    failed: bool = False
 
     def standing(self, kept: Standing, policy: Policy, now_ns: int, *, new: bool) -> Standing:
         """Why the axes stand at the beginning. What was kept from a life before, a person lifts."""
@@ -35,6 +46,18 @@ class Life:
         since_ns = min(kept.since_ns, gone_ns) if kept.since_ns else gone_ns
         others = tuple(one for one in kept.causes if one.key != NONRT_GONE.key)
         return Standing(since_ns, (*others, replace(NONRT_GONE, within_ns=within_ns)))
+
+    def counted(self, state: DecisionState, policy: Policy, now_ns: int) -> DecisionState:
+        """With this start of Non-RT as a restart, which whoever keeps it running has made: nobody else
+        counts those that come too seldom for its own limit. The spent budget is a fact like any other."""
+        budget, use = policy.budget(ProcessName.NONRT), state.budget(ProcessName.NONRT)
+        if not self.failed or budget is None or use.spent:
+            return state
+        if found := spent(use.restarts, now_ns, budget):
+            text = f"{ProcessName.NONRT} ended unasked, and was restarted {found}"
+            return state.with_budget(replace(use, spent=text))
+        kept = to_keep((*use.restarts, now_ns), now_ns, budget)
+        return state.with_budget(replace(use, restarts=kept))
 
 
 NO_LIFE = Life()

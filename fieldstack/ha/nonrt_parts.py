@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 MEMORY_REPLACED = "memory-replaced"
 """The rule under which people are told of an RT process that had to be ended for the memory."""
+NONRT_RESTARTED = "nonrt-restarted"
+"""Likewise, of a Non-RT process that ended unasked and was started anew."""
 LATCHES_UNKNOWN = (
     "the checkpoint can not be read, and what a person had latched is not known: look, then reset"
 )
@@ -90,6 +92,8 @@ class Opened:
     """What of this process's memory is not locked, in words; empty: nothing."""
     predecessor: tuple[int, int]
     """Pid and last completed pass of the Non-RT process before; zeros: there is no trace of one."""
+    failed_before: bool
+    """That one has not said that it ends."""
 
     @property
     def names(self) -> tuple[ProcessName, ...]:
@@ -124,7 +128,7 @@ def open_all(settings: NonRtSettings) -> Opened:
     )
     claimed = claim(instance, Wire.of(instance.plan_file, settings.rt_command))
     store = claimed.store
-    store.nonrt_stopping = False
+    failed_before, store.nonrt_stopping = not store.nonrt_stopping, False
     store.motion_permit = _goes_on(store)
     unlocked = lock_for_the_guard(file_of(instance.shm_name))
     config = GuardConfig(settings.guard_cpu, settings.guard_priority, settings.guard_threshold_cycles)
@@ -142,6 +146,7 @@ def open_all(settings: NonRtSettings) -> Opened:
         claimed,
         str(unlocked or ""),
         _predecessor(store),
+        failed_before,
     )
 
 
@@ -251,8 +256,12 @@ class Parts:
         )
         status = StatusWriter(opened.store, opened.started_ns)
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
-        life = Life(opened.settings.life, opened.settings.auto_start, opened.predecessor[1])
+        life = Life(
+            opened.settings.life, opened.settings.auto_start, opened.predecessor[1], opened.failed_before
+        )
         state = durable_state.restore(kept, opened.force.policy, now_ns, wall_ns, life)
+        if now_ns in state.budget(ProcessName.NONRT).restarts:
+            self._tell_restart(len(state.budget(ProcessName.NONRT).restarts))
         for one in state.episodes:
             if one.key.rule == durable_state.UNREADABLE:
                 rule, subject = one.key
@@ -292,6 +301,21 @@ class Parts:
         }
 
     # ---- how this life begins ----
+
+    def _tell_restart(self, count: int) -> None:
+        """Whoever keeps this process running tells nobody that it ends again and again."""
+        pid = self._opened.predecessor[0]
+        budget = self._opened.force.policy.budget(ProcessName.NONRT)
+        within = f"within {budget.long_window_ns / 3.6e12:g} h" if budget else "so far"
+        cause = (
+            f"the Non-RT process before this one (pid {pid or 'not known'}) ended without being asked to, "
+            f"and this one was started: {count} such restarts {within}; why, its log says (nonrt.log, or "
+            "journalctl)"
+        )
+        told = self._opened.log.append(
+            EventKind.ALERT, rule=NONRT_RESTARTED, subject=ProcessName.NONRT, cause=cause
+        )
+        self.alerts.send(told)
 
     def _restore(self) -> dict[str, Any] | None:
         """The checkpoint of the life before: what it says of latches, budgets and states."""

@@ -59,6 +59,15 @@ def test_delays_grow_and_begin_anew_after_a_settled_life(tmp_path: Path) -> None
     assert child.restart_at_ns == 1_000 + SETTLED_NS + 1
 
 
+def test_a_start_that_comes_to_nothing_is_tried_again_like_one_that_ended(tmp_path: Path) -> None:
+    child = Child("x", [str(tmp_path / "missing")], tmp_path / "log")
+    for lives, delay_ns in enumerate(BACKOFF_NS, start=1):
+        with pytest.raises(FileNotFoundError):
+            child.start(1_000)
+        child.not_started(1_000)
+        assert (child.pid, child.short_lives, child.restart_at_ns) == (0, lives, 1_000 + delay_ns)
+
+
 def test_orphans_of_a_child_come_to_the_subreaper() -> None:
     script = (
         "import subprocess, sys, time\n"

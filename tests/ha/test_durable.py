@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from script import Script
 
 from fieldstack.events.clock import boot_id
+from fieldstack.ha.builtin import spent_measures
 from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
+from fieldstack.ha.draft import Draft
 from fieldstack.ha.durable import BackgroundSaver, DurableRecord
 from fieldstack.ha.durable_state import UNREADABLE, latched, restore, to_record
-from fieldstack.ha.facts import EstopFacts, RequestKind
+from fieldstack.ha.facts import EstopFacts, Facts, RequestKind
+from fieldstack.ha.life import Life
 from fieldstack.ha.policy import load_policy
 from fieldstack.ha.states import HaState
 from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
@@ -118,6 +122,30 @@ def test_a_clock_that_was_set_back_makes_no_restart_of_the_future() -> None:
     kept = to_record(_state(), EstopFacts(), 100 * S, 1000 * S) | {"boot": "another run"}
     state = restore(kept, POLICY, 3 * S, 900 * S)
     assert all(at <= 3 * S for at in state.budget(ProcessName.RT).restarts)
+
+
+def _restarted(times: list[int], **life: Any) -> DecisionState:
+    """Non-RT starts at these times in one life of the cell, each one from what the one before has kept."""
+    kept = to_record(replace(DecisionState(HaState.OPERATIONAL), life="one"), EstopFacts(), 0, 1000 * S)
+    for at in times:
+        state = restore(kept, POLICY, at, 1000 * S + at, Life(**(life or {"id": "one", "failed": True})))
+        kept = to_record(replace(state, ha=HaState.OPERATIONAL), EstopFacts(), at, 1000 * S + at)
+    return state
+
+
+@pytest.mark.parametrize("period_s", [1, 9, 13, 31, 61, 3600])
+def test_non_rt_that_ends_unasked_at_any_pace_spends_a_budget(period_s: int) -> None:
+    state = _restarted([at * period_s * S for at in range(1, 22)])
+    assert "restarted" in state.budget(ProcessName.NONRT).spent
+    assert not _restarted([at * period_s * S for at in range(1, 6)]).budget(ProcessName.NONRT).spent
+    told = spent_measures(Draft(22 * period_s * S, state, Facts(), POLICY))
+    assert [(one.subject, one.value) for one in told] == [(ProcessName.NONRT, 1.0)]
+
+
+def test_non_rt_that_was_asked_to_end_or_a_new_life_of_the_cell_counts_nothing() -> None:
+    times = [at * S for at in range(1, 30)]
+    assert not _restarted(times, id="one").budget(ProcessName.NONRT).restarts
+    assert not _restarted([S], id="two", failed=True).budget(ProcessName.NONRT).restarts
 
 
 def test_what_never_clears_ends_with_the_cell_and_not_with_its_process() -> None:

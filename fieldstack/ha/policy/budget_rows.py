@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def budget_rows(policy: FailoverPolicy) -> list[dict[str, Any]]:
     """`caught_within_s`: what fails so long after each restart, or sooner, spends a budget."""
     named: list[tuple[str, RestartBudget]] = [(one.process_name.value, one) for one in policy.processes]
-    named += [(one.subject, one) for one in policy.budgets]
+    named += [(one.subject, one) for one in policy.all_budgets]
     return [
         {
             "subject": subject,

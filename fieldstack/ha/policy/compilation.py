@@ -21,7 +21,7 @@ def compile_policy(policy: FailoverPolicy, stop_ms: int = 0) -> CompiledPolicy:
         digest(policy),
         _taken(RtAgentTimes, policy.rt_agent),
         tuple(_watched(section) for section in policy.processes),
-        tuple(_taken(RestartLimits, budget) for budget in policy.budgets),
+        tuple(_taken(RestartLimits, budget) for budget in policy.all_budgets),
         tuple(policy.table.rows.values()),
         max(stop_ms, policy.timing.stop_ms) * NS_PER_MS,
     )

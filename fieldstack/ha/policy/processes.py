@@ -74,6 +74,12 @@ class SubjectBudget(RestartBudget):
     ]
 
 
+NONRT_BUDGET = SubjectBudget(
+    subject=ProcessName.NONRT.value, max_restart_count=5, restart_window_sec=60, restart_backoff_max_ms=5000
+)
+"""Where a policy has none for it: systemd and `fieldstack up`, which restart it, see quick ends alone."""
+
+
 class ProcessPolicy(RestartBudget):
     """How one process is watched and restarted."""
 

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from fieldstack.ha.policy.checks import check_policy
 from fieldstack.ha.policy.floor import floor
 from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
-from fieldstack.ha.policy.processes import ProcessPolicy, RestartBudget, SubjectBudget
+from fieldstack.ha.policy.processes import NONRT_BUDGET, ProcessPolicy, RestartBudget, SubjectBudget
 from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack.ha.policy.table import RuleTable, matches
@@ -114,7 +114,13 @@ class FailoverPolicy(PolicyModel):
         for section in self.processes:
             if section.process_name == subject:
                 return section
-        return next((one for one in self.budgets if matches(one.subject, subject)), None)
+        return next((one for one in self.all_budgets if matches(one.subject, subject)), None)
+
+    @property
+    def all_budgets(self) -> tuple[SubjectBudget, ...]:
+        """As written, and what holds without being written."""
+        written = any(matches(one.subject, NONRT_BUDGET.subject) for one in self.budgets)
+        return tuple(self.budgets) if written else (*self.budgets, NONRT_BUDGET)
 
     def rule(self, name: str) -> Rule:
         """The rule of that name. KeyError: there is none."""
