@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from fieldstack_ethercat.bus import contribution
 from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.roll_call import spared_slaves
 from fieldstack_ethercat.bus.slave_link import SlaveLink
 from fieldstack_ethercat.bus.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
@@ -44,7 +45,7 @@ class CounterCause:
     """Looks at a few slaves a call at most, from the housekeeping thread."""
 
     def __init__(self, bus: CauseBus, plan: BusPlan) -> None:
-        self._bus, self._plan = bus, plan
+        self._bus, self._plan, self._spared = bus, plan, spared_slaves(plan)
         self._next_ns = 0
         self._at = -1
         self._seen: Finding | None = None
@@ -58,7 +59,9 @@ class CounterCause:
     ) -> Finding | None:
         """One look. `busy`: slaves that something is being done about."""
         wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
-        whole = all(s.state is AlState.OP and not s.error for s in states) and not busy
+        takes_part = {s.position for s in states if s.state is AlState.OP and not s.error}
+        aside = self._spared - takes_part  # their loss is told, and explains no more than their own share
+        whole = len(takes_part | aside) == len(states) and aside.issuperset(busy)
         wrong = bool(states) and wrong_ns >= SUSPICIOUS_NS
         if not (wrong and whole):
             self.text = ""
@@ -69,7 +72,7 @@ class CounterCause:
         positions = [s.position for s in states if s.state is AlState.OP and s.position not in busy]
         found = self._look_at(positions, LOOKS if wrong else 1)
         if wrong and whole and found is None:
-            self.text = self._conclusion(status, wrong_ns)
+            self.text = self._conclusion(status, wrong_ns, len(takes_part))
         return found
 
     def _look_at(self, positions: Sequence[int], most: int) -> Finding | None:
@@ -91,10 +94,11 @@ class CounterCause:
     def _turn(self, positions: Sequence[int]) -> list[int]:
         return [*(at for at in positions if at > self._at), *(at for at in positions if at <= self._at)]
 
-    def _conclusion(self, status: Any, wrong_ns: int) -> str:
+    def _conclusion(self, status: Any, wrong_ns: int, taking_part: int) -> str:
         counter, expected = int(status.wkc), int(status.expected_wkc)
-        since = f"for {wrong_ns / 1e9:.1f} s, though every slave is in OP"
-        if len(self._cleared) < len(self._plan.slaves):
+        every = "every slave" if taking_part == len(self._plan.slaves) else "every other slave"
+        since = f"for {wrong_ns / 1e9:.1f} s, though {every} is in OP"
+        if len(self._cleared) < taking_part:
             return f"working counter {counter} of {expected} {since}: the slaves are looked at one by one"
         if counter < 0:
             return (
