@@ -6,8 +6,9 @@ from fieldstack_rt.datastore.words import NO_MORE
 
 AHEAD_NS = 1_000_000_000
 """So much newer than the look at it a beat may be."""
-FIRST_PASS_NS = 20_000_000_000
-"""So long after its start a process that cycles may be without a first pass: slaves on their way to OP."""
+FIRST_PASS_NS = 32_000_000_000
+"""So long after its start a process that cycles may be without a first pass: 20 s until it cycles
+(`startup_grace_ms` of the policy), and 10 s for the slowest slave's way to OP."""
 
 
 def silent_ns(now_ns: int, beat_ns: int, started_ns: int) -> int:
