@@ -19,6 +19,8 @@ def two_restarts(policy: dict[str, Any]) -> None:
     for process in policy["processes"]:
         process["max_restart_count"] = 2
         process["restart_backoff_initial_ms"] = 50
+    nonrt = next(one for one in policy["budgets"] if one["subject"] == "fieldstack-nonrt")
+    nonrt |= {"max_restart_count": 2, "restart_window_sec": 600}
 
 
 def kill(cell: RunningCell, process: str) -> int:
@@ -74,3 +76,14 @@ def test_a_spent_budget_waits_for_a_person_and_outlives_the_non_rt_process(
     cell.await_motion()
     assert rt_starts(cell, since) == 1
     assert not cell.snapshot()["estop"]["latched"]
+
+    since = cell.last_event()
+    kill_and_await_another(cell, "nonrt")  # the third: whoever restarts it would do so for ever
+    found = cell.await_ha("MANUAL_INTERVENTION")
+    assert "fieldstack-nonrt ended unasked, and was restarted 2 times" in found["ha"]["reason"]
+    cell.await_event(since, EventKind.ALERT, rule="restart-budget-spent", subject="fieldstack-nonrt")
+    cell.await_stand()
+    told = [one for one in cell.events(0, EventKind.ALERT) if one.data["rule"] == "nonrt-restarted"]
+    assert len(told) == 2
+    cell.reset_and_start()
+    cell.await_motion()
