@@ -28,6 +28,7 @@ UP_TIMEOUT_NS = 30_000_000_000
 """Four states at the times that slaves may take for them (slave_scripts.STATE_TIMEOUT_NS)."""
 TEXT_BYTES = 127
 _OPERATION_ENABLED = 0x27
+_FEEDING = frozenset({AlState.SAFEOP, AlState.OP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class _Phase(Enum):
 
 @dataclass(slots=True)
 class _Job:
-    """One command on its way. `gone`: slaves that did not answer when it came: what their drives said last
+    """One command on its way. `gone`: slaves that gave no inputs when it came: what their drives said last
     is stale."""
 
     sequence: int
@@ -170,8 +171,8 @@ class SlaveRestart:
         self._finish(job, ok=False, text=f"not restarted in time: {late}")
 
     def note_states(self, states: Sequence[SlaveState]) -> None:
-        """Remembers who does not answer, for a command that comes now."""
-        self._gone = frozenset(state.position for state in states if not state.answers)
+        """Remembers who gives no inputs (no answer, or below SAFE-OP), for a command that comes now."""
+        self._gone = frozenset(one.position for one in states if one.state not in _FEEDING)
 
     @staticmethod
     def _enter(job: _Job, phase: _Phase, now_ns: int) -> None:

@@ -164,6 +164,22 @@ def test_a_cut_cable_and_the_time_goes_on(segment: RunningSegment, bus: Bus) -> 
     stay_together(segment, bus, house.run)
 
 
+def test_power_back_for_the_whole_bus_leaves_no_trace_in_the_clock_that_leads(
+    segment: RunningSegment, bus: Bus
+) -> None:
+    """Until it has its address it follows what is in the frames that should read it."""
+    until(together(segment, bus), "the clocks agree")
+    house = House(bus)
+    until(lambda: bool(bus._clocks and bus._clocks._leads_freely), "it is known to lead freely", house.run)
+    segment.client.power_off_all()
+    until(lambda: len(away(house)) == 5, "all are away", house.run)
+    segment.client.power_on_all()
+    time.sleep(0.05)
+    until(house.well, "all are in OP", house.run)
+    assert reference(bus) == 0
+    stay_together(segment, bus, house.run)
+
+
 def test_the_clock_that_leads_is_not_steered(
     segment: RunningSegment, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

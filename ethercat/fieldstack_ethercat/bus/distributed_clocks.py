@@ -101,6 +101,8 @@ class Clocks:
         if self._leads_freely and not self._stale and len(answering) == len(self._plan.slaves):
             return ()
         self._stale.update(position for position in self.positions if position not in answering)
+        if self.reference in self._stale:  # without its address it has followed whatever the frames held
+            self._leads_freely = False
         here = [position for position in self.positions if position in answering]
         trusted = [position for position in here if position not in self._stale]
         if not here:
