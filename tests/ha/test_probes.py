@@ -87,6 +87,8 @@ def test_silence_of_rts_housekeeping(store: DataStore, seen: Seen) -> None:
         )
     store.beat_rt_main(NO_MORE)
     assert told(probe, NOW + 60_000 * MS)[key].value == 0, "it goes down"
+    assert told(probe, NOW + 75_000 * MS)[key].value == 0
+    assert told(probe, NOW + 81_000 * MS)[key].value == 21_000, "not for so long"
 
 
 @pytest.mark.parametrize("stray", [0, 2**63, 2**64 - 1])

@@ -12,6 +12,8 @@ from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 from fieldstack_rt.datastore.words import NO_MORE
 
 NS_PER_MS = 1e6
+GOES_DOWN_NS = 20_000_000_000
+"""An end takes less: axes on their ramps, then two changes of the slaves' states."""
 
 
 class Housekeeping:
@@ -19,7 +21,7 @@ class Housekeeping:
 
     def __init__(self, view: View, store: DataStore) -> None:
         self._view, self._store = view, store
-        self._epoch = self._beat = self._grew_ns = 0
+        self._epoch = self._beat = self._grew_ns = self._down_ns = 0
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         status = self._view.rt_status
@@ -30,7 +32,14 @@ class Housekeeping:
         still_ns = silent_ns(now_ns, stamp_ns, int(status.started_ns))
         if grew_ns and stamp_ns != NO_MORE:
             still_ns = max(still_ns, now_ns - grew_ns)
+        still_ns = max(still_ns, self._too_long_down_ns(stamp_ns, now_ns))
         yield Measure(FactKind.HOUSEKEEPING_SILENT, ProcessName.RT, still_ns / NS_PER_MS)
+
+    def _too_long_down_ns(self, stamp_ns: int, now_ns: int) -> int:
+        """One that stands still on its way down keeps the drives as they are, and says nothing more."""
+        self._down_ns = (self._down_ns or now_ns) if stamp_ns == NO_MORE else 0
+        lasted_ns = now_ns - self._down_ns
+        return lasted_ns if self._down_ns and lasted_ns > GOES_DOWN_NS else 0
 
     def _grew(self, epoch: int, now_ns: int) -> int:
         """When the count was last seen to grow in this start of RT; 0: not yet."""
