@@ -44,6 +44,11 @@ def _beyond(snapshot: Snapshot) -> str:
     return next((axis.way_back for axis in snapshot.axes if axis.beyond_limit), "")
 
 
+def _check(snapshot: Snapshot) -> str:
+    start = command(snapshot.instance, "start")
+    return f"mend the cause; when it has gone the cell is checked by itself, and motion waits for `{start}`"
+
+
 def _start(snapshot: Snapshot) -> str:
     return f"look whether anybody is in the way, then `{command(snapshot.instance, 'start')}`"
 
@@ -59,7 +64,7 @@ _ROWS: tuple[tuple[Callable[[Snapshot], bool], Callable[[Snapshot], str]], ...] 
     (_of_person, _then_reset("see that its cause has gone")),
     (
         _in(HaState.SAFE_MODE),
-        lambda _: "mend the cause; what has gone is checked, and motion waits for a start",
+        _check,
     ),
     (lambda snapshot: bool(snapshot.motion.waits_for_start) and snapshot.live, _start),
     (lambda snapshot: bool(_beyond(snapshot)), _beyond),

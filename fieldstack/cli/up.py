@@ -158,15 +158,16 @@ class _Session:
         snapshot = self._source.take()
         if snapshot.cell == "down":
             return Text("\n".join(["the cell is starting or going down", *self._notices]))
-        hint = Section("hint", 4, Text(self._hint(waits=may_start(snapshot)), "dim"))
-        return Fitted([*sections(snapshot), hint], list(self._notices))
+        shown = sections(snapshot)
+        if may_start(snapshot):
+            shown.insert(0, Section("start", 0, Text(HINT.capitalize(), "yellow")))
+        return Fitted([*shown, Section("hint", 4, Text(self._hint(), "dim"))], list(self._notices))
 
-    def _hint(self, *, waits: bool) -> str:
+    def _hint(self) -> str:
         name = self._options.instance.name
         estop, reset, start = (command(name, one) for one in ("estop --reason test", "reset", "start"))
-        press = f"{HINT.capitalize()}.  " if waits else ""
         tries = f"kill -9 the RT process; {estop}; {reset}; {start}"
-        return f"{press}Ctrl-C ends the cell.  From another terminal: {tries}"
+        return f"Ctrl-C ends the cell.  From another terminal: {tries}"
 
 
 def run_down(instance: Instance, console: Console) -> ExitCode:
