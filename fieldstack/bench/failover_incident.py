@@ -127,6 +127,8 @@ class IncidentBench:
         await_moving(self._bench, self._store)
         before = self._before()
         fault_ns, healed_ns = self._do(kind, before)
+        if kind.takes_slaves:
+            self._await(self._started, "the cell moves again")
         moving_ns = await_moving(self._bench, self._store)
         return self._collect(number, kind, before, (fault_ns, healed_ns, moving_ns))
 

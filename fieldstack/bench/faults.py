@@ -53,6 +53,11 @@ class FaultKind(StrEnum):
         return self in (FaultKind.NONRT_KILL, FaultKind.BOTH_KILL)
 
     @property
+    def takes_slaves(self) -> bool:
+        """After these a person starts the axes."""
+        return self in (FaultKind.SLAVE_LOSS, FaultKind.SLOW_SLAVE, FaultKind.BUS_POWER)
+
+    @property
     def kills_rt(self) -> bool:
         """Of the faults of something else, those that RT does not outlive."""
         return self in (FaultKind.BOTH_KILL, FaultKind.RT_MAIN_STOPPED)
