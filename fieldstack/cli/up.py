@@ -33,6 +33,7 @@ from fieldstack.cli.fitted import Fitted, Section
 from fieldstack.cli.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.voice import Voice
+from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.instance import Instance
 
 TICK_S = 0.05
@@ -50,6 +51,13 @@ class UpOptions:
     interface: str | None
     seconds: float | None
     headless: bool
+
+
+RUNS_ON = EventCode.AXIS_RUNS_ON.name.lower()
+DOWN_BUT = (
+    "the cell is down, but an axis did not stop on the way, and nobody watches it any more: "
+    "look at the machine, or use the hardware button"
+)
 
 
 class MissingPrivilegeError(Exception):
@@ -109,6 +117,9 @@ class _Session:
             signal.signal(number, self._on_signal)
         with CellRun(self._launch, self._say) as cell:
             operational = self._watch(cell)
+        if running := [line(one) for one in self._events.new() if one.data.get("code") == RUNS_ON]:
+            self._say("\n".join((*running, DOWN_BUT)))
+            return ExitCode.FAILED
         self._say("the cell is down")
         if self._options.seconds is None or operational:
             return ExitCode.OK

@@ -74,3 +74,14 @@ def _one_that_runs_on(cell: RunningCell) -> None:
     wait_for(lambda: cell.store.rt_epoch > epoch, "a person's reset starts it again")
     assert "starting fieldstack-rt" in done.stdout + done.stderr
     wait_for(lambda: cell.command("reset").returncode == 0, "its drive's own fault is reset, too")
+
+
+def test_a_cell_that_goes_down_with_an_axis_that_runs_on_says_so(start_cell: Any) -> None:
+    cell: RunningCell = start_cell()
+    cell.await_motion()
+    slave = cell.plan.axes[FAST].slave
+    wait_for(lambda: abs(cell.segment.truth()[slave].velocity) > 1e6, "it is fast")
+    cell.segment.ignore(slave, Defect.CONTROLWORD | Defect.SETPOINTS | Defect.AL)
+    assert cell.end() == ExitCode.FAILED
+    assert "axis 0 did not stop" in cell.output()
+    assert "use the hardware button" in cell.output()
