@@ -23,6 +23,14 @@ CONFIRM_TIMEOUT_S = 1.0
 _STRAY = "EMERGENCY_STOP for an RT process that the shared memory of that name does not reach"
 
 
+class NotLatchedError(StoreMissingError):
+    """There is nothing to set the latch in: a cell that comes up later does not know of it."""
+
+    def __init__(self, name: str, cause: StoreMissingError) -> None:
+        super().__init__(name)
+        self.args = (f"EMERGENCY_STOP is NOT latched, {HARDWARE} if anything moves: {cause}",)
+
+
 @dataclass(frozen=True, slots=True)
 class EstopOutcome:
     """`obeyed`: all that was to be stopped was read back to stand, or to be safe; `text` says what was.
@@ -37,13 +45,16 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     """`raise_estop` on the instance's memory; RT processes that it does not reach are ended, and read back.
 
     Raises:
-        StoreError: there is no memory to set the latch in, and no RT process lives.
+        NotLatchedError: there is no memory to set the latch in, and no RT process lives.
+        StoreError: what is there is no memory of this version, likewise.
     """
     store, refused = None, ""
     try:
         store = _reach(instance)
     except StoreError as error:
         if not rt_processes(instance.name):
+            if isinstance(error, StoreMissingError):
+                raise NotLatchedError(instance.shm_name, error) from None
             raise
         refused = f"the latch is NOT set, for {error}"
     if store is not None:

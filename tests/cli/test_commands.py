@@ -50,6 +50,7 @@ def test_every_command_explains_itself(environment: dict[str, str], group: tuple
     ("arguments", "code", "says"),
     [
         (("estop", "--reason", "x", "--instance", NAME), 5, "fieldstack up"),
+        (("estop", "--reason", "x", "--instance", NAME), 5, "NOT latched, use the hardware button"),
         (("reset", "--instance", NAME), 5, "does not answer"),
         (("segment", "truth", "--instance", NAME), 5, "no segment answers"),
         (("estop",), 2, "--reason"),

@@ -231,6 +231,17 @@ def test_a_damaged_ring_is_mended_while_the_axes_must_stand(cell: RtCell) -> Non
 
 
 @pytest.mark.system
+def test_a_stray_tail_of_the_ring_plays_nothing_again(cell: RtCell) -> None:
+    Sway(cell, 1).push(0.5)
+    wait_for(lambda: _state(cell) is StreamState.PLAYING, "the stream is played")
+    ring, played = cell.store.raw.setpoints, cell.store.rt_status().setpoint_tail
+    ring.tail = played - 100 if played > 100 else 0
+    wait_for(lambda: ring.tail >= played, "the tail is mended")
+    wait_for(lambda: _state(cell) is StreamState.DRY, "the stream goes on to its end")
+    assert ring.tail == ring.head
+
+
+@pytest.mark.system
 def test_an_rt_process_that_ends_before_the_bus_is_up_says_why_and_nothing_else(cell: RtCell) -> None:
     assert cell.stop_rt() == 0
     failed = cell.start_rt("--interface", "no-such-if")

@@ -272,6 +272,22 @@ def test_the_setpoint_ring_takes_what_it_can_hold(store: DataStore) -> None:
     assert ring.free() == 1
 
 
+def test_a_stray_head_of_the_setpoint_ring_brings_nothing_back(store: DataStore) -> None:
+    """Setpoints of an earlier round are there still, and their stream may be the one that is played."""
+    ring, raw = store.setpoints, ffi.addressof(store.raw.setpoints)
+    played = []
+    for number in range(SETPOINT_SLOTS + 3):
+        assert ring.push(1, [number], [0])
+        if number < SETPOINT_SLOTS:
+            lib.fs_setpoint_drop(raw)
+    store.raw.setpoints.head += 100
+    while setpoint := lib.fs_setpoint_peek(raw):
+        played.append(int(setpoint.position[0]) - SETPOINT_SLOTS)
+        lib.fs_setpoint_drop(raw)
+    assert played == [0, 1, 2]
+    assert (ring.tail, ring.free()) == (ring.head, SETPOINT_SLOTS)
+
+
 def test_too_many_axes_are_refused(store: DataStore) -> None:
     with pytest.raises(ValueError, match="64"):
         store.setpoints.push(1, [0] * 65, [0])

@@ -64,6 +64,7 @@ struct fs_cycle {
     uint64_t ever_powered;                   /* axes that were enabled since RT began */
     uint64_t had_power;                      /* axes that were enabled in the cycle before */
     uint64_t faults_told;                    /* a bit an axis */
+    uint64_t tail;                           /* of the setpoint ring, as this thread left it */
     uint64_t finished_stream;                /* setpoints of this stream and before are void */
     long preemptions;
     uint32_t late_answers;                   /* cycles for which answers of earlier ones may still come */

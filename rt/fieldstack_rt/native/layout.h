@@ -211,6 +211,7 @@ typedef struct fs_event_ring {
 
 /* ---- setpoints: Core produces, the cycle thread plays one a cycle ---- */
 typedef struct fs_setpoint {
+    uint64_t number;           /* its place in the ring, as pushed: another one is left over from before */
     uint64_t stream;           /* id of the stream that it belongs to, > 0 */
     uint64_t axes;             /* mask: axes that it commands; the others hold */
     uint64_t hold_to_run;      /* mask: of those, axes that move only while a person renews it: `hold_to_run_ns` */

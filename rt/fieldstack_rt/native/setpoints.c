@@ -22,6 +22,7 @@ static int damaged(fs_cycle *cycle, uint64_t now, uint64_t stream) {
 
 void fs_cycle_void_streams(fs_cycle *cycle, uint64_t now, uint64_t last) {
     cycle->finished_stream = 0;
+    cycle->tail = fs_load64(&cycle->store->setpoints.tail);
     if (damaged(cycle, now, last)) last = 0;
     cycle->status.stream = cycle->finished_stream = last;
 }
@@ -196,7 +197,7 @@ static int must_stand(uint32_t stop, int by_hand) {
     return stop != FS_STOP_NONE && stop != FS_STOP_DRY && !(stop == FS_STOP_START && by_hand);
 }
 
-uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
+static uint64_t take(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
     int playing = cycle->status.stream_state == FS_STREAM_PLAYING;
     cycle->by_hand = 0;
     const fs_setpoint *next = next_valid(cycle, now); /* mends a damaged ring also while the axes must stand */
@@ -227,4 +228,13 @@ uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, ui
     if (!setpoint) return 0;
     if (!playing && (awaits_power(cycle, setpoint) || !begin_stream(cycle, now, setpoint))) return 0;
     return play(cycle, now, setpoint, dt_s * (1.0 + dropped));
+}
+
+/* Only this thread moves the tail: a stray one would play again what was played. */
+uint64_t fs_cycle_take_setpoint(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
+    fs_setpoint_ring *ring = &cycle->store->setpoints;
+    if (fs_load64(&ring->tail) != cycle->tail) fs_set64(&ring->tail, cycle->tail);
+    uint64_t following = take(cycle, now, stop, behind, dt_s);
+    cycle->tail = ring->tail;
+    return following;
 }

@@ -181,7 +181,9 @@ uint32_t fs_setpoint_free(const fs_setpoint_ring *ring) {
 int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint) {
     if (fs_setpoint_free(ring) == 0) return 0;
     uint64_t head = ring->head;
-    ring->slots[head % SETPOINT_SLOTS] = *setpoint;
+    fs_setpoint *slot = &ring->slots[head % SETPOINT_SLOTS];
+    *slot = *setpoint;
+    slot->number = head;
     fs_set64(&ring->head, head + 1);
     return 1;
 }
@@ -192,14 +194,25 @@ uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoi
     return pushed;
 }
 
+/* What a damaged head reaches beyond the last push is left over from an earlier round. */
+static const fs_setpoint *pushed(const fs_setpoint_ring *ring, uint64_t number) {
+    const fs_setpoint *slot = &ring->slots[number % SETPOINT_SLOTS];
+    return slot->number == number ? slot : NULL;
+}
+
 const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring) {
-    uint64_t head = fs_load64(&ring->head);
-    if (head - ring->tail > SETPOINT_SLOTS) fs_set64(&ring->tail, head); /* or it would stay full for ever */
-    return head == ring->tail ? NULL : &ring->slots[ring->tail % SETPOINT_SLOTS];
+    uint64_t head = fs_load64(&ring->head), tail = ring->tail;
+    const fs_setpoint *slot = head == tail ? NULL : pushed(ring, tail);
+    if (head - tail > SETPOINT_SLOTS || (head != tail && !slot)) { /* or it would stay full for ever */
+        fs_set64(&ring->tail, head);
+        return NULL;
+    }
+    return slot;
 }
 
 const fs_setpoint *fs_setpoint_second(fs_setpoint_ring *ring) {
-    return fs_load64(&ring->head) - ring->tail > 1 ? &ring->slots[(ring->tail + 1) % SETPOINT_SLOTS] : NULL;
+    uint64_t tail = ring->tail;
+    return fs_load64(&ring->head) - tail > 1 ? pushed(ring, tail + 1) : NULL;
 }
 
 void fs_setpoint_drop(fs_setpoint_ring *ring) { fs_set64(&ring->tail, ring->tail + 1); }
