@@ -116,7 +116,14 @@ def test_older_policies_have_the_long_budget_too() -> None:
 def test_policy_check_names_what_each_budget_catches() -> None:
     rows = {row["subject"]: row for row in budget_rows(POLICY)}
     assert rows["fieldstack-rt"]["caught_within_s"] == 4320
-    assert set(rows) == {"fieldstack-rt", "fieldstack-core", "slave:*", "module:*", "group:*"}
+    assert set(rows) == {
+        "fieldstack-rt",
+        "fieldstack-core",
+        "fieldstack-nonrt",
+        "slave:*",
+        "module:*",
+        "group:*",
+    }
 
 
 @given(st.lists(st.integers(0, 30 * HOUR), max_size=80), st.integers(0, 30 * HOUR))
