@@ -187,7 +187,7 @@ _TEXTS: Mapping[int, EventText] = {
         "slave {slave} is back in OP after {duration_ns}", subject="slave", a="duration_ns"
     ),
     EventCode.BUS_OP: EventText(
-        "{slaves} slaves in OP {duration_ns} after the start, without {missing} that can be spared",
+        "{slaves} slaves in OP {duration_ns} after the start; missing, and not needed: {missing}",
         a="slaves",
         b="duration_ns",
         c="missing",
