@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -135,6 +136,17 @@ def test_a_motor_that_coasts_and_gets_slower_is_waited_for() -> None:
     assert [what for _, what in news] == [NEWS_RUNG], "told once, though nothing more can be done"
     bench.run(20)
     assert bench.stand is Stand.STANDING
+
+
+def test_a_motor_that_coasts_is_waited_for_though_late_cycles_show_other_speeds() -> None:
+    bench = moving()
+    bench.drive(SWITCH_ON_DISABLED, 0x00, AxisMode.FOLLOWING)
+    news, truth, late = [], bench.speed, random.Random(1)
+    for _ in range(10 * RUNG_MS):
+        bench.speed = round(truth * late.choice((0.9, 1.1)))
+        news += bench.run(1)
+        truth *= 0.9991
+    assert [what for _, what in news] == [NEWS_RUNG]
 
 
 def test_without_power_and_no_slower_the_ladder_goes_on() -> None:

@@ -4,6 +4,7 @@
 static const double STAND_S = 0.010;                 /* at rest for so long: it stands */
 static const uint64_t OBEY_NS = 50000000;            /* a drive leaves Operation enabled so soon after a quick stop */
 static const double REST_COUNTS = 2.0;               /* an encoder's last bits */
+static const double MEAN_S = 0.02;                   /* a cycle that is late shows a speed that is not the motor's */
 static const double SLOWS_DOWN = 0.99;               /* a motor without power that is no slower than this is driven */
 
 static double magnitude(double value) { return value < 0 ? -value : value; }
@@ -101,7 +102,7 @@ static int is_of_use(uint32_t rung, const fs_axis_config *config, uint32_t stop)
 
 static int climb(fs_standstill *axis, const fs_axis_config *config, uint32_t stop) {
     axis->rung_ns = 0;
-    axis->speed_at_rung = axis->speed;
+    axis->speed_at_rung = axis->mean;
     while (axis->step < config->rungs) {
         uint32_t rung = config->ladder[axis->step++];
         if (!is_of_use(rung, config, stop)) continue;
@@ -113,8 +114,8 @@ static int climb(fs_standstill *axis, const fs_axis_config *config, uint32_t sto
 
 /* Without power nothing but friction stops it: as long as it gets slower, the next rung could do no more. */
 static int coasts(fs_standstill *axis, const fs_axis *driven) {
-    int slower = axis->speed < axis->speed_at_rung * SLOWS_DOWN;
-    axis->speed_at_rung = axis->speed;
+    int slower = axis->mean < axis->speed_at_rung * SLOWS_DOWN;
+    axis->speed_at_rung = axis->mean;
     return slower && !fs_axis_powered(driven);
 }
 
@@ -139,6 +140,7 @@ static void release(fs_standstill *axis, uint32_t resets) {
 static void count(fs_standstill *axis, const fs_axis_config *config, const fs_axis *driven, double dt_s) {
     uint64_t period_ns = (uint64_t)(dt_s * 1e9);
     axis->rung_ns += period_ns;
+    if (axis->speed >= 0) axis->mean += (axis->speed - axis->mean) * (dt_s < MEAN_S ? dt_s / MEAN_S : 1.0);
     if (axis->stale) return; /* nothing is known: no evidence against it */
     axis->unobeyed_ns = disobeys(driven) ? axis->unobeyed_ns + period_ns : 0;
     if (!axis->must) return;

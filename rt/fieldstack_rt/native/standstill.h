@@ -12,7 +12,8 @@ typedef struct fs_standstill {
     uint32_t still, window;        /* cycles in a row with fresh inputs at rest; of those, since `anchor` */
     uint32_t stale;                /* cycles without fresh inputs */
     double speed;                  /* counts/s: the greater of what velocity and position tell */
-    double speed_at_rung;
+    double mean;                   /* of it, over some cycles */
+    double speed_at_rung;          /* that mean, as the last rung began */
     uint64_t elapsed_ns;           /* since it must stand and does not; only cycles with fresh inputs count */
     uint64_t bound_ns;             /* its ramp and the margin */
     uint64_t unobeyed_ns;          /* so long it reports power that it was told to give up */
