@@ -27,7 +27,7 @@ setup: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest $(TESTS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev lint-c
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -37,6 +37,8 @@ clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find fieldstack rt ethercat tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find rt ethercat \( -name '_native*.so' -o -name '_native.c' -o -name '_native.o' \) -delete
+
+include tools/c.mk
 
 prerequisites:
 	@PYTHON=$(PYTHON) sh tools/prerequisites.sh

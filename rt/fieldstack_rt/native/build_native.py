@@ -66,6 +66,6 @@ ffibuilder.set_source(
     include_dirs=[str(HERE)],
     depends=[str(HERE / header) for header in HEADERS],
     define_macros=[("FS_LAYOUT_HASH", f"{layout_hash():#x}ULL")],
-    extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter"],
+    extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wconversion"],
     libraries=["pthread"],
 )

@@ -37,7 +37,7 @@ void fs_thread_prepare(fs_thread_setup *setup) {
     if (setup->cpu >= 0) {
         cpu_set_t cpus;
         CPU_ZERO(&cpus);
-        CPU_SET(setup->cpu, &cpus);
+        CPU_SET((size_t)setup->cpu, &cpus);
         if (pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus)) setup->degraded |= FS_DEGRADED_AFFINITY;
     }
     if (setup->priority > 0) {
