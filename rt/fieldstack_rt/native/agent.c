@@ -6,15 +6,18 @@
 #include "store.h"
 
 static const uint64_t LONGEST_WATCH_NS = 60000000000u, LONGEST_GRACE_NS = 3600000000000u;
-static const fs_agent_settings BUILT_IN = { 60000000u, 500000000u, 10000000000u, 0, 30000000000u, FS_AGENT_HOLD, FS_AGENT_HOLD };
+static const fs_agent_settings BUILT_IN = {60000000u,    500000000u,    10000000000u, 0,
+                                           30000000000u, FS_AGENT_HOLD, FS_AGENT_HOLD};
 
 static uint64_t first_set(uint64_t value, uint64_t otherwise) { return value ? value : otherwise; }
 
 void fs_agent_begin(fs_agent *agent, const fs_store *store, const fs_agent_settings *defaults, uint64_t period_ns) {
     memset(agent, 0, sizeof *agent);
     agent->defaults = (fs_agent_settings){
-        first_set(defaults->slow_ns, BUILT_IN.slow_ns),       first_set(defaults->timeout_ns, BUILT_IN.timeout_ns),
-        first_set(defaults->grace_ns, BUILT_IN.grace_ns),     defaults->go_on_ns,
+        first_set(defaults->slow_ns, BUILT_IN.slow_ns),
+        first_set(defaults->timeout_ns, BUILT_IN.timeout_ns),
+        first_set(defaults->grace_ns, BUILT_IN.grace_ns),
+        defaults->go_on_ns,
         first_set(defaults->hold_at_most_ns, BUILT_IN.hold_at_most_ns),
         (uint32_t)first_set(defaults->on_silent, BUILT_IN.on_silent),
         (uint32_t)first_set(defaults->on_dead, BUILT_IN.on_dead),
@@ -37,9 +40,9 @@ static uint64_t taken(fs_agent *agent, uint32_t word, uint64_t value, bounds all
 
 static void take_settings(fs_agent *agent, const fs_store *store) {
     const fs_agent_settings *own = &agent->defaults;
-    bounds watch = { agent->period_ns, LONGEST_WATCH_NS }, grace = { 1, LONGEST_GRACE_NS };
-    bounds hold = { agent->period_ns, LONGEST_GRACE_NS };
-    bounds go_on = { 1, LONGEST_WATCH_NS }, reaction = { FS_AGENT_STOP, FS_AGENT_HOLD };
+    bounds watch = {agent->period_ns, LONGEST_WATCH_NS}, grace = {1, LONGEST_GRACE_NS};
+    bounds hold = {agent->period_ns, LONGEST_GRACE_NS};
+    bounds go_on = {1, LONGEST_WATCH_NS}, reaction = {FS_AGENT_STOP, FS_AGENT_HOLD};
     agent->damaged = 0;
     agent->settings = (fs_agent_settings){
         taken(agent, FS_WORD_SLOW, fs_load64(&store->agent_slow_ns), watch, own->slow_ns),
@@ -102,6 +105,6 @@ int fs_agent_hold_over(const fs_agent *agent) { return agent->gap_ns > agent->se
 
 uint32_t fs_agent_reaction_now(const fs_agent *agent) {
     if (fs_agent_hold_over(agent)) return FS_AGENT_STOP; /* who was to come back in a moment has not */
-    if (!agent->seen) return FS_AGENT_HOLD; /* what a predecessor moved is held */
+    if (!agent->seen) return FS_AGENT_HOLD;              /* what a predecessor moved is held */
     return agent->view == FS_PEER_DEAD ? agent->settings.on_dead : agent->settings.on_silent;
 }

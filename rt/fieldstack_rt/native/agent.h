@@ -14,17 +14,24 @@
  * slow and timeout: a cycle to 60 s; grace: to an hour; go on: to 60 s; hold: a cycle to an hour, and no value
  * that switches it off; reactions: enum fs_agent_reaction.
  * The policy's schema (fieldstack/ha/policy) stays within them. */
-enum fs_agent_word { FS_WORD_SLOW = 1, FS_WORD_TIMEOUT = 2, FS_WORD_GRACE = 4, FS_WORD_GO_ON = 8,
-                     FS_WORD_ON_SILENT = 16, FS_WORD_ON_DEAD = 32, FS_WORD_HOLD = 64 };
+enum fs_agent_word {
+    FS_WORD_SLOW = 1,
+    FS_WORD_TIMEOUT = 2,
+    FS_WORD_GRACE = 4,
+    FS_WORD_GO_ON = 8,
+    FS_WORD_ON_SILENT = 16,
+    FS_WORD_ON_DEAD = 32,
+    FS_WORD_HOLD = 64
+};
 
 typedef struct fs_agent {
     fs_agent_settings defaults;
     uint64_t period_ns;
-    fs_agent_settings settings;    /* in force in this cycle */
-    uint32_t damaged;              /* fs_agent_word bits that are out of bounds */
-    uint32_t view;                 /* enum fs_peer_view */
-    uint64_t gap_ns;               /* without a beat: cycles that ran, so a stalled machine is no silent peer */
-    uint64_t failed_ns;            /* since it is known to be silent or dead, likewise */
+    fs_agent_settings settings; /* in force in this cycle */
+    uint32_t damaged;           /* fs_agent_word bits that are out of bounds */
+    uint32_t view;              /* enum fs_peer_view */
+    uint64_t gap_ns;            /* without a beat: cycles that ran, so a stalled machine is no silent peer */
+    uint64_t failed_ns;         /* since it is known to be silent or dead, likewise */
     uint64_t beat;
     uint32_t seen, dead, distrusted;
 } fs_agent;

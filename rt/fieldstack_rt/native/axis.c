@@ -3,11 +3,25 @@
 #include <string.h>
 
 /* Control words of CiA 402 (IEC 61800-7-201, table of commands). */
-enum { DISABLE_VOLTAGE = 0x0000, QUICK_STOP = 0x0002, SHUTDOWN = 0x0006, SWITCH_ON = 0x0007,
-       ENABLE_OPERATION = 0x000F, FAULT_RESET = 0x0080 };
+enum {
+    DISABLE_VOLTAGE = 0x0000,
+    QUICK_STOP = 0x0002,
+    SHUTDOWN = 0x0006,
+    SWITCH_ON = 0x0007,
+    ENABLE_OPERATION = 0x000F,
+    FAULT_RESET = 0x0080
+};
 
-enum drive_state { NOT_READY, SWITCH_ON_DISABLED, READY, SWITCHED_ON, OPERATION_ENABLED, QUICK_STOP_ACTIVE,
-                   FAULT_REACTION, FAULT };
+enum drive_state {
+    NOT_READY,
+    SWITCH_ON_DISABLED,
+    READY,
+    SWITCHED_ON,
+    OPERATION_ENABLED,
+    QUICK_STOP_ACTIVE,
+    FAULT_REACTION,
+    FAULT
+};
 
 enum { RESET_PULSE_CYCLES = 8, LONGEST_LEAVING_CYCLES = 200 };
 
@@ -87,7 +101,9 @@ static void put_bytes(uint8_t *image, int32_t offset, uint64_t value, int size) 
 /* All bits of a statusword at once are in no state of a drive. */
 enum { NO_STATUSWORD = 0xFFFF };
 
-void fs_axis_mark(const fs_axis_config *config, uint8_t *inputs) { put_bytes(inputs, config->statusword, NO_STATUSWORD, 2); }
+void fs_axis_mark(const fs_axis_config *config, uint8_t *inputs) {
+    put_bytes(inputs, config->statusword, NO_STATUSWORD, 2);
+}
 
 int fs_axis_fresh(const fs_axis_config *config, const uint8_t *inputs) {
     return config->statusword >= 0 && get_bytes(inputs, config->statusword, 2) != NO_STATUSWORD;
@@ -115,7 +131,9 @@ uint32_t fs_axis_accepts(const fs_axis *axis, const fs_axis_config *config, int3
     return magnitude((double)position - axis->target) <= config->start_tolerance ? FS_REFUSAL_NONE : FS_REFUSAL_AWAY;
 }
 
-static int beyond(const fs_axis_config *config, double at) { return at > config->position_max || at < config->position_min; }
+static int beyond(const fs_axis_config *config, double at) {
+    return at > config->position_max || at < config->position_min;
+}
 
 /* Out of the range, or further out than it is. */
 static int leads_out(const fs_axis_config *config, double from, double to) {
@@ -124,13 +142,16 @@ static int leads_out(const fs_axis_config *config, double from, double to) {
     return 0;
 }
 
-static uint32_t refusal_of(const fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity, double dt_s) {
+static uint32_t refusal_of(const fs_axis *axis, const fs_axis_config *config, int32_t position, int32_t velocity,
+                           double dt_s) {
     double step = magnitude((double)position - axis->target), speed = magnitude((double)velocity);
     double slow = config->velocity_beyond * JUMP_MARGIN;
-    if (step > config->velocity_max * dt_s * JUMP_MARGIN + JUMP_SLACK_COUNTS + config->start_tolerance) return FS_REFUSAL_JUMP;
+    if (step > config->velocity_max * dt_s * JUMP_MARGIN + JUMP_SLACK_COUNTS + config->start_tolerance)
+        return FS_REFUSAL_JUMP;
     if (leads_out(config, axis->target, position)) return FS_REFUSAL_LIMIT;
     if (speed > config->velocity_max * JUMP_MARGIN + 1.0) return FS_REFUSAL_SPEED;
-    if (beyond(config, axis->target) && (step > slow * dt_s + JUMP_SLACK_COUNTS || speed > slow + 1.0)) return FS_REFUSAL_BEYOND_SPEED;
+    if (beyond(config, axis->target) && (step > slow * dt_s + JUMP_SLACK_COUNTS || speed > slow + 1.0))
+        return FS_REFUSAL_BEYOND_SPEED;
     return FS_REFUSAL_NONE;
 }
 
@@ -153,10 +174,8 @@ static double kept_in(const fs_axis_config *config, double from, double to) {
 /* A controlled stop: the target itself slows down, so the drive never sees a jump. */
 static void ramp_down(fs_axis *axis, const fs_axis_config *config, double dt_s) {
     double loss = config->deceleration * dt_s;
-    if (magnitude(axis->velocity) <= loss)
-        axis->velocity = 0.0;
-    else
-        axis->velocity -= axis->velocity > 0 ? loss : -loss;
+    if (magnitude(axis->velocity) <= loss) axis->velocity = 0.0;
+    else axis->velocity -= axis->velocity > 0 ? loss : -loss;
     axis->target = kept_in(config, axis->target, axis->target + axis->velocity * dt_s);
 }
 
@@ -177,7 +196,8 @@ static void stay_where_it_is(fs_axis *axis) {
  * transition 16; a drive that does not know that way goes by switch on disabled. */
 static uint16_t leaving_word(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand) {
     if (!demand->stands) return QUICK_STOP;
-    if (!demand->enable || config->stop_category != 2 || axis->leaving >= LONGEST_LEAVING_CYCLES) return DISABLE_VOLTAGE;
+    if (!demand->enable || config->stop_category != 2 || axis->leaving >= LONGEST_LEAVING_CYCLES)
+        return DISABLE_VOLTAGE;
     axis->leaving++;
     return ENABLE_OPERATION;
 }
@@ -253,8 +273,7 @@ static int awaits_power(fs_axis *axis, const fs_axis_demand *demand) {
     return 1;
 }
 
-static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand,
-                           int following) {
+static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following) {
     if (following) return FS_AXIS_FOLLOWING;
     if (axis->velocity == 0.0) return FS_AXIS_HOLDING;
     ramp_down(axis, config, demand->dt_s);

@@ -8,45 +8,45 @@
 
 /* Offsets are bytes inside the output or input image; -1: the object is not mapped. */
 typedef struct fs_axis_config {
-    int32_t controlword, mode, target_position, target_velocity;       /* outputs */
+    int32_t controlword, mode, target_position, target_velocity;              /* outputs */
     int32_t statusword, mode_display, position, velocity, torque, error_code; /* inputs */
-    int32_t operation_mode;        /* 0x6060: 8 CSP, 9 CSV */
-    int32_t stop_category;         /* 0, 1, 2 */
-    double deceleration;           /* counts/s^2, of a controlled stop */
-    double velocity_max;           /* counts/s */
-    double position_min, position_max; /* counts */
-    double start_tolerance;        /* counts a stream's first setpoint may lie away */
-    double velocity_beyond;        /* counts/s, while its target is beyond a position limit */
+    int32_t operation_mode;                                                   /* 0x6060: 8 CSP, 9 CSV */
+    int32_t stop_category;                                                    /* 0, 1, 2 */
+    double deceleration;                                                      /* counts/s^2, of a controlled stop */
+    double velocity_max;                                                      /* counts/s */
+    double position_min, position_max;                                        /* counts */
+    double start_tolerance; /* counts a stream's first setpoint may lie away */
+    double velocity_beyond; /* counts/s, while its target is beyond a position limit */
 
     /* What a stop of it is held to; see standstill.h. */
-    uint64_t stop_margin_ns;       /* beside its ramp */
-    uint64_t rung_ns;              /* time of each rung of its ladder */
-    uint32_t stale_limit;          /* cycles without inputs, after which nothing is known of it */
-    uint32_t rungs;                /* of `ladder` */
-    uint8_t ladder[8];             /* enum fs_rung */
-    int32_t brake;                 /* byte of its brake in the output image; -1: none */
+    uint64_t stop_margin_ns;           /* beside its ramp */
+    uint64_t rung_ns;                  /* time of each rung of its ladder */
+    uint32_t stale_limit;              /* cycles without inputs, after which nothing is known of it */
+    uint32_t rungs;                    /* of `ladder` */
+    uint8_t ladder[8];                 /* enum fs_rung */
+    int32_t brake;                     /* byte of its brake in the output image; -1: none */
     uint8_t brake_mask, brake_applied; /* its bits there, and what they are with the brake applied */
 } fs_axis_config;
 
 typedef struct fs_axis {
-    fs_axis_state state;           /* what is published */
-    double target;                 /* counts */
-    double velocity;               /* counts/s of the target */
-    uint32_t reset_pulse;          /* cycles of the fault reset that are left */
-    uint32_t reset_seen;           /* the reset request that has been served */
-    double powered_s;              /* in operation enabled, without a break */
-    double power_wait_s;           /* until power is given again */
-    uint32_t leaving;              /* cycles in which it was told to leave a quick stop that holds */
+    fs_axis_state state;  /* what is published */
+    double target;        /* counts */
+    double velocity;      /* counts/s of the target */
+    uint32_t reset_pulse; /* cycles of the fault reset that are left */
+    uint32_t reset_seen;  /* the reset request that has been served */
+    double powered_s;     /* in operation enabled, without a break */
+    double power_wait_s;  /* until power is given again */
+    uint32_t leaving;     /* cycles in which it was told to leave a quick stop that holds */
 } fs_axis;
 
 /* What is asked of all axes in this cycle. */
 typedef struct fs_axis_demand {
-    uint32_t stop;                 /* enum fs_stop */
+    uint32_t stop; /* enum fs_stop */
     uint32_t reset_request;
-    int enable;                    /* it is given power */
+    int enable; /* it is given power */
     double dt_s;
-    int keep;                      /* power that it has is not taken from it yet */
-    int stands;                    /* it was read back to stand */
+    int keep;   /* power that it has is not taken from it yet */
+    int stands; /* it was read back to stand */
 } fs_axis_demand;
 
 void fs_axis_read(fs_axis *axis, const fs_axis_config *config, const uint8_t *inputs);
@@ -63,9 +63,9 @@ void fs_axis_write(const fs_axis *axis, const fs_axis_config *config, uint8_t *o
 int fs_axis_enabled(const fs_axis *axis);
 int fs_axis_faulted(const fs_axis *axis);
 int fs_axis_quick_stopping(const fs_axis *axis);
-int fs_axis_powered(const fs_axis *axis);        /* its drive says that the motor may have torque */
-int fs_axis_was_commanded(const fs_axis *axis);  /* in the last cycle, under power */
-int fs_axis_word_enables(const fs_axis *axis);   /* the control word sent last */
+int fs_axis_powered(const fs_axis *axis);       /* its drive says that the motor may have torque */
+int fs_axis_was_commanded(const fs_axis *axis); /* in the last cycle, under power */
+int fs_axis_word_enables(const fs_axis *axis);  /* the control word sent last */
 int fs_axis_word_is_quick_stop(const fs_axis *axis);
 /* Sends disable voltage (0) or quick stop (1) in place of what fs_axis_step chose. */
 void fs_axis_force(fs_axis *axis, int quick_stop);

@@ -13,7 +13,7 @@ typedef int (*send_function)(void *context);
 typedef int (*receive_function)(void *context, int timeout_us);
 
 static void sleep_until(uint64_t at_ns) {
-    struct timespec at = { (time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u) };
+    struct timespec at = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {}
 }
 
@@ -40,14 +40,14 @@ static void keep(fs_bare_loop *loop, fs_bare_sample *sample) {
 }
 
 void fs_bare_loop_run(fs_bare_loop *loop) {
-    fs_thread_setup setup = { loop->cpu, loop->priority, 0 };
+    fs_thread_setup setup = {loop->cpu, loop->priority, 0};
     fs_thread_prepare(&setup);
     loop->degraded = setup.degraded;
     uint64_t period = loop->period_ns, due = (fs_now_ns() / period + 2) * period + loop->phase_ns;
     for (; !fs_load32(&loop->stop); due += period) {
         sleep_until(due);
         uint64_t now = fs_now_ns(), late = now > due ? now - due : 0;
-        fs_bare_sample sample = { due, late > UINT32_MAX ? UINT32_MAX : (uint32_t)late, 0, -1, 0 };
+        fs_bare_sample sample = {due, late > UINT32_MAX ? UINT32_MAX : (uint32_t)late, 0, -1, 0};
         if (loop->context) exchange(loop, &sample);
         keep(loop, &sample);
         due += late / period * period; /* go on in phase */

@@ -16,14 +16,14 @@ typedef struct fs_bare_sample {
 typedef struct fs_bare_loop {
     uint64_t context, send, receive; /* as in fs_cycle_config; context 0: no bus, a timer loop alone */
     uint32_t receive_timeout_us;
-    int32_t cpu;                     /* -1: any */
-    int32_t priority;                /* SCHED_FIFO; 0: none */
-    uint32_t degraded;               /* FS_DEGRADED_*: what was refused */
-    uint64_t period_ns, phase_ns;    /* wakes at phase + n * period of CLOCK_MONOTONIC */
+    int32_t cpu;                  /* -1: any */
+    int32_t priority;             /* SCHED_FIFO; 0: none */
+    uint32_t degraded;            /* FS_DEGRADED_*: what was refused */
+    uint64_t period_ns, phase_ns; /* wakes at phase + n * period of CLOCK_MONOTONIC */
     fs_bare_sample *samples;
-    uint64_t capacity;               /* samples that fit; the loop goes on without them */
-    uint64_t count;                  /* atomic: samples written */
-    uint32_t stop;                   /* atomic: 1 ends the loop */
+    uint64_t capacity; /* samples that fit; the loop goes on without them */
+    uint64_t count;    /* atomic: samples written */
+    uint32_t stop;     /* atomic: 1 ends the loop */
     uint32_t pad;
 } fs_bare_loop;
 

@@ -44,7 +44,7 @@ static int somebody_has_it(const fs_store *store) {
 static int is_free(uint32_t word) { return word == 0 || fs_lock_died(word); }
 
 int fs_bus_take(fs_store *store, uint32_t mine, uint64_t timeout_ns) {
-    static const struct timespec rest = { 0, (long)LOOK_NS };
+    static const struct timespec rest = {0, (long)LOOK_NS};
     uint64_t until = fs_now_ns() + timeout_ns, beats = fs_bus_beats(store);
     do {
         uint32_t word = fs_lock_word(&store->rt_lock);
@@ -58,7 +58,9 @@ int fs_bus_take(fs_store *store, uint32_t mine, uint64_t timeout_ns) {
     return left && fs_lock_take(&store->rt_lock, word, mine) ? 0 : ETIMEDOUT;
 }
 
-static uint64_t higher(uint64_t epoch, uint64_t other) { return other < HIGHEST_EPOCH && other > epoch ? other : epoch; }
+static uint64_t higher(uint64_t epoch, uint64_t other) {
+    return other < HIGHEST_EPOCH && other > epoch ? other : epoch;
+}
 
 uint64_t fs_bus_next_epoch(const fs_store *store) {
     uint64_t last = higher(0, fs_load64(&store->rt_epoch));

@@ -38,7 +38,7 @@ static int all_at_rest(const fs_cycle *cycle, double dt_s) {
 /* ---- waking up ---- */
 
 static void sleep_until(uint64_t at_ns) {
-    struct timespec at = { (time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u) };
+    struct timespec at = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {}
 }
 
@@ -112,7 +112,8 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     fs_cycle_obey_latch(cycle, now);
     follow_enabling(cycle, now);
     uint32_t stop = fs_cycle_stop_reason(cycle, now);
-    if (stop != cycle->status.stop_reason) fs_cycle_tell(cycle, now, FS_EV_STOP_REASON, 0, stop, cycle->status.stop_reason, 0);
+    if (stop != cycle->status.stop_reason)
+        fs_cycle_tell(cycle, now, FS_EV_STOP_REASON, 0, stop, cycle->status.stop_reason, 0);
     cycle->status.stop_reason = stop;
     uint32_t behind = cycle->behind; /* drives carried on meanwhile: motion is true to time, or it would jump back */
     cycle->behind = 0;
@@ -123,9 +124,9 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
     cycle->resets = fs_reset_count(cycle->store, cycle->resets);
     memcpy(outputs, config->safe_image, config->outputs_size);
     for (uint32_t i = 0; i < config->axis_count; i++) {
-        fs_axis_demand demand = { fs_cycle_axis_stop(cycle, i, stop), cycle->resets + cycle->own_resets[i],
-                                  give && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind),
-                                  keep && cycle->was_enabled >> i & 1, 0 };
+        fs_axis_demand demand = {fs_cycle_axis_stop(cycle, i, stop),  cycle->resets + cycle->own_resets[i],
+                                 give && cycle->was_enabled >> i & 1, dt_s * (1.0 + behind),
+                                 keep && cycle->was_enabled >> i & 1, 0};
         fs_cycle_watch_stop(cycle, now, i, demand.stop);
         demand.stands = cycle->stands[i].stood || cycle->stands[i].stand == FS_STAND_STANDING;
         int32_t error_before = cycle->axes[i].state.following_error;
@@ -172,7 +173,7 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_rt_statistics *statistics = &store->statistics;
     uint64_t head = statistics->sample_head;
     statistics->samples[head % (sizeof statistics->samples / sizeof statistics->samples[0])] =
-        (fs_cycle_sample){ status->cycle, status->wake_ns, status->exchange_ns, status->wkc, flags };
+        (fs_cycle_sample){status->cycle, status->wake_ns, status->exchange_ns, status->wkc, flags};
     fs_set64(&statistics->sample_head, head + 1);
     fs_life_beat(cycle, status->cycle_ns);
     fs_set32(&cycle->standing, (uint32_t)fs_cycle_at_stand(cycle));
@@ -185,9 +186,12 @@ static void inject(fs_cycle *cycle) {
     if (what == FS_INJECT_NONE || !cycle->config.fault_injection) return;
     fs_set32(&cycle->store->rt_inject, FS_INJECT_NONE);
     switch (what) {
-    case FS_INJECT_SPIN: for (volatile int spin = 1; spin;) {} break;
+    case FS_INJECT_SPIN:
+        for (volatile int spin = 1; spin;) {}
+        break;
     case FS_INJECT_SEGV: *nowhere = 0; break;
-    case FS_INJECT_HANG: for (;;) pause();
+    case FS_INJECT_HANG:
+        for (;;) pause();
     case FS_INJECT_DIE_IN_WRITE:
         fs_block_tear(cycle->store, FS_BLOCK_RT_STATUS);
         kill(getpid(), SIGKILL);
@@ -245,7 +249,7 @@ int fs_cycle_start(fs_store *store, int32_t cpu, int32_t priority, uint64_t lock
     fs_cycle *cycle = calloc(1, sizeof *cycle);
     if (!cycle) return ENOMEM;
     cycle->store = store;
-    cycle->setup = (fs_thread_setup){ cpu, priority, 0 };
+    cycle->setup = (fs_thread_setup){cpu, priority, 0};
     cycle->lock_timeout_ns = lock_timeout_ns;
     int error = fs_thread_start(&cycle->thread, cycle_thread, cycle);
     if (error) {
@@ -267,7 +271,9 @@ uint32_t fs_cycle_degraded(const fs_cycle *cycle) { return cycle->setup.degraded
 uint64_t fs_cycle_epoch(const fs_cycle *cycle) { return cycle->status.epoch; }
 uint32_t fs_cycle_tid(const fs_cycle *cycle) { return cycle->tid; }
 
-static int in_image(int32_t offset, int32_t size, uint32_t image) { return offset < 0 || (uint32_t)(offset + size) <= image; }
+static int in_image(int32_t offset, int32_t size, uint32_t image) {
+    return offset < 0 || (uint32_t)(offset + size) <= image;
+}
 
 static int offsets_fit(const fs_cycle_config *config) {
     for (uint32_t i = 0; i < config->axis_count; i++) {
@@ -276,9 +282,8 @@ static int offsets_fit(const fs_cycle_config *config) {
         if (!in_image(axis->controlword, 2, out) || !in_image(axis->mode, 1, out) ||
             !in_image(axis->target_position, 4, out) || !in_image(axis->target_velocity, 4, out) ||
             !in_image(axis->statusword, 2, in) || !in_image(axis->mode_display, 1, in) ||
-            !in_image(axis->position, 4, in) || !in_image(axis->velocity, 4, in) ||
-            !in_image(axis->torque, 2, in) || !in_image(axis->error_code, 2, in) || !in_image(axis->brake, 1, out) ||
-            axis->rungs > sizeof axis->ladder)
+            !in_image(axis->position, 4, in) || !in_image(axis->velocity, 4, in) || !in_image(axis->torque, 2, in) ||
+            !in_image(axis->error_code, 2, in) || !in_image(axis->brake, 1, out) || axis->rungs > sizeof axis->ladder)
             return 0;
     }
     if (!in_image(config->start_input, 1, config->inputs_size)) return 0;
@@ -299,8 +304,9 @@ static int groups_cover(const fs_cycle_config *config) {
 }
 
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
-    if (config->axis_count > 64 || config->group_count > 64 || !groups_cover(config) || config->io_output_spans > 64 || config->io_input_spans > 64 ||
-        config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 || !offsets_fit(config))
+    if (config->axis_count > 64 || config->group_count > 64 || !groups_cover(config) || config->io_output_spans > 64 ||
+        config->io_input_spans > 64 || config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 ||
+        !offsets_fit(config))
         return EINVAL;
     cycle->config = *config;
     cycle->send = (send_function)(uintptr_t)config->send;

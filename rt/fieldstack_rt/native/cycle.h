@@ -11,27 +11,30 @@
 
 typedef struct fs_span { uint32_t offset, size; } fs_span;
 
-typedef struct fs_group { uint64_t axes; uint32_t essential, pad; } fs_group;
+typedef struct fs_group {
+    uint64_t axes;
+    uint32_t essential, pad;
+} fs_group;
 
 typedef struct fs_cycle_config {
-    uint64_t context;              /* ecx_contextt * of pysoem's master */
-    uint64_t send;                 /* int ecx_send_processdata(ecx_contextt *) */
-    uint64_t receive;              /* int ecx_receive_processdata(ecx_contextt *, int timeout_us) */
-    uint64_t outputs, inputs;      /* uint8_t *: SOEM's IO map */
+    uint64_t context;         /* ecx_contextt * of pysoem's master */
+    uint64_t send;            /* int ecx_send_processdata(ecx_contextt *) */
+    uint64_t receive;         /* int ecx_receive_processdata(ecx_contextt *, int timeout_us) */
+    uint64_t outputs, inputs; /* uint8_t *: SOEM's IO map */
     uint32_t outputs_size, inputs_size;
     uint64_t cycle_time_ns;
     uint32_t receive_timeout_us;
-    int32_t socket;                /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
+    int32_t socket; /* SOEM's packet socket, to be emptied of answers that came too late; -1: none */
     int32_t expected_wkc;
-    uint32_t wkc_limit;            /* the plan's lost_cycles_limit: bad cycles in a row that stop the axes */
-    int32_t excusable_wkc;         /* share of the slaves that belong to non-essential groups only */
-    uint32_t diagnosis_cycles;     /* so long may a counter that such slaves can explain go unexplained */
-    int32_t start_input;           /* byte of the inputs with the start input's bit; -1: there is none */
+    uint32_t wkc_limit;        /* the plan's lost_cycles_limit: bad cycles in a row that stop the axes */
+    int32_t excusable_wkc;     /* share of the slaves that belong to non-essential groups only */
+    uint32_t diagnosis_cycles; /* so long may a counter that such slaves can explain go unexplained */
+    int32_t start_input;       /* byte of the inputs with the start input's bit; -1: there is none */
     uint32_t start_bit;
-    fs_agent_settings agent;       /* defaults of the HA agent; 0: built in */
+    fs_agent_settings agent; /* defaults of the HA agent; 0: built in */
     uint32_t fault_injection;
     uint32_t axis_count;
-    uint32_t group_count;          /* each axis is in one group */
+    uint32_t group_count; /* each axis is in one group */
     uint32_t io_output_spans, io_input_spans;
     fs_axis_config axes[64];
     fs_group groups[64];
@@ -50,7 +53,7 @@ uint64_t fs_cycle_epoch(const fs_cycle *cycle);
 uint32_t fs_cycle_tid(const fs_cycle *cycle);
 /* Begins to exchange.  The configuration is copied. */
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config);
-void fs_cycle_set_supervised(fs_cycle *cycle, int in_op); /* working counter faults count from now on */
+void fs_cycle_set_supervised(fs_cycle *cycle, int in_op);  /* working counter faults count from now on */
 void fs_cycle_set_enabled(fs_cycle *cycle, uint64_t axes); /* mask: axes that may be powered */
 /* Axes that must stand because their slaves are lost or restarted, and what these slaves' share of the working
  * counter is, which is no longer expected. */

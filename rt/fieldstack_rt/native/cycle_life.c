@@ -7,11 +7,11 @@
 #include "lock.h"
 #include "store.h"
 
-static const uint64_t IDLE_NS = 1000000;         /* between beats while nothing is exchanged */
-static const uint64_t ANSWER_NS = 100000000;     /* a guard looks each cycle: one that has not answered by then will not */
+static const uint64_t IDLE_NS = 1000000;     /* between beats while nothing is exchanged */
+static const uint64_t ANSWER_NS = 100000000; /* a guard looks each cycle: one that has not answered by then will not */
 
 static void rest(void) {
-    static const struct timespec duration = { 0, (long)IDLE_NS };
+    static const struct timespec duration = {0, (long)IDLE_NS};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
 }
 

@@ -9,7 +9,8 @@ static void expect(fs_cycle *cycle, uint64_t now) {
     if (expected == status->expected_wkc) return;
     /* A lost slave whose inputs count and do not as it is tried to be brought back is told once. */
     if (expected < cycle->least_told || expected == status->full_wkc) {
-        fs_cycle_tell(cycle, now, FS_EV_SLAVES_EXCUSED, 0, expected, cycle->least_told, (int64_t)fs_load64(&cycle->lost));
+        fs_cycle_tell(cycle, now, FS_EV_SLAVES_EXCUSED, 0, expected, cycle->least_told,
+                      (int64_t)fs_load64(&cycle->lost));
         cycle->least_told = expected;
     }
     status->expected_wkc = expected;
@@ -25,8 +26,8 @@ static void count_bad(fs_cycle *cycle) {
     const fs_cycle_config *config = &cycle->config;
     cycle->status.wkc_errors++;
     cycle->status.bad_wkc_row++;
-    int excusable = cycle->status.wkc >= config->expected_wkc - config->excusable_wkc &&
-                    cycle->status.wkc < config->expected_wkc;
+    int excusable =
+        cycle->status.wkc >= config->expected_wkc - config->excusable_wkc && cycle->status.wkc < config->expected_wkc;
     if (!excusable) cycle->unexcused_row++;
 }
 

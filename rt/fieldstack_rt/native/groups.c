@@ -29,7 +29,7 @@ static void hold(fs_cycle *cycle, uint64_t now, uint64_t axes, uint32_t reason) 
 }
 
 uint32_t fs_cycle_judge_groups(fs_cycle *cycle, uint64_t faulted) {
-    causes of = { fs_load64(&cycle->store->axes_blocked), faulted, fs_load64(&cycle->lost), enabled_axes(cycle) };
+    causes of = {fs_load64(&cycle->store->axes_blocked), faulted, fs_load64(&cycle->lost), enabled_axes(cycle)};
     uint32_t essential = 0;
     for (uint32_t i = 0; i < cycle->config.group_count; i++) {
         const fs_group *group = &cycle->config.groups[i];

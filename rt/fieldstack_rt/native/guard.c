@@ -12,14 +12,14 @@
 #include "guard_state.h"
 
 /* Stated bounds. */
-static const uint64_t IDLE_NS = 1000000;            /* between looks while there is no RT to watch */
+static const uint64_t IDLE_NS = 1000000; /* between looks while there is no RT to watch */
 static const uint32_t READ_ATTEMPTS = 1000;
-static const uint32_t ODD_LOOKS = 100;              /* a process that has just taken the bus says so within a beat */
-static const uint32_t LIFE_LOOKS = 500;             /* whose TID stands in nonrt_lock for so long is no predecessor */
+static const uint32_t ODD_LOOKS = 100;  /* a process that has just taken the bus says so within a beat */
+static const uint32_t LIFE_LOOKS = 500; /* whose TID stands in nonrt_lock for so long is no predecessor */
 static const int32_t HIGHEST_PRIORITY = 98;
 
 void fs_guard_pause(uint64_t duration_ns) {
-    struct timespec duration = { (time_t)(duration_ns / 1000000000u), (long)(duration_ns % 1000000000u) };
+    struct timespec duration = {(time_t)(duration_ns / 1000000000u), (long)(duration_ns % 1000000000u)};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
 }
 
@@ -109,8 +109,8 @@ static int arm(fs_guard *guard) {
 int fs_guard_another_has_it(const fs_guard *guard) {
     const fs_store *store = guard->store;
     uint32_t tid = fs_load32(&store->rt_tid), word = fs_lock_word(&store->rt_lock);
-    return fs_load64(&store->rt_epoch) != guard->plan.epoch && word == fs_lock_word_of(tid) &&
-           word != guard->rt_word && fs_thread_lives(fs_load32(&store->header.rt_pid), tid);
+    return fs_load64(&store->rt_epoch) != guard->plan.epoch && word == fs_lock_word_of(tid) && word != guard->rt_word &&
+           fs_thread_lives(fs_load32(&store->header.rt_pid), tid);
 }
 
 /* A lock that keeps naming what is no RT process's thread was damaged while nobody had the bus; it would keep RT from it. */
@@ -170,7 +170,7 @@ static fs_guard *make(fs_store *store, const fs_guard_config *config) {
     if (!guard) return NULL;
     guard->store = store;
     guard->config = *config;
-    guard->setup = (fs_thread_setup){ config->cpu, config->priority, 0 };
+    guard->setup = (fs_thread_setup){config->cpu, config->priority, 0};
     guard->watched.pidfd = guard->watched.stat = guard->frames.socket = -1;
     guard->status.state = FS_GUARD_IDLE;
     guard->shown = guard->status;

@@ -9,9 +9,9 @@
 
 typedef struct fs_guard_config {
     int32_t cpu, priority;
-    uint32_t threshold_cycles;     /* observations without progress, each at least a cycle long */
-    uint32_t fence_timeout_ms;     /* how long a killed RT process may take to end; then that is told */
-    uint32_t end_timeout_ms;       /* how long an orderly end may take, from its announcement to the release of the bus */
+    uint32_t threshold_cycles; /* observations without progress, each at least a cycle long */
+    uint32_t fence_timeout_ms; /* how long a killed RT process may take to end; then that is told */
+    uint32_t end_timeout_ms;   /* how long an orderly end may take, from its announcement to the release of the bus */
 } fs_guard_config;
 
 typedef struct fs_guard fs_guard;

@@ -5,9 +5,9 @@
 
 /* Stated bounds. */
 static const uint64_t SHORTEST_OBSERVATION_NS = 100000;
-static const uint64_t IDLE_BEAT_NS = 1000000;       /* RT's beat while it exchanges nothing, cycle_life.c */
-static const uint32_t CYCLES_TO_OBEY_ESTOP = 10;    /* RT obeys in its next cycle; more is a failure */
-static const uint64_t EXCUSED_NS = 70000000;        /* at a stretch: a CPU that stands longer is a failure too */
+static const uint64_t IDLE_BEAT_NS = 1000000;    /* RT's beat while it exchanges nothing, cycle_life.c */
+static const uint32_t CYCLES_TO_OBEY_ESTOP = 10; /* RT obeys in its next cycle; more is a failure */
+static const uint64_t EXCUSED_NS = 70000000;     /* at a stretch: a CPU that stands longer is a failure too */
 
 void fs_guard_begin_watch(fs_guard *guard) {
     guard->beat = fs_bus_beats(guard->store);

@@ -16,7 +16,7 @@ _Static_assert(sizeof(fs_lock_entry) == sizeof(fs_lock), "entries lie as far apa
 _Static_assert(offsetof(fs_store, nonrt_lock) == offsetof(fs_store, rt_lock) + sizeof(fs_lock), "side by side");
 
 uint32_t fs_lock_enrol(fs_enrolment *mine, fs_store *store) {
-    *mine = (fs_enrolment){ 0 };
+    *mine = (fs_enrolment){0};
     mine->first = (uint64_t)(uintptr_t)&mine->entries[0];
     mine->entries[0].next = (uint64_t)(uintptr_t)&mine->entries[1];
     mine->entries[1].next = (uint64_t)(uintptr_t)mine; /* back at the head: the end */
@@ -49,7 +49,7 @@ void fs_lock_free(fs_lock *lock, uint32_t mine) {
 }
 
 int fs_lock_await(const fs_lock *lock, uint32_t seen, uint64_t timeout_ns) {
-    struct timespec timeout = { (time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u) };
+    struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     return syscall(SYS_futex, &lock->word, FUTEX_WAIT, seen, &timeout, NULL, 0) == 0 ? 0 : errno;
 }
 

@@ -13,7 +13,10 @@
 
 /* For the kernel, of one thread: struct robust_list_head, and an entry for each lock that it may come to hold. */
 typedef struct fs_lock_entry { uint64_t next, pad[7]; } fs_lock_entry;
-typedef struct fs_enrolment { uint64_t first, offset, pending; fs_lock_entry entries[2]; } fs_enrolment;
+typedef struct fs_enrolment {
+    uint64_t first, offset, pending;
+    fs_lock_entry entries[2];
+} fs_enrolment;
 
 /* From now on the kernel marks rt_lock and nonrt_lock at this thread's end, where its TID stands in them.  `mine` must
  * outlive the thread.  The C library's own list, for robust pthread mutexes, is replaced: such a thread may use none.
@@ -21,7 +24,7 @@ typedef struct fs_enrolment { uint64_t first, offset, pending; fs_lock_entry ent
 uint32_t fs_lock_enrol(fs_enrolment *mine, fs_store *store);
 
 uint32_t fs_lock_word(const fs_lock *lock);
-uint32_t fs_lock_word_of(uint32_t tid);          /* while that thread holds it */
+uint32_t fs_lock_word_of(uint32_t tid); /* while that thread holds it */
 /* Exactly what the kernel leaves of a word that fs_lock_enrol returned. */
 int fs_lock_died(uint32_t word);
 /* Takes a lock that still has the word `seen`: 1 done. */

@@ -16,8 +16,7 @@
 
 enum { ETHERTYPE_ETHERCAT = 0x88A4, ETHERNET_HEADER = 14, FRAME_HEADER = 2, DATAGRAM_HEADER = 10, WKC = 2 };
 enum { COMMAND_FPRD = 4, COMMAND_BRD = 7, COMMAND_BWR = 8, COMMAND_LWR = 11 };
-enum { REGISTER_AL_CONTROL = 0x0120, REGISTER_AL_STATUS = 0x0130, AL_SAFE_OP = 4, AL_OP = 8,
-       AL_STATE = 0x0F };
+enum { REGISTER_AL_CONTROL = 0x0120, REGISTER_AL_STATUS = 0x0130, AL_SAFE_OP = 4, AL_OP = 8, AL_STATE = 0x0F };
 enum { FIRST_DATAGRAM = ETHERNET_HEADER + FRAME_HEADER, MAX_IMAGE = 1400, MORE = 0x8000 };
 
 static void put16(uint8_t *at, uint32_t value) {
@@ -42,7 +41,7 @@ static uint32_t add_datagram(uint8_t *frame, uint32_t at, int command, uint8_t i
 }
 
 static uint32_t finish_frame(uint8_t *frame, uint32_t end) {
-    static const uint8_t source[6] = { 0x02, 0x46, 0x53, 0x47, 0x52, 0x44 };
+    static const uint8_t source[6] = {0x02, 0x46, 0x53, 0x47, 0x52, 0x44};
     memset(frame, 0xFF, 6);
     memcpy(frame + 6, source, 6);
     frame[12] = ETHERTYPE_ETHERCAT >> 8;
@@ -54,7 +53,7 @@ static uint32_t finish_frame(uint8_t *frame, uint32_t end) {
 }
 
 static void build_image(fs_safe_frames *frames, const fs_guard_plan *plan) {
-    static const uint8_t safe_op[2] = { AL_SAFE_OP, 0 };
+    static const uint8_t safe_op[2] = {AL_SAFE_OP, 0};
     uint32_t sent = 0;
     frames->count = 0;
     do {
@@ -95,15 +94,16 @@ static int attach_filter(int fd) {
         BPF_STMT(BPF_RET | BPF_K, 0xFFFF),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    struct sock_fprog program = { sizeof code / sizeof code[0], code };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 static int open_socket(const char *interface) {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
-    struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE_ETHERCAT),
-                                   .sll_ifindex = (int)if_nametoindex(interface) };
+    struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ETHERTYPE_ETHERCAT),
+                                  .sll_ifindex = (int)if_nametoindex(interface)};
     int one = 1;
     if (address.sll_ifindex == 0 || attach_filter(fd) || bind(fd, (struct sockaddr *)&address, sizeof address)) {
         int error = errno ? errno : ENODEV;
@@ -116,7 +116,7 @@ static int open_socket(const char *interface) {
 
 int fs_safe_frames_open(fs_safe_frames *frames, const fs_guard_plan *plan) {
     if (plan->outputs_size > sizeof plan->safe_image || plan->slave_count > FS_SAFE_SLAVES) return EINVAL;
-    char interface[sizeof plan->interface + 1] = { 0 };
+    char interface[sizeof plan->interface + 1] = {0};
     memcpy(interface, plan->interface, sizeof plan->interface);
     memset(frames, 0, sizeof *frames);
     frames->socket = -1;
@@ -178,7 +178,7 @@ static void take_answer(const fs_safe_frames *frames, const uint8_t *frame, uint
 }
 
 void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe_answer *answer) {
-    *answer = (fs_safe_answer){ .lwr_wkc = -1, .al_wkc = -1, .status_wkc = -1 };
+    *answer = (fs_safe_answer){.lwr_wkc = -1, .al_wkc = -1, .status_wkc = -1};
     uint32_t all = (1u << frames->count) - 1;
     uint64_t until = fs_now_ns() + timeout_ns;
     while (answer->answered != all) {
@@ -190,8 +190,8 @@ void fs_safe_frames_collect(fs_safe_frames *frames, uint64_t timeout_ns, fs_safe
         }
         uint64_t now = fs_now_ns();
         if (now >= until) return;
-        struct timespec rest = { 0, (long)(until - now) };
-        struct pollfd readable = { frames->socket, POLLIN, 0 };
+        struct timespec rest = {0, (long)(until - now)};
+        struct pollfd readable = {frames->socket, POLLIN, 0};
         ppoll(&readable, 1, &rest, NULL);
     }
 }
@@ -204,7 +204,7 @@ static int losses_whole(const fs_guard_losses *losses) {
 
 /* The slaves that RT of this epoch told lost last; none where that is not known. */
 static fs_guard_losses told_losses(const fs_store *store, uint64_t epoch) {
-    fs_guard_losses found = { 0 };
+    fs_guard_losses found = {0};
     for (int i = 0; i < 2; i++) {
         fs_guard_losses one = store->guard_losses[i];
         if (one.epoch == epoch && one.sequence > found.sequence && losses_whole(&one)) found = one;

@@ -7,7 +7,8 @@ static void end_stream(fs_cycle *cycle, uint64_t now, uint32_t state, uint32_t c
     cycle->status.stream_state = state;
     cycle->playing = 0;
     cycle->finished_stream = cycle->status.stream;
-    if (code) fs_cycle_tell(cycle, now, code, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, 0);
+    if (code)
+        fs_cycle_tell(cycle, now, code, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, 0);
 }
 
 /* Streams count up by one: an id far ahead is damage, and believed it would void all that come after. */
@@ -53,7 +54,8 @@ static void refuse(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t refusa
     cycle->status.refused_axis = axis;
     cycle->status.refusal = refusal;
     end_stream(cycle, now, FS_STREAM_REFUSED, 0, 0);
-    fs_cycle_tell(cycle, now, FS_EV_STREAM_REFUSED, axis, (int64_t)cycle->status.stream, (int64_t)cycle->status.setpoint_tail, refusal);
+    fs_cycle_tell(cycle, now, FS_EV_STREAM_REFUSED, axis, (int64_t)cycle->status.stream,
+                  (int64_t)cycle->status.setpoint_tail, refusal);
 }
 
 /* Axes whose group must stand stay out; each other one that is commanded must accept, or nothing begins. */
@@ -62,7 +64,9 @@ static int begin_stream(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoi
     cycle->status.stream = setpoint->stream;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
         if (commanded >> i & 1 && !(wanted >> i & 1)) tell_out(cycle, now, i, setpoint);
-        uint32_t refusal = wanted >> i & 1 ? accepts(cycle, i, setpoint) : commanded && !wanted ? FS_REFUSAL_HELD : FS_REFUSAL_NONE;
+        uint32_t refusal = wanted >> i & 1        ? accepts(cycle, i, setpoint)
+                           : commanded && !wanted ? FS_REFUSAL_HELD
+                                                  : FS_REFUSAL_NONE;
         if (!refusal) continue;
         refuse(cycle, now, i, refusal);
         return 0;
@@ -161,7 +165,8 @@ static int drop_held(fs_cycle *cycle, uint64_t now) {
 /* Whether nothing but motion is lost if `following` is played in place of `setpoint`. */
 static int may_skip(const fs_setpoint *setpoint, const fs_setpoint *following) {
     return following && !(setpoint->flags & FS_SETPOINT_LAST) && following->stream == setpoint->stream &&
-           following->axes == setpoint->axes && following->hold_to_run == setpoint->hold_to_run && !memcmp(following->io, setpoint->io, sizeof setpoint->io);
+           following->axes == setpoint->axes && following->hold_to_run == setpoint->hold_to_run &&
+           !memcmp(following->io, setpoint->io, sizeof setpoint->io);
 }
 
 /* Leaves out the setpoints of cycles that were skipped; how many. */
@@ -172,7 +177,8 @@ static uint32_t catch_up(fs_cycle *cycle, uint32_t behind) {
     while (dropped < behind && dropped < MOST_DROPS) {
         const fs_setpoint *setpoint = fs_setpoint_peek(ring);
         if (!setpoint || setpoint->stream != cycle->status.stream ||
-            (setpoint->axes & fs_cycle_axes(cycle)) != cycle->commanded || !may_skip(setpoint, fs_setpoint_second(ring)))
+            (setpoint->axes & fs_cycle_axes(cycle)) != cycle->commanded ||
+            !may_skip(setpoint, fs_setpoint_second(ring)))
             break;
         fs_setpoint_drop(ring);
         dropped++;

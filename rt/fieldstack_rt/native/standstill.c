@@ -1,11 +1,11 @@
 #include "standstill.h"
 
 /* Stated bounds. */
-static const double STAND_S = 0.010;                 /* at rest for so long: it stands */
-static const uint64_t OBEY_NS = 50000000;            /* a drive leaves Operation enabled so soon after a quick stop */
-static const double REST_COUNTS = 2.0;               /* an encoder's last bits */
-static const double MEAN_S = 0.02;                   /* a cycle that is late shows a speed that is not the motor's */
-static const double SLOWS_DOWN = 0.99;               /* a motor without power that is no slower than this is driven */
+static const double STAND_S = 0.010;      /* at rest for so long: it stands */
+static const uint64_t OBEY_NS = 50000000; /* a drive leaves Operation enabled so soon after a quick stop */
+static const double REST_COUNTS = 2.0;    /* an encoder's last bits */
+static const double MEAN_S = 0.02;        /* a cycle that is late shows a speed that is not the motor's */
+static const double SLOWS_DOWN = 0.99;    /* a motor without power that is no slower than this is driven */
 
 static double magnitude(double value) { return value < 0 ? -value : value; }
 
@@ -32,13 +32,16 @@ static int rests(const fs_standstill *axis, const fs_axis_config *config, const 
     return magnitude(difference(state->position, axis->anchor)) <= rest * dt_s * axis->window + REST_COUNTS;
 }
 
-static double speed_of(const fs_standstill *axis, const fs_axis_config *config, const fs_axis_state *state, double dt_s) {
-    double travelled = config->position < 0 ? 0.0 : magnitude(difference(state->position, axis->last)) / (dt_s * (1 + axis->stale));
+static double speed_of(const fs_standstill *axis, const fs_axis_config *config, const fs_axis_state *state,
+                       double dt_s) {
+    double travelled =
+        config->position < 0 ? 0.0 : magnitude(difference(state->position, axis->last)) / (dt_s * (1 + axis->stale));
     double shown = config->velocity < 0 ? 0.0 : magnitude(state->velocity);
     return shown > travelled ? shown : travelled;
 }
 
-void fs_standstill_see(fs_standstill *axis, const fs_axis_config *config, const fs_axis_state *state, int fresh, double dt_s) {
+void fs_standstill_see(fs_standstill *axis, const fs_axis_config *config, const fs_axis_state *state, int fresh,
+                       double dt_s) {
     if (!fresh) {
         unseen(axis, config);
         return;

@@ -8,7 +8,7 @@ enum { NO_WAIT = 1u << FS_STOP_NOT_ENABLED | 1u << FS_STOP_DRY | 1u << FS_STOP_O
 
 static void begin(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t reasons) {
     fs_rt_status *status = &cycle->status;
-    cycle->held_at[axis] = status->cycle + 1; /* as this cycle will be published */
+    cycle->held_at[axis] = status->cycle + 1;                           /* as this cycle will be published */
     if (reasons & ~status->await_reasons[axis]) cycle->start_armed = 0; /* held down all along is no start */
     status->await_reasons[axis] |= reasons;
     if (status->axes_await_start >> axis & 1) return;
@@ -86,8 +86,7 @@ static void take_order(fs_cycle *cycle, uint64_t now) {
 /* A Non-RT process that was not seen yet did not fail; a fault of a drive that was not used yet is of the past. */
 static uint32_t of_before(const fs_cycle *cycle) {
     uint32_t unseen = 1u << FS_STOP_NONRT_SILENT | 1u << FS_STOP_NONRT_DEAD;
-    return (cycle->agent.seen ? 0 : unseen) |
-           (cycle->faults_told & cycle->ever_powered ? 0 : 1u << FS_STOP_AXIS_FAULT);
+    return (cycle->agent.seen ? 0 : unseen) | (cycle->faults_told & cycle->ever_powered ? 0 : 1u << FS_STOP_AXIS_FAULT);
 }
 
 void fs_cycle_await_start(fs_cycle *cycle, uint64_t now, uint32_t stops) {

@@ -17,8 +17,8 @@ static void tell_view(fs_cycle *cycle, uint64_t now, uint32_t before) {
                       (int64_t)agent->beat, reaction);
         break;
     default:
-        fs_cycle_tell(cycle, now, agent->view == FS_PEER_DEAD ? FS_EV_NONRT_DEAD : FS_EV_NONRT_STOPPING, 0, (int64_t)agent->beat, reaction,
-                      (int64_t)agent->settings.go_on_ns);
+        fs_cycle_tell(cycle, now, agent->view == FS_PEER_DEAD ? FS_EV_NONRT_DEAD : FS_EV_NONRT_STOPPING, 0,
+                      (int64_t)agent->beat, reaction, (int64_t)agent->settings.go_on_ns);
     }
 }
 
@@ -34,7 +34,8 @@ static void watch_nonrt(fs_cycle *cycle, uint64_t now) {
     }
     int over = fs_agent_hold_over(agent);
     if (over && !cycle->hold_over_told)
-        fs_cycle_tell(cycle, now, FS_EV_NONRT_HOLD_OVER, 0, (int64_t)agent->gap_ns, (int64_t)agent->settings.hold_at_most_ns, 0);
+        fs_cycle_tell(cycle, now, FS_EV_NONRT_HOLD_OVER, 0, (int64_t)agent->gap_ns,
+                      (int64_t)agent->settings.hold_at_most_ns, 0);
     cycle->hold_over_told = (uint32_t)over;
     cycle->status.nonrt_view = agent->view;
     cycle->status.nonrt_gap_ns = agent->gap_ns;
@@ -89,7 +90,8 @@ void fs_cycle_obey_latch(fs_cycle *cycle, uint64_t now) {
     uint64_t latch = fs_estop_word(cycle->store);
     if (latch == cycle->status.estop_seen) return;
     uint32_t code = latch ? FS_EV_ESTOP_OBEYED : FS_EV_ESTOP_CLEARED;
-    fs_cycle_tell(cycle, now, code, 0, (int64_t)(latch & UINT32_MAX), (int64_t)(latch >> 32), (int64_t)cycle->status.cycle);
+    fs_cycle_tell(cycle, now, code, 0, (int64_t)(latch & UINT32_MAX), (int64_t)(latch >> 32),
+                  (int64_t)cycle->status.cycle);
     cycle->status.estop_seen = latch;
 }
 

@@ -35,11 +35,13 @@ static void publish_axis(fs_cycle *cycle, uint32_t axis) {
     fs_axis_state *state = &cycle->axes[axis].state;
     uint64_t bit = 1ull << axis;
     state->stand = seen->stand;
-    state->speed = seen->stand == FS_STAND_UNKNOWN || seen->speed < 0 ? 0 : (uint32_t)(seen->speed < 4e9 ? seen->speed : 4e9);
+    state->speed =
+        seen->stand == FS_STAND_UNKNOWN || seen->speed < 0 ? 0 : (uint32_t)(seen->speed < 4e9 ? seen->speed : 4e9);
     state->rung = (uint8_t)fs_standstill_rung(seen, &cycle->config.axes[axis]);
     state->ignores = seen->ignores;
     fs_rt_status *status = &cycle->status;
-    status->axes_standing = seen->stand == FS_STAND_STANDING ? status->axes_standing | bit : status->axes_standing & ~bit;
+    status->axes_standing =
+        seen->stand == FS_STAND_STANDING ? status->axes_standing | bit : status->axes_standing & ~bit;
     status->axes_run_on = fs_standstill_runs_on(seen) ? status->axes_run_on | bit : status->axes_run_on & ~bit;
 }
 
@@ -47,7 +49,8 @@ static void tell_news(fs_cycle *cycle, uint64_t now, uint32_t axis, enum fs_stan
     const fs_standstill *seen = &cycle->stands[axis];
     const fs_axis_state *state = &cycle->axes[axis].state;
     if (news == FS_NEWS_IGNORES)
-        fs_cycle_tell(cycle, now, FS_EV_STOP_IGNORED, axis, state->speed, (int64_t)seen->unobeyed_ns, state->statusword);
+        fs_cycle_tell(cycle, now, FS_EV_STOP_IGNORED, axis, state->speed, (int64_t)seen->unobeyed_ns,
+                      state->statusword);
     if (news != FS_NEWS_RUNG) return;
     uint64_t over_ns = seen->elapsed_ns > seen->unobeyed_ns ? seen->elapsed_ns : seen->unobeyed_ns;
     fs_cycle_tell(cycle, now, FS_EV_AXIS_RUNS_ON, axis, state->speed, (int64_t)over_ns, state->rung);
@@ -61,8 +64,7 @@ void fs_cycle_watch_stop(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t 
     fs_axis *driven = &cycle->axes[axis];
     double dt_s = period_s(cycle);
     fs_standstill_see(seen, config, &driven->state, cycle->fresh >> axis & 1, dt_s);
-    enum fs_standstill_news news =
-        fs_standstill_judge(seen, config, driven, stop, cycle->resets, dt_s);
+    enum fs_standstill_news news = fs_standstill_judge(seen, config, driven, stop, cycle->resets, dt_s);
     publish_axis(cycle, axis);
     tell_news(cycle, now, axis, news);
 }

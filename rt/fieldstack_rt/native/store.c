@@ -7,13 +7,19 @@
 _Static_assert(offsetof(fs_store, identity) + sizeof(fs_identity) == sizeof(fs_store), "the suffix is the end");
 _Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
 
-#define RECORD(name) { offsetof(fs_store, name##_seq), offsetof(fs_store, name), sizeof(((fs_store *)0)->name) }
+#define RECORD(name) {offsetof(fs_store, name##_seq), offsetof(fs_store, name), sizeof(((fs_store *)0)->name)}
 
-static const struct { size_t seq, record, size; } blocks[FS_BLOCK_COUNT] = {
-    [FS_BLOCK_RT_STATUS] = RECORD(rt_status),         [FS_BLOCK_RT_BUS] = RECORD(rt_bus),
-    [FS_BLOCK_GUARD_PLAN] = RECORD(guard_plan),       [FS_BLOCK_NONRT_STATUS] = RECORD(nonrt_status),
-    [FS_BLOCK_GUARD_STATUS] = RECORD(guard_status),   [FS_BLOCK_CHECKPOINT] = RECORD(checkpoint),
-    [FS_BLOCK_CORE_STATUS] = RECORD(core_status),     [FS_BLOCK_BUS_COMMAND] = RECORD(bus_command),
+static const struct {
+    size_t seq, record, size;
+} blocks[FS_BLOCK_COUNT] = {
+    [FS_BLOCK_RT_STATUS] = RECORD(rt_status),
+    [FS_BLOCK_RT_BUS] = RECORD(rt_bus),
+    [FS_BLOCK_GUARD_PLAN] = RECORD(guard_plan),
+    [FS_BLOCK_NONRT_STATUS] = RECORD(nonrt_status),
+    [FS_BLOCK_GUARD_STATUS] = RECORD(guard_status),
+    [FS_BLOCK_CHECKPOINT] = RECORD(checkpoint),
+    [FS_BLOCK_CORE_STATUS] = RECORD(core_status),
+    [FS_BLOCK_BUS_COMMAND] = RECORD(bus_command),
     [FS_BLOCK_START] = RECORD(start),
 };
 
@@ -144,8 +150,10 @@ void fs_block_tear(fs_store *store, uint32_t block) {
 
 /* ---- rings ---- */
 
-enum { EVENT_SLOTS = sizeof(((fs_event_ring *)0)->slots) / sizeof(fs_event),
-       SETPOINT_SLOTS = sizeof(((fs_setpoint_ring *)0)->slots) / sizeof(fs_setpoint) };
+enum {
+    EVENT_SLOTS = sizeof(((fs_event_ring *)0)->slots) / sizeof(fs_event),
+    SETPOINT_SLOTS = sizeof(((fs_setpoint_ring *)0)->slots) / sizeof(fs_setpoint)
+};
 _Static_assert((EVENT_SLOTS & (EVENT_SLOTS - 1)) == 0, "a power of two");
 _Static_assert((SETPOINT_SLOTS & (SETPOINT_SLOTS - 1)) == 0, "a power of two");
 
@@ -157,7 +165,7 @@ int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t 
         return 0;
     }
     fs_event *slot = &ring->slots[head % EVENT_SLOTS];
-    *slot = (fs_event){ head + 1, now_ns, code, subject, a, b, c };
+    *slot = (fs_event){head + 1, now_ns, code, subject, a, b, c};
     fs_set64(&ring->head, head + 1);
     return 1;
 }
@@ -243,8 +251,7 @@ static void latch(fs_store *store, uint32_t bits, int on_reset) {
     __atomic_fetch_or(on_reset ? &estop->on_reset_too : &estop->on_recovery_too, bits, __ATOMIC_ACQ_REL);
 }
 
-void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
-                    const char *reason) {
+void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns, const char *reason) {
     uint32_t bit = 1u << (source % 8);
     latch(store, bit, on_reset);
     note_reason(&store->estop.notes[source % 8], pid, now_ns, reason);
@@ -276,7 +283,8 @@ int fs_estop_mend(fs_store *store, uint32_t pid, uint64_t now_ns) {
 
 void fs_reset_ask(fs_store *store) {
     uint32_t next = fs_load32(&store->reset_count) + 1;
-    if (next == ~fs_load32(&store->reset_check)) next++; /* one of both is damaged, and RT may know this number already */
+    if (next == ~fs_load32(&store->reset_check))
+        next++; /* one of both is damaged, and RT may know this number already */
     fs_set32(&store->reset_count, next);
     fs_set32(&store->reset_check, ~next);
 }

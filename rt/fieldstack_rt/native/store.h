@@ -12,9 +12,18 @@
 enum fs_layout_version { FS_LAYOUT_VERSION = 2 };
 
 /* Names a record of fs_store, for the functions that copy one in or out. */
-enum fs_block { FS_BLOCK_RT_STATUS, FS_BLOCK_RT_BUS, FS_BLOCK_GUARD_PLAN, FS_BLOCK_NONRT_STATUS,
-                FS_BLOCK_GUARD_STATUS, FS_BLOCK_CHECKPOINT, FS_BLOCK_CORE_STATUS, FS_BLOCK_BUS_COMMAND, FS_BLOCK_START,
-                FS_BLOCK_COUNT };
+enum fs_block {
+    FS_BLOCK_RT_STATUS,
+    FS_BLOCK_RT_BUS,
+    FS_BLOCK_GUARD_PLAN,
+    FS_BLOCK_NONRT_STATUS,
+    FS_BLOCK_GUARD_STATUS,
+    FS_BLOCK_CHECKPOINT,
+    FS_BLOCK_CORE_STATUS,
+    FS_BLOCK_BUS_COMMAND,
+    FS_BLOCK_START,
+    FS_BLOCK_COUNT
+};
 
 /* Lays a new, zeroed segment out; the magic is stamped last. */
 void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns);
@@ -56,8 +65,7 @@ void fs_setpoint_drop(fs_setpoint_ring *ring);
 uint64_t fs_estop_word(const fs_store *store);
 /* For Non-RT: makes both places say the same, and bits of no source one of FS_ESTOP_OTHER; 1: that was needed. */
 int fs_estop_mend(fs_store *store, uint32_t pid, uint64_t now_ns);
-void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns,
-                    const char *reason);
+void fs_estop_raise(fs_store *store, uint32_t source, int on_reset, uint32_t pid, uint64_t now_ns, const char *reason);
 void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset);
 
 /* Asks RT for a fault reset of all axes. */

@@ -41,7 +41,7 @@ void fs_thread_prepare(fs_thread_setup *setup) {
         if (pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus)) setup->degraded |= FS_DEGRADED_AFFINITY;
     }
     if (setup->priority > 0) {
-        struct sched_param parameter = { .sched_priority = setup->priority };
+        struct sched_param parameter = {.sched_priority = setup->priority};
         if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameter)) setup->degraded |= FS_DEGRADED_SCHEDULER;
     }
 }

@@ -20,7 +20,7 @@ enum { PF_EXITING = 4 }; /* include/linux/sched.h; in field 9 of /proc/PID/task/
 static int no_such_process(uint32_t pid) { return kill((pid_t)pid, 0) != 0 && errno == ESRCH; }
 
 int fs_watched_open(fs_watched *watched, uint32_t pid, uint32_t tid) {
-    *watched = (fs_watched){ pid, tid ? tid : pid, -1, -1, 0 };
+    *watched = (fs_watched){pid, tid ? tid : pid, -1, -1, 0};
     char path[64];
     watched->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
     watched->gone = watched->pidfd < 0 && no_such_process(pid);
@@ -48,7 +48,7 @@ void fs_watched_kill(const fs_watched *watched) {
 
 void fs_watched_hasten(const fs_watched *watched, int32_t priority) {
     if (watched->gone || priority <= 0) return;
-    struct sched_param parameter = { .sched_priority = priority };
+    struct sched_param parameter = {.sched_priority = priority};
     cpu_set_t all;
     memset(&all, 0xFF, sizeof all);
     sched_setaffinity((pid_t)watched->pid, sizeof all, &all);
@@ -57,8 +57,8 @@ void fs_watched_hasten(const fs_watched *watched, int32_t priority) {
 
 int fs_watched_gone(fs_watched *watched, uint64_t patience_ns) {
     if (watched->gone) return 1;
-    struct pollfd ended = { watched->pidfd, POLLIN, 0 };
-    struct timespec rest = { (time_t)(patience_ns / 1000000000u), (long)(patience_ns % 1000000000u) };
+    struct pollfd ended = {watched->pidfd, POLLIN, 0};
+    struct timespec rest = {(time_t)(patience_ns / 1000000000u), (long)(patience_ns % 1000000000u)};
     int readable = ppoll(&ended, 1, &rest, NULL) == 1 && ended.revents & POLLIN; /* without a pidfd: just the wait */
     watched->gone = readable || (watched->pidfd < 0 && no_such_process(watched->pid));
     return watched->gone;

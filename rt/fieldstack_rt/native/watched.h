@@ -6,8 +6,8 @@
 
 typedef struct fs_watched {
     uint32_t pid, tid;
-    int pidfd, stat;               /* -1: not to be had */
-    int gone;                      /* proven */
+    int pidfd, stat; /* -1: not to be had */
+    int gone;        /* proven */
 } fs_watched;
 
 /* 0: to be watched, or `gone`; EAGAIN: the process lives without that thread, so it is just ending, or another one. */

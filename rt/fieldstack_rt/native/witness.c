@@ -18,7 +18,7 @@ static void *witness_thread(void *argument) {
 
 int fs_witness_start(fs_witness *witness, int32_t cpu, int32_t priority) {
     memset(witness, 0, sizeof *witness);
-    witness->setup = (fs_thread_setup){ cpu, priority, 0 };
+    witness->setup = (fs_thread_setup){cpu, priority, 0};
     if (sem_init(&witness->question, 0, 0)) return errno;
     int error = fs_thread_start(&witness->thread, witness_thread, witness);
     if (error) {

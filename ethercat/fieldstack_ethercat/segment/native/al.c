@@ -137,9 +137,7 @@ void al_outputs_arrived(esc *slave, int64_t now_ns) {
     watchdog_arm(slave, now_ns);
 }
 
-void al_watchdog_expired(esc *slave, int64_t now_ns) {
-    enter(slave, AL_SAFEOP, AL_ERROR, CODE_SM_WATCHDOG, now_ns);
-}
+void al_watchdog_expired(esc *slave, int64_t now_ns) { enter(slave, AL_SAFEOP, AL_ERROR, CODE_SM_WATCHDOG, now_ns); }
 
 void al_tick(esc *slave, int64_t now_ns) {
     if (slave->al_slow_until_ns && now_ns >= slave->al_slow_until_ns) {

@@ -16,7 +16,8 @@ static int is_mailbox(const esc_sm *sm, int write) {
 }
 
 static int apart(const esc_sm *a, uint32_t a_buffers, const esc_sm *b, uint32_t b_buffers) {
-    return (uint32_t)a->start + a->length * a_buffers <= b->start || (uint32_t)b->start + b->length * b_buffers <= a->start;
+    return (uint32_t)a->start + a->length * a_buffers <= b->start ||
+           (uint32_t)b->start + b->length * b_buffers <= a->start;
 }
 
 unsigned al_check_mailbox(const esc *slave) {

@@ -39,7 +39,7 @@ struct fs_segment {
     int running;
     int result; /* of the frame thread */
     int64_t step_ns;
-    int64_t seen_ns; /* newest time that a frame or a step brought */
+    int64_t seen_ns;     /* newest time that a frame or a step brought */
     int64_t advanced_ns; /* up to when the devices were stepped */
     pthread_t thread;
 };

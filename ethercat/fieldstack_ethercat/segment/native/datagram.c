@@ -2,8 +2,21 @@
 #include "chain.h"
 
 enum command {
-    NOP = 0, APRD = 1, APWR = 2, APRW = 3, FPRD = 4, FPWR = 5, FPRW = 6, BRD = 7, BWR = 8, BRW = 9, LRD = 10, LWR = 11,
-    LRW = 12, ARMW = 13, FRMW = 14
+    NOP = 0,
+    APRD = 1,
+    APWR = 2,
+    APRW = 3,
+    FPRD = 4,
+    FPWR = 5,
+    FPRW = 6,
+    BRD = 7,
+    BWR = 8,
+    BRW = 9,
+    LRD = 10,
+    LWR = 11,
+    LRW = 12,
+    ARMW = 13,
+    FRMW = 14
 };
 
 enum addressing { NOWHERE, POSITION, STATION, BROADCAST, LOGICAL };
@@ -17,12 +30,11 @@ typedef struct behaviour {
 } behaviour;
 
 static const behaviour commands[] = {
-    [NOP] = {NOWHERE, 0, 0, 0},
-    [APRD] = {POSITION, 1, 0, 0}, [APWR] = {POSITION, 0, 1, 0}, [APRW] = {POSITION, 1, 1, 0},
-    [FPRD] = {STATION, 1, 0, 0}, [FPWR] = {STATION, 0, 1, 0}, [FPRW] = {STATION, 1, 1, 0},
-    [BRD] = {BROADCAST, 1, 0, 0}, [BWR] = {BROADCAST, 0, 1, 0}, [BRW] = {BROADCAST, 1, 1, 0},
-    [LRD] = {LOGICAL, 1, 0, 0}, [LWR] = {LOGICAL, 0, 1, 0}, [LRW] = {LOGICAL, 1, 1, 0},
-    [ARMW] = {POSITION, 1, 0, 1}, [FRMW] = {STATION, 1, 0, 1},
+    [NOP] = {NOWHERE, 0, 0, 0},   [APRD] = {POSITION, 1, 0, 0}, [APWR] = {POSITION, 0, 1, 0},
+    [APRW] = {POSITION, 1, 1, 0}, [FPRD] = {STATION, 1, 0, 0},  [FPWR] = {STATION, 0, 1, 0},
+    [FPRW] = {STATION, 1, 1, 0},  [BRD] = {BROADCAST, 1, 0, 0}, [BWR] = {BROADCAST, 0, 1, 0},
+    [BRW] = {BROADCAST, 1, 1, 0}, [LRD] = {LOGICAL, 1, 0, 0},   [LWR] = {LOGICAL, 0, 1, 0},
+    [LRW] = {LOGICAL, 1, 1, 0},   [ARMW] = {POSITION, 1, 0, 1}, [FRMW] = {STATION, 1, 0, 1},
 };
 
 enum { MAX_DATA = 2048 };

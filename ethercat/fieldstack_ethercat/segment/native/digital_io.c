@@ -4,14 +4,12 @@
 
 enum { CHANNELS = 8 };
 
-void fs_dio_init(fs_dio *dio)
-{
+void fs_dio_init(fs_dio *dio) {
     memset(dio, 0, sizeof *dio);
     dio->powered = 1;
 }
 
-void fs_dio_power(fs_dio *dio, int on)
-{
+void fs_dio_power(fs_dio *dio, int on) {
     dio->powered = on ? 1 : 0;
     if (!on) {
         memset(dio->outputs, 0, sizeof dio->outputs);
@@ -19,8 +17,7 @@ void fs_dio_power(fs_dio *dio, int on)
     }
 }
 
-void fs_dio_step(fs_dio *dio, double dt_s, int outputs_valid)
-{
+void fs_dio_step(fs_dio *dio, double dt_s, int outputs_valid) {
     int changed = 0;
     for (int channel = 0; channel < CHANNELS; channel++) {
         uint8_t level = (uint8_t)(outputs_valid && dio->powered && (dio->outputs[channel] & 1));

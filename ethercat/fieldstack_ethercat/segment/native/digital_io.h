@@ -10,13 +10,13 @@
 
 typedef struct fs_dio {
     uint8_t outputs[8]; /* 0x7000:01..08, what the master commands */
-    uint8_t inputs[8]; /* 0x6000:01..08, what the master reads */
-    uint8_t driven[8]; /* the truth at the output clamps: zero whenever outputs are not valid */
-    uint8_t wired[8]; /* the truth at the input clamps, set by the bench */
-    uint8_t loop_back; /* 1: output clamp n is wired to input clamp n; default 0 */
+    uint8_t inputs[8];  /* 0x6000:01..08, what the master reads */
+    uint8_t driven[8];  /* the truth at the output clamps: zero whenever outputs are not valid */
+    uint8_t wired[8];   /* the truth at the input clamps, set by the bench */
+    uint8_t loop_back;  /* 1: output clamp n is wired to input clamp n; default 0 */
     uint8_t powered;
     uint32_t output_changes; /* steps in which an output clamp changed */
-    double time_s; /* since fs_dio_init */
+    double time_s;           /* since fs_dio_init */
 } fs_dio;
 
 /* All channels zero, no loop-back, powered. */

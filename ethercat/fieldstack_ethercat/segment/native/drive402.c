@@ -7,8 +7,7 @@
 #include "drive402_automaton.h"
 #include "drive402_servo.h"
 
-static void set_defaults(fs_drive *d)
-{
+static void set_defaults(fs_drive *d) {
     d->controlword = 0;
     d->modes_of_operation = FS_DRIVE_MODE_CSP;
     d->modes_of_operation_display = FS_DRIVE_MODE_CSP;
@@ -29,20 +28,19 @@ static void set_defaults(fs_drive *d)
     d->fault_reaction_option = 2;
     d->following_error_window = 65536; /* half a revolution */
     d->following_error_timeout = 10;
-    d->position_window = 1311; /* a hundredth of a revolution */
+    d->position_window = 1311;  /* a hundredth of a revolution */
     d->velocity_window = 13107; /* a tenth of a revolution a second */
     d->software_position_limit_min = 0;
     d->software_position_limit_max = 0;
     d->max_motor_speed = 6000;
-    d->profile_deceleration = 13107200; /* 100 rev/s^2 */
+    d->profile_deceleration = 13107200;    /* 100 rev/s^2 */
     d->quick_stop_deceleration = 39321600; /* 300 rev/s^2 */
     d->interpolation_time_value = 1;
     d->interpolation_time_index = -3;
     d->velocity_feed_forward = 1000;
 }
 
-static void restart(fs_drive *d)
-{
+static void restart(fs_drive *d) {
     automaton_reset(d);
     automaton_publish(d);
     d->target_position = d->position_actual;
@@ -51,8 +49,7 @@ static void restart(fs_drive *d)
     d->seen_setpoint_count = d->setpoint_count;
 }
 
-void fs_drive_init(fs_drive *d)
-{
+void fs_drive_init(fs_drive *d) {
     memset(d, 0, sizeof *d);
     d->motor_rated_torque = 1270;
     d->encoder_increments = 131072;
@@ -69,8 +66,7 @@ void fs_drive_init(fs_drive *d)
     restart(d);
 }
 
-void fs_drive_power(fs_drive *d, int on)
-{
+void fs_drive_power(fs_drive *d, int on) {
     if (!on == !d->powered) {
         return;
     }
@@ -81,8 +77,7 @@ void fs_drive_power(fs_drive *d, int on)
     restart(d);
 }
 
-void fs_drive_step(fs_drive *d, double dt_s, int outputs_valid)
-{
+void fs_drive_step(fs_drive *d, double dt_s, int outputs_valid) {
     if (!(dt_s > 0.0)) {
         dt_s = 0.0; /* also for a NaN */
     }

@@ -40,8 +40,7 @@ static int is_quick_stop(uint16_t cw) { return (cw & 0x0086) == 0x0002; }
 
 static int is_mode_supported(int8_t mode) { return mode == FS_DRIVE_MODE_CSP || mode == FS_DRIVE_MODE_CSV; }
 
-static int target_reached(const fs_drive *d)
-{
+static int target_reached(const fs_drive *d) {
     if (d->motion == FS_DRIVE_HOLD) {
         return 1;
     }
@@ -54,8 +53,7 @@ static int target_reached(const fs_drive *d)
     return servo_abs(d->setpoint - d->velocity) <= (double)d->velocity_window;
 }
 
-static uint16_t statusword(const fs_drive *d)
-{
+static uint16_t statusword(const fs_drive *d) {
     uint16_t word = (uint16_t)(STATE_BITS[d->state] | SW_VOLTAGE_ENABLED | SW_REMOTE);
     int following = d->state == FS_DRIVE_OPERATION_ENABLED && d->motion == FS_DRIVE_FOLLOW;
     word |= (uint16_t)(target_reached(d) ? SW_TARGET_REACHED : 0);
@@ -65,29 +63,25 @@ static uint16_t statusword(const fs_drive *d)
     return word;
 }
 
-void automaton_publish(fs_drive *d)
-{
+void automaton_publish(fs_drive *d) {
     d->statusword = d->powered ? statusword(d) : 0;
     servo_publish(d);
 }
 
-static void enter(fs_drive *d, uint8_t state, uint8_t transition)
-{
+static void enter(fs_drive *d, uint8_t state, uint8_t transition) {
     d->state = state;
     d->last_transition = transition;
     d->transition_count++;
     d->state_time_s = 0.0;
 }
 
-static void coast(fs_drive *d, uint8_t state, uint8_t transition)
-{
+static void coast(fs_drive *d, uint8_t state, uint8_t transition) {
     servo_coast(d);
     enter(d, state, transition);
 }
 
 /* Slows down as `option` says, and then takes `transition` into `state`. Coasting takes it at once. */
-static void stop_then(fs_drive *d, int option, uint8_t state, uint8_t transition)
-{
+static void stop_then(fs_drive *d, int option, uint8_t state, uint8_t transition) {
     if (option == OPTION_COAST) {
         coast(d, state, transition);
         return;
@@ -106,8 +100,7 @@ static void stop_then(fs_drive *d, int option, uint8_t state, uint8_t transition
     servo_ramp(d, deceleration);
 }
 
-static void enable_operation(fs_drive *d, uint8_t transition)
-{
+static void enable_operation(fs_drive *d, uint8_t transition) {
     d->halted = 0;
     d->next_state = FS_DRIVE_OPERATION_ENABLED;
     servo_follow(d);
@@ -115,13 +108,11 @@ static void enable_operation(fs_drive *d, uint8_t transition)
 }
 
 /* 0x605A: options 5 to 8 stop as 1 to 4 do, and then hold the position in quick stop active. */
-static int stays_in_quick_stop(const fs_drive *d)
-{
+static int stays_in_quick_stop(const fs_drive *d) {
     return d->quick_stop_option_code >= 5 && d->quick_stop_option_code <= 8;
 }
 
-static void quick_stop(fs_drive *d)
-{
+static void quick_stop(fs_drive *d) {
     int option = d->quick_stop_option_code;
     enter(d, FS_DRIVE_QUICK_STOP_ACTIVE, 11);
     if (stays_in_quick_stop(d)) {
@@ -131,8 +122,7 @@ static void quick_stop(fs_drive *d)
     }
 }
 
-void fs_drive_fault(fs_drive *d, uint16_t error_code)
-{
+void fs_drive_fault(fs_drive *d, uint16_t error_code) {
     if (!d->powered || d->state == FS_DRIVE_FAULT || d->state == FS_DRIVE_FAULT_REACTION_ACTIVE) {
         return;
     }
@@ -144,8 +134,7 @@ void fs_drive_fault(fs_drive *d, uint16_t error_code)
 }
 
 /* 0x6007, for process data lost while operation is enabled. What is none of the known options is a fault. */
-static void abort_connection(fs_drive *d)
-{
+static void abort_connection(fs_drive *d) {
     if (d->abort_connection_option == 2) {
         coast(d, FS_DRIVE_SWITCH_ON_DISABLED, 9);
     } else if (d->abort_connection_option == 3) {
@@ -155,15 +144,13 @@ static void abort_connection(fs_drive *d)
     }
 }
 
-static void command_switch_on_disabled(fs_drive *d, uint16_t cw)
-{
+static void command_switch_on_disabled(fs_drive *d, uint16_t cw) {
     if (is_shutdown(cw)) {
         enter(d, FS_DRIVE_READY_TO_SWITCH_ON, 2);
     }
 }
 
-static void command_ready(fs_drive *d, uint16_t cw)
-{
+static void command_ready(fs_drive *d, uint16_t cw) {
     if (is_disable_voltage(cw) || is_quick_stop(cw)) {
         enter(d, FS_DRIVE_SWITCH_ON_DISABLED, 7);
     } else if (is_switch_on(cw)) {
@@ -171,8 +158,7 @@ static void command_ready(fs_drive *d, uint16_t cw)
     }
 }
 
-static void command_switched_on(fs_drive *d, uint16_t cw, int outputs_valid)
-{
+static void command_switched_on(fs_drive *d, uint16_t cw, int outputs_valid) {
     if (is_disable_voltage(cw) || is_quick_stop(cw)) {
         coast(d, FS_DRIVE_SWITCH_ON_DISABLED, 10);
     } else if (is_shutdown(cw)) {
@@ -182,8 +168,7 @@ static void command_switched_on(fs_drive *d, uint16_t cw, int outputs_valid)
     }
 }
 
-static void command_enabled(fs_drive *d, uint16_t cw)
-{
+static void command_enabled(fs_drive *d, uint16_t cw) {
     if (is_disable_voltage(cw)) {
         coast(d, FS_DRIVE_SWITCH_ON_DISABLED, 9);
     } else if (is_quick_stop(cw)) {
@@ -197,8 +182,7 @@ static void command_enabled(fs_drive *d, uint16_t cw)
     }
 }
 
-static void command_quick_stop_active(fs_drive *d, uint16_t cw)
-{
+static void command_quick_stop_active(fs_drive *d, uint16_t cw) {
     if (is_disable_voltage(cw)) {
         coast(d, FS_DRIVE_SWITCH_ON_DISABLED, 12);
     } else if (is_enable_operation(cw) && stays_in_quick_stop(d)) {
@@ -206,8 +190,7 @@ static void command_quick_stop_active(fs_drive *d, uint16_t cw)
     }
 }
 
-static void command_fault(fs_drive *d, uint16_t cw)
-{
+static void command_fault(fs_drive *d, uint16_t cw) {
     if ((cw & CW_FAULT_RESET) && !(d->previous_controlword & CW_FAULT_RESET)) {
         d->error_code = 0;
         d->following_error = 0;
@@ -216,8 +199,7 @@ static void command_fault(fs_drive *d, uint16_t cw)
 }
 
 /* The controlword as a drive that is out of order takes it. */
-static uint16_t heard(fs_drive *d)
-{
+static uint16_t heard(fs_drive *d) {
     uint16_t cw = d->controlword;
     int ignored = (d->defects & FS_DRIVE_IGNORES_CONTROLWORD) ||
                   ((d->defects & FS_DRIVE_IGNORES_QUICK_STOP) && is_quick_stop(cw)) ||
@@ -231,22 +213,13 @@ static uint16_t heard(fs_drive *d)
 
 /* One transition a step at most. Without valid outputs nothing moves the motor, and a running stop is not cut short by
  * a controlword that the ESC has zeroed. */
-static void obey(fs_drive *d, int outputs_valid)
-{
+static void obey(fs_drive *d, int outputs_valid) {
     uint16_t cw = heard(d);
     switch (d->state) {
-    case FS_DRIVE_NOT_READY_TO_SWITCH_ON:
-        enter(d, FS_DRIVE_SWITCH_ON_DISABLED, 1);
-        break;
-    case FS_DRIVE_SWITCH_ON_DISABLED:
-        command_switch_on_disabled(d, cw);
-        break;
-    case FS_DRIVE_READY_TO_SWITCH_ON:
-        command_ready(d, cw);
-        break;
-    case FS_DRIVE_SWITCHED_ON:
-        command_switched_on(d, cw, outputs_valid);
-        break;
+    case FS_DRIVE_NOT_READY_TO_SWITCH_ON: enter(d, FS_DRIVE_SWITCH_ON_DISABLED, 1); break;
+    case FS_DRIVE_SWITCH_ON_DISABLED: command_switch_on_disabled(d, cw); break;
+    case FS_DRIVE_READY_TO_SWITCH_ON: command_ready(d, cw); break;
+    case FS_DRIVE_SWITCHED_ON: command_switched_on(d, cw, outputs_valid); break;
     case FS_DRIVE_OPERATION_ENABLED:
         if (outputs_valid) {
             command_enabled(d, cw);
@@ -259,18 +232,14 @@ static void obey(fs_drive *d, int outputs_valid)
             command_quick_stop_active(d, cw);
         }
         break;
-    case FS_DRIVE_FAULT:
-        command_fault(d, cw);
-        break;
-    default: /* fault reaction active ends by itself */
-        break;
+    case FS_DRIVE_FAULT: command_fault(d, cw); break;
+    default: /* fault reaction active ends by itself */ break;
     }
     d->previous_controlword = cw;
 }
 
 /* Halt, bit 8: slows down and holds, in operation enabled; releasing it follows the setpoints again. */
-static void obey_halt(fs_drive *d)
-{
+static void obey_halt(fs_drive *d) {
     if (d->state != FS_DRIVE_OPERATION_ENABLED || d->next_state != FS_DRIVE_OPERATION_ENABLED) {
         return;
     }
@@ -284,8 +253,7 @@ static void obey_halt(fs_drive *d)
     d->halted = (uint8_t)halt;
 }
 
-static void select_mode(fs_drive *d)
-{
+static void select_mode(fs_drive *d) {
     int8_t mode = d->modes_of_operation;
     if (!is_mode_supported(mode) || mode == d->modes_of_operation_display) {
         return;
@@ -297,8 +265,7 @@ static void select_mode(fs_drive *d)
 }
 
 /* The ramp has ended: take the transition that waited for it. */
-static void finish_stop(fs_drive *d)
-{
+static void finish_stop(fs_drive *d) {
     if (d->motion != FS_DRIVE_RAMP || !servo_stands_still(d)) {
         return;
     }
@@ -310,8 +277,7 @@ static void finish_stop(fs_drive *d)
     }
 }
 
-static void supervise_following_error(fs_drive *d, double dt_s)
-{
+static void supervise_following_error(fs_drive *d, double dt_s) {
     int supervised = d->state == FS_DRIVE_OPERATION_ENABLED && d->motion == FS_DRIVE_FOLLOW &&
                      d->modes_of_operation_display == FS_DRIVE_MODE_CSP && d->following_error_window != 0xFFFFFFFFu;
     double error = d->demand_position - d->position;
@@ -329,21 +295,18 @@ static void supervise_following_error(fs_drive *d, double dt_s)
     }
 }
 
-void automaton_obey(fs_drive *d, int outputs_valid)
-{
+void automaton_obey(fs_drive *d, int outputs_valid) {
     select_mode(d);
     obey(d, outputs_valid);
     obey_halt(d);
 }
 
-void automaton_supervise(fs_drive *d, double dt_s)
-{
+void automaton_supervise(fs_drive *d, double dt_s) {
     supervise_following_error(d, dt_s);
     finish_stop(d);
 }
 
-void automaton_reset(fs_drive *d)
-{
+void automaton_reset(fs_drive *d) {
     d->state = FS_DRIVE_NOT_READY_TO_SWITCH_ON;
     d->last_transition = 0;
     d->transition_count++;

@@ -6,24 +6,20 @@
 #define MAX_SUBSTEPS 400
 #define TWO_PI 6.283185307179586
 #define STANDSTILL_REV_S 0.05
-#define RAMP_PATIENCE_S 2.0 /* a motor that still turns so long after its ramp is given up on */
-#define EXTRAPOLATED_PERIODS 20.0 /* missed setpoints that are bridged before the drive slows down by itself */
+#define RAMP_PATIENCE_S 2.0        /* a motor that still turns so long after its ramp is given up on */
+#define EXTRAPOLATED_PERIODS 20.0  /* missed setpoints that are bridged before the drive slows down by itself */
 #define INTEGRATOR_DEAD_BAND 100.0 /* counts/s; keeps friction and integrator from hunting at standstill */
 
 double servo_abs(double value) { return value < 0.0 ? -value : value; }
 
-static double clamp(double value, double limit)
-{
-    return value > limit ? limit : (value < -limit ? -limit : value);
-}
+static double clamp(double value, double limit) { return value > limit ? limit : (value < -limit ? -limit : value); }
 
 static double sign(double value) { return (double)((value > 0.0) - (value < 0.0)); }
 
 static double round_half_away(double value) { return (double)(int64_t)(value + (value < 0.0 ? -0.5 : 0.5)); }
 
 /* The encoder's 32 bits: wraps as the real one does. */
-static int32_t wrapped(double counts)
-{
+static int32_t wrapped(double counts) {
     uint32_t bits = (uint32_t)(uint64_t)(int64_t)round_half_away(counts);
     return bits <= INT32_MAX ? (int32_t)bits : (int32_t)((int64_t)bits - 0x100000000LL);
 }
@@ -32,8 +28,7 @@ static double saturated(double value, double limit) { return round_half_away(cla
 
 static int32_t to_i32(double value) { return (int32_t)saturated(value, (double)INT32_MAX); }
 
-static double counts_per_revolution(const fs_drive *d)
-{
+static double counts_per_revolution(const fs_drive *d) {
     if (d->encoder_increments == 0 || d->motor_revolutions == 0) {
         return 131072.0;
     }
@@ -46,8 +41,7 @@ static double speed_limit(const fs_drive *d) { return (double)d->max_motor_speed
 static double rated_torque(const fs_drive *d) { return (double)d->motor_rated_torque * 1e-3; }
 
 /* 0x60C2: value times ten to the power of index, in seconds; 1 ms if that is outside 50 us to 1 s. */
-static double interpolation_period(const fs_drive *d)
-{
+static double interpolation_period(const fs_drive *d) {
     double period = (double)d->interpolation_time_value;
     for (int i = d->interpolation_time_index; i < 0 && i > -10; i++) {
         period *= 0.1;
@@ -56,8 +50,7 @@ static double interpolation_period(const fs_drive *d)
     return usable && period >= 49e-6 && period <= 1.0 ? period : 1e-3;
 }
 
-static void forget_setpoint(fs_drive *d)
-{
+static void forget_setpoint(fs_drive *d) {
     d->setpoint_age_s = -1.0; /* none seen yet: the first one carries no velocity */
     d->interpolation_left_s = 0.0;
     d->demand_slope = 0.0;
@@ -65,8 +58,7 @@ static void forget_setpoint(fs_drive *d)
     d->feed_acceleration = 0.0;
 }
 
-void servo_coast(fs_drive *d)
-{
+void servo_coast(fs_drive *d) {
     d->motion = FS_DRIVE_COAST;
     d->integrator = 0.0;
     d->torque = 0.0;
@@ -76,8 +68,7 @@ void servo_coast(fs_drive *d)
     forget_setpoint(d);
 }
 
-void servo_follow(fs_drive *d)
-{
+void servo_follow(fs_drive *d) {
     d->motion = FS_DRIVE_FOLLOW;
     forget_setpoint(d);
     d->demand_position = d->position;
@@ -85,8 +76,7 @@ void servo_follow(fs_drive *d)
     d->setpoint = d->modes_of_operation_display == FS_DRIVE_MODE_CSV ? d->velocity : d->position;
 }
 
-void servo_ramp(fs_drive *d, double deceleration)
-{
+void servo_ramp(fs_drive *d, double deceleration) {
     if (d->motion != FS_DRIVE_RAMP) {
         d->demand_velocity = d->velocity;
     }
@@ -96,24 +86,21 @@ void servo_ramp(fs_drive *d, double deceleration)
     forget_setpoint(d);
 }
 
-void servo_hold(fs_drive *d)
-{
+void servo_hold(fs_drive *d) {
     d->motion = FS_DRIVE_HOLD;
     d->demand_position = d->position;
     d->demand_velocity = 0.0;
     forget_setpoint(d);
 }
 
-int servo_stands_still(const fs_drive *d)
-{
+int servo_stands_still(const fs_drive *d) {
     if (d->demand_velocity != 0.0) {
         return 0;
     }
     return servo_abs(d->velocity) < STANDSTILL_REV_S * counts_per_revolution(d) || d->ramp_over_s > RAMP_PATIENCE_S;
 }
 
-static double limited_position(fs_drive *d, double target)
-{
+static double limited_position(fs_drive *d, double target) {
     double low = (double)d->software_position_limit_min;
     double high = (double)d->software_position_limit_max;
     if (low >= high) {
@@ -122,8 +109,7 @@ static double limited_position(fs_drive *d, double target)
     return target < low ? low : (target > high ? high : target);
 }
 
-static void take_position(fs_drive *d, double period, double periods)
-{
+static void take_position(fs_drive *d, double period, double periods) {
     double base = round_half_away(d->setpoint);
     uint32_t step = (uint32_t)d->target_position + (uint32_t)d->position_offset - (uint32_t)wrapped(base);
     double target = limited_position(d, base + (double)wrapped((double)step));
@@ -133,18 +119,17 @@ static void take_position(fs_drive *d, double period, double periods)
     d->setpoint = target;
 }
 
-static void take_velocity(fs_drive *d, double period)
-{
+static void take_velocity(fs_drive *d, double period) {
     d->setpoint = (double)d->target_velocity + (double)d->velocity_offset;
     d->demand_slope = (d->setpoint - d->demand_velocity) / period;
 }
 
 /* A changed target always is a new setpoint; an unchanged one is, if the ESC delivered it about a period after the last.
  * Frames may come twice in a period (a second master's, a retry), or not at all for some periods. */
-void servo_take_setpoint(fs_drive *d)
-{
+void servo_take_setpoint(fs_drive *d) {
     int is_csv = d->modes_of_operation_display == FS_DRIVE_MODE_CSV;
-    int changed = is_csv ? d->target_velocity != d->seen_target_velocity : d->target_position != d->seen_target_position;
+    int changed =
+        is_csv ? d->target_velocity != d->seen_target_velocity : d->target_position != d->seen_target_position;
     int delivered = d->setpoint_count != d->seen_setpoint_count;
     double period = interpolation_period(d);
     d->seen_setpoint_count = d->setpoint_count;
@@ -168,8 +153,7 @@ void servo_take_setpoint(fs_drive *d)
 }
 
 /* Setpoints stay away: carry on for a few periods, then slow down instead of stopping dead. */
-static void bridge_missing_setpoints(fs_drive *d, double period, double h)
-{
+static void bridge_missing_setpoints(fs_drive *d, double period, double h) {
     if (d->setpoint_age_s > (1.0 + EXTRAPOLATED_PERIODS) * period && !(d->defects & FS_DRIVE_IGNORES_SETPOINTS)) {
         double less = (double)d->quick_stop_deceleration * h;
         d->feed_velocity = servo_abs(d->feed_velocity) <= less ? 0.0 : d->feed_velocity - sign(d->feed_velocity) * less;
@@ -177,8 +161,7 @@ static void bridge_missing_setpoints(fs_drive *d, double period, double h)
     d->demand_position += d->feed_velocity * h;
 }
 
-static void interpolate_position(fs_drive *d, double period, double h)
-{
+static void interpolate_position(fs_drive *d, double period, double h) {
     if (d->setpoint_age_s < 0.0) {
         return;
     }
@@ -195,8 +178,7 @@ static void interpolate_position(fs_drive *d, double period, double h)
     d->setpoint_age_s += h;
 }
 
-static void interpolate_velocity(fs_drive *d, double h)
-{
+static void interpolate_velocity(fs_drive *d, double h) {
     if (d->setpoint_age_s < 0.0) {
         return;
     }
@@ -212,8 +194,7 @@ static void interpolate_velocity(fs_drive *d, double h)
     d->setpoint_age_s += h;
 }
 
-static void advance_ramp(fs_drive *d, double h)
-{
+static void advance_ramp(fs_drive *d, double h) {
     double less = d->ramp_deceleration * h;
     if (d->ramp_deceleration <= 0.0 || servo_abs(d->demand_velocity) <= less) {
         d->ramp_over_s += h;
@@ -226,8 +207,7 @@ static void advance_ramp(fs_drive *d, double h)
 }
 
 /* The velocity that the velocity loop is to reach, counts/s. */
-static double velocity_command(fs_drive *d, double period, double h)
-{
+static double velocity_command(fs_drive *d, double period, double h) {
     double feed = 0.0;
     if (d->motion == FS_DRIVE_RAMP) {
         advance_ramp(d, h);
@@ -246,8 +226,7 @@ static double velocity_command(fs_drive *d, double period, double h)
 }
 
 /* Torque in Nm that the power stage gives, within 0x6072. */
-static double servo_torque(fs_drive *d, double command, double newton_metres, double h)
-{
+static double servo_torque(fs_drive *d, double command, double newton_metres, double h) {
     double error = command - d->velocity;
     double limit = rated_torque(d) * (double)d->max_torque * 1e-3;
     double offset = rated_torque(d) * (double)d->torque_offset * 1e-3;
@@ -266,8 +245,7 @@ static double servo_torque(fs_drive *d, double command, double newton_metres, do
 }
 
 /* Inertia with friction; Coulomb friction stops the motor but never turns it round. */
-static void move_motor(fs_drive *d, double newton_metres, double h)
-{
+static void move_motor(fs_drive *d, double newton_metres, double h) {
     double omega = d->velocity * TWO_PI / counts_per_revolution(d);
     double force = d->torque + d->load_torque - d->viscous_friction * omega;
     double direction = d->velocity != 0.0 ? sign(d->velocity) : sign(force);
@@ -282,8 +260,7 @@ static void move_motor(fs_drive *d, double newton_metres, double h)
     d->position += velocity * h;
 }
 
-static void substep(fs_drive *d, double period, double h)
-{
+static void substep(fs_drive *d, double period, double h) {
     double newton_metres = d->inertia * TWO_PI / counts_per_revolution(d); /* torque for 1 count/s^2 */
     if (d->motion == FS_DRIVE_COAST) {
         d->torque = 0.0;
@@ -298,15 +275,13 @@ static void substep(fs_drive *d, double period, double h)
     move_motor(d, newton_metres, h);
 }
 
-static int software_limit_acts(const fs_drive *d)
-{
+static int software_limit_acts(const fs_drive *d) {
     return d->motion == FS_DRIVE_FOLLOW && d->modes_of_operation_display == FS_DRIVE_MODE_CSP &&
            d->software_position_limit_min < d->software_position_limit_max &&
            wrapped(d->setpoint) != (int32_t)((uint32_t)d->target_position + (uint32_t)d->position_offset);
 }
 
-void servo_advance(fs_drive *d, double dt_s)
-{
+void servo_advance(fs_drive *d, double dt_s) {
     double simulated = dt_s > MAX_SUBSTEPS * SUBSTEP_S ? MAX_SUBSTEPS * SUBSTEP_S : dt_s;
     double period = interpolation_period(d);
     int substeps = (int)(simulated / SUBSTEP_S) + 1;
@@ -323,8 +298,7 @@ void servo_advance(fs_drive *d, double dt_s)
     }
 }
 
-void servo_publish(fs_drive *d)
-{
+void servo_publish(fs_drive *d) {
     double rated = rated_torque(d);
     double per_mille = rated > 0.0 ? d->torque / rated * 1000.0 : 0.0;
     d->position_actual = d->defects & FS_DRIVE_SHOWS_NO_MOTION ? d->position_actual : wrapped(d->position);

@@ -77,12 +77,12 @@ typedef struct esc_fmmu {
 typedef struct esc_sm {
     uint16_t start;
     uint16_t length;
-    uint8_t write; /* the master writes */
-    uint8_t mailbox; /* else buffered, three buffers */
-    uint8_t enabled; /* by the master */
+    uint8_t write;    /* the master writes */
+    uint8_t mailbox;  /* else buffered, three buffers */
+    uint8_t enabled;  /* by the master */
     uint8_t released; /* by the application (PDI) */
-    uint8_t full; /* mailbox */
-    uint8_t open; /* access began at the start and has not reached the end yet */
+    uint8_t full;     /* mailbox */
+    uint8_t open;     /* access began at the start and has not reached the end yet */
     uint8_t watchdog; /* a complete write triggers the process data watchdog */
 } esc_sm;
 
@@ -98,14 +98,14 @@ typedef struct esc_telegram {
 } esc_telegram;
 
 typedef struct esc_mailbox {
-    uint8_t waiting; /* SM0 holds a telegram for the application */
+    uint8_t waiting;      /* SM0 holds a telegram for the application */
     uint8_t last_counter; /* of the last telegram taken, 1 to 7; 0: none */
-    uint32_t session; /* counts resets: entering INIT, power */
-    uint8_t repeat; /* toggle last seen in SM1's activate register */
+    uint32_t session;     /* counts resets: entering INIT, power */
+    uint8_t repeat;       /* toggle last seen in SM1's activate register */
     uint8_t head;
     uint8_t count;
     esc_telegram queue[ESC_MAILBOX_QUEUE]; /* replies that wait for SM1 */
-    esc_telegram last; /* what SM1 held last, for a repeat request */
+    esc_telegram last;                     /* what SM1 held last, for a repeat request */
 } esc_mailbox;
 
 typedef struct esc_device {
@@ -139,22 +139,22 @@ typedef struct esc_truth {
 /* A slave's own clock: `local_ns` at `since_ns` of CLOCK_MONOTONIC, from there on at its own rate. */
 typedef struct esc_clock {
     uint8_t present;
-    uint8_t stray; /* fault: it compares, but no longer follows */
+    uint8_t stray;      /* fault: it compares, but no longer follows */
     int64_t forward_ns; /* from the first slave to this one */
-    int64_t return_ns; /* from this slave's way out to the way back; 0: nothing is connected there */
+    int64_t return_ns;  /* from this slave's way out to the way back; 0: nothing is connected there */
     int64_t since_ns;
     int64_t local_ns;
-    double part_ns; /* of the next nanosecond */
-    double drift_ppm; /* of its oscillator */
+    double part_ns;        /* of the next nanosecond */
+    double drift_ppm;      /* of its oscillator */
     double correction_ppm; /* of the loop */
     double integral_ppm;
-    double mean_ns; /* filtered difference to the reference */
+    double mean_ns;      /* filtered difference to the reference */
     int64_t compared_ns; /* with the reference, last; 0: never */
 } esc_clock;
 
 /* Faults of a slave's application: how long it takes for a state, and which it refuses. Kept over power. */
 typedef struct esc_al_faults {
-    int64_t slow_ns[9]; /* by AL state: from the request to its effect */
+    int64_t slow_ns[9];   /* by AL state: from the request to its effect */
     uint32_t refusals[9]; /* by AL state: requests still to be refused */
     uint16_t refusal_code[9];
 } esc_al_faults;
@@ -166,12 +166,12 @@ typedef struct esc {
     uint8_t sm_changed; /* registers of the sync managers were written in this access */
     uint8_t fmmu_changed;
     uint8_t al_requested; /* AL control was written in this access */
-    uint8_t op_pending; /* OP requested, waits for the first outputs */
+    uint8_t op_pending;   /* OP requested, waits for the first outputs */
     int64_t op_deadline_ns;
     uint16_t al_slow_control; /* AL control that a slow application has not obeyed yet */
     int64_t al_slow_until_ns; /* 0: there is none */
     esc_al_faults al_faults;
-    int64_t watchdog_ns; /* interval; 0: off */
+    int64_t watchdog_ns;          /* interval; 0: off */
     int64_t watchdog_deadline_ns; /* 0: not armed */
     uint32_t watchdog_expiries;
     uint16_t watchdog_default; /* of register 0x0420 after power-on */

@@ -18,7 +18,15 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-enum { ETHERTYPE = 0x88A4, BATCH = 16, BUCKET_NS = 500, BUCKETS = 128, STALL_NS = 5000000, LONGEST_WAIT_NS = 1000000000, STACK_BYTES = 256 * 1024 };
+enum {
+    ETHERTYPE = 0x88A4,
+    BATCH = 16,
+    BUCKET_NS = 500,
+    BUCKETS = 128,
+    STALL_NS = 5000000,
+    LONGEST_WAIT_NS = 1000000000,
+    STACK_BYTES = 256 * 1024
+};
 enum { REALTIME_FIFO = 1, REALTIME_PINNED = 2, REALTIME_LOCKED = 4 };
 
 static void count_processing(fs_statistics *statistics, int64_t ns) {

@@ -45,7 +45,8 @@ void mailbox_was_read(esc *slave) {
 /* The master toggled the repeat request: the last telegram comes again, and the toggle is acknowledged. */
 void mailbox_repeat(esc *slave) {
     uint8_t *reg = slave->memory + REG_SM + 8;
-    if (!slave->sms[1].full && slave->mailbox.last.bytes) mailbox_put(slave, slave->mailbox.last.data, slave->mailbox.last.bytes);
+    if (!slave->sms[1].full && slave->mailbox.last.bytes)
+        mailbox_put(slave, slave->mailbox.last.data, slave->mailbox.last.bytes);
     slave->mailbox.repeat = reg[6] & 2;
     reg[7] = (uint8_t)((reg[7] & ~2) | slave->mailbox.repeat);
 }

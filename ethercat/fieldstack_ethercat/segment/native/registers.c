@@ -97,9 +97,11 @@ int registers_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t 
     for (size_t i = 0; i < sizeof writable / sizeof *writable; i++)
         done |= registers_copy(slave, address, data, bytes, writable[i].first, writable[i].end);
     if (overlaps(address, bytes, REG_RX_ERROR, REG_WATCHDOG_COUNTER + 2)) done |= write_cleared(slave, address, bytes);
-    if (overlaps(address, bytes, REG_EEPROM_CONFIG, REG_EEPROM_DATA + 8)) done |= write_eeprom(slave, address, data, bytes);
+    if (overlaps(address, bytes, REG_EEPROM_CONFIG, REG_EEPROM_DATA + 8))
+        done |= write_eeprom(slave, address, data, bytes);
     if (overlaps(address, bytes, REG_DC, REG_DC_END)) done |= clock_write(slave, address, data, bytes, now_ns);
-    if (overlaps(address, bytes, REG_SM, REG_SM + 8 * ESC_SMS)) done |= write_sync_managers(slave, address, data, bytes);
+    if (overlaps(address, bytes, REG_SM, REG_SM + 8 * ESC_SMS))
+        done |= write_sync_managers(slave, address, data, bytes);
     if (done) apply(slave, address, bytes, now_ns);
     return done;
 }
@@ -107,23 +109,25 @@ int registers_write(esc *slave, uint32_t address, const uint8_t *data, uint32_t 
 int registers_read(esc *slave, uint32_t address, uint8_t *data, uint32_t bytes, int64_t now_ns) {
     if (overlaps(address, bytes, REG_DC, REG_DC_END)) clock_refresh(slave, now_ns);
     memcpy(data, slave->memory + address, bytes);
-    if (overlaps(address, bytes, REG_DL_STATUS, REG_DL_STATUS + 2)) slave->memory[REG_EVENT] &= (uint8_t)~EVENT_DL_STATUS;
-    if (overlaps(address, bytes, REG_AL_STATUS, REG_AL_STATUS + 2)) slave->memory[REG_EVENT] &= (uint8_t)~EVENT_AL_STATUS;
+    if (overlaps(address, bytes, REG_DL_STATUS, REG_DL_STATUS + 2))
+        slave->memory[REG_EVENT] &= (uint8_t)~EVENT_DL_STATUS;
+    if (overlaps(address, bytes, REG_AL_STATUS, REG_AL_STATUS + 2))
+        slave->memory[REG_EVENT] &= (uint8_t)~EVENT_AL_STATUS;
     return 1;
 }
 
 void registers_reset(esc *slave) {
     uint8_t *m = slave->memory;
     memset(m, 0, ESC_MEMORY_BYTES);
-    m[REG_TYPE] = 0x11; /* a full ESC with two ports, of a make of its own */
+    m[REG_TYPE] = 0x11;  /* a full ESC with two ports, of a make of its own */
     m[REG_TYPE + 1] = 1; /* revision */
     m[0x0004] = ESC_FMMUS;
     m[0x0005] = ESC_SMS;
     m[0x0006] = (ESC_MEMORY_BYTES - ESC_RAM_START) / 1024;
     m[0x0007] = 0x0F; /* ports 0 and 1 are MII, 2 and 3 do not exist */
     put16(m + REG_FEATURES, slave->clock.present ? FEATURE_DC | FEATURE_DC_64 : 0); /* FMMUs down to bits */
-    m[REG_PDI_CONTROL] = 0x05; /* SPI: a slave with a processor */
-    put16(m + REG_WATCHDOG_DIVIDER, 0x09C2); /* (2498 + 2) * 40 ns = 100 us */
+    m[REG_PDI_CONTROL] = 0x05;                                                      /* SPI: a slave with a processor */
+    put16(m + REG_WATCHDOG_DIVIDER, 0x09C2);                                        /* (2498 + 2) * 40 ns = 100 us */
     put16(m + REG_WATCHDOG_PDI, 0x03E8);
     put16(m + REG_WATCHDOG_PROCESS_DATA, slave->watchdog_default);
 }

@@ -16,9 +16,9 @@
 typedef struct fs_segment fs_segment;
 
 enum fs_device_kind {
-    FS_DEVICE_NONE = 0, /* an ESC without an application: outputs and inputs are plain memory */
+    FS_DEVICE_NONE = 0,  /* an ESC without an application: outputs and inputs are plain memory */
     FS_DEVICE_DRIVE = 1, /* fs_drive */
-    FS_DEVICE_DIO = 2 /* fs_dio */
+    FS_DEVICE_DIO = 2    /* fs_dio */
 };
 
 enum fs_direction { FS_RX_PDO = 0 /* outputs, SM2 */, FS_TX_PDO = 1 /* inputs, SM3 */ };
@@ -30,16 +30,16 @@ typedef struct fs_map_entry {
 } fs_map_entry;
 
 enum fs_event_kind {
-    FS_EVENT_AL_STATE = 1, /* a: AL status (register 0x0130), b: AL status code (0x0134) */
-    FS_EVENT_CONTROLWORD = 2, /* a: new, b: old */
-    FS_EVENT_DIGITAL_OUTPUTS = 3, /* at the clamps; a: new, b: old, one bit a channel */
-    FS_EVENT_DRIVE_STATE = 4, /* a: new statusword, b: old; masked with 0x006F they differ */
+    FS_EVENT_AL_STATE = 1,         /* a: AL status (register 0x0130), b: AL status code (0x0134) */
+    FS_EVENT_CONTROLWORD = 2,      /* a: new, b: old */
+    FS_EVENT_DIGITAL_OUTPUTS = 3,  /* at the clamps; a: new, b: old, one bit a channel */
+    FS_EVENT_DRIVE_STATE = 4,      /* a: new statusword, b: old; masked with 0x006F they differ */
     FS_EVENT_WATCHDOG_EXPIRED = 5, /* a: expiries so far */
-    FS_EVENT_OUTPUTS_SAFE = 6, /* from (OP and output image not safe) to safe */
+    FS_EVENT_OUTPUTS_SAFE = 6,     /* from (OP and output image not safe) to safe */
     FS_EVENT_OUTPUTS_UNSAFE = 7,
-    FS_EVENT_OUTPUTS_VALID = 8, /* first outputs taken over in OP */
+    FS_EVENT_OUTPUTS_VALID = 8,   /* first outputs taken over in OP */
     FS_EVENT_OUTPUTS_INVALID = 9, /* OP left: the output image is zero, the device knows */
-    FS_EVENT_POWER = 10 /* a: 1 on, 0 off */
+    FS_EVENT_POWER = 10           /* a: 1 on, 0 off */
 };
 
 typedef struct fs_event {
@@ -63,28 +63,28 @@ typedef struct fs_truth {
     int64_t t_ns; /* when this was read */
     uint32_t device_kind;
     uint8_t powered;
-    uint8_t reached; /* frames get here: no cut and no dark slave before it */
+    uint8_t reached;       /* frames get here: no cut and no dark slave before it */
     uint8_t outputs_valid; /* OP, and outputs have been taken over since */
     uint8_t safe;
     uint16_t station_address;
-    uint16_t al_status; /* 0x0130 */
+    uint16_t al_status;      /* 0x0130 */
     uint16_t al_status_code; /* 0x0134 */
     uint16_t statusword;
     uint16_t controlword; /* as the device last took it over */
     uint16_t error_code;
-    uint8_t drive_state; /* enum fs_drive_state */
+    uint8_t drive_state;     /* enum fs_drive_state */
     uint8_t digital_outputs; /* at the clamps */
     uint8_t digital_inputs;
     uint32_t watchdog_expiries;
     double position;
     double velocity;
-    int64_t safe_since_ns; /* last change from unsafe to safe; 0: never unsafe yet */
+    int64_t safe_since_ns;   /* last change from unsafe to safe; 0: never unsafe yet */
     int64_t unsafe_since_ns; /* last change from safe to unsafe; 0: never */
-    int64_t system_time_ns; /* as its distributed clock has it; 0: it has none */
+    int64_t system_time_ns;  /* as its distributed clock has it; 0: it has none */
     int64_t last_outputs_ns; /* last complete write of the output image; 0: never */
-    uint64_t output_writes; /* complete writes of the output image */
-    uint64_t events; /* sequence of the newest event */
-    uint64_t samples; /* sequence of the newest motion sample */
+    uint64_t output_writes;  /* complete writes of the output image */
+    uint64_t events;         /* sequence of the newest event */
+    uint64_t samples;        /* sequence of the newest motion sample */
     uint16_t output_bytes;
     uint16_t input_bytes;
     uint8_t outputs[256]; /* the output image as the device side sees it */
@@ -93,28 +93,28 @@ typedef struct fs_truth {
 typedef struct fs_statistics {
     uint64_t frames; /* received from the master */
     uint64_t answered;
-    uint64_t lost; /* reached no slave: cable cut or first slave dark */
-    uint64_t dropped; /* by command */
-    uint64_t delayed; /* by command */
-    uint64_t corrupted; /* by command */
+    uint64_t lost;           /* reached no slave: cable cut or first slave dark */
+    uint64_t dropped;        /* by command */
+    uint64_t delayed;        /* by command */
+    uint64_t corrupted;      /* by command */
     uint64_t delay_overflow; /* frames lost because too many were waiting */
-    uint64_t malformed; /* not a frame of EtherCAT datagrams; sent back as it was */
+    uint64_t malformed;      /* not a frame of EtherCAT datagrams; sent back as it was */
     uint64_t send_errors;
     uint64_t processing_sum_ns; /* from the end of the receive call to the start of the send call */
     int64_t processing_max_ns;
     uint64_t processing_histogram[128]; /* 500 ns each; the last one holds all that is longer */
-    uint64_t steps; /* of the devices */
-    int64_t step_max_ns; /* longest step of all devices */
-    int64_t late_max_ns; /* how late the frame thread ever woke for a step */
-    uint64_t stalls; /* wake-ups that were late by more than 5 ms: the machine stood still */
-    uint32_t delay_pending; /* frames waiting to be sent late */
-    uint32_t realtime; /* bit 0: SCHED_FIFO, bit 1: pinned, bit 2: memory locked */
+    uint64_t steps;                     /* of the devices */
+    int64_t step_max_ns;                /* longest step of all devices */
+    int64_t late_max_ns;                /* how late the frame thread ever woke for a step */
+    uint64_t stalls;                    /* wake-ups that were late by more than 5 ms: the machine stood still */
+    uint32_t delay_pending;             /* frames waiting to be sent late */
+    uint32_t realtime;                  /* bit 0: SCHED_FIFO, bit 1: pinned, bit 2: memory locked */
 } fs_statistics;
 
 typedef struct fs_run_options {
-    int ifindex; /* the segment's end of the veth pair */
-    int cpu; /* -1: do not pin */
-    int priority; /* SCHED_FIFO; 0: plain scheduling */
+    int ifindex;     /* the segment's end of the veth pair */
+    int cpu;         /* -1: do not pin */
+    int priority;    /* SCHED_FIFO; 0: plain scheduling */
     int64_t step_ns; /* time base of the devices */
 } fs_run_options;
 

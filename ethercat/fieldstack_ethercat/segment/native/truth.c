@@ -26,7 +26,8 @@ static int image_is_safe(const esc *slave) {
 void truth_outputs(esc *slave, int64_t now_ns) {
     esc_truth *truth = &slave->truth;
     esc_device *device = &slave->device;
-    if (device->kind == FS_DEVICE_DRIVE && device->took_outputs && device->drive.controlword != device->seen_controlword) {
+    if (device->kind == FS_DEVICE_DRIVE && device->took_outputs &&
+        device->drive.controlword != device->seen_controlword) {
         truth_event(slave, FS_EVENT_CONTROLWORD, device->drive.controlword, device->seen_controlword, now_ns);
         device->seen_controlword = device->drive.controlword;
     }
