@@ -31,6 +31,14 @@ ffibuilder.set_source(
     sources=relative("*.c"),
     depends=relative("*.h"),
     include_dirs=[HERE.relative_to(ROOT).as_posix()],
-    extra_compile_args=["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wconversion", "-fvisibility=hidden", "-pthread"],
+    extra_compile_args=[
+        "-O2",
+        "-std=gnu11",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-fvisibility=hidden",
+        "-pthread",
+    ],
     extra_link_args=["-pthread"],
 )
