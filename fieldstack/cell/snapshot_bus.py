@@ -10,13 +10,20 @@ from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
-from fieldstack_rt.datastore.layout import NO_DC, AxisMode, Stand, Stop, StreamState, WkcVerdict
+from fieldstack_rt.datastore.layout import (
+    MAX_AXES,
+    MAX_SLAVES,
+    NO_DC,
+    AxisMode,
+    Stand,
+    Stop,
+    StreamState,
+    WkcVerdict,
+)
 from fieldstack_rt.datastore.verdict import counter_is_good
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
 AL_ERROR = 0x10
-MAX_SLAVES = 200
-MAX_AXES = 64
 
 
 @dataclass(frozen=True, slots=True)

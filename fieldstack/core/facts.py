@@ -8,10 +8,7 @@ from typing import Any, TypeVar
 from fieldstack.core.protocol import RtFacts
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
-
-MAX_AXES = 64
-IO_BYTES = 64
+from fieldstack_rt.datastore.layout import IO_BYTES, MAX_AXES, AxisMode, RtPhase, Stop, StreamState
 
 
 def read_facts(store: DataStore) -> RtFacts:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fieldstack.ha.facts import AxesFacts, AxisWait
-from fieldstack_rt.datastore.layout import Stop
+from fieldstack_rt.datastore.layout import MAX_AXES, Stop
 
-_MAX_AXES = 64
 """What there is room for: a count in damaged memory may be more."""
 
 
@@ -15,9 +14,9 @@ def axes_facts(status: Any) -> AxesFacts:
     """`status` is a `fs_rt_status` of the present epoch; None: nothing is known."""
     if status is None:
         return AxesFacts()
-    every = (1 << min(int(status.axis_count), _MAX_AXES)) - 1
+    every = (1 << min(int(status.axis_count), MAX_AXES)) - 1
     waiting = int(status.axes_await_start) & every
-    numbers = [number for number in range(_MAX_AXES) if waiting >> number & 1]
+    numbers = [number for number in range(MAX_AXES) if waiting >> number & 1]
     held_all = int(status.stop_reason) > Stop.START
     return AxesFacts(
         epoch=int(status.epoch),

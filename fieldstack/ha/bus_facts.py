@@ -6,9 +6,9 @@ from typing import Any
 
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.facts import PositionCheck
+from fieldstack_rt.datastore.layout import MAX_AXES, MAX_SLAVES
 
 _AL_OP = 8
-_MAX_AXES, _MAX_SLAVES = 64, 200
 """What there is room for: counts in damaged memory may be more."""
 
 
@@ -17,7 +17,7 @@ def all_in_op(bus: Any, cell: CellMap) -> bool:
 
     As RT read it since its start: an older record tells of the RT process before.
     """
-    count = min(int(bus.slave_count), _MAX_SLAVES)
+    count = min(int(bus.slave_count), MAX_SLAVES)
     if not int(bus.read_ns) or not count:
         return False
     missing = {place for place in range(count) if bus.slaves[place].al_state != _AL_OP}
@@ -33,7 +33,7 @@ def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
     confirmed, elsewhere = int(status.axes_confirmed), _elsewhere(status, bus)
     if elsewhere & ~sum(part.axes for part in cell.parts):
         return PositionCheck.DIFFER
-    axes = (1 << min(int(status.axis_count), _MAX_AXES)) - 1
+    axes = (1 << min(int(status.axis_count), MAX_AXES)) - 1
     aside = sum(part.axes for part in cell.parts if part.axes & elsewhere)
     awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell) & ~aside
     return PositionCheck.PENDING if awaited else PositionCheck.AGREE

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.plan import AxisPlan
-from fieldstack_rt.datastore.layout import Rung, Stand, Stop
+from fieldstack_rt.datastore.layout import MAX_AXES, Rung, Stand, Stop
 
-_MAX_AXES = 64
 _STATE_MASK, _OPERATION_ENABLED = 0x6F, 0x27
 HARDWARE = "use the hardware button"
 
@@ -48,7 +47,7 @@ def read_back(status: Any, plans: Sequence[AxisPlan], lost: int = 0) -> Standsti
     if plans and int(status.axis_count) != len(plans):
         return Standstill(unknown=(f"RT shows {int(status.axis_count)} axes of {len(plans)}",))
     gone_mask = lost | int(status.axes_lost)
-    for number in range(min(int(status.axis_count), _MAX_AXES)):
+    for number in range(min(int(status.axis_count), MAX_AXES)):
         axis, name = status.axes[number], _name(plans, number)
         if axis.stand == Stand.STANDING and not _keeps_power(status, axis):
             continue
@@ -68,7 +67,7 @@ def unsettled(status: Any, plans: Sequence[AxisPlan]) -> str:
     Axes whose slaves are told lost are left out: their loss has rules of its own."""
     found = []
     here = ~int(status.axes_lost)
-    for number in range(min(int(status.axis_count), _MAX_AXES)):
+    for number in range(min(int(status.axis_count), MAX_AXES)):
         axis = status.axes[number]
         if int(status.axes_run_on) & here & 1 << number:
             found.append(runs_on_text(axis, plans, number) or f"axis {_name(plans, number)} runs on")

@@ -16,7 +16,6 @@ from typing import Any
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint import restoring
 from fieldstack.ha.checkpoint.record import (
-    MAX_AXES,
     TASK_BYTES,
     Checkpoint,
     fill,
@@ -37,7 +36,7 @@ from fieldstack.ha.restart_counts import RestartCounts
 from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import CoreState
+from fieldstack_rt.datastore.layout import MAX_AXES, CoreState
 
 MOVES_NS = 1_000_000_000
 """A cell of which anything was new within this time works: its file is expected to be fresh."""

@@ -190,7 +190,6 @@ class SlaveRestart:
 
 
 def _positions(words: Sequence[int]) -> Iterator[int]:
-    for number in range(4):
-        for bit in range(64):
-            if int(words[number]) >> bit & 1:
-                yield number * 64 + bit
+    for position in range(64 * len(words)):
+        if int(words[position // 64]) >> position % 64 & 1:
+            yield position

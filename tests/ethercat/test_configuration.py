@@ -165,6 +165,14 @@ def test_too_many_slaves_and_too_large_an_image() -> None:
         BusConfig.from_data(large)
 
 
+def test_more_axes_than_the_shared_memory_holds() -> None:
+    axis = yaml.safe_load(CELL)["axes"][0]
+    axes = [axis | {"name": f"a{number}"} for number in range(65)]
+    error = refused(yaml.safe_dump(yaml.safe_load(CELL) | {"axes": axes, "groups": []}))
+    assert "axes" in {issue.key for issue in error.issues}
+    assert "at most 64" in str(error)
+
+
 def test_unreadable_files() -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         BusConfig.from_file("/nonexistent/bus.yaml")

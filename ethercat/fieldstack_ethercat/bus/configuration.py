@@ -17,7 +17,7 @@ from fieldstack_ethercat.bus.configuration_group import GroupConfig
 from fieldstack_ethercat.bus.configuration_slave import Section, SlaveConfig
 from fieldstack_ethercat.bus.configuration_start import StartInputConfig
 from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
-from fieldstack_ethercat.bus.plan import MAX_SLAVES
+from fieldstack_ethercat.bus.plan import MAX_AXES, MAX_SLAVES
 
 if TYPE_CHECKING:
     from fieldstack_ethercat.bus.plan import BusPlan
@@ -46,10 +46,10 @@ class BusConfig(Section):
     )
     distributed_clocks: DistributedClocksConfig = DistributedClocksConfig()
     slaves: list[SlaveConfig] = Field(min_length=1, max_length=MAX_SLAVES)
-    axes: list[AxisConfig] = Field(default=[], max_length=MAX_SLAVES)
+    axes: list[AxisConfig] = Field(default=[], max_length=MAX_AXES)
     groups: list[GroupConfig] = Field(
         default=[],
-        max_length=64,
+        max_length=MAX_AXES,
         description="Axes that stop together; default: all are one essential group.",
     )
     start_input: StartInputConfig | None = Field(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from fieldstack_ethercat.bus.configuration_slave import Name, Section
+from fieldstack_ethercat.bus.plan import MAX_AXES, MAX_SLAVES
 from fieldstack_ethercat.bus.yaml_source import KeyPath
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class GroupConfig(Section):
 
     name: Name
     axes: Annotated[list[Name], AfterValidator(_once)] = Field(
-        min_length=1, max_length=64, description="Names of its axes."
+        min_length=1, max_length=MAX_AXES, description="Names of its axes."
     )
     slaves: Annotated[list[Name], AfterValidator(_once)] = Field(
         default=[],
-        max_length=199,
+        max_length=MAX_SLAVES,
         description="Slaves without axes that belong to it, e.g. its terminals.",
     )
     essential: bool = Field(

@@ -23,6 +23,8 @@ READ_BACK_MS = 50
 """Beside the longest stop: until its end was read back by whoever has ordered it."""
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
+MAX_AXES = 64
+"""FS_MAX_AXES of the shared memory's layout."""
 MAX_PROCESS_IMAGE = 4096
 """pysoem's process image, outputs and inputs together."""
 

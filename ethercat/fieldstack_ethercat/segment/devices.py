@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from fieldstack_ethercat.segment._native import lib
 from fieldstack_ethercat.segment.errors import DeviceListError
 
 VENDOR_ID = 0x00000F5D
 """Fieldstack virtual devices."""
-MAX_SLAVES = 64
+MAX_SLAVES: int = lib.FS_SEGMENT_SLAVES
 _ITEM = re.compile(r"([a-z]+)(?:\*(\d+))?")
 
 

@@ -9,7 +9,7 @@ from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outco
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.cell_map import CellMap
 from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import Stand
+from fieldstack_rt.datastore.layout import MAX_AXES, Stand
 
 FULL = 1000
 PATIENCE_NS = 5000 * NS_PER_MS
@@ -54,7 +54,7 @@ class Degrade:
         return f"speed override {action.override_percent} %{groups}"
 
     def _not_standing(self, status: Any, mask: int) -> str:
-        for number in range(min(int(status.axis_count), 64)):
+        for number in range(min(int(status.axis_count), MAX_AXES)):
             axis = status.axes[number]
             if not mask >> number & 1 or (
                 int(status.axes_lost) >> number & 1 and axis.stand == Stand.UNKNOWN

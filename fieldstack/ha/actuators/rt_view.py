@@ -6,13 +6,12 @@ from enum import Enum, auto
 from typing import Any
 
 from fieldstack_rt.datastore import DataStore, TornRecordError
-from fieldstack_rt.datastore.layout import AxisMode
+from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
 FRESH_NS = 200_000_000
 """An older record is of an RT process that has stopped."""
 AHEAD_NS = 1_000_000_000
 """So much newer than the look at it a record may be; more is damage."""
-MAX_AXES = 64
 
 
 class Rt(Enum):

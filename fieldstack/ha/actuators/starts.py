@@ -9,7 +9,7 @@ from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outco
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.cell_map import CellMap
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.datastore.layout import StartKind
+from fieldstack_rt.datastore.layout import MAX_AXES, StartKind
 
 TAKE_NS = 500 * NS_PER_MS
 _TRACK = "start"
@@ -53,4 +53,4 @@ def started(cell: CellMap, asked: int, waiting: int) -> Outcome:
 
 
 def axis_names(cell: CellMap, mask: int) -> str:
-    return ", ".join(cell.axis(one).removeprefix("axis:") for one in range(64) if mask >> one & 1)
+    return ", ".join(cell.axis(one).removeprefix("axis:") for one in range(MAX_AXES) if mask >> one & 1)

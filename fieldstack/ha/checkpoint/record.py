@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldstack_ethercat import bounded_json
-from fieldstack_rt._native import ffi
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore.layout import MAX_AXES
 
 VERSION = 2
-TASK_BYTES = 8192
-HA_BYTES = 4096
-MAX_AXES = 64
+TASK_BYTES: int = lib.FS_MAX_TASK_BYTES
+HA_BYTES: int = lib.FS_MAX_HA_BYTES
 _NUMBERS = (
     "generation",
     "written_ns",

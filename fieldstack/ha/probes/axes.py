@@ -19,9 +19,8 @@ from fieldstack.ha.standstill import runs_on_text, speed_of
 from fieldstack_ethercat.bus.plan import AxisPlan
 from fieldstack_ethercat.bus.travel import beyond_text, way_back
 from fieldstack_ethercat.drives.cia402_errors import error_text
-from fieldstack_rt.datastore.layout import AxisMode
+from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
-_MAX_AXES = 64
 CATCH_UP_NS = 2_000_000_000
 """So long lost cycles explain that an axis is behind."""
 BURST_NS = 100_000_000
@@ -73,7 +72,7 @@ class Axes:
         self._plans = cell.plans
         self._axes = tuple(
             (cell.axis(number), _at(cell.following_error_max, number), _at(cell.cycle_counts, number))
-            for number in range(_MAX_AXES)
+            for number in range(MAX_AXES)
         )
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
@@ -82,7 +81,7 @@ class Axes:
             return
         lost, known = self._lost.count(now_ns, status), not int(status.bad_wkc_row)
         whole = int(status.wkc) >= int(status.expected_wkc) > 0
-        for number in range(min(int(status.axis_count), _MAX_AXES)):
+        for number in range(min(int(status.axis_count), MAX_AXES)):
             (subject, limit, cycle_counts), axis = self._axes[number], status.axes[number]
             if limit > 0:
                 error = int(axis.following_error) if known else 0

@@ -12,11 +12,10 @@ from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack_ethercat.drives import cia402
-from fieldstack_rt.datastore.layout import AxisMode
+from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
 TRY_NS = 5_000_000_000
 """Charging its intermediate circuit and letting go of its brake takes a drive less."""
-_MAX_AXES = 64
 
 
 class Power:
@@ -31,7 +30,7 @@ class Power:
         if status is None:
             self._since.clear()
             return
-        for number in range(min(int(status.axis_count), _MAX_AXES)):
+        for number in range(min(int(status.axis_count), MAX_AXES)):
             axis = status.axes[number]
             tried = self._tried(number, now_ns, comes_up=axis.state == AxisMode.ENABLING)
             count = max(int(axis.let_go), tried)

@@ -8,11 +8,10 @@ from typing import Any
 from fieldstack.ha.cell_map import CellMap
 from fieldstack.ha.measures import FACTS, FactKind, Measure
 from fieldstack.ha.probes.view import View
-from fieldstack_rt.datastore.layout import NO_DC
+from fieldstack_rt.datastore.layout import MAX_SLAVES, NO_DC
 
 NS_PER_MS = 1_000_000
 _AL_ERROR = 0x10
-_MAX_SLAVES = 200
 _KINDS = (FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST)
 _YOUNG_MS = min(FACTS[kind].age_ms for kind in _KINDS)
 
@@ -38,7 +37,7 @@ class Slaves:
         return (one for one in self._last if age_ms <= FACTS[one.fact].age_ms)
 
     def _of(self, bus: Any) -> Iterator[Measure]:
-        for position in range(min(int(bus.slave_count), _MAX_SLAVES)):
+        for position in range(min(int(bus.slave_count), MAX_SLAVES)):
             slave, subject = bus.slaves[position], self._cell.slave(position)
             al_state, code, lost = int(slave.al_state), int(slave.al_status_code), int(slave.lost)
             gone = lost or not al_state

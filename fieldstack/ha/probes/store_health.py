@@ -11,6 +11,7 @@ from typing import Any
 from fieldstack.ha.measures import FactKind, Measure
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, TornRecordError
+from fieldstack_rt.datastore.layout import MAX_AXES, MAX_SLAVES
 from fieldstack_rt.datastore.memory import MAGIC, SIZE
 from fieldstack_rt.datastore.rings import SETPOINT_SLOTS
 
@@ -90,10 +91,10 @@ class StoreHealth:
         raw = self._raw
         if raw.rt_phase > lib.FS_RT_STOPPED:
             yield f"rt_phase is {int(raw.rt_phase)}: no such phase"
-        if raw.rt_status.axis_count > 64:
-            yield f"rt_status: {int(raw.rt_status.axis_count)} axes (at most 64)"
-        if raw.rt_bus.slave_count > 200:
-            yield f"rt_bus: {int(raw.rt_bus.slave_count)} slaves (at most 200)"
+        if raw.rt_status.axis_count > MAX_AXES:
+            yield f"rt_status: {int(raw.rt_status.axis_count)} axes (at most {MAX_AXES})"
+        if raw.rt_bus.slave_count > MAX_SLAVES:
+            yield f"rt_bus: {int(raw.rt_bus.slave_count)} slaves (at most {MAX_SLAVES})"
         tail, head = (int(lib.fs_load64(word)) for word in self._ring)  # in this order: the head moves on
         ahead = head - tail
         if not 0 <= ahead <= 2 * SETPOINT_SLOTS:  # both ends may move on between the two looks

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fieldstack_rt.datastore.layout import AgentReaction, EstopSource, EventCode, Refusal, Rung, Stop
+from fieldstack_rt.datastore.layout import (
+    MAX_AXES,
+    AgentReaction,
+    EstopSource,
+    EventCode,
+    Refusal,
+    Rung,
+    Stop,
+)
 from fieldstack_rt.datastore.rings import RtEvent
 
 
@@ -311,7 +319,7 @@ def refusal_text(number: int) -> str:
 
 
 def _numbers(mask: int) -> str:
-    return ", ".join(str(axis) for axis in range(64) if mask >> axis & 1) or "none"
+    return ", ".join(str(axis) for axis in range(MAX_AXES) if mask >> axis & 1) or "none"
 
 
 _REACTIONS: Mapping[int, str] = {

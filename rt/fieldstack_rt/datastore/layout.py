@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack_rt._native import lib
 
+MAX_AXES: int = lib.FS_MAX_AXES
+MAX_SLAVES: int = lib.FS_MAX_SLAVES
+IO_BYTES: int = lib.FS_IO_BYTES
+"""Of slaves that are no axes, in a direction."""
 NO_DC = -(2**31)
 """`fs_slave_state.dc_difference_ns` of a slave without distributed clock."""
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_rt._native import ffi, lib
-from fieldstack_rt.datastore.layout import EventCode
+from fieldstack_rt.datastore.layout import IO_BYTES, MAX_AXES, EventCode
 
-EVENT_SLOTS = 1024
-SETPOINT_SLOTS = 1024
-MAX_AXES = 64
-IO_BYTES = 64
+EVENT_SLOTS: int = lib.FS_EVENT_SLOTS
+SETPOINT_SLOTS: int = lib.FS_SETPOINT_SLOTS
 SETPOINT_LAST = 1
 ALL_AXES = 2**64 - 1
 """Mask of a setpoint that commands every axis."""
@@ -120,9 +118,9 @@ class SetpointRing:
 
         Args:
             stream: id of the stream, more than any before it.
-            positions: counts, an axis each in the order of the bus configuration (at most 64).
+            positions: counts, an axis each in the order of the bus configuration (at most MAX_AXES).
             velocities: counts/s, likewise.
-            io: outputs of the slaves that are no axes, in slave order (at most 64 bytes).
+            io: outputs of the slaves that are no axes, in slave order (at most IO_BYTES).
             last: the stream ends here, at rest.
             axes: mask of the axes that it commands (bit n: axis n); the others hold where they are.
             hold_to_run: mask of those that follow only until `StoreWords.hold_to_run_ns`.

@@ -18,7 +18,7 @@ void fs_cycle_tell(fs_cycle *cycle, uint64_t now, uint32_t code, uint32_t subjec
 
 uint64_t fs_cycle_axes(const fs_cycle *cycle) {
     uint32_t count = cycle->config.axis_count;
-    return count >= 64 ? UINT64_MAX : (1ull << count) - 1;
+    return count == FS_MAX_AXES ? UINT64_MAX : (1ull << count) - 1;
 }
 
 int fs_cycle_standing_all(const fs_cycle *cycle, uint64_t axes) {
@@ -172,7 +172,7 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_block_write(store, FS_BLOCK_RT_STATUS, status);
     fs_rt_statistics *statistics = &store->statistics;
     uint64_t head = statistics->sample_head;
-    statistics->samples[head % (sizeof statistics->samples / sizeof statistics->samples[0])] =
+    statistics->samples[head % FS_MAX_SAMPLES] =
         (fs_cycle_sample){status->cycle, status->wake_ns, status->exchange_ns, status->wkc, flags};
     fs_set64(&statistics->sample_head, head + 1);
     fs_life_beat(cycle, status->cycle_ns);
@@ -297,16 +297,16 @@ static int offsets_fit(const fs_cycle_config *config) {
 /* An axis in no group would be judged by none. */
 static int groups_cover(const fs_cycle_config *config) {
     uint64_t covered = 0;
-    for (uint32_t i = 0; i < config->group_count && i < 64; i++) covered |= config->groups[i].axes;
-    for (uint32_t i = 0; i < config->axis_count && i < 64; i++)
+    for (uint32_t i = 0; i < config->group_count && i < FS_MAX_AXES; i++) covered |= config->groups[i].axes;
+    for (uint32_t i = 0; i < config->axis_count && i < FS_MAX_AXES; i++)
         if (!(covered >> i & 1)) return 0;
     return 1;
 }
 
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
-    if (config->axis_count > 64 || config->group_count > 64 || !groups_cover(config) || config->io_output_spans > 64 ||
-        config->io_input_spans > 64 || config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 ||
-        !offsets_fit(config))
+    if (config->axis_count > FS_MAX_AXES || config->group_count > FS_MAX_AXES || !groups_cover(config) ||
+        config->io_output_spans > FS_MAX_SPANS || config->io_input_spans > FS_MAX_SPANS ||
+        config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 || !offsets_fit(config))
         return EINVAL;
     cycle->config = *config;
     cycle->send = (send_function)(uintptr_t)config->send;

@@ -16,6 +16,8 @@ typedef struct fs_group {
     uint32_t essential, pad;
 } fs_group;
 
+enum fs_cycle_room { FS_MAX_SPANS = 64 };
+
 typedef struct fs_cycle_config {
     uint64_t context;         /* ecx_contextt * of pysoem's master */
     uint64_t send;            /* int ecx_send_processdata(ecx_contextt *) */
@@ -36,10 +38,10 @@ typedef struct fs_cycle_config {
     uint32_t axis_count;
     uint32_t group_count; /* each axis is in one group */
     uint32_t io_output_spans, io_input_spans;
-    fs_axis_config axes[64];
-    fs_group groups[64];
-    fs_span io_outputs[64], io_inputs[64]; /* of slaves that are no axes */
-    uint8_t safe_image[4096];
+    fs_axis_config axes[FS_MAX_AXES];
+    fs_group groups[FS_MAX_AXES];
+    fs_span io_outputs[FS_MAX_SPANS], io_inputs[FS_MAX_SPANS]; /* of slaves that are no axes */
+    uint8_t safe_image[FS_IMAGE_BYTES];
 } fs_cycle_config;
 
 typedef struct fs_cycle fs_cycle;

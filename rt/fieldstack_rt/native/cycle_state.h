@@ -34,8 +34,8 @@ struct fs_cycle {
 
     /* the cycle thread's own */
     fs_rt_status status;
-    fs_axis axes[64];
-    fs_standstill stands[64];
+    fs_axis axes[FS_MAX_AXES];
+    fs_standstill stands[FS_MAX_AXES];
     uint64_t fresh;       /* mask: axes whose inputs came in the last exchange */
     uint64_t stopping_ns; /* since all axes must stand */
     int stand_told;
@@ -47,25 +47,25 @@ struct fs_cycle {
     uint32_t sure_row;    /* exchanges with all slaves in a row, without a late answer */
     uint64_t was_enabled; /* mask of axes */
     uint32_t resets;      /* that people asked for */
-    uint32_t own_resets[64];
+    uint32_t own_resets[FS_MAX_AXES];
     uint32_t may_jog; /* as may_move, of axes that a person holds: a wait for a start is none for them */
     uint32_t all_enabled, may_move, never_told, hold_over_told, wkc_told, damage_told;
-    int32_t least_told;          /* expected working counter, as told last */
-    uint32_t unexcused_row;      /* bad cycles that no loss in a non-essential group explains */
-    uint64_t held;               /* axes whose own group must stand */
-    uint64_t powering;           /* of those: they were given power and will soon have it */
-    uint64_t waited_ns;          /* a stream waits for such axes */
-    uint64_t playing, commanded; /* axes that follow; that the last setpoint commanded */
-    uint64_t by_hand;            /* of those that follow in this cycle: a person holds them */
-    uint8_t axis_stop[64];       /* enum fs_stop of the axis's own group */
-    uint32_t group_stops[64];    /* bit an enum fs_stop: all reasons of a group in this cycle */
-    uint64_t held_at[64];        /* cycle in which an axis was last held by what begins a wait */
-    uint32_t start_armed;        /* the start input was seen low since the axes wait */
-    uint64_t ever_powered;       /* axes that were enabled since RT began */
-    uint64_t had_power;          /* axes that were enabled in the cycle before */
-    uint64_t faults_told;        /* a bit an axis */
-    uint64_t tail;               /* of the setpoint ring, as this thread left it */
-    uint64_t finished_stream;    /* setpoints of this stream and before are void */
+    int32_t least_told;                /* expected working counter, as told last */
+    uint32_t unexcused_row;            /* bad cycles that no loss in a non-essential group explains */
+    uint64_t held;                     /* axes whose own group must stand */
+    uint64_t powering;                 /* of those: they were given power and will soon have it */
+    uint64_t waited_ns;                /* a stream waits for such axes */
+    uint64_t playing, commanded;       /* axes that follow; that the last setpoint commanded */
+    uint64_t by_hand;                  /* of those that follow in this cycle: a person holds them */
+    uint8_t axis_stop[FS_MAX_AXES];    /* enum fs_stop of the axis's own group */
+    uint32_t group_stops[FS_MAX_AXES]; /* bit an enum fs_stop: all reasons of a group in this cycle */
+    uint64_t held_at[FS_MAX_AXES];     /* cycle in which an axis was last held by what begins a wait */
+    uint32_t start_armed;              /* the start input was seen low since the axes wait */
+    uint64_t ever_powered;             /* axes that were enabled since RT began */
+    uint64_t had_power;                /* axes that were enabled in the cycle before */
+    uint64_t faults_told;              /* a bit an axis */
+    uint64_t tail;                     /* of the setpoint ring, as this thread left it */
+    uint64_t finished_stream;          /* setpoints of this stream and before are void */
     long preemptions;
     uint32_t late_answers; /* cycles for which answers of earlier ones may still come */
     int dry;

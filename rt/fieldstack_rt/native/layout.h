@@ -13,6 +13,21 @@
 #define FIELDSTACK_LAYOUT_H
 #include <stdint.h>
 
+/* How much of each there is room for. Python takes these numbers from here (datastore/layout.py). */
+enum fs_room {
+    FS_MAX_AXES = 64, /* an axis has a bit in 64-bit masks */
+    FS_MAX_SLAVES = 200,
+    FS_SLAVE_WORDS = 4,    /* of 64 bits: a mask of slaves */
+    FS_IO_BYTES = 64,      /* of slaves that are no axes, in a direction */
+    FS_IMAGE_BYTES = 4096, /* of the output image */
+    FS_EVENT_SLOTS = 1024,
+    FS_SETPOINT_SLOTS = 1024,
+    FS_MAX_SAMPLES = 16384,
+    FS_HISTOGRAM_BUCKETS = 1664,
+    FS_MAX_TASK_BYTES = 8192, /* task state in a checkpoint, JSON */
+    FS_MAX_HA_BYTES = 4096    /* HA state in it, JSON */
+};
+
 /* ---- fixed prefix: never changes its place or meaning, so that any version can read it ---- */
 typedef struct fs_header {
     uint64_t magic;       /* FS_MAGIC, stamped last */
@@ -81,34 +96,35 @@ typedef struct fs_rt_status {
     uint64_t axes_standing;  /* mask: axes that were read back to stand; neither those that move nor those not known */
     uint64_t axes_run_on;    /* mask: axes that ignore a stop, or have outlasted its bound; until a person's reset */
     uint64_t axes_confirmed; /* mask: axes that stand where they should, as RT has checked; only these have power */
-    uint64_t axes_await_start;   /* mask: axes on which no motion begins until a start (fs_start) */
-    uint64_t start_taken;        /* sequence of the last fs_start of this epoch, obeyed or not */
-    uint64_t start_pressed;      /* cycle in which the start input rose, seen low before while axes waited; 0: never */
-    uint64_t await_since_ns[64]; /* of each that waits: since when; 0: it does not wait */
-    uint32_t await_reasons[64];  /* of each that waits: bit an enum fs_stop that held it meanwhile; START: none since
+    uint64_t axes_await_start; /* mask: axes on which no motion begins until a start (fs_start) */
+    uint64_t start_taken;      /* sequence of the last fs_start of this epoch, obeyed or not */
+    uint64_t start_pressed;    /* cycle in which the start input rose, seen low before while axes waited; 0: never */
+    uint64_t await_since_ns[FS_MAX_AXES]; /* of each that waits: since when; 0: it does not wait */
+    uint32_t
+        await_reasons[FS_MAX_AXES]; /* of each that waits: bit an enum fs_stop that held it meanwhile; START: none since
                                   * RT began, or told to wait; NOT_ENABLED: its drive let go by itself */
-    uint64_t nonrt_gap_ns;       /* time without a beat of the Non-RT process, in cycles that ran */
-    int32_t wkc;                 /* of the last exchange; -1: no frame */
-    int32_t expected_wkc;        /* at least: without what slaves that are told lost no longer add to it, if all their
+    uint64_t nonrt_gap_ns;          /* time without a beat of the Non-RT process, in cycles that ran */
+    int32_t wkc;                    /* of the last exchange; -1: no frame */
+    int32_t expected_wkc;  /* at least: without what slaves that are told lost no longer add to it, if all their
                                 * groups are non-essential */
-    uint32_t bad_wkc_row;        /* cycles in a row without the expected working counter */
-    uint32_t wake_ns;            /* this cycle's wake-up latency */
-    uint32_t exchange_ns;        /* this cycle's send to receive */
-    uint32_t late_row;           /* deadline misses in a row: late wake-ups, and exchanges that left no time */
-    uint32_t nonrt_view;         /* enum fs_peer_view: the Non-RT process as the cycle sees it */
-    uint32_t stop_reason;        /* enum fs_stop: why all axes stand or come to a stand; 0: they may move */
-    uint32_t stream_state;       /* enum fs_stream_state */
-    uint32_t wkc_verdict;        /* enum fs_wkc_verdict: what RT says of `wkc`; all who judge it take this word */
-    int32_t full_wkc;            /* of the whole bus */
+    uint32_t bad_wkc_row;  /* cycles in a row without the expected working counter */
+    uint32_t wake_ns;      /* this cycle's wake-up latency */
+    uint32_t exchange_ns;  /* this cycle's send to receive */
+    uint32_t late_row;     /* deadline misses in a row: late wake-ups, and exchanges that left no time */
+    uint32_t nonrt_view;   /* enum fs_peer_view: the Non-RT process as the cycle sees it */
+    uint32_t stop_reason;  /* enum fs_stop: why all axes stand or come to a stand; 0: they may move */
+    uint32_t stream_state; /* enum fs_stream_state */
+    uint32_t wkc_verdict;  /* enum fs_wkc_verdict: what RT says of `wkc`; all who judge it take this word */
+    int32_t full_wkc;      /* of the whole bus */
     uint32_t axis_count;
-    uint32_t inputs_size;    /* bytes of `inputs` in use */
-    uint32_t outputs_size;   /* bytes of `io_outputs` in use */
-    uint32_t refused_axis;   /* the axis that refused the last of those */
-    uint32_t refusal;        /* enum fs_refusal: why */
-    fs_agent_settings agent; /* how RT watches the Non-RT process: in force in this cycle */
-    uint8_t io_inputs[64];   /* inputs of slaves that are no axes, in slave order */
-    uint8_t io_outputs[64];  /* outputs of those, as sent */
-    fs_axis_state axes[64];
+    uint32_t inputs_size;            /* bytes of `inputs` in use */
+    uint32_t outputs_size;           /* bytes of `io_outputs` in use */
+    uint32_t refused_axis;           /* the axis that refused the last of those */
+    uint32_t refusal;                /* enum fs_refusal: why */
+    fs_agent_settings agent;         /* how RT watches the Non-RT process: in force in this cycle */
+    uint8_t io_inputs[FS_IO_BYTES];  /* inputs of slaves that are no axes, in slave order */
+    uint8_t io_outputs[FS_IO_BYTES]; /* outputs of those, as sent */
+    fs_axis_state axes[FS_MAX_AXES];
 } fs_rt_status;
 
 /* ---- RT: its Python side writes ---- */
@@ -131,7 +147,7 @@ typedef struct fs_rt_bus {
     uint64_t command_done;   /* of the one that was answered last; several are carried out side by side */
     uint32_t command_ok;     /* 1: with success */
     uint32_t slave_count;
-    fs_slave_state slaves[200];
+    fs_slave_state slaves[FS_MAX_SLAVES];
     char command_text[128]; /* what came of it, for people */
     char interface[16];
     char setup[256];     /* what of the real-time set-up is degraded; empty: nothing */
@@ -146,7 +162,7 @@ typedef struct fs_guard_plan {
     uint32_t outputs_size;     /* bytes of the output image */
     uint32_t expected_lwr_wkc; /* slaves with outputs */
     uint32_t slave_count;
-    uint16_t stations[200]; /* configured station addresses (0x0010), by position */
+    uint16_t stations[FS_MAX_SLAVES]; /* configured station addresses (0x0010), by position */
     uint32_t rt_pid;
     uint32_t checksum;   /* fs_checksum over the record with this field zero */
     int32_t rt_cpu;      /* CPU of the cycle thread, -1: any */
@@ -154,7 +170,7 @@ typedef struct fs_guard_plan {
     uint32_t rt_tid;     /* of the cycle thread */
     uint32_t pad;
     char interface[16];
-    uint8_t safe_image[4096];
+    uint8_t safe_image[FS_IMAGE_BYTES];
 } fs_guard_plan;
 
 /* Slaves that did not answer when RT looked last: the guard cannot have their states read back. RT writes two of
@@ -162,8 +178,8 @@ typedef struct fs_guard_plan {
 typedef struct fs_guard_losses {
     uint64_t epoch;
     uint64_t sequence;
-    uint64_t absent[4]; /* mask of positions: bit position % 64 of word position / 64 */
-    uint32_t checksum;  /* fs_checksum over the record with this field zero */
+    uint64_t absent[FS_SLAVE_WORDS]; /* mask of positions: bit position % 64 of word position / 64 */
+    uint32_t checksum;               /* fs_checksum over the record with this field zero */
     uint32_t pad;
 } fs_guard_losses;
 
@@ -173,7 +189,7 @@ typedef struct fs_histogram {
     uint64_t count;
     uint64_t sum_ns;
     uint64_t max_ns;
-    uint64_t bucket[1664];
+    uint64_t bucket[FS_HISTOGRAM_BUCKETS];
 } fs_histogram;
 
 typedef struct fs_cycle_sample {
@@ -187,8 +203,8 @@ typedef struct fs_cycle_sample {
 typedef struct fs_rt_statistics {
     fs_histogram wake;
     fs_histogram exchange;
-    uint64_t sample_head; /* samples written; slot = head % 16384 */
-    fs_cycle_sample samples[16384];
+    uint64_t sample_head; /* samples written; slot = head % FS_MAX_SAMPLES */
+    fs_cycle_sample samples[FS_MAX_SAMPLES];
 } fs_rt_statistics;
 
 /* ---- events: single producer, single consumer; a full ring refuses and counts ---- */
@@ -206,7 +222,7 @@ typedef struct fs_event_ring {
     uint64_t pad0[6];
     uint64_t tail; /* consumer */
     uint64_t pad1[7];
-    fs_event slots[1024];
+    fs_event slots[FS_EVENT_SLOTS];
 } fs_event_ring;
 
 /* ---- setpoints: Core produces, the cycle thread plays one a cycle ---- */
@@ -217,9 +233,9 @@ typedef struct fs_setpoint {
     uint64_t hold_to_run; /* mask: of those, axes that move only while a person renews it: `hold_to_run_ns` */
     uint32_t flags;       /* enum fs_setpoint_flag */
     uint32_t io_size;
-    int32_t position[64]; /* counts; an axis's number is its place in the bus configuration */
-    int32_t velocity[64]; /* counts/s, feed-forward and CSV */
-    uint8_t io[64];       /* outputs of slaves that are no axes */
+    int32_t position[FS_MAX_AXES]; /* counts; an axis's number is its place in the bus configuration */
+    int32_t velocity[FS_MAX_AXES]; /* counts/s, feed-forward and CSV */
+    uint8_t io[FS_IO_BYTES];       /* outputs of slaves that are no axes */
 } fs_setpoint;
 
 typedef struct fs_setpoint_ring {
@@ -227,7 +243,7 @@ typedef struct fs_setpoint_ring {
     uint64_t pad0[7];
     uint64_t tail; /* cycle thread */
     uint64_t pad1[7];
-    fs_setpoint slots[1024];
+    fs_setpoint slots[FS_SETPOINT_SLOTS];
 } fs_setpoint_ring;
 
 /* ---- EMERGENCY_STOP: anyone sets bits; only the Non-RT process clears them ---- */
@@ -263,10 +279,10 @@ typedef struct fs_nonrt_status {
 
 /* What Non-RT asks of RT's housekeeping; answered in fs_rt_bus.command_*. */
 typedef struct fs_bus_command {
-    uint64_t sequence;  /* +1 each; 0: never one */
-    uint32_t kind;      /* enum fs_bus_command_kind */
-    uint32_t checksum;  /* fs_checksum over the record with this field zero */
-    uint64_t slaves[4]; /* mask of positions: bit position % 64 of word position / 64 */
+    uint64_t sequence;               /* +1 each; 0: never one */
+    uint32_t kind;                   /* enum fs_bus_command_kind */
+    uint32_t checksum;               /* fs_checksum over the record with this field zero */
+    uint64_t slaves[FS_SLAVE_WORDS]; /* mask of positions: bit position % 64 of word position / 64 */
 } fs_bus_command;
 
 /* A start, or the word to wait for one. RT takes it once, if it is whole: checksum, epoch and sequence agree. */
@@ -314,11 +330,11 @@ typedef struct fs_checkpoint {
     uint64_t ledger_position;
     uint32_t axis_count;
     uint32_t checksum; /* fs_checksum over the record with this field zero */
-    int32_t position[64];
+    int32_t position[FS_MAX_AXES];
     uint32_t task_size;
     uint32_t ha_size;
-    char task[8192]; /* task state, JSON */
-    char ha[4096];   /* latches, budgets, epochs, JSON */
+    char task[FS_MAX_TASK_BYTES]; /* task state, JSON */
+    char ha[FS_MAX_HA_BYTES];     /* latches, budgets, epochs, JSON */
 } fs_checkpoint;
 
 /* ---- Core writes ---- */
@@ -333,7 +349,7 @@ typedef struct fs_core_status {
     uint32_t safe_moment;    /* 1: a restart now would interrupt nothing */
     uint32_t tasks_running;
     uint32_t task_size;
-    char task[8192]; /* task state, JSON: what a checkpoint keeps */
+    char task[FS_MAX_TASK_BYTES]; /* task state, JSON: what a checkpoint keeps */
 } fs_core_status;
 
 /* The whole segment.  `*_seq` is the seqlock of the record behind it; `*_beat` counts progress. */

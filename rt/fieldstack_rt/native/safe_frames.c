@@ -115,7 +115,7 @@ static int open_socket(const char *interface) {
 }
 
 int fs_safe_frames_open(fs_safe_frames *frames, const fs_guard_plan *plan) {
-    if (plan->outputs_size > sizeof plan->safe_image || plan->slave_count > FS_SAFE_SLAVES) return EINVAL;
+    if (plan->outputs_size > sizeof plan->safe_image || plan->slave_count > FS_MAX_SLAVES) return EINVAL;
     char interface[sizeof plan->interface + 1] = {0};
     memcpy(interface, plan->interface, sizeof plan->interface);
     memset(frames, 0, sizeof *frames);

@@ -17,7 +17,6 @@ enum {
     FS_STATUS_FRAMES = 2,
     FS_SAFE_FRAMES = FS_IMAGE_FRAMES + FS_STATUS_FRAMES,
     FS_SAFE_INDEX = 0x80,
-    FS_SAFE_SLAVES = 200,
     FS_SLAVES_A_FRAME = 100
 };
 
@@ -34,13 +33,13 @@ typedef struct fs_safe_frames {
 } fs_safe_frames;
 
 typedef struct fs_safe_answer {
-    uint32_t answered;              /* bit a frame */
-    int32_t lwr_wkc;                /* least of the frames' */
-    int32_t al_wkc;                 /* slaves that took the state request */
-    uint32_t al_states;             /* AL status, OR-ed over the slaves */
-    int32_t status_wkc;             /* slaves that told their AL status */
-    uint32_t absent;                /* slaves that told none, and that RT had told lost before */
-    uint16_t state[FS_SAFE_SLAVES]; /* AL status by position; 0: not told */
+    uint32_t answered;             /* bit a frame */
+    int32_t lwr_wkc;               /* least of the frames' */
+    int32_t al_wkc;                /* slaves that took the state request */
+    uint32_t al_states;            /* AL status, OR-ed over the slaves */
+    int32_t status_wkc;            /* slaves that told their AL status */
+    uint32_t absent;               /* slaves that told none, and that RT had told lost before */
+    uint16_t state[FS_MAX_SLAVES]; /* AL status by position; 0: not told */
 } fs_safe_answer;
 
 /* Opens the socket and builds the frames: 0 or an errno. */

@@ -117,7 +117,7 @@ static int drop_unheld(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoin
 
 /* All playing axes take the setpoint or none does. */
 static uint64_t play(fs_cycle *cycle, uint64_t now, const fs_setpoint *setpoint, double dt_s) {
-    fs_axis before[64];
+    fs_axis before[FS_MAX_AXES];
     uint32_t count = cycle->config.axis_count;
     memcpy(before, cycle->axes, count * sizeof(fs_axis));
     join(cycle, now, setpoint);

@@ -6,6 +6,8 @@
 
 _Static_assert(offsetof(fs_store, identity) + sizeof(fs_identity) == sizeof(fs_store), "the suffix is the end");
 _Static_assert(sizeof(fs_store) % 8 == 0, "records are copied in 64-bit words");
+_Static_assert(FS_MAX_AXES == 64, "as many as a mask has bits");
+_Static_assert(FS_SLAVE_WORDS * 64 >= FS_MAX_SLAVES, "a bit a slave");
 
 #define RECORD(name) {offsetof(fs_store, name##_seq), offsetof(fs_store, name), sizeof(((fs_store *)0)->name)}
 
@@ -150,21 +152,17 @@ void fs_block_tear(fs_store *store, uint32_t block) {
 
 /* ---- rings ---- */
 
-enum {
-    EVENT_SLOTS = sizeof(((fs_event_ring *)0)->slots) / sizeof(fs_event),
-    SETPOINT_SLOTS = sizeof(((fs_setpoint_ring *)0)->slots) / sizeof(fs_setpoint)
-};
-_Static_assert((EVENT_SLOTS & (EVENT_SLOTS - 1)) == 0, "a power of two");
-_Static_assert((SETPOINT_SLOTS & (SETPOINT_SLOTS - 1)) == 0, "a power of two");
+_Static_assert((FS_EVENT_SLOTS & (FS_EVENT_SLOTS - 1)) == 0, "a power of two");
+_Static_assert((FS_SETPOINT_SLOTS & (FS_SETPOINT_SLOTS - 1)) == 0, "a power of two");
 
 int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t subject, int64_t a, int64_t b,
                   int64_t c) {
     uint64_t head = ring->head;
-    if (head - fs_load64(&ring->tail) >= EVENT_SLOTS) {
+    if (head - fs_load64(&ring->tail) >= FS_EVENT_SLOTS) {
         fs_set64(&ring->refused, ring->refused + 1);
         return 0;
     }
-    fs_event *slot = &ring->slots[head % EVENT_SLOTS];
+    fs_event *slot = &ring->slots[head % FS_EVENT_SLOTS];
     *slot = (fs_event){head + 1, now_ns, code, subject, a, b, c};
     fs_set64(&ring->head, head + 1);
     return 1;
@@ -172,9 +170,9 @@ int fs_event_push(fs_event_ring *ring, uint64_t now_ns, uint32_t code, uint32_t 
 
 int fs_event_pop(fs_event_ring *ring, fs_event *out) {
     uint64_t head = fs_load64(&ring->head), tail = ring->tail;
-    if (head - tail > EVENT_SLOTS) fs_set64(&ring->tail, tail = head); /* damaged: nothing old is told anew */
+    if (head - tail > FS_EVENT_SLOTS) fs_set64(&ring->tail, tail = head); /* damaged: nothing old is told anew */
     while (tail != head) {
-        *out = ring->slots[tail++ % EVENT_SLOTS];
+        *out = ring->slots[tail++ % FS_EVENT_SLOTS];
         fs_set64(&ring->tail, tail);
         if (out->sequence == tail) return 1; /* else it is not what was put there for this place */
     }
@@ -183,13 +181,13 @@ int fs_event_pop(fs_event_ring *ring, fs_event *out) {
 
 uint32_t fs_setpoint_free(const fs_setpoint_ring *ring) {
     uint64_t used = ring->head - fs_load64(&ring->tail);
-    return used >= SETPOINT_SLOTS ? 0 : (uint32_t)(SETPOINT_SLOTS - used);
+    return used >= FS_SETPOINT_SLOTS ? 0 : (uint32_t)(FS_SETPOINT_SLOTS - used);
 }
 
 int fs_setpoint_push(fs_setpoint_ring *ring, const fs_setpoint *setpoint) {
     if (fs_setpoint_free(ring) == 0) return 0;
     uint64_t head = ring->head;
-    fs_setpoint *slot = &ring->slots[head % SETPOINT_SLOTS];
+    fs_setpoint *slot = &ring->slots[head % FS_SETPOINT_SLOTS];
     *slot = *setpoint;
     slot->number = head;
     fs_set64(&ring->head, head + 1);
@@ -204,14 +202,14 @@ uint32_t fs_setpoint_push_many(fs_setpoint_ring *ring, const fs_setpoint *setpoi
 
 /* What a damaged head reaches beyond the last push is left over from an earlier round. */
 static const fs_setpoint *pushed(const fs_setpoint_ring *ring, uint64_t number) {
-    const fs_setpoint *slot = &ring->slots[number % SETPOINT_SLOTS];
+    const fs_setpoint *slot = &ring->slots[number % FS_SETPOINT_SLOTS];
     return slot->number == number ? slot : NULL;
 }
 
 const fs_setpoint *fs_setpoint_peek(fs_setpoint_ring *ring) {
     uint64_t head = fs_load64(&ring->head), tail = ring->tail;
     const fs_setpoint *slot = head == tail ? NULL : pushed(ring, tail);
-    if (head - tail > SETPOINT_SLOTS || (head != tail && !slot)) { /* or it would stay full for ever */
+    if (head - tail > FS_SETPOINT_SLOTS || (head != tail && !slot)) { /* or it would stay full for ever */
         fs_set64(&ring->tail, head);
         return NULL;
     }
@@ -296,13 +294,13 @@ uint32_t fs_reset_count(const fs_store *store, uint32_t last) {
 
 /* ---- histograms ---- */
 
-enum { LINEAR = 64, OCTAVE = 64, BUCKETS = sizeof(((fs_histogram *)0)->bucket) / sizeof(uint64_t) };
+enum { LINEAR = 64, OCTAVE = 64 };
 
 static uint32_t bucket_of(uint64_t value) {
     if (value < LINEAR) return (uint32_t)value;
     uint32_t octave = 63u - (uint32_t)__builtin_clzll(value); /* >= 6 */
     uint32_t bucket = (octave - 5) * OCTAVE + (uint32_t)((value >> (octave - 6)) & (OCTAVE - 1));
-    return bucket < BUCKETS ? bucket : BUCKETS - 1;
+    return bucket < FS_HISTOGRAM_BUCKETS ? bucket : FS_HISTOGRAM_BUCKETS - 1;
 }
 
 uint64_t fs_histogram_edge(uint32_t bucket) {

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include "esc.h"
 
-#define CHAIN_SLAVES 64u
 #define CHAIN_FRAME_BYTES 1518u
 #define CHAIN_DELAYED 64u
 
@@ -16,7 +15,7 @@ typedef struct delayed_frame {
 } delayed_frame;
 
 typedef struct chain_faults {
-    unsigned cut_after; /* slaves before the cut; CHAIN_SLAVES: whole */
+    unsigned cut_after; /* slaves before the cut; FS_SEGMENT_SLAVES: whole */
     unsigned drop;
     unsigned delay;
     unsigned corrupt;

@@ -16,7 +16,6 @@
 #define ESC_MEMORY_BYTES 0x3000u /* 4 KiB registers, 8 KiB process data RAM */
 #define ESC_FMMUS 8u
 #define ESC_SMS 8u
-#define ESC_EEPROM_BYTES 4096u
 #define ESC_MAILBOX_BYTES 512u
 #define ESC_MAILBOX_QUEUE 16u
 #define ESC_MAP_ENTRIES 64u
@@ -182,7 +181,7 @@ typedef struct esc {
     esc_clock clock;
     esc_device device;
     uint32_t eeprom_bytes;
-    uint8_t eeprom[ESC_EEPROM_BYTES];
+    uint8_t eeprom[FS_SEGMENT_EEPROM_BYTES];
     uint8_t memory[ESC_MEMORY_BYTES];
     uint8_t outputs[ESC_IMAGE_BYTES]; /* SM2's buffer that the device side sees */
     esc_truth truth;

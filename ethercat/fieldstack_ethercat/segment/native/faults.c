@@ -79,7 +79,7 @@ int fs_segment_cut_cable(fs_segment *segment, unsigned after) {
 
 int fs_segment_heal_cable(fs_segment *segment) {
     chain_lock(segment);
-    segment->faults.cut_after = CHAIN_SLAVES;
+    segment->faults.cut_after = FS_SEGMENT_SLAVES;
     topology_reload(segment);
     chain_unlock(segment);
     return 0;

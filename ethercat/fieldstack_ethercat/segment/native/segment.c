@@ -23,12 +23,12 @@ static int make_lock(pthread_mutex_t *lock) {
 }
 
 fs_segment *fs_segment_create(unsigned slaves) {
-    if (slaves < 1 || slaves > CHAIN_SLAVES) return NULL;
+    if (slaves < 1 || slaves > FS_SEGMENT_SLAVES) return NULL;
     fs_segment *segment = calloc(1, sizeof *segment);
     if (!segment) return NULL;
     segment->slaves = calloc(slaves, sizeof *segment->slaves);
     segment->count = slaves;
-    segment->faults.cut_after = CHAIN_SLAVES;
+    segment->faults.cut_after = FS_SEGMENT_SLAVES;
     segment->socket = -1;
     segment->mailbox_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     segment->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -82,7 +82,7 @@ void *fs_segment_device(fs_segment *segment, unsigned slave) {
 
 int fs_segment_set_eeprom(fs_segment *segment, unsigned slave, const uint8_t *image, uint32_t bytes) {
     if (slave >= segment->count) return -ERANGE;
-    if (bytes > ESC_EEPROM_BYTES) return -E2BIG;
+    if (bytes > FS_SEGMENT_EEPROM_BYTES) return -E2BIG;
     chain_lock(segment);
     memcpy(segment->slaves[slave].eeprom, image, bytes);
     segment->slaves[slave].eeprom_bytes = bytes;

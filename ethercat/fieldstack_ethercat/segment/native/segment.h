@@ -15,6 +15,8 @@
 
 typedef struct fs_segment fs_segment;
 
+enum fs_segment_room { FS_SEGMENT_SLAVES = 64, FS_SEGMENT_EEPROM_BYTES = 4096 };
+
 enum fs_device_kind {
     FS_DEVICE_NONE = 0,  /* an ESC without an application: outputs and inputs are plain memory */
     FS_DEVICE_DRIVE = 1, /* fs_drive */
@@ -120,7 +122,7 @@ typedef struct fs_run_options {
 
 /* --- life --- */
 
-/* A segment of `slaves` (1 to 64) dark ESCs without a device; null if out of memory or range. */
+/* A segment of `slaves` (1 to FS_SEGMENT_SLAVES) dark ESCs without a device; null if out of memory or range. */
 fs_segment *fs_segment_create(unsigned slaves);
 /* The segment must be stopped. */
 void fs_segment_destroy(fs_segment *segment);
@@ -131,7 +133,7 @@ int64_t fs_now_ns(void);
 int fs_segment_set_device(fs_segment *segment, unsigned slave, int kind);
 /* The device's struct (fs_drive, fs_dio); null for FS_DEVICE_NONE. Lives as long as the segment. */
 void *fs_segment_device(fs_segment *segment, unsigned slave);
-/* The SII image, copied; at most 4096 bytes. */
+/* The SII image, copied; at most FS_SEGMENT_EEPROM_BYTES. */
 int fs_segment_set_eeprom(fs_segment *segment, unsigned slave, const uint8_t *image, uint32_t bytes);
 /* The PDO mapping of a direction, copied. Refused (-EBUSY) in SAFE-OP and OP, (-E2BIG) beyond 128 bytes or 64 entries. */
 int fs_segment_set_mapping(fs_segment *segment, unsigned slave, int direction, const fs_map_entry *entries,

@@ -40,7 +40,7 @@ void sii_reload(esc *slave) {
 static void read_words(esc *slave) {
     const uint32_t address = get32(slave->memory + REG_EEPROM_ADDRESS) & 0x7FFFFFFFu;
     for (uint32_t i = 0; i < 8; i++)
-        slave->memory[REG_EEPROM_DATA + i] = address < ESC_EEPROM_BYTES ? byte_at(slave, 2 * address + i) : 0xFF;
+        slave->memory[REG_EEPROM_DATA + i] = address < FS_SEGMENT_EEPROM_BYTES ? byte_at(slave, 2 * address + i) : 0xFF;
 }
 
 /* Stores one word; what the ESC derives from it changes at the next reload or power-on. */
