@@ -64,6 +64,24 @@ def test_a_mailbox_is_written_from_start_to_end(master: DirectMaster) -> None:
     assert sync_manager(master, 0).full
 
 
+def test_a_mailbox_that_is_shorter_than_a_telegram_s_header_serves_none(master: DirectMaster) -> None:
+    master.bring_up(0, AlState.PREOP)
+    end = 0x3000
+    master.write(0, sync_manager_register(0) + 6, b"\0")
+    master.write(0, sync_manager_register(0), SyncManager(end - 4, 4, 0x26).pack())
+    assert master.write(0, end - 4, b"\xff" * 4) == 1
+    assert not sync_manager(master, 0).full
+    assert master.chain.take_telegram() is None
+
+
+def test_a_telegram_in_a_mailbox_that_is_lost_since_is_gone(master: DirectMaster) -> None:
+    master.bring_up(0, AlState.PREOP)
+    telegram = bytes([4, 0, 0, 0, 0, 0x13, 1, 2, 3, 4]).ljust(256, b"\0")
+    assert master.write(0, sync_manager(master, 0).start, telegram) == 1
+    master.chain.poke(0, sync_manager_register(0), b"\xff\xff")  # its start, far outside of the memory
+    assert master.chain.take_telegram() is None
+
+
 def test_replies_are_read_in_order_and_an_empty_mailbox_refuses(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
     assert master.physical(Command.APRD, 0, 0x1100, bytes(256)).working_counter == 0

@@ -116,6 +116,12 @@ def test_delayed_frames_do_their_work_at_once_and_answer_later(master: DirectMas
     assert (statistics.delayed, statistics.delay_pending) == (1, 1)
 
 
+def test_an_answer_that_is_delayed_for_ever_never_comes(master: DirectMaster) -> None:
+    master.chain.delay_frames(1, 2**63 - 1)
+    assert master.exchange(Datagram(Command.BRD, 0, physical_address(0, Register.USER_RAM), b"\0")) is None
+    assert master.chain.statistics().delay_pending == 1
+
+
 def test_a_drive_fault_shows_in_its_objects(master: DirectMaster) -> None:
     master.bring_up(0)
     master.chain.drive_fault(0, 0x7500)

@@ -56,6 +56,15 @@ def test_slow_outputs_can_still_be_exchanged_on_the_way_to_op(master: DirectMast
     assert master.al_status(0).state == AlState.OP
 
 
+def test_a_slave_that_is_slow_for_ever_never_enters_the_state(master: DirectMaster) -> None:
+    master.bring_up(0, AlState.PREOP)
+    master.configure_process_data(0, master.sii(0))
+    slow_states(master.chain, 0, AlState.SAFEOP, 2**63 - 1)
+    master.request(0, AlState.SAFEOP)
+    master.advance(1000)
+    assert master.al_status(0) == AlStatus(AlState.PREOP)
+
+
 def test_a_state_is_refused_so_many_times_with_the_code_given(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
     master.configure_process_data(0, master.sii(0))

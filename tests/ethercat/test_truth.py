@@ -107,6 +107,13 @@ def test_events_after_a_sequence_number(master: DirectMaster) -> None:
     assert master.chain.events(0, since=events[-1].sequence) == []
 
 
+@pytest.mark.parametrize("ahead", [1, 2**32, 2**64 - 1])
+def test_there_is_nothing_after_what_has_not_come_yet(master: DirectMaster, ahead: int) -> None:
+    newest = master.chain.events(0)[-1].sequence
+    assert master.chain.events(0, since=min(newest + ahead, 2**64 - 1)) == []
+    assert master.chain.trace(0, since=2**64 - 1) == []
+
+
 def test_old_events_are_overwritten_and_the_gap_shows(master: DirectMaster) -> None:
     for n in range(1300):
         master.outputs(0, command(0x06 + n % 2))

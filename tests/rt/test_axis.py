@@ -116,6 +116,20 @@ def test_a_controlled_stop_decelerates_as_configured_and_never_jumps() -> None:
     assert len(velocities) == pytest.approx(400, abs=1)
 
 
+def test_a_stop_across_the_end_of_the_counter_goes_on_at_its_other_end() -> None:
+    bench = Bench()
+    bench.position = 2**31 - 100
+    bench.enabled()
+    bench.axis.velocity = 40_000.0
+    targets = [bench.step(stop=Stop.PERMIT).target for _ in range(400)]
+    assert max(targets) > 2**31 - 100
+    assert min(targets) < -(2**31) + 8_000
+    steps = [(b - a) % 2**32 for a, b in itertools.pairwise(targets)]
+    assert all(0 <= step <= 41 for step in steps)
+    bench.position = 2**31 - 50
+    assert bench.step().following_error == (targets[-1] - bench.position) % 2**32
+
+
 @pytest.mark.parametrize(
     ("category", "status", "word"),
     [(0, ENABLED, 0x0000), (1, ENABLED, 0x0002), (1, QUICK_STOP_ACTIVE, 0x0002),

@@ -273,6 +273,17 @@ static int awaits_power(fs_axis *axis, const fs_axis_demand *demand) {
     return 1;
 }
 
+/* Counts wrap as they do in a drive: behind the last one comes the first one. */
+static int32_t position_word(double counts) {
+    return (int32_t)(uint32_t)(int64_t)(counts < 0 ? counts - 0.5 : counts + 0.5);
+}
+
+static int32_t difference(int32_t target, int32_t position) { return (int32_t)((uint32_t)target - (uint32_t)position); }
+
+static int32_t velocity_word(double speed) {
+    return speed >= INT32_MAX ? INT32_MAX : speed <= INT32_MIN ? INT32_MIN : (int32_t)speed;
+}
+
 static uint8_t moving_mode(fs_axis *axis, const fs_axis_config *config, const fs_axis_demand *demand, int following) {
     if (following) return FS_AXIS_FOLLOWING;
     if (axis->velocity == 0.0) return FS_AXIS_HOLDING;
@@ -306,10 +317,10 @@ void fs_axis_step(fs_axis *axis, const fs_axis_config *config, const fs_axis_dem
         if (drive == QUICK_STOP_ACTIVE) state->controlword = leaving_word(axis, config, demand);
         stay_where_it_is(axis);
     }
-    state->target = (int32_t)(axis->target < 0 ? axis->target - 0.5 : axis->target + 0.5);
-    state->target_velocity = (int32_t)axis->velocity;
+    state->target = position_word(axis->target);
+    state->target_velocity = velocity_word(axis->velocity);
     int stopping = demand->stop == FS_STOP_ESTOP && config->stop_category != 0 && !demand->stands;
     if (drive != QUICK_STOP_ACTIVE) axis->leaving = 0;
-    state->following_error = drive == OPERATION_ENABLED || stopping ? state->target - state->position : 0;
+    state->following_error = drive == OPERATION_ENABLED || stopping ? difference(state->target, state->position) : 0;
     state->stop = (uint8_t)demand->stop;
 }

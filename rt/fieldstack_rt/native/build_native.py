@@ -34,6 +34,7 @@ SOURCES = [
         "exchange.c",
         "cycle.c",
         "cycle_life.c",
+        "cycle_config.c",
     ),
     *("witness.c", "safe_frames.c", "watched.c", "guard.c", "guard_watch.c", "guard_trip.c", "bare_loop.c"),
 ]

@@ -77,7 +77,7 @@ static uint32_t wake(fs_cycle *cycle) {
 static void copy_spans(uint8_t *image, const fs_span *spans, uint32_t count, uint8_t *packed, uint32_t room,
                        uint32_t *used, int to_image) {
     uint32_t at = 0;
-    for (uint32_t i = 0; i < count && at + spans[i].size <= room; at += spans[i].size, i++) {
+    for (uint32_t i = 0; i < count && spans[i].size <= room - at; at += spans[i].size, i++) {
         if (to_image) memcpy(image + spans[i].offset, packed + at, spans[i].size);
         else memcpy(packed + at, image + spans[i].offset, spans[i].size);
     }
@@ -98,7 +98,7 @@ static void follow_enabling(fs_cycle *cycle, uint64_t now) {
 
 /* Beyond the limit a drive no longer bridges what it misses: it slows down by itself, or faults. */
 static void note_gap(fs_cycle *cycle) {
-    cycle->gap += cycle->behind;
+    cycle->gap = cycle->behind < LONGEST_GAP - cycle->gap ? cycle->gap + cycle->behind : LONGEST_GAP;
     if (cycle->gap < cycle->config.wkc_limit) return;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++)
         if (!fs_axis_standing(&cycle->axes[i])) cycle->adrift |= 1ull << i;
@@ -166,7 +166,8 @@ static void publish(fs_cycle *cycle, uint32_t flags) {
     fs_rt_status *status = &cycle->status;
     status->cycle++;
     status->cycle_ns = fs_now_ns();
-    int missed = (flags & FS_SAMPLE_LATE) || status->wake_ns + status->exchange_ns > cycle->config.cycle_time_ns;
+    int missed =
+        (flags & FS_SAMPLE_LATE) || (uint64_t)status->wake_ns + status->exchange_ns > cycle->config.cycle_time_ns;
     status->late_row = missed ? status->late_row + 1 : 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) status->axes[i] = cycle->axes[i].state;
     fs_block_write(store, FS_BLOCK_RT_STATUS, status);
@@ -271,43 +272,8 @@ uint32_t fs_cycle_degraded(const fs_cycle *cycle) { return cycle->setup.degraded
 uint64_t fs_cycle_epoch(const fs_cycle *cycle) { return cycle->status.epoch; }
 uint32_t fs_cycle_tid(const fs_cycle *cycle) { return cycle->tid; }
 
-static int in_image(int32_t offset, int32_t size, uint32_t image) {
-    return offset < 0 || (uint32_t)(offset + size) <= image;
-}
-
-static int offsets_fit(const fs_cycle_config *config) {
-    for (uint32_t i = 0; i < config->axis_count; i++) {
-        const fs_axis_config *axis = &config->axes[i];
-        uint32_t out = config->outputs_size, in = config->inputs_size;
-        if (!in_image(axis->controlword, 2, out) || !in_image(axis->mode, 1, out) ||
-            !in_image(axis->target_position, 4, out) || !in_image(axis->target_velocity, 4, out) ||
-            !in_image(axis->statusword, 2, in) || !in_image(axis->mode_display, 1, in) ||
-            !in_image(axis->position, 4, in) || !in_image(axis->velocity, 4, in) || !in_image(axis->torque, 2, in) ||
-            !in_image(axis->error_code, 2, in) || !in_image(axis->brake, 1, out) || axis->rungs > sizeof axis->ladder)
-            return 0;
-    }
-    if (!in_image(config->start_input, 1, config->inputs_size)) return 0;
-    for (uint32_t i = 0; i < config->io_output_spans; i++)
-        if (config->io_outputs[i].offset + config->io_outputs[i].size > config->outputs_size) return 0;
-    for (uint32_t i = 0; i < config->io_input_spans; i++)
-        if (config->io_inputs[i].offset + config->io_inputs[i].size > config->inputs_size) return 0;
-    return 1;
-}
-
-/* An axis in no group would be judged by none. */
-static int groups_cover(const fs_cycle_config *config) {
-    uint64_t covered = 0;
-    for (uint32_t i = 0; i < config->group_count && i < FS_MAX_AXES; i++) covered |= config->groups[i].axes;
-    for (uint32_t i = 0; i < config->axis_count && i < FS_MAX_AXES; i++)
-        if (!(covered >> i & 1)) return 0;
-    return 1;
-}
-
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config) {
-    if (config->axis_count > FS_MAX_AXES || config->group_count > FS_MAX_AXES || !groups_cover(config) ||
-        config->io_output_spans > FS_MAX_SPANS || config->io_input_spans > FS_MAX_SPANS ||
-        config->outputs_size > sizeof config->safe_image || config->cycle_time_ns == 0 || !offsets_fit(config))
-        return EINVAL;
+    if (!fs_cycle_config_fits(config)) return EINVAL;
     cycle->config = *config;
     cycle->send = (send_function)(uintptr_t)config->send;
     cycle->receive = (receive_function)(uintptr_t)config->receive;

@@ -53,7 +53,9 @@ uint32_t fs_cycle_degraded(const fs_cycle *cycle);
 /* Which start of RT this is, and its thread: as this process knows them, whatever the shared memory says. */
 uint64_t fs_cycle_epoch(const fs_cycle *cycle);
 uint32_t fs_cycle_tid(const fs_cycle *cycle);
-/* Begins to exchange.  The configuration is copied. */
+/* Whether counts, offsets and spans stay within the images and arrays. */
+int fs_cycle_config_fits(const fs_cycle_config *config);
+/* Begins to exchange.  The configuration is copied.  0, or EINVAL: it does not fit. */
 int fs_cycle_run(fs_cycle *cycle, const fs_cycle_config *config);
 void fs_cycle_set_supervised(fs_cycle *cycle, int in_op);  /* working counter faults count from now on */
 void fs_cycle_set_enabled(fs_cycle *cycle, uint64_t axes); /* mask: axes that may be powered */

@@ -101,7 +101,7 @@ uint32_t fs_cycle_exchange(fs_cycle *cycle) {
     uint64_t start = fs_now_ns();
     int wkc = exchange_afresh(cycle, context);
     uint64_t end = fs_now_ns();
-    cycle->status.exchange_ns = (uint32_t)(end - start);
+    cycle->status.exchange_ns = end - start > UINT32_MAX ? UINT32_MAX : (uint32_t)(end - start);
     cycle->status.wkc = wkc < 0 ? -1 : wkc;
     if (wkc >= 0) fs_histogram_add(&cycle->store->statistics.exchange, end - start);
     return judge_wkc(cycle, end, end - start);

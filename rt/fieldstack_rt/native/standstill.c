@@ -5,6 +5,7 @@ static const double STAND_S = 0.010;      /* at rest for so long: it stands */
 static const uint64_t OBEY_NS = 50000000; /* a drive leaves Operation enabled so soon after a quick stop */
 static const double REST_COUNTS = 2.0;    /* an encoder's last bits */
 static const double MEAN_S = 0.02;        /* a cycle that is late shows a speed that is not the motor's */
+static const double LONGEST_RAMP_S = 1e6; /* however slowly it may slow down */
 static const double SLOWS_DOWN = 0.99;    /* a motor without power that is no slower than this is driven */
 
 static double magnitude(double value) { return value < 0 ? -value : value; }
@@ -67,7 +68,7 @@ void fs_standstill_see(fs_standstill *axis, const fs_axis_config *config, const 
 static uint64_t bound_of(const fs_standstill *axis, const fs_axis_config *config, const fs_axis *driven) {
     double target = magnitude(driven->velocity), speed = axis->speed > target ? axis->speed : target;
     double ramp_s = config->deceleration > 0 ? speed / config->deceleration : 0.0;
-    return config->stop_margin_ns + (uint64_t)(ramp_s * 1e9);
+    return config->stop_margin_ns + (uint64_t)((ramp_s < LONGEST_RAMP_S ? ramp_s : LONGEST_RAMP_S) * 1e9);
 }
 
 static void begin(fs_standstill *axis, const fs_axis_config *config, const fs_axis *driven) {

@@ -126,7 +126,7 @@ void al_control(esc *slave, int64_t now_ns) {
     const int64_t slow_ns = rank(target) && target != esc_al_state(slave) ? slave->al_faults.slow_ns[target] : 0;
     if (slave->al_slow_until_ns && slave->al_slow_control == control) return;
     slave->al_slow_control = (uint16_t)control;
-    slave->al_slow_until_ns = slow_ns ? now_ns + slow_ns : 0;
+    slave->al_slow_until_ns = slow_ns ? later(now_ns, slow_ns) : 0;
     if (!slow_ns) obey(slave, control, now_ns);
 }
 

@@ -17,6 +17,7 @@
 #define ESC_FMMUS 8u
 #define ESC_SMS 8u
 #define ESC_MAILBOX_BYTES 512u
+#define ESC_MAILBOX_HEADER 6u
 #define ESC_MAILBOX_QUEUE 16u
 #define ESC_MAP_ENTRIES 64u
 #define ESC_IMAGE_BYTES 128u
@@ -196,6 +197,11 @@ static inline void put16(uint8_t *p, unsigned value) {
 static inline void put32(uint8_t *p, uint32_t value) {
     put16(p, value & 0xFFFFu);
     put16(p + 2, value >> 16);
+}
+/* A time that is too far ahead for the clock's range is the end of it. */
+static inline int64_t later(int64_t now_ns, int64_t by_ns) {
+    int64_t then_ns;
+    return __builtin_add_overflow(now_ns, by_ns, &then_ns) ? INT64_MAX : then_ns;
 }
 static inline unsigned esc_al_state(const esc *slave) { return slave->memory[REG_AL_STATUS] & AL_MASK; }
 static inline unsigned esc_image_bytes(const esc_map *map) { return (map->bits + 7u) / 8u; }

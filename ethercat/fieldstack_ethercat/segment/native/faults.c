@@ -31,7 +31,7 @@ int faults_delay(fs_segment *segment, const uint8_t *frame, int bytes, int64_t n
     for (unsigned i = 0; i < CHAIN_DELAYED; i++) {
         delayed_frame *slot = &faults->delayed[i];
         if (slot->due_ns) continue;
-        slot->due_ns = now_ns + faults->delay_ns;
+        slot->due_ns = later(now_ns, faults->delay_ns);
         slot->bytes = bytes;
         memcpy(slot->data, frame, (size_t)bytes);
         faults->waiting++;

@@ -10,10 +10,12 @@ void mailbox_reset(esc *slave) {
     box->session++;
 }
 
-/* A counter that does not move on marks a telegram sent twice because its answer was lost: it is not served again. */
+/* A counter that does not move on marks a telegram sent twice because its answer was lost: it is not served again.
+ * What is shorter than a telegram's header is none. */
 void mailbox_written(esc *slave) {
-    const uint8_t counter = counter_of(slave->memory + slave->sms[0].start);
-    if (counter && counter == slave->mailbox.last_counter) {
+    const esc_sm *sm = &slave->sms[0];
+    const uint8_t counter = sm->length < ESC_MAILBOX_HEADER ? 0 : counter_of(slave->memory + sm->start);
+    if (sm->length < ESC_MAILBOX_HEADER || (counter && counter == slave->mailbox.last_counter)) {
         sm_set_full(slave, 0, 0);
         return;
     }

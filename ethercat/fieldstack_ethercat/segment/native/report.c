@@ -58,7 +58,7 @@ int fs_segment_truth(fs_segment *segment, unsigned slave, fs_truth *truth) {
 /* First sequence number to copy: after `since`, and still in a ring of `room` that ends at `newest`. */
 static uint64_t first_kept(uint64_t since, uint64_t newest, uint64_t room) {
     const uint64_t oldest = newest > room ? newest - room + 1 : 1;
-    return since + 1 > oldest ? since + 1 : oldest;
+    return since >= oldest ? (since < newest ? since : newest) + 1 : oldest;
 }
 
 int fs_segment_events(fs_segment *segment, unsigned slave, uint64_t since, fs_event *events, unsigned count) {

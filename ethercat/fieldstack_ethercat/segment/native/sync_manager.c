@@ -25,7 +25,7 @@ void sm_reload(esc *slave) {
         sm->watchdog = reg[4] >> 6 & 1;
         /* An area outside the RAM cannot be guarded: such a sync manager stays without effect. */
         sm->enabled = enabled && length && start >= ESC_RAM_START && start + length <= ESC_MEMORY_BYTES;
-        if (index == 0 && !enabled) slave->mailbox.waiting = 0;
+        if (index == 0 && !sm->enabled) slave->mailbox.waiting = 0;
     }
 }
 
