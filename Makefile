@@ -36,7 +36,7 @@ lint: $(VENV)/.installed-dev lint-c
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@find fieldstack rt ethercat tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find fieldstack base rt ethercat tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find rt ethercat \( -name '_native*.so' -o -name '_native.c' -o -name '_native.o' \) -delete
 
 include tools/c.mk

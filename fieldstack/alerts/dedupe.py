@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fieldstack.alerts.alert import AlertState, Report
+from fieldstack.alerts.model.alert import AlertState, Report
 from fieldstack.events.kinds import Severity
 
 MAX_KEYS = 1000

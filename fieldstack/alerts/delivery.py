@@ -6,9 +6,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.backoff import delay_ns
 from fieldstack.alerts.channels.base import Channel, DeliveryError
+from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.spool import Entry, Spool
 
 NS_PER_S = 1_000_000_000

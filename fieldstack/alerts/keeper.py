@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fieldstack.alerts.spool import Spool
-from fieldstack.ha.durable import DurableRecord
+from fieldstack_base.durable import DurableRecord
 
 RETRY_S = 5.0
 GAP_S = 1.0

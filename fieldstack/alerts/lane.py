@@ -8,8 +8,8 @@ from typing import Any
 
 from fieldstack.alerts.channels.make import make_channel
 from fieldstack.alerts.delivery import Counts, Delivery
+from fieldstack.alerts.model.settings import ChannelSection
 from fieldstack.alerts.routing import Route
-from fieldstack.alerts.settings import ChannelSection
 from fieldstack.alerts.spool import Spool
 from fieldstack.alerts.token_bucket import TokenBucket
 

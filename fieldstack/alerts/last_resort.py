@@ -10,10 +10,10 @@ import os
 import time
 from collections.abc import Mapping
 
-from fieldstack.alerts.alert import Report
+from fieldstack.alerts.model.alert import Report
+from fieldstack.alerts.model.settings import AlertsSection, load
 from fieldstack.alerts.service import AlertService
-from fieldstack.alerts.settings import AlertsSection, load
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 PATIENCE_S = 20.0
 POLL_S = 0.02

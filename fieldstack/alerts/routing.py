@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from fieldstack.alerts.alert import SEVERITIES, Alert, AlertState, Report
+from fieldstack.alerts.model.alert import SEVERITIES, Alert, AlertState, Report
 from fieldstack.alerts.token_bucket import TokenBucket
 from fieldstack.events.kinds import Severity
 

@@ -17,16 +17,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fieldstack.alerts.alert import Alert, AlertState, Report, make, new_id
 from fieldstack.alerts.dedupe import Deduplicator, Message
 from fieldstack.alerts.keeper import Keeper
 from fieldstack.alerts.lane import Lane
+from fieldstack.alerts.model.alert import Alert, AlertState, Report, make, new_id
+from fieldstack.alerts.model.settings import AlertsSection
 from fieldstack.alerts.on_time import OnTime, boot_time_ns
 from fieldstack.alerts.receipt import Receipt
-from fieldstack.alerts.settings import AlertsSection
 from fieldstack.alerts.spool import Entry, Spool
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.durable import DurableRecord
+from fieldstack_base.durable import DurableRecord
 
 INBOX_LIMIT = 10_000
 ROUND_S = 0.25

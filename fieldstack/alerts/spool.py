@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack.alerts.alert import Alert
+from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.on_time import boot_time_ns
-from fieldstack.events.segments import sync_folder
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
+from fieldstack_base.folders import sync_folder
 
 LIMIT = 1000
 SINCE = "since_ns"

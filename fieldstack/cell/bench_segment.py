@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fieldstack.cell.cable import Cable
-from fieldstack_ethercat.segment.devices import parse_devices
-from fieldstack_ethercat.segment.errors import SegmentStartError
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.description.errors import SegmentStartError
 from fieldstack_ethercat.segment.veth import veth_pair
-from fieldstack_rt.instance import Instance
 
 READY_S = 10.0
 END_S = 3.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 NAME_ROOM = 10
 """Characters of an instance's name that fit into an interface's."""

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from fieldstack.alerts.settings import AlertsSection
-from fieldstack.cell import cpus
-from fieldstack.cell.cpus import Cpus
-from fieldstack.health.settings import HealthSettings
-from fieldstack_ethercat.bus import configuration_issues, yaml_source
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
-from fieldstack_ethercat.segment.devices import parse_devices
-from fieldstack_ethercat.segment.errors import DeviceListError
+from fieldstack.alerts.model.settings import AlertsSection
+from fieldstack.health.model.settings import HealthSettings
+from fieldstack.host import cpus
+from fieldstack.host.cpus import Cpus
+from fieldstack_base import configuration_issues, yaml_source
+from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.description.errors import DeviceListError
 
 Cpu = Annotated[int, Field(ge=0, le=4095)]
 Priority = Annotated[int, Field(ge=1, le=98, description="SCHED_FIFO priority.")]

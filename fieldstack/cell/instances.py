@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.cell.cable import segments_of
-from fieldstack.cell.processes import by_systemd, same_process
-from fieldstack.cell.record import held_in, holder_in, read_record_in
-from fieldstack.cell.snapshot import Snapshot
-from fieldstack.cell.status import SHARED_MEMORY, StatusSource
+from fieldstack.status.record import held_in, holder_in, read_record_in
+from fieldstack.status.snapshot import Snapshot
+from fieldstack.status.status import SHARED_MEMORY, StatusSource
+from fieldstack_base.instance import Instance, InstanceNameError, folder_in, runtime_roots
+from fieldstack_base.processes import by_systemd, same_process
 from fieldstack_rt.datastore import StoreError
-from fieldstack_rt.instance import Instance, InstanceNameError, folder_in, runtime_roots
-from fieldstack_rt.living import all_rt_processes, rt_processes
+from fieldstack_rt.datastore.living import all_rt_processes, rt_processes
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"

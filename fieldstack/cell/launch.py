@@ -7,17 +7,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack.cell import cpus
 from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
-from fieldstack.core.settings import CoreSettings, EntryPoint
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.times import CellTimes
-from fieldstack.ha.settings import NonRtSettings
-from fieldstack.health.settings import settings_file as health_settings_file
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_rt.instance import Instance
+from fieldstack.health.model.settings import settings_file as health_settings_file
+from fieldstack.host import cpus
+from fieldstack.nonrt.settings import NonRtSettings
+from fieldstack.tasks.program.settings import CoreSettings, EntryPoint
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import BusPlan
 
 PLAIN_THRESHOLD_CYCLES = 60
 """Least threshold of the guard without real-time priority."""
@@ -113,7 +113,7 @@ class Launch:
         )
 
     def core_command(self) -> tuple[str, ...]:
-        return (sys.executable, "-m", "fieldstack.core", *self.core_arguments())
+        return (sys.executable, "-m", "fieldstack.tasks", *self.core_arguments())
 
     def core_arguments(self) -> tuple[str, ...]:
         return (
@@ -138,10 +138,10 @@ class Launch:
         if not self.cell.config.health.enabled:
             return None
         file = health_settings_file(self.instance)
-        return (sys.executable, "-m", "fieldstack.health", "--settings", str(file))
+        return (sys.executable, "-m", "fieldstack.cli.health", "--settings", str(file))
 
     def nonrt_command(self) -> tuple[str, ...]:
-        return (sys.executable, "-m", "fieldstack.ha", "--settings", str(self.settings_file))
+        return (sys.executable, "-m", "fieldstack.nonrt", "--settings", str(self.settings_file))
 
     def segment_command(self, cable: Cable) -> tuple[str, ...]:
         return (sys.executable, "-m", SEGMENT_MODULE, *self.segment_arguments(cable))

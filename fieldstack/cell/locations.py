@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fieldstack
-from fieldstack_ethercat.bus.errors import ConfigurationError, ConfigurationIssue
+from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
 
 FILE_NAME = "cell.yaml"
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 
 from fieldstack.cell.launch import Launch
-from fieldstack.ha.settings import NonRtSettings
+from fieldstack.nonrt.settings import NonRtSettings
 
 ENVIRONMENT_FILE = "units.env"
 _SPECIAL = str.maketrans({character: "\\" + character for character in '\\"`$'})

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from fieldstack.cell import children
 from fieldstack.cell.cable import Cable, segments_of
-from fieldstack.cell.processes import by_systemd, names_instance, same_process
-from fieldstack.cell.record import UpRecord, read_record, record_file
 from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
-from fieldstack.health.beat import beat_file, read_beat
 from fieldstack.process.end_rt import Wire, end_rt
+from fieldstack.status.beat import beat_file, read_beat
+from fieldstack.status.record import UpRecord, read_record, record_file
+from fieldstack_base.instance import Instance
+from fieldstack_base.processes import by_systemd, names_instance, same_process
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import RtProcess, rt_processes
+from fieldstack_rt.datastore.living import RtProcess, rt_processes
 
 NONRT_TIMEOUT_S = 15.0
 STRAGGLER_TIMEOUT_S = 6.0

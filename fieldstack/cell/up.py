@@ -17,9 +17,9 @@ from fieldstack.cell import children
 from fieldstack.cell.children import Child
 from fieldstack.cell.instances import end_command, folder_of, living, looked_after
 from fieldstack.cell.launch import Launch
-from fieldstack.cell.record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
 from fieldstack.cell.takedown import take_down
-from fieldstack.ha.settings import NonRtSettings
+from fieldstack.nonrt.settings import NonRtSettings
+from fieldstack.status.record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
 from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 from fieldstack_rt.datastore import memory as shared_memory
 

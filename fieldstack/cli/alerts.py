@@ -14,8 +14,8 @@ from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 
 if TYPE_CHECKING:
-    from fieldstack.alerts.settings import AlertsSection
-    from fieldstack_rt.instance import Instance
+    from fieldstack.alerts.model.settings import AlertsSection
+    from fieldstack_base.instance import Instance
 
 app = typer.Typer(
     name="alerts",
@@ -85,7 +85,7 @@ def unit_failed(
 
 
 def _of_unit(unit: str) -> tuple[str, Instance]:
-    from fieldstack_rt.instance import Instance
+    from fieldstack_base.instance import Instance
 
     process, at, name = unit.removesuffix(".service").removeprefix("fieldstack-").partition("@")
     if not at:
@@ -95,7 +95,7 @@ def _of_unit(unit: str) -> tuple[str, Instance]:
 
 def _now(instance: Instance) -> str:
     """What RT does with the axes, as it is read at this moment."""
-    from fieldstack.cell.status import StatusSource
+    from fieldstack.status.status import StatusSource
     from fieldstack_rt.datastore import StoreError
 
     try:
@@ -147,9 +147,9 @@ def _chosen(config: Path | None, channel: str | None) -> dict[str, Any]:
 
 
 def _try(name: str, section: Any, instance: Instance) -> dict[str, Any]:
-    from fieldstack.alerts.alert import AlertState, Report, make
     from fieldstack.alerts.channels.make import make_channel
     from fieldstack.alerts.delivery import deliver_once
+    from fieldstack.alerts.model.alert import AlertState, Report, make
     from fieldstack.cli.estop import user
 
     report = Report("test", "alerts", f"a test by {user()}: nothing has happened", section.min_severity)
@@ -159,7 +159,7 @@ def _try(name: str, section: Any, instance: Instance) -> dict[str, Any]:
 
 
 def _status(instance: Instance) -> dict[str, Any]:
-    from fieldstack.ha.control_client import NonRtUnreachableError, ask
+    from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
 
     try:
         told = ask(instance, "status", 1.0).data.get("status", {}).get("alerts")
@@ -172,7 +172,7 @@ def _left(instance: Instance) -> dict[str, Any]:
     """What a Non-RT process that is gone left on disk."""
     from fieldstack.alerts.service import RECORD, folder_of
     from fieldstack.alerts.spool import waiting_on_disk
-    from fieldstack.ha.durable import DurableRecord
+    from fieldstack_base.durable import DurableRecord
 
     kept = (DurableRecord(instance.state_dir, RECORD).load().data or {}).get("incidents", {})
     folder = folder_of(instance.state_dir)

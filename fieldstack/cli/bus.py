@@ -26,7 +26,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bus confi
 
         fieldstack bus check config/ethercat/cell.yaml
     """
-    from fieldstack_ethercat.bus.configuration import BusConfig
+    from fieldstack_ethercat.bus.config.configuration import BusConfig
 
     plan = BusConfig.from_file(file).to_plan()
     period_us = plan.cycle_time_ns / 1000
@@ -55,8 +55,8 @@ def scan(
 
         fieldstack bus scan --interface eth1 --write config/ethercat/press.yaml
     """
-    from fieldstack_ethercat.bus import scan as scanner
-    from fieldstack_ethercat.bus import scan_document
+    from fieldstack_ethercat.bus.master import scan as scanner
+    from fieldstack_ethercat.bus.master import scan_document
 
     _refuse_beside_a_cell(interface)
     with _wire(interface, devices) as name:
@@ -92,10 +92,10 @@ def _wire(interface: str | None, devices: str) -> Iterator[str]:
     if interface is not None:
         yield interface
         return
-    from fieldstack.cell import capabilities, namespace
     from fieldstack.cell.bench_segment import bench_segment
-    from fieldstack.cell.prerequisites import complete_path, require
-    from fieldstack_rt.instance import Instance
+    from fieldstack.host import capabilities, namespace
+    from fieldstack.host.prerequisites import complete_path, require
+    from fieldstack_base.instance import Instance
 
     complete_path()
     require(virtual=True)

@@ -7,6 +7,6 @@ import sys
 
 def main() -> None:
     """Entry point of the console script."""
-    from fieldstack.core.__main__ import main as run_core
+    from fieldstack.tasks.__main__ import main as run_core
 
     sys.exit(run_core(sys.argv[1:]))

@@ -10,14 +10,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.cell.histogram import Latency
-from fieldstack.cell.liveness import ProcessView
-from fieldstack.cell.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
-from fieldstack.cell.next_step import next_step
-from fieldstack.cell.snapshot import Snapshot
-from fieldstack.cell.snapshot_bus import AxisView, SlaveView
-from fieldstack.cell.snapshot_work import CheckpointView, WorkView
 from fieldstack.cli.fitted import Section, events_panel
+from fieldstack.host.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
+from fieldstack.status.histogram import Latency
+from fieldstack.status.liveness import ProcessView
+from fieldstack.status.next_step import next_step
+from fieldstack.status.snapshot import Snapshot
+from fieldstack.status.snapshot_bus import AxisView, SlaveView
+from fieldstack.status.snapshot_work import CheckpointView, WorkView
 
 GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
 SHOWN_CLOCK_US = 5

@@ -17,25 +17,26 @@ class UsageError(Exception):
 
 def error_table() -> ErrorTable:
     """First match counts. Imported late: a command that succeeds needs none of these."""
-    from fieldstack.cell.namespace import NamespaceError
-    from fieldstack.cell.prerequisites import MissingPrerequisitesError
-    from fieldstack.cell.record import AlreadyRunningError
     from fieldstack.cell.up import UpError
     from fieldstack.cli.up import MissingPrivilegeError
-    from fieldstack.control.client import ControlUnreachableError
     from fieldstack.ha.policy import PolicyError
     from fieldstack.ha.scenario import ScenarioError
-    from fieldstack.ha.settings import SettingsError
+    from fieldstack.host.namespace import NamespaceError
+    from fieldstack.host.prerequisites import MissingPrerequisitesError
+    from fieldstack.nonrt.settings import SettingsError
+    from fieldstack.status.record import AlreadyRunningError
+    from fieldstack_base.configuration_error import ConfigurationError
+    from fieldstack_base.control.client import ControlUnreachableError
+    from fieldstack_base.instance import InstanceNameError
     from fieldstack_ethercat.bus import errors as bus
-    from fieldstack_ethercat.segment import errors as segment
+    from fieldstack_ethercat.segment.description import errors as segment
     from fieldstack_rt.datastore import StoreBusyError, StoreError, StoreMissingError
-    from fieldstack_rt.instance import InstanceNameError
 
     return (
         ((UsageError, InstanceNameError), ExitCode.USAGE),
         (
             (
-                bus.ConfigurationError,
+                ConfigurationError,
                 bus.PlanFormatError,
                 bus.TopologyMismatchError,
                 bus.DistributedClockError,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.actuators.stops import guard_has_outputs
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.readback import without_rt
-from fieldstack.ha.standstill import HARDWARE, read_back
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.standstill import HARDWARE, read_back
+from fieldstack.nonrt.readback import without_rt
 from fieldstack.process.strays import reach, stop_strays
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, StoreMissingError
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import rt_processes
+from fieldstack_rt.datastore.living import rt_processes
 
 REACH_S = 1.0
 """For a memory that is not there, and may be made anew just now."""

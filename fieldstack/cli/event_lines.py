@@ -5,7 +5,7 @@ from __future__ import annotations
 from fieldstack.events.event import Event
 from fieldstack.events.reader import EventReader
 from fieldstack.events.segments import folder_of, segments
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 
 def line(event: Event) -> str:

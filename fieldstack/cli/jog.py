@@ -12,8 +12,8 @@ from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, instance_of, seconds_of
 
 if TYPE_CHECKING:
-    from fieldstack.control.client import Answer
-    from fieldstack.core.jog_client import HeldJog
+    from fieldstack.tasks.control.jog_client import HeldJog
+    from fieldstack_base.control.client import Answer
 
 RENEW_S = 0.05
 """Well below the 100 ms that hold-to-run asks for: a busy machine may hold up one or the other."""
@@ -55,7 +55,7 @@ def jog(
         fieldstack jog y - --speed 20 --for 2s
     """
     from fieldstack.cli.errors import UsageError
-    from fieldstack.core.jog_client import HeldJog
+    from fieldstack.tasks.control.jog_client import HeldJog
 
     duration_s = seconds_of(for_, "--for")
     if direction not in DIRECTIONS:

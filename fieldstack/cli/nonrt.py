@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Entry point of the console script."""
     if sys.argv[1:2] == ["run"] and any(word.startswith("--settings") for word in sys.argv):
-        from fieldstack.ha.__main__ import main as run_nonrt
+        from fieldstack.nonrt.__main__ import main as run_nonrt
 
         sys.exit(run_nonrt(sys.argv[2:]))
     _typer_main()
@@ -46,8 +46,8 @@ def run(
     from fieldstack.cell.configuration import load
     from fieldstack.cell.launch import Launch
     from fieldstack.cell.locations import find
-    from fieldstack.ha.nonrt import run as run_nonrt
-    from fieldstack_rt.instance import Instance
+    from fieldstack.nonrt.nonrt import run as run_nonrt
+    from fieldstack_base.instance import Instance
 
     launch = Launch.of(Instance(instance), load(find(Path(config) if config else None)), interface or None)
     launch.write_files()

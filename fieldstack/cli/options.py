@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldstack.cli.errors import UsageError
-from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance
+from fieldstack_base.instance import DEFAULT_INSTANCE, Instance
 
 InstanceOption = Annotated[
     str, typer.Option("--instance", metavar="NAME", help="Which cell, where a machine has several.")

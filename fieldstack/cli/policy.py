@@ -46,7 +46,7 @@ def check(
     from fieldstack.ha.policy.budget_rows import budget_rows
     from fieldstack.ha.policy.fits import require_targets
     from fieldstack.ha.policy.timing import in_cell, worst_cases
-    from fieldstack_ethercat.bus.configuration import BusConfig
+    from fieldstack_ethercat.bus.config.configuration import BusConfig
 
     policy = load_policy(file)
     plan = BusConfig.from_file(bus).to_plan() if bus else None
@@ -125,9 +125,9 @@ def explain(
     from fieldstack.cli.errors import UsageError
     from fieldstack.cli.options import instance_of
     from fieldstack.events.reader import EventReader
-    from fieldstack.ha.explain import UnexplainedError
-    from fieldstack.ha.explain import explain as explained
     from fieldstack.ha.policy import load_policy
+    from fieldstack.ha.policy.explain import UnexplainedError
+    from fieldstack.ha.policy.explain import explain as explained
 
     found = next(EventReader(instance_of(instance).state_dir).read(event - 1), None)
     if found is None or found.sequence != event:
@@ -161,7 +161,7 @@ def diagram(
 
         fieldstack policy diagram --format dot | dot -Tsvg > ha-states.svg
     """
-    from fieldstack.ha.diagram import graphviz, markdown, mermaid
+    from fieldstack.ha.policy.diagram import graphviz, markdown, mermaid
 
     write = {
         DiagramFormat.MARKDOWN: markdown,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.ha.measures import BUILT_IN, FACTS, Over
+from fieldstack.ha.model.measures import BUILT_IN, FACTS, Over
 from fieldstack.ha.policy import FailoverPolicy
 from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.budget_rows import budget_rows

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import typer
 
-from fieldstack.cell import capabilities, locations
+from fieldstack.cell import locations
 from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.prepare import prepare
-from fieldstack.cell.prerequisites import complete_path, require
-from fieldstack.cell.scheduling import may_use_fifo
-from fieldstack_rt.instance import Instance
+from fieldstack.host import capabilities
+from fieldstack.host.prerequisites import complete_path, require
+from fieldstack.host.scheduling import may_use_fifo
+from fieldstack_base.instance import Instance
 
 
 def run_prepare(instance: Instance, config: Path | None, interface: str | None) -> None:

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ask_and_tell(instance: str, command: str, timeout_s: float = 10.0, **fields: str | bool) -> None:
     """Sends a request, prints the answer, ends with its exit code: 0 done, 1 refused or not confirmed."""
-    from fieldstack.ha.control_client import ask
+    from fieldstack.process.nonrt_client import ask
 
     answer = ask(instance_of(instance), command, timeout_s, **fields)
     typer.echo(answer.message, err=not answer.accepted)

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from fieldstack.cell.snapshot_bus import al_text
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.cli.terminal import terminal
+from fieldstack.status.snapshot_bus import al_text
 from fieldstack_ethercat.segment.client import SegmentClient
-from fieldstack_ethercat.segment.defects import WORDS, ObjectFault, defects_of
+from fieldstack_ethercat.segment.description.defects import WORDS, ObjectFault, defects_of
 from fieldstack_ethercat.segment.truth import SlaveTruth
 
 app = typer.Typer(
@@ -94,7 +94,7 @@ def cable(
     The unit fieldstack-segment@NAME.service does this; `fieldstack up` makes its own.
     """
     from fieldstack.cell.cable import Cable
-    from fieldstack.cell.prerequisites import complete_path
+    from fieldstack.host.prerequisites import complete_path
     from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 
     complete_path()

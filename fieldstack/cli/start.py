@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from fieldstack.cli.estop import user
-from fieldstack.control.client import Answer
-from fieldstack.ha.control_client import NonRtUnreachableError, ask
-from fieldstack_rt.instance import Instance
+from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
+from fieldstack_base.control.client import Answer
+from fieldstack_base.instance import Instance
 
 READY_WITHIN_S = 5.0
 AGAIN_S = 0.1

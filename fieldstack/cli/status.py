@@ -12,10 +12,6 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from fieldstack.cell.history import process_history
-from fieldstack.cell.next_step import may_start, next_step
-from fieldstack.cell.snapshot import Snapshot
-from fieldstack.cell.status import StatusSource
 from fieldstack.cli.cells import show_cells
 from fieldstack.cli.dashboard import render, sections
 from fieldstack.cli.event_lines import line
@@ -27,7 +23,11 @@ from fieldstack.cli.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.terminal import terminal
 from fieldstack.events.reader import EventReader
-from fieldstack_rt.instance import Instance
+from fieldstack.status.history import process_history
+from fieldstack.status.next_step import may_start, next_step
+from fieldstack.status.snapshot import Snapshot
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 
 REFRESH_S = 0.25
 HISTORY_S = 5.0

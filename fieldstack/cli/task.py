@@ -13,7 +13,7 @@ from rich.table import Table
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.cli.terminal import terminal
-from fieldstack.control.client import Answer
+from fieldstack_base.control.client import Answer
 
 app = typer.Typer(
     help="Tasks of the Main Core process: sequences of moves, outputs, waits and calls.",
@@ -44,8 +44,8 @@ def submit(
         fieldstack task submit config/tasks/pick-and-place.yaml --instance press-2
     """
     from fieldstack.cli.estop import user
-    from fieldstack.core.client import ask
-    from fieldstack.core.loading import parse, read
+    from fieldstack.tasks.control.client import ask
+    from fieldstack.tasks.program.loading import parse, read
 
     text = read(file)
     declaration = parse(text, str(file))
@@ -183,7 +183,7 @@ def reallocate(
 
 
 def _ask(instance: str, command: str, **fields: str) -> Answer:
-    from fieldstack.core.client import ask
+    from fieldstack.tasks.control.client import ask
 
     return ask(instance_of(instance), command, timeout_s=5.0, **fields)
 

@@ -15,15 +15,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from fieldstack.cell import capabilities, locations, namespace
+from fieldstack.cell import locations
 from fieldstack.cell.configuration import load
 from fieldstack.cell.instances import end_command, living, looked_after
 from fieldstack.cell.launch import Launch
-from fieldstack.cell.next_step import command, may_start
-from fieldstack.cell.prerequisites import complete_path, require, require_folders
-from fieldstack.cell.record import held, holder_in
-from fieldstack.cell.scheduling import may_use_fifo
-from fieldstack.cell.status import StatusSource
 from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
 from fieldstack.cli.dashboard import sections
@@ -33,8 +28,14 @@ from fieldstack.cli.fitted import Fitted, Section
 from fieldstack.cli.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
 from fieldstack.cli.voice import Voice
+from fieldstack.host import capabilities, namespace
+from fieldstack.host.prerequisites import complete_path, require, require_folders
+from fieldstack.host.scheduling import may_use_fifo
+from fieldstack.status.next_step import command, may_start
+from fieldstack.status.record import held, holder_in
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore.layout import EventCode
-from fieldstack_rt.instance import Instance
 
 TICK_S = 0.05
 REFRESH_S = 0.2

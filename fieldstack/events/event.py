@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 _HEAD = b'{"seq":'
 _MARK = b',"crc":"'

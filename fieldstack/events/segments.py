@@ -81,12 +81,3 @@ def prune(folder: Path, total_bytes: int) -> int:
         del sizes[segment]
         removed += 1
     return removed
-
-
-def sync_folder(folder: Path) -> None:
-    """Make created, renamed and removed names durable."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

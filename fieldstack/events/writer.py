@@ -6,16 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
-from fieldstack.events.segments import (
-    Repair,
-    first_number,
-    folder_of,
-    prune,
-    repair,
-    segment_name,
-    segments,
-    sync_folder,
-)
+from fieldstack.events.segments import Repair, first_number, folder_of, prune, repair, segment_name, segments
+from fieldstack_base.folders import sync_folder
 
 
 class EventLogBusyError(RuntimeError):

@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from fieldstack.health.beat import INTERVAL_NS, BeatWriter
+from fieldstack.status.beat import INTERVAL_NS, BeatWriter
 
 TIMEOUT_S = 2.0
 

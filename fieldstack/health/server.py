@@ -13,9 +13,15 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from fieldstack.cell.status import SHARED_MEMORY
-from fieldstack.health.beat import BeatWriter, beat_file
-from fieldstack.health.endpoint import (
+from fieldstack.health.http.app import SELF_PATH, HealthApp, Parts
+from fieldstack.health.http.connection import Connection
+from fieldstack.health.metrics import Metrics
+from fieldstack.health.model.settings import HealthSettings
+from fieldstack.health.model.token import ensure_token, token_file
+from fieldstack.health.self_probe import SelfProbe
+from fieldstack.health.sources.observer import Observer
+from fieldstack.status.beat import BeatWriter, beat_file
+from fieldstack.status.endpoint import (
     Endpoint,
     PortTakenError,
     endpoint_file,
@@ -24,14 +30,8 @@ from fieldstack.health.endpoint import (
     socket_file,
     url_of,
 )
-from fieldstack.health.http.app import SELF_PATH, HealthApp, Parts
-from fieldstack.health.http.connection import Connection
-from fieldstack.health.metrics import Metrics
-from fieldstack.health.observer import Observer
-from fieldstack.health.self_probe import SelfProbe
-from fieldstack.health.settings import HealthSettings
-from fieldstack.health.token import ensure_token, token_file
-from fieldstack_rt.instance import Instance
+from fieldstack.status.status import SHARED_MEMORY
+from fieldstack_base.instance import Instance
 
 FIRST_LOOK_S = 2.0
 PORT_RETRY_S = 5.0

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fieldstack.ha.probes.proc_files import TICKS
+from fieldstack_base.proc_files import TICKS
 
 REMEMBERED = 61
 """Intervals whose lower quartile is what is usual: a machine that is disturbed half of the time does not

@@ -19,7 +19,7 @@ from fieldstack.prediction.charts import COUNTS, LevelChart, RateChart
 from fieldstack.prediction.ladder import Scale
 from fieldstack.prediction.predictor import FORGET_NS, HITS, Predictor, Series
 from fieldstack.prediction.signals import SPECS, Signal
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 FORMAT = 1
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.probes.host import HOST
 from fieldstack.ha.probes.readings import Reading, Resource, Sample
 from fieldstack.ha.probes.resources import ResourceSampler

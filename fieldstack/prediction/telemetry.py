@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack.cell.histogram import percentile_ns
 from fieldstack.prediction.disturbance import Disturbance
 from fieldstack.prediction.signals import Metric, Signal
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack.status.histogram import percentile_ns
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import HaState, RtPhase

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import memory
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import RtProcess, mapping_of, option, rt_processes
+from fieldstack_rt.datastore.living import RtProcess, mapping_of, option, rt_processes
 from fieldstack_rt.wire_look import WireState, make_safe
 
 STAND_S = 6.0

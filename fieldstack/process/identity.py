@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fieldstack.events.clock import boot_id
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 
 @dataclass(frozen=True, slots=True)

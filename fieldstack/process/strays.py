@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from fieldstack.process.end_rt import Ending, Wire, end_rt
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import RtProcess, mapping_of, rt_processes
+from fieldstack_rt.datastore.living import RtProcess, mapping_of, rt_processes
 
 
 def reach(instance: Instance) -> DataStore:

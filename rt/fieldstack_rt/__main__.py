@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fieldstack_rt.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
+from fieldstack_base.instance import DEFAULT_INSTANCE, Instance, InstanceNameError
 
 EXIT_FAILED, EXIT_CONFIGURATION, EXIT_PERMISSION, EXIT_NOT_RUNNING, EXIT_TAKEN = 1, 3, 4, 5, 6
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from fieldstack_ethercat.bus.plan import BusPlan
+    from fieldstack_ethercat.bus.config.plan import BusPlan
     from fieldstack_rt import realtime, standby
     from fieldstack_rt.datastore.store import DataStore
     from fieldstack_rt.executive import RTExecutive, RtOptions

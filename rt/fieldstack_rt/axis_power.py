@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack_ethercat.bus.plan import BusPlan, GroupPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan, GroupPlan
 from fieldstack_rt import positions
 from fieldstack_rt.cycle import CycleThread
 from fieldstack_rt.datastore.layout import EventCode

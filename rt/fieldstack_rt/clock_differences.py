@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.registers import Register, clock_difference
 from fieldstack_rt.datastore.layout import NO_DC
 

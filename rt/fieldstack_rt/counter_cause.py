@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fieldstack_ethercat.bus import contribution
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.roll_call import spared_slaves
-from fieldstack_ethercat.bus.slave_link import SlaveLink
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.master import contribution
+from fieldstack_ethercat.bus.master.roll_call import spared_slaves
+from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
 ROUND_NS = 1_000_000_000

@@ -6,8 +6,8 @@ import errno
 import os
 from typing import Any
 
-from fieldstack_ethercat.bus.plan import AxisPlan, BusPlan
-from fieldstack_ethercat.bus.soem_context import SlaveImage, SoemContext
+from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.bus.soem.soem_context import SlaveImage, SoemContext
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.layout import Rung
 from fieldstack_rt.datastore.memory import process_alive

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from fieldstack_ethercat.bus.bringup import Bus
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusClosedError, BusError, MailboxSilentError
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.soem_context import SoemContext
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.soem.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
 from fieldstack_rt.datastore.errors import StoreLostError

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection
 from typing import Any
 
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.soem_context import SoemContext
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.soem.soem_context import SoemContext
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.cycle import safe_image
 from fieldstack_rt.datastore.store import DataStore

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.diagnosis import explain
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.recovery import EventKind, Recovery, RecoveryEvent
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.diagnosis import explain
+from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_rt.axis_power import AxisPower
 from fieldstack_rt.clock_differences import ClockDifferences
 from fieldstack_rt.counter_cause import CounterCause

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
 

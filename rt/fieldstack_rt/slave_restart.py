@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from fieldstack_ethercat.bus.bringup import Bus
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusError
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.recovery import Recovery
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.recovery import Recovery
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import ERROR, AlState
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.errors import TornRecordError

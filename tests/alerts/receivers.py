@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from fieldstack.alerts.alert import Alert, AlertState, Report, make
-from fieldstack.alerts.settings import AlertsSection, ChannelSection
+from fieldstack.alerts.model.alert import Alert, AlertState, Report, make
+from fieldstack.alerts.model.settings import AlertsSection, ChannelSection
 from fieldstack.events.kinds import Severity
 
 PATIENCE_S = 20.0

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receivers import report
 
-from fieldstack.alerts.alert import AlertState
 from fieldstack.alerts.dedupe import AGAIN_PARTS, MAX_KEYS, Deduplicator, Message
+from fieldstack.alerts.model.alert import AlertState
 
 S = 1_000_000_000
 WINDOW = 10 * S

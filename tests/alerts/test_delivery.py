@@ -9,9 +9,9 @@ import pytest
 from receivers import alert, report, wait_for
 
 from fieldstack.alerts import backoff
-from fieldstack.alerts.alert import Alert, AlertState, make
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.delivery import NS_PER_HOUR, Counts, Delivery
+from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.on_time import OnTime
 from fieldstack.alerts.spool import Spool
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fieldstack.alerts import last_resort
+from fieldstack.alerts.model.settings import AlertsSection, ChannelSection, CommandSection
 from fieldstack.alerts.service import AlertService
-from fieldstack.alerts.settings import AlertsSection, ChannelSection, CommandSection
 from fieldstack.events.kinds import Severity
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 UNIT = "fieldstack-nonrt@press-2.service"
 _numbers = count()

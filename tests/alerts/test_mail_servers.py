@@ -15,8 +15,8 @@ from receivers import alert, report, section, wait_for
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.mail import MailChannel
+from fieldstack.alerts.model.settings import MailSection
 from fieldstack.alerts.service import AlertService
-from fieldstack.alerts.settings import MailSection
 
 
 class Server:

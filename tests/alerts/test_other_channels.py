@@ -20,12 +20,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from receivers import Severity, alert, certificate
 
-from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.command import CommandChannel
 from fieldstack.alerts.channels.journal import JournalChannel
 from fieldstack.alerts.channels.mail import MailChannel
-from fieldstack.alerts.settings import CommandSection, JournalSection, MailSection
+from fieldstack.alerts.model.alert import Alert
+from fieldstack.alerts.model.settings import CommandSection, JournalSection, MailSection
 
 PASSWORD = "s3cret"  # noqa: S105
 

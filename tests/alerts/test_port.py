@@ -18,9 +18,9 @@ from fieldstack.alerts.service import RECORD, folder_of
 from fieldstack.alerts.spool import waiting_on_disk
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.alerts import Alerts, Sent, open_alerts
-from fieldstack.ha.durable import DurableRecord
-from fieldstack_rt.instance import Instance
+from fieldstack.ha.actuators.alerts import Alerts, Sent, open_alerts
+from fieldstack_base.durable import DurableRecord
+from fieldstack_base.instance import Instance
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_port import Life
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 now = Life(Path({file!r}), Instance({name!r}))
 if {begun}:
     now.alerts.start()

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receivers import Severity, report
 
-from fieldstack.alerts.alert import Alert, AlertState, make
 from fieldstack.alerts.backoff import FIRST_NS, MOST_NS, SPREAD, delay_ns
+from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.routing import Route
 from fieldstack.alerts.token_bucket import TokenBucket
 

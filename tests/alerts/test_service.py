@@ -15,11 +15,11 @@ import pytest
 from receivers import Webhook, report, section, wait_for, webhook
 
 from fieldstack.alerts import backoff
-from fieldstack.alerts.alert import Report
+from fieldstack.alerts.model.alert import Report
 from fieldstack.alerts.service import RECORD, AlertService, folder_of
 from fieldstack.alerts.spool import waiting_on_disk
 from fieldstack.events.kinds import Severity
-from fieldstack.ha.durable import DurableRecord
+from fieldstack_base.durable import DurableRecord
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from receivers import alert
 
-from fieldstack.alerts.alert import Alert
+from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.spool import Spool, waiting_on_disk
 
 

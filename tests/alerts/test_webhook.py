@@ -15,7 +15,7 @@ from receivers import Webhook, alert, certificate, webhook
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.webhook import WebhookChannel
-from fieldstack.alerts.settings import WebhookSection
+from fieldstack.alerts.model.settings import WebhookSection
 
 
 @pytest.fixture

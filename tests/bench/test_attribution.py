@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fieldstack.bench.attribution import Cause, StealRise, count, explain, stalls
-from fieldstack.bench.machine import steal_us, taken
-from fieldstack.bench.samples import CycleSample
-from fieldstack.bench.wakes import Wake
+from fieldstack.bench.cycle.attribution import Cause, StealRise, count, explain, stalls
+from fieldstack.bench.harness.machine import steal_us, taken
+from fieldstack.bench.harness.samples import CycleSample
+from fieldstack.bench.harness.wakes import Wake
 from fieldstack_rt.datastore.layout import SampleFlag
 
 MS = 1_000_000

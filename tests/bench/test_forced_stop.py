@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack.bench.forced_stop import power_off_ns, standing_ns
+from fieldstack.bench.failover.forced_stop import power_off_ns, standing_ns
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
 
 ENABLED, QUICK_STOP_ACTIVE, SWITCH_ON_DISABLED = 0x0627, 0x0607, 0x0640

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack.bench.errors import NoSamplesError
-from fieldstack.bench.percentiles import Percentiles, microseconds, ratio
+from fieldstack.bench.harness.errors import NoSamplesError
+from fieldstack.bench.harness.percentiles import Percentiles, microseconds, ratio
 
 VALUES = st.lists(st.floats(0, 1e9, allow_nan=False), min_size=1, max_size=300)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldstack.bench import failover_cell
-from fieldstack.bench.failover_result import blocks
-from fieldstack.bench.plans import plan_for
+from fieldstack.bench.failover import failover_cell
+from fieldstack.bench.failover.failover_result import blocks
+from fieldstack.bench.harness.plans import plan_for
 from fieldstack.cell import locations
 from fieldstack.ha.policy import load_policy
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
 
 
 def test_thirty_two_drives_have_thirty_two_axes() -> None:

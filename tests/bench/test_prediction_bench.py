@@ -8,12 +8,12 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from fieldstack.bench.cli import app
-from fieldstack.bench.prediction_leaks import LEAKS, Leak, run_leaks
-from fieldstack.bench.prediction_normal import NormalResult, replay_normal
-from fieldstack.bench.prediction_record import SignalFile
-from fieldstack.bench.prediction_result import PredictionResult
-from fieldstack.bench.prediction_scenarios import Expect
-from fieldstack.bench.prediction_score import Score
+from fieldstack.bench.prediction.prediction_leaks import LEAKS, Leak, run_leaks
+from fieldstack.bench.prediction.prediction_normal import NormalResult, replay_normal
+from fieldstack.bench.prediction.prediction_record import SignalFile
+from fieldstack.bench.prediction.prediction_result import PredictionResult
+from fieldstack.bench.prediction.prediction_scenarios import Expect
+from fieldstack.bench.prediction.prediction_score import Score
 from fieldstack.prediction.signals import Signal
 
 MIB = 2**20

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack.bench.samples import SLOTS, SampleReader, timed
+from fieldstack.bench.harness.samples import SLOTS, SampleReader, timed
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import SampleFlag
-from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
 

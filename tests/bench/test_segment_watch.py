@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fieldstack.bench.faults import FaultKind
-from fieldstack.bench.segment_watch import back_in_op_ns, outputs_safe_ns
+from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.segment_watch import back_in_op_ns, outputs_safe_ns
 from fieldstack_ethercat.segment.truth import EventKind, SlaveEvent
 
 FAULT = 1000

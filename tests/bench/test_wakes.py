@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack.bench import cyclictest
-from fieldstack.bench.cyclictest import Cyclictest, values, wakes
-from fieldstack.bench.errors import ProgramError
-from fieldstack.bench.wakes import Wake, Window, in_slices, inside
+from fieldstack.bench.cycle import cyclictest
+from fieldstack.bench.cycle.cyclictest import Cyclictest, values, wakes
+from fieldstack.bench.harness.errors import ProgramError
+from fieldstack.bench.harness.wakes import Wake, Window, in_slices, inside
 from fieldstack_rt.loads import loaded
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 _numbers = count()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell import configuration, locations
-from fieldstack.cell.cpus import Cpus
-from fieldstack_ethercat.bus.errors import ConfigurationError
+from fieldstack.host.cpus import Cpus
+from fieldstack_base.configuration_error import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = "bus: bus.yaml\npolicy: policy.json\n"

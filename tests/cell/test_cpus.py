@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.cell import cpus
-from fieldstack.cell.cpus import Cpus, parse_list
+from fieldstack.host import cpus
+from fieldstack.host.cpus import Cpus, parse_list
 
 
 @pytest.mark.parametrize(

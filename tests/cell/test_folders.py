@@ -17,8 +17,8 @@ GROUP = 65533
 AS_USER = f"""
 import os, sys
 from pathlib import Path
-from fieldstack.cell.prerequisites import require_folders
-from fieldstack_rt import instance
+from fieldstack.host.prerequisites import require_folders
+from fieldstack_base import instance
 folder = Path(sys.argv[1])
 instance.SYSTEM_RUNTIME, instance.SYSTEM_STATE = folder / "run/fieldstack", folder / "lib/fieldstack"
 os.environ |= {{"XDG_RUNTIME_DIR": str(folder / "own"), "XDG_STATE_HOME": str(folder / "own")}}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell.instances import folder_of
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 HERE = Instance("press-2")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from fieldstack.cell import snapshot
-from fieldstack.cell.next_step import may_start, next_step
-from fieldstack.cell.snapshot import Clock, EstopSourceView, EstopView, Snapshot
-from fieldstack.cell.snapshot_bus import AxisView
+from fieldstack.status import snapshot
+from fieldstack.status.next_step import may_start, next_step
+from fieldstack.status.snapshot import Clock, EstopSourceView, EstopView, Snapshot
+from fieldstack.status.snapshot_bus import AxisView
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore.layout import HaState
-from fieldstack_rt.instance import Instance
 
 THEN = "then `fieldstack reset --instance press-2`, then `fieldstack start --instance press-2`"
 

@@ -10,8 +10,8 @@ import pytest
 from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.prepare import prepare, quoted, variables
-from fieldstack.ha.settings import load as load_settings
-from fieldstack_rt.instance import Instance
+from fieldstack.nonrt.settings import load as load_settings
+from fieldstack_base.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config/cell.yaml"
 

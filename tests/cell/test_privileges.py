@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 
-from fieldstack.cell import capabilities
-from fieldstack.cell.capabilities import BUS, Capability
-from fieldstack.cell.prerequisites import Prerequisite, missing_prerequisites
-from fieldstack.cell.scheduling import may_use_fifo
+from fieldstack.host import capabilities
+from fieldstack.host.capabilities import BUS, Capability
+from fieldstack.host.prerequisites import Prerequisite, missing_prerequisites
+from fieldstack.host.scheduling import may_use_fifo
 
 
 def test_the_effective_set_is_read_bit_by_bit() -> None:

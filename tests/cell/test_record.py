@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from fieldstack.cell.cable import Cable
-from fieldstack.cell.record import (
+from fieldstack.status.record import (
     LOCK,
     AlreadyRunningError,
     UpRecord,
@@ -19,7 +19,7 @@ from fieldstack.cell.record import (
     read_record,
     record_file,
 )
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 
 def test_a_second_holder_is_refused_and_told_how_to_end_the_first(instance: Instance) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
-from fieldstack.cell.record import AlreadyRunningError, UpRecord
 from fieldstack.cell.up import CellRun
+from fieldstack.status.record import AlreadyRunningError, UpRecord
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config/cell.yaml"
 

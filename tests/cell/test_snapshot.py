@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fieldstack.cell import configuration, snapshot
-from fieldstack.cell.next_step import next_step
-from fieldstack.cell.snapshot import Clock, Snapshot
-from fieldstack.cell.status import StatusSource
+from fieldstack.cell import configuration
 from fieldstack.cli.dashboard import render
 from fieldstack.ha.checkpoint.record import fill_ha
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack.status import snapshot
+from fieldstack.status.next_step import next_step
+from fieldstack.status.snapshot import Clock, Snapshot
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
 from fieldstack_rt.datastore.layout import (
@@ -33,7 +35,6 @@ from fieldstack_rt.datastore.layout import (
     Stop,
     WkcVerdict,
 )
-from fieldstack_rt.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000

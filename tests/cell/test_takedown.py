@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell import takedown
-from fieldstack.cell.processes import by_systemd
-from fieldstack.cell.record import UpRecord
 from fieldstack.cell.takedown import end_process, take_down
+from fieldstack.status.record import UpRecord
+from fieldstack_base.instance import Instance
+from fieldstack_base.processes import by_systemd
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 
 def of(instance: Instance) -> list[str]:

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from fieldstack.cell.cable import Cable
-from fieldstack.cell.processes import look_up
-from fieldstack.cell.record import RECORD
-from fieldstack_rt.instance import Instance
+from fieldstack.status.record import RECORD
+from fieldstack_base.instance import Instance
+from fieldstack_base.processes import look_up
 
 pytestmark = pytest.mark.system
 COMMAND = [sys.executable, "-c", "from fieldstack.cli.main import main; main()"]
@@ -271,7 +271,7 @@ def test_without_privileges_it_runs_in_a_namespace_and_says_what_is_degraded() -
     python = unprivileged_python()
     assert python is not None, "no interpreter that an ordinary user may run: install python3 of this version"
     root = Path(__file__).resolve().parents[2]  # an editable installation is no folder of the path
-    path = [*sys.path, *(str(folder) for folder in (root, root / "rt", root / "ethercat"))]
+    path = [*sys.path, *(str(folder) for folder in (root, root / "base", root / "rt", root / "ethercat"))]
     name = f"nobody-{os.getpid()}"
     environment = {
         "PATH": "/usr/bin:/bin",

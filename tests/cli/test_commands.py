@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EstopSource
-from fieldstack_rt.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = f"cli-{os.getpid()}"

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from fieldstack.cell import snapshot
-from fieldstack.cell.snapshot import Clock
-from fieldstack.cell.snapshot_bus import AxisView
 from fieldstack.cli.dashboard import STOP_TEXT, render
+from fieldstack.status import snapshot
+from fieldstack.status.snapshot import Clock
+from fieldstack.status.snapshot_bus import AxisView
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore.layout import Stop
-from fieldstack_rt.instance import Instance
 
 AXIS = AxisView("y", "mm", 12.5, 12.5, 463.8, 0, 1.0, "HOLDING", "NONE", "Operation enabled", 0x1637, 0, "")
 

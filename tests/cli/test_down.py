@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fieldstack.cell import processes
-from fieldstack.cell.record import UpRecord
 from fieldstack.cli import up
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack_rt.instance import Instance
+from fieldstack.status.record import UpRecord
+from fieldstack_base import processes
+from fieldstack_base.instance import Instance
 
 HOLDER = """
 import fcntl, os, signal, sys, time

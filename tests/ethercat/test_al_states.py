@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.devices import parse_devices
-from fieldstack_ethercat.segment.errors import NativeError
+from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.direct_master import INPUT_BASE, DirectMaster
 from fieldstack_ethercat.wire.al import AlState, AlStatus, AlStatusCode

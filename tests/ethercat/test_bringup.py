@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus import image, soem_objects
-from fieldstack_ethercat.bus.bringup import MISSING_PATIENCE_NS, Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.config import image
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan, SlavePlan, StartupSdo, Watchdog
 from fieldstack_ethercat.bus.errors import (
     MailboxSilentError,
     MappingMismatchError,
@@ -23,8 +23,9 @@ from fieldstack_ethercat.bus.errors import (
     StateChangeError,
     TopologyMismatchError,
 )
-from fieldstack_ethercat.bus.exchange import ExchangeLoop
-from fieldstack_ethercat.bus.plan import BusPlan, SlavePlan, StartupSdo, Watchdog
+from fieldstack_ethercat.bus.master.bringup import MISSING_PATIENCE_NS, Bus
+from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
+from fieldstack_ethercat.bus.soem import soem_objects
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlState

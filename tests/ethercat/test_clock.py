@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.bench import SegmentBench
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.devices import parse_devices
-from fieldstack_ethercat.segment.errors import NativeError
+from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.testing.direct_master import FIRST_STATION, DirectMaster
 from fieldstack_ethercat.wire.datagram import Command
 from fieldstack_ethercat.wire.registers import FEATURE_DC, Register, clock_difference

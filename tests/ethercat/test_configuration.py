@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.errors import ConfigurationError
-from fieldstack_ethercat.bus.schema import schema_text
+from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.schema import schema_text
 
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat"
 CELL = (CONFIG / "cell.yaml").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_shipped_configurations_are_valid_and_name_their_schema(path: Path) -> N
 
 def test_committed_schema_is_current() -> None:
     committed = (CONFIG / "bus.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(), "run: python -m fieldstack_ethercat.bus.schema <the committed file>"
+    assert committed == schema_text(), "run: python -m fieldstack_ethercat.bus.config.schema FILE"
 
 
 def test_value_out_of_bounds_names_file_line_key_value_and_bound() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fieldstack_ethercat.segment._native import ffi, lib
 
+from fieldstack_ethercat.segment.coe.pdo_configuration import PdoDirection
 from fieldstack_ethercat.segment.objects.digital_io import FIELDS, build_digital_io
-from fieldstack_ethercat.segment.pdo_configuration import PdoDirection
 
 
 @pytest.fixture

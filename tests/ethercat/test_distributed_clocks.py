@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.distributed_clocks import wrapped
-from fieldstack_ethercat.bus.errors import ConfigurationError, DistributedClockError
-from fieldstack_ethercat.bus.exchange import ExchangeLoop
-from fieldstack_ethercat.bus.plan import BusPlan, Sync0
-from fieldstack_ethercat.bus.recovery import Recovery
-from fieldstack_ethercat.bus.soem_structs import Slave
+from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan, Sync0
+from fieldstack_ethercat.bus.errors import DistributedClockError
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.distributed_clocks import wrapped
+from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
+from fieldstack_ethercat.bus.master.recovery import Recovery
+from fieldstack_ethercat.bus.soem.soem_structs import Slave
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.registers import Register, clock_difference
 

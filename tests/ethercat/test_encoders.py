@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.devices import parse_devices
+from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.encoders import Encoders
 
 DEVICES = parse_devices("drive*2,dio")
@@ -71,7 +71,7 @@ def test_they_outlive_a_kill(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.devices import parse_devices
+from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.encoders import Encoders
 chain = Chain(parse_devices("drive*2,dio"))
 encoders = Encoders(chain, Path({str(tmp_path / "encoders")!r}))

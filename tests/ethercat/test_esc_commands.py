@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.devices import Device, parse_devices
+from fieldstack_ethercat.segment.description.devices import Device, parse_devices
 from fieldstack_ethercat.testing.direct_master import DirectMaster
 from fieldstack_ethercat.wire.datagram import Command, Datagram, physical_address
 from fieldstack_ethercat.wire.frame import DEFAULT_SOURCE_MAC, frame_of, unpack_frame

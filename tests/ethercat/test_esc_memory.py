@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.devices import Device, parse_devices
+from fieldstack_ethercat.segment.description.devices import Device, parse_devices
 from fieldstack_ethercat.testing.direct_master import INPUT_BASE, DirectMaster
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.datagram import Command

@@ -3,8 +3,8 @@
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.devices import parse_devices
-from fieldstack_ethercat.segment.errors import NativeError
+from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.direct_master import DirectMaster
 from fieldstack_ethercat.wire.al import AlState, AlStatus

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.errors import ConfigurationError
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 

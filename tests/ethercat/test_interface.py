@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fieldstack_ethercat.bus import interface
-from fieldstack_ethercat.bus.bringup import Bus
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusClosedError, InterfaceError
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.master import interface
+from fieldstack_ethercat.bus.master.bringup import Bus
 
 EMPTY = BusPlan("", "", "", 1_000_000, 500, (), ())
 
@@ -63,7 +63,7 @@ def test_no_link_while_the_other_end_is_off(pair: tuple[str, str]) -> None:
 def test_without_capability_the_command_that_grants_it_is_named() -> None:
     code = (
         "import os\n"
-        "from fieldstack_ethercat.bus import interface\n"
+        "from fieldstack_ethercat.bus.master import interface\n"
         "from fieldstack_ethercat.bus.errors import InterfaceError\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: interface.check('lo')\n"

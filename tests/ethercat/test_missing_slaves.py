@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import AmbiguousSlavesError, SlavesMissingError, TopologyMismatchError
-from fieldstack_ethercat.bus.exchange import ExchangeLoop
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.recovery import Recovery
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
+from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlState
 

@@ -10,13 +10,13 @@ from fieldstack_ethercat.segment._native import ffi, lib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack_ethercat.segment.errors import SegmentError
-from fieldstack_ethercat.segment.object_dictionary import ObjectDictionary, array, record, variable
-from fieldstack_ethercat.segment.object_entry import Cell, Entry
+from fieldstack_ethercat.segment.coe.object_dictionary import ObjectDictionary, array, record, variable
+from fieldstack_ethercat.segment.coe.object_entry import Cell, Entry
+from fieldstack_ethercat.segment.coe.pdo_configuration import MappedEntry, PdoDirection, pack_entry
+from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.objects.common import DeviceObjects
 from fieldstack_ethercat.segment.objects.digital_io import build_digital_io
 from fieldstack_ethercat.segment.objects.drive import build_drive
-from fieldstack_ethercat.segment.pdo_configuration import MappedEntry, PdoDirection, pack_entry
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.sdo_abort import AbortCode, SdoAbortError
 from fieldstack_ethercat.wire.sdo_info import Access, DataType, ListType

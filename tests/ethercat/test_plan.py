@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus import image
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.config import image
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import UNMAPPED, BusPlan
 from fieldstack_ethercat.bus.errors import PlanFormatError
-from fieldstack_ethercat.bus.plan import UNMAPPED, BusPlan
 
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat"
 
@@ -119,7 +119,7 @@ def test_a_plan_with_a_missing_or_an_unknown_field_is_refused(plan: BusPlan) -> 
 
 def test_loading_a_plan_needs_no_pydantic_and_no_yaml() -> None:
     code = (
-        "import sys, fieldstack_ethercat.bus.plan;"
+        "import sys, fieldstack_ethercat.bus.config.plan;"
         "print([name for name in ('pydantic', 'yaml', 'hashlib', 'pysoem') if name in sys.modules])"
     )
     done = subprocess.run(
@@ -127,7 +127,7 @@ def test_loading_a_plan_needs_no_pydantic_and_no_yaml() -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(CONFIG.parents[1] / "ethercat")},
+        env={"PYTHONPATH": ":".join(str(CONFIG.parents[1] / part) for part in ("base", "ethercat"))},
     )
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from fieldstack_ethercat.bus import recovery
-from fieldstack_ethercat.bus.diagnosis import explain, find_break
-from fieldstack_ethercat.bus.recovery import EventKind, Step, decide, forget, step_for
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.master import recovery
+from fieldstack_ethercat.bus.master.diagnosis import explain, find_break
+from fieldstack_ethercat.bus.master.recovery import EventKind, Step, decide, forget, step_for
+from fieldstack_ethercat.bus.slave.states import SlaveState
 
 NONE, INIT, PREOP, BOOT, SAFEOP, OP, ERROR = 0, 1, 2, 3, 4, 8, 0x10
 MS = 1_000_000

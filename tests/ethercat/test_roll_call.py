@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.late_slave import place_of
-from fieldstack_ethercat.bus.plan import SlavePlan
-from fieldstack_ethercat.bus.roll_call import places
-from fieldstack_ethercat.bus.topology import FoundSlave
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import SlavePlan
+from fieldstack_ethercat.bus.master.late_slave import place_of
+from fieldstack_ethercat.bus.master.roll_call import places
+from fieldstack_ethercat.bus.master.topology import FoundSlave
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 DRIVE = BusConfig.from_text(CELL).to_plan().slaves[0]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus import scan_document
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusError, InterfaceError, NoSlavesError
-from fieldstack_ethercat.bus.exchange import ExchangeLoop
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.scan import ScannedSlave, from_sii, scan
+from fieldstack_ethercat.bus.master import scan_document
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
+from fieldstack_ethercat.bus.master.scan import ScannedSlave, from_sii, scan
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 

@@ -8,7 +8,7 @@ import pytest
 
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.script import AT_ONCE, Script, finish, pause_ns
-from fieldstack_ethercat.bus.script_runner import BUDGET_NS, LONGEST_NAP_NS, ScriptRunner
+from fieldstack_ethercat.bus.slave.script_runner import BUDGET_NS, LONGEST_NAP_NS, ScriptRunner
 
 MS = 1_000_000
 

@@ -10,7 +10,7 @@ from fieldstack_ethercat.segment._native import ffi, lib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldstack_ethercat.segment.coe_server import CoeServer
+from fieldstack_ethercat.segment.coe.coe_server import CoeServer
 from fieldstack_ethercat.segment.objects.drive import build_drive
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.coe import CoeMessage, CoeService

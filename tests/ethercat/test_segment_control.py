@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.segment.client import SegmentClient, cut
-from fieldstack_ethercat.segment.defects import Defect, ObjectFault
-from fieldstack_ethercat.segment.devices import Device, parse_devices
-from fieldstack_ethercat.segment.errors import (
+from fieldstack_ethercat.segment.description.defects import Defect, ObjectFault
+from fieldstack_ethercat.segment.description.devices import Device, parse_devices
+from fieldstack_ethercat.segment.description.errors import (
     CommandError,
     DeviceListError,
     SegmentGoneError,

@@ -11,10 +11,10 @@ from typing import Any
 import pysoem
 import pytest
 
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import BusClosedError, SoemLayoutError
-from fieldstack_ethercat.bus.soem_context import SoemView
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.testing.running_segment import running_segment
 
 PLAN = BusConfig.from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml").to_plan()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.bringup import Bus
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.errors import ConfigurationError, StopOptionError
-from fieldstack_ethercat.bus.plan import BusPlan, StartupSdo
+from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan, StartupSdo
+from fieldstack_ethercat.bus.errors import StopOptionError
+from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.drives.stop_options import STOP_OPTIONS
-from fieldstack_ethercat.segment.defects import ObjectFault
+from fieldstack_ethercat.segment.description.defects import ObjectFault
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.devices import parse_devices
+from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.truth import (
     EventKind,
     MotionSample,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fieldstack.cell.takedown import take_down
 from fieldstack.events import EventKind, EventLog, EventReader
 from fieldstack.events.spool import Spool, exists
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 
 @pytest.fixture

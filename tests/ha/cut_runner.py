@@ -30,13 +30,13 @@ from typing import Any
 import syscalls
 from crash_states import Disk, put
 
-from fieldstack.core.task_store import CallRecord, StoredTask, TaskStore
 from fieldstack.events import EventKind, EventReader, Severity
 from fieldstack.events.event import Event
 from fieldstack.events.writer import SegmentWriter
 from fieldstack.ha.checkpoint.restoring import OLD_HA_RECORD, RECORD, take_over
-from fieldstack.ha.counts_file import CountsFile
-from fieldstack.ha.durable import DurableRecord
+from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore
+from fieldstack_base.counts_file import CountsFile
+from fieldstack_base.durable import DurableRecord
 
 SAVES = 4
 SHUTDOWN = 0x8004587D

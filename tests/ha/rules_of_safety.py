@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from script import Script
 
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decision_state import DecisionState, Episode
-from fieldstack.ha.facts import Facts, RequestKind
-from fieldstack.ha.states import MOVING, NEXT, HaState
-from fieldstack.ha.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
+from fieldstack.ha.decision.decision_state import DecisionState, Episode
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.facts import Facts, RequestKind
+from fieldstack.ha.model.states import MOVING, NEXT, HaState
+from fieldstack.ha.model.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
 
 LIFE = (A.STOP_PROCESS, A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE)
 BEGINNINGS = {A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE}

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Step
-from fieldstack.ha.decide import decide
-from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.durable_state import restore, to_record
-from fieldstack.ha.facts import (
+from fieldstack.ha.checkpoint.durable_state import restore, to_record
+from fieldstack.ha.checkpoint.life import Life
+from fieldstack.ha.decision.decide import decide
+from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
+from fieldstack.ha.model.facts import (
     BusFacts,
     EstopFacts,
     Facts,
@@ -21,12 +22,11 @@ from fieldstack.ha.facts import (
     Request,
     RequestKind,
 )
-from fieldstack.ha.life import Life
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack.ha.policy import FailoverPolicy, load_policy
 from fieldstack.ha.scenario.paper_axes import PaperAxes
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 
 MS = 1_000_000
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"

@@ -13,28 +13,28 @@ from typing import Any
 
 import pytest
 
-from fieldstack.control.server import ControlServer
 from fieldstack.events import EventKind, EventReader
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action, ActionKind, ActionOutcome, Evidence
 from fieldstack.ha.actuators.alerting import Alerting
+from fieldstack.ha.actuators.alerts import Sent
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import Degrade
 from fieldstack.ha.actuators.flights import Flights
-from fieldstack.ha.actuators.outcome import Following, Outcome
 from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.stops import Stops
-from fieldstack.ha.alerts import Sent
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.measures import FactKind
-from fieldstack.ha.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
-from fieldstack.ha.readback import EstopReadback, StartReadback, without_rt
-from fieldstack.ha.standstill import read_back
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Evidence
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.outcome import Following, Outcome
+from fieldstack.ha.model.standstill import read_back
+from fieldstack.ha.modules.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
+from fieldstack.nonrt.readback import EstopReadback, StartReadback, without_rt
+from fieldstack_base.control.server import ControlServer
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EstopSource
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stand, Stop
-from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
 CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"

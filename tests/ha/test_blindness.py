@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from script import SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind
-from fieldstack.ha.facts import Facts, RequestKind
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.model.facts import Facts, RequestKind
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack.ha.policy.compilation import compile_policy
 from fieldstack.ha.policy.timing import worst_cases
-from fieldstack.ha.states import HaState
 
 NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha.bus_facts import all_in_op, parts_elsewhere, position_check
-from fieldstack.ha.cell_map import CellMap, Part
-from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.model.cell_map import CellMap, Part
+from fieldstack.ha.model.facts import PositionCheck
+from fieldstack.ha.monitor.bus_facts import all_in_op, parts_elsewhere, position_check
 from fieldstack_rt._native import ffi
 
 OP, SAFE_OP = 8, 4

@@ -8,14 +8,14 @@ from itertools import pairwise
 import pytest
 from script import MS, Script
 
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.actions import Step
-from fieldstack.ha.decision_state import BudgetUse
-from fieldstack.ha.facts import GuardFacts, PositionCheck, RequestKind
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import STANDS_NOW, FactKind
-from fieldstack.ha.states import NEXT, TRANSITIONS, HaState, Verdict
-from fieldstack.ha.vocabulary import ClearWhen, ProcessName
+from fieldstack.ha.decision.decision_state import BudgetUse
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.actions import Step
+from fieldstack.ha.model.facts import GuardFacts, PositionCheck, RequestKind
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.measures import STANDS_NOW, FactKind
+from fieldstack.ha.model.states import NEXT, TRANSITIONS, HaState, Verdict
+from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack_rt.datastore.layout import EstopSource
 
 

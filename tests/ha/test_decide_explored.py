@@ -16,13 +16,13 @@ import pytest
 from rules_of_safety import check
 from script import SHIPPED, Script
 
-from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.facts import EstopFacts, Facts, RequestKind
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ProcessName
 
 STEP_MS = 2500
 KEPT = (

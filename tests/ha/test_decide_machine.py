@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from rules_of_safety import Restarts, Starts, check
 from script import SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decide import decide
-from fieldstack.ha.facts import PositionCheck, RequestKind
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import FACTS, FactKind, Over
+from fieldstack.ha.decision.decide import decide
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.facts import PositionCheck, RequestKind
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.states import MOVING
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
-from fieldstack.ha.states import MOVING
-from fieldstack.ha.vocabulary import ProcessName
 
 _WORDS = (RequestKind.RULE, RequestKind.RULE_OFF)
 DOWN = (C.DEAD, C.SILENT, C.STOPPED, C.STOPPING)

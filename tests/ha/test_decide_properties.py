@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from script import Script
 
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decide import decide
-from fieldstack.ha.facts import (
+from fieldstack.ha.decision.decide import decide
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.facts import (
     BusFacts,
     EstopFacts,
     Facts,
@@ -23,9 +23,9 @@ from fieldstack.ha.facts import (
     RequestKind,
     unhealthy,
 )
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.states import MOVING, TRANSITIONS, HaState
-from fieldstack.ha.vocabulary import ClearWhen, ProcessName
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.states import MOVING, TRANSITIONS, HaState
+from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 
 _STARTS = (A.START_PROCESS, A.REBOOT_PROCESS)
 

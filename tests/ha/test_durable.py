@@ -11,16 +11,16 @@ import pytest
 from script import Script
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.builtin import spent_measures
-from fieldstack.ha.decision_state import BudgetUse, DecisionState, Episode, Key
-from fieldstack.ha.draft import Draft
-from fieldstack.ha.durable import BackgroundSaver, DurableRecord
-from fieldstack.ha.durable_state import UNREADABLE, latched, restore, to_record
-from fieldstack.ha.facts import EstopFacts, Facts, RequestKind
-from fieldstack.ha.life import Life
+from fieldstack.ha.checkpoint.durable_state import UNREADABLE, latched, restore, to_record
+from fieldstack.ha.checkpoint.life import Life
+from fieldstack.ha.decision.builtin import spent_measures
+from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState, Episode, Key
+from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
+from fieldstack_base.durable import BackgroundSaver, DurableRecord
 
 POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
 S = 10**9

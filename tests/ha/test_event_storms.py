@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldstack.events.kinds import EventKind, Severity, render
-from fieldstack.ha.event_storms import SINGLY, SPAN_NS, EventStorms, summary
+from fieldstack.ha.monitor.event_storms import SINGLY, SPAN_NS, EventStorms, summary
 from fieldstack_rt.datastore import RtEvent
 from fieldstack_rt.datastore.layout import EventCode
 

@@ -9,10 +9,10 @@ from script import SHIPPED
 
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind, Severity, render
-from fieldstack.ha.actions import Action, ActionKind, Evidence
-from fieldstack.ha.explain import UnexplainedError, explain
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.model.actions import Action, ActionKind, Evidence
+from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.policy import load_policy
+from fieldstack.ha.policy.explain import UnexplainedError, explain
 
 POLICY = load_policy(SHIPPED)
 

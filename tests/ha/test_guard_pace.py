@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fieldstack.ha.guard_pace import LOOKS, LOST_NS, STILL_NS, GuardPace, GuardStillError
+from fieldstack.ha.monitor.guard_pace import LOOKS, LOST_NS, STILL_NS, GuardPace, GuardStillError
 from fieldstack_rt.datastore.layout import GuardState
 
 NOW = 5_000_000_000

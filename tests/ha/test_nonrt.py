@@ -22,14 +22,14 @@ import pytest
 
 from fieldstack.events import EventKind, EventReader, spool
 from fieldstack.ha.checkpoint.record import extra_of
-from fieldstack.ha.control_client import NonRtUnreachableError, ask
-from fieldstack.ha.durable import DurableRecord
-from fieldstack.ha.measures import BESIDE, TOLD_BY
-from fieldstack.ha.settings import NonRtSettings
-from fieldstack.ha.states import HaState
+from fieldstack.ha.model.measures import BESIDE, TOLD_BY
+from fieldstack.ha.model.states import HaState
+from fieldstack.nonrt.settings import NonRtSettings
+from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
+from fieldstack_base.durable import DurableRecord
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EstopSource
 from fieldstack_rt.datastore.layout import HaState as LayoutHaState
-from fieldstack_rt.instance import Instance
 
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 FAILING = (sys.executable, "-c", "import sys; print('no bus here', file=sys.stderr); sys.exit(1)")
@@ -49,7 +49,7 @@ HEAVY = (
 )
 FIRST_BEAT = f"""
 import os, sys
-from fieldstack.ha.__main__ import main
+from fieldstack.nonrt.__main__ import main
 from fieldstack_rt.datastore import DataStore
 
 def beat(_store):
@@ -62,7 +62,7 @@ main(["--settings", sys.argv[1]])
 """Ends at what would be the first beat, and tells what of these was loaded until then."""
 DIES_AT_A_RESTART = """
 import os, sys
-from fieldstack.ha.__main__ import main
+from fieldstack.nonrt.__main__ import main
 from fieldstack.ha.actuators.processes import Processes
 
 Processes.reboot = lambda *_: os._exit(9)
@@ -71,8 +71,8 @@ main(["--settings", sys.argv[1]])
 """As where a restart of RT takes Non-RT, or the machine, along with it."""
 PASSES_FAIL = """
 import sys
-from fieldstack.ha.__main__ import main
-from fieldstack.ha.process_monitor import ProcessMonitor
+from fieldstack.nonrt.__main__ import main
+from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 
 def observe(_self, _now_ns):
     raise RecursionError("no such thing")
@@ -108,7 +108,7 @@ class Cell:
         file = self.folder / "settings.json"
         self.settings.write(file)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
+            [sys.executable, "-m", "fieldstack.nonrt", "--settings", str(file)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -321,7 +321,7 @@ def run_to_its_end(cell: Cell, **environment: str) -> subprocess.CompletedProces
     file = cell.folder / "settings.json"
     cell.settings.write(file)
     return subprocess.run(
-        [sys.executable, "-m", "fieldstack.ha", "--settings", str(file)],
+        [sys.executable, "-m", "fieldstack.nonrt", "--settings", str(file)],
         capture_output=True,
         text=True,
         check=False,

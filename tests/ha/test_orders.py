@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from script import MS, SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.actions import ActionOutcome
-from fieldstack.ha.decision_state import LIMITS_UNKNOWN
-from fieldstack.ha.facts import BusFacts, RequestKind
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.measures import FACTS, FactKind
+from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.actions import ActionOutcome
+from fieldstack.ha.model.facts import BusFacts, RequestKind
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.measures import FACTS, FactKind
+from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.fits import require_targets
 from fieldstack.ha.policy.timing import worst_cases
-from fieldstack.ha.states import HaState
-from fieldstack.ha.windows import BUCKETS, judged
+from fieldstack.ha.policy.windows import BUCKETS, judged
 
 
 def with_rule(**rule: Any) -> FailoverPolicy:

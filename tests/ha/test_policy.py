@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import (
     FailoverPolicy,
     PolicyError,
@@ -23,7 +24,6 @@ from fieldstack.ha.policy import (
 )
 from fieldstack.ha.policy.schema import ActionOrder, Clear, SubjectBudget, Timing
 from fieldstack.ha.policy.subjects import can_meet
-from fieldstack.ha.vocabulary import ProcessName
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
 TEXT = (FOLDER / "failover_policy.json").read_text(encoding="utf-8")

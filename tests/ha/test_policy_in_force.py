@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from script import SHIPPED
 
-from fieldstack.ha.agent_words import not_in_force, write_agent_words
+from fieldstack.ha.actuators.agent_words import not_in_force, write_agent_words
 from fieldstack.ha.policy import RtAgent, json_schema, load_policy
-from fieldstack.ha.policy_in_force import PolicyInForce, Reload
+from fieldstack.nonrt.policy_in_force import PolicyInForce, Reload
 from fieldstack_rt._native import ffi, lib
 
 

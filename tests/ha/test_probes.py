@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from fieldstack.core.checkpoint import Saved, encode
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.housekeeping import Housekeeping
@@ -22,12 +21,13 @@ from fieldstack.ha.probes.refused import RefusedAgain
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
-from fieldstack_ethercat.bus.configuration import BusConfig
+from fieldstack.tasks.keep.checkpoint import Saved, encode
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState
 from fieldstack_rt.datastore.words import NO_MORE
-from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 MS = 1_000_000

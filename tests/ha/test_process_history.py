@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from fieldstack.events import EventKind, EventReader
 from fieldstack.events.log import EventLog
-from fieldstack.ha.detections import Detections
-from fieldstack.ha.facts import ProcessCondition, ProcessFacts
-from fieldstack.ha.history_keeper import TELL_EVERY_NS, HistoryKeeper, read_history
-from fieldstack.ha.log_histogram import LogHistogram
-from fieldstack.ha.process_history import History
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.model.facts import ProcessCondition, ProcessFacts
+from fieldstack.ha.model.vocabulary import ProcessName
+from fieldstack.ha.monitor.detections import Detections
+from fieldstack.ha.monitor.history_keeper import TELL_EVERY_NS, HistoryKeeper, read_history
+from fieldstack.ha.monitor.log_histogram import LogHistogram
+from fieldstack.ha.monitor.process_history import History
 from fieldstack_rt.datastore import EventCode, RtEvent
 
 MS = 1_000_000

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.facts import ProcessFacts
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.facts import ProcessFacts
+from fieldstack.ha.model.vocabulary import ProcessName
+from fieldstack.ha.monitor.process_history import History
+from fieldstack.ha.monitor.process_watch import ProcessWatch, Sign
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.process_history import History
-from fieldstack.ha.process_watch import ProcessWatch, Sign
-from fieldstack.ha.vocabulary import ProcessName
 from fieldstack.process import Ended, ProcessHandle
 
 POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")

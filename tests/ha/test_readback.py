@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from test_actuators import CELL, MS, PlayedRt
 
-from fieldstack.ha.readback import (
+from fieldstack.nonrt.readback import (
     RESET_START_NS,
     RESET_TIMEOUT_NS,
     SETTLE_NS,
     Finding,
     ResetReadback,
 )
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
 from fieldstack_rt.datastore.layout import AxisMode, Rung, Stand
-from fieldstack_rt.instance import Instance
 
 SETTLE_MS = SETTLE_NS // MS
 

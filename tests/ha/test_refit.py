@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from script import SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.actions import ActionOutcome
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.decision.refit import refit
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.actions import ActionOutcome
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
-from fieldstack.ha.refit import refit
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ProcessName
 
 
 def changed(change: Callable[[dict[str, Any]], None]) -> FailoverPolicy:

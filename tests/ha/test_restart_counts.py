@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.counts_file import FILE_BYTES, SLOT_BYTES, CountsFile
-from fieldstack.ha.decision_state import BudgetUse, DecisionState
-from fieldstack.ha.durable_state import UNREADABLE, restore, to_record
-from fieldstack.ha.facts import EstopFacts
+from fieldstack.ha.checkpoint.durable_state import UNREADABLE, restore, to_record
+from fieldstack.ha.checkpoint.restart_counts import FILE, RestartCounts
+from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
+from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState
+from fieldstack.ha.model.facts import EstopFacts
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.restart_counts import FILE, RestartCounts
-from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack_base.counts_file import FILE_BYTES, SLOT_BYTES, CountsFile
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
 S = 10**9

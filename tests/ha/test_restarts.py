@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from script import MS, SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind
-from fieldstack.ha.facts import ProcessCondition
+from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.model.facts import ProcessCondition
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack.ha.policy.budget_rows import budget_rows
 from fieldstack.ha.policy.periods import reach, spends
 from fieldstack.ha.policy.processes import LONG_COUNT, RestartBudget
-from fieldstack.ha.restarts import delay_ns, in_long_window, in_window, spent, to_keep
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.policy.restarts import delay_ns, in_long_window, in_window, spent, to_keep
 
 S = 1000 * MS
 POLICY = parse_policy(SHIPPED.read_bytes())
@@ -238,7 +238,7 @@ def test_the_start_of_a_cell_after_a_failure_waits_for_its_count_too() -> None:
 
 
 def test_a_module_is_restarted_once_its_count_is_on_the_disk() -> None:
-    from fieldstack.ha.measures import FactKind
+    from fieldstack.ha.model.measures import FactKind
 
     cell = Script().operational()
     before = filed(cell, cell.now).now

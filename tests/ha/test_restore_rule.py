@@ -17,7 +17,7 @@ from fieldstack.ha.checkpoint.rule import (
     Verdict,
     judge,
 )
-from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.model.facts import PositionCheck
 
 WELL = RestoreFacts(source=Source.FILE, ended=Ended.FAILURE, age_ns=10**9, boot_changed=True, willing=1)
 CHOICES: dict[str, tuple[object, ...]] = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from script import MS
 
 from fieldstack.events import EventKind, EventLog, EventReader
-from fieldstack.ha.measures import BESIDE, BUILT_IN, FACTS, TOLD_BY, FactKind
-from fieldstack.ha.retried import FIRST_NS, MOST_NS, TRACE_CHARS, WELL_NS, Retried, Retries
+from fieldstack.ha.model.measures import BESIDE, BUILT_IN, FACTS, TOLD_BY, FactKind
+from fieldstack.ha.monitor.retried import FIRST_NS, MOST_NS, TRACE_CHARS, WELL_NS, Retried, Retries
 
 
 class Told:

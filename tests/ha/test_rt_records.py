@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.rt_records import KEPT_NS, RtRecords
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.monitor.rt_records import KEPT_NS, RtRecords
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import RtPhase
-from fieldstack_rt.instance import Instance
 
 MS = 1_000_000
 NOW = 10**12

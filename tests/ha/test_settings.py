@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.settings import NonRtSettings, SettingsError, load
+from fieldstack.nonrt.settings import NonRtSettings, SettingsError, load
 
 GOOD = NonRtSettings("cell", "policy.json", ("rt", "run"), ("core",), leave_running=True)
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 from script import MS, SHIPPED, Script
 
-from fieldstack.ha.actions import ActionKind as A
-from fieldstack.ha.decision_state import DecisionState, Standing
-from fieldstack.ha.durable_state import restore, to_record
-from fieldstack.ha.facts import PositionCheck, RequestKind
-from fieldstack.ha.facts import ProcessCondition as C
-from fieldstack.ha.life import Life
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.checkpoint.durable_state import restore, to_record
+from fieldstack.ha.checkpoint.life import Life
+from fieldstack.ha.decision.decision_state import DecisionState, Standing
+from fieldstack.ha.decision.standing import why
+from fieldstack.ha.model.actions import ActionKind as A
+from fieldstack.ha.model.facts import PositionCheck, RequestKind
+from fieldstack.ha.model.facts import ProcessCondition as C
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import MOVING, HaState
 from fieldstack.ha.policy import PolicyError, parse_policy
-from fieldstack.ha.standing import why
-from fieldstack.ha.states import MOVING, HaState
 from fieldstack_rt.datastore.layout import Stop
 
 

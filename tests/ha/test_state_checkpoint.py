@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from fieldstack.core.task_store import StoredTask, TaskStore
 from fieldstack.ha.checkpoint.rule import Verdict
+from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.checkpoint.verdict import verdict_for_core
-from fieldstack.ha.durable import DurableRecord
-from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.model.facts import PositionCheck
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.tasks.keep.task_store import StoredTask, TaskStore
+from fieldstack_base.durable import DurableRecord
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
-from fieldstack_rt.instance import Instance
 
 S = 10**9
 POLICY = Path(__file__).parents[2] / "config/ha/failover_policy.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldstack.ha.diagram import edges, graphviz, markdown, mermaid
-from fieldstack.ha.states import MOVING, NEXT, TRANSITIONS, HaState, Verdict
+from fieldstack.ha.model.states import MOVING, NEXT, TRANSITIONS, HaState, Verdict
+from fieldstack.ha.policy.diagram import edges, graphviz, markdown, mermaid
 
 PAGE = Path(__file__).parents[2] / "docs/ha-states.md"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.decision_state import DecisionState
-from fieldstack.ha.facts import AxesFacts
-from fieldstack.ha.status import REASON_BYTES, StatusWriter
+from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.model.facts import AxesFacts
+from fieldstack.nonrt.status import REASON_BYTES, StatusWriter
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 
 @pytest.fixture

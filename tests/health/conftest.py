@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 

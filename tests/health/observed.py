@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fieldstack.cell import snapshot
-from fieldstack.cell.liveness import ProcessView
-from fieldstack.cell.memory_lock import MemoryLock
-from fieldstack.cell.snapshot import Clock, EstopSourceView, EstopView, HaView, Snapshot
-from fieldstack.cell.snapshot_bus import BusView, SlaveView
-from fieldstack.health.observation import (
+from fieldstack.health.checks.probes import Verdict, all_checks, judge
+from fieldstack.health.model.observation import (
     ClockView,
     CycleThread,
     DiskView,
@@ -19,10 +15,14 @@ from fieldstack.health.observation import (
     Sample,
     SetupView,
 )
-from fieldstack.health.probes import Verdict, all_checks, judge
-from fieldstack.health.result import CheckResult
-from fieldstack.health.settings import HealthSettings
-from fieldstack_rt.instance import Instance
+from fieldstack.health.model.result import CheckResult
+from fieldstack.health.model.settings import HealthSettings
+from fieldstack.host.memory_lock import MemoryLock
+from fieldstack.status import snapshot
+from fieldstack.status.liveness import ProcessView
+from fieldstack.status.snapshot import Clock, EstopSourceView, EstopView, HaView, Snapshot
+from fieldstack.status.snapshot_bus import BusView, SlaveView
+from fieldstack_base.instance import Instance
 
 S = 1_000_000_000
 NOW = 1000 * S

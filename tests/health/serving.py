@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.health.endpoint import Endpoint, read_endpoint
-from fieldstack.health.settings import HealthSettings, settings_file
-from fieldstack.health.token import token_file
+from fieldstack.health.model.settings import HealthSettings, settings_file
+from fieldstack.health.model.token import token_file
+from fieldstack.status.endpoint import Endpoint, read_endpoint
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState, RtPhase, WkcVerdict
-from fieldstack_rt.instance import Instance
 
 PATIENCE_S = 20.0
 
@@ -96,7 +96,7 @@ def serving(instance: Instance, **changes: Any) -> Iterator[Served]:
     file = settings_file(instance)
     HealthSettings(instance.name, **({"port": 0} | changes)).write(file)
     process = subprocess.Popen(
-        [sys.executable, "-m", "fieldstack.health", "--settings", str(file)],
+        [sys.executable, "-m", "fieldstack.cli.health", "--settings", str(file)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -16,13 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from promql import metrics_in
 from serving import Pulse, Served, serving, wait_for
 
-from fieldstack.ha.log_histogram import LogHistogram
-from fieldstack.ha.process_history import History
+from fieldstack.ha.monitor.log_histogram import LogHistogram
+from fieldstack.ha.monitor.process_history import History
 from fieldstack.health.metrics import history, told
 from fieldstack.health.metrics.histograms import EDGES_NS, cumulative
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 MONITORING = Path(__file__).resolve().parents[2] / "config/monitoring"
 PROMETHEUS_OWN = {"up"}

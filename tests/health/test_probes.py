@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
 
-from fieldstack.cell.snapshot_bus import AxisView
-from fieldstack.cell.snapshot_work import GroupView, WorkView
 from fieldstack.health.http import forms
-from fieldstack.health.result import Level
+from fieldstack.health.model.result import Level
+from fieldstack.status.snapshot_bus import AxisView
+from fieldstack.status.snapshot_work import GroupView, WorkView
 from fieldstack_rt.datastore.layout import HaState
 
 READY = {"OPERATIONAL", "DEGRADED"}

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 import pytest
 from serving import PATIENCE_S, Pulse, Served, serving, wait_for
 
-from fieldstack.cell.status import StatusSource
-from fieldstack.health.beat import beat_file, read_beat
-from fieldstack.health.endpoint import socket_file
+from fieldstack.health.model.token import Access, check, ensure_token
 from fieldstack.health.self_probe import answers
 from fieldstack.health.server import MAX_CONNECTIONS
-from fieldstack.health.token import Access, check, ensure_token
+from fieldstack.status.beat import beat_file, read_beat
+from fieldstack.status.endpoint import socket_file
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState
-from fieldstack_rt.instance import Instance
 
 
 @pytest.fixture

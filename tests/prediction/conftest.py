@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell import configuration, locations
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ha"))
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.prediction_record import SignalFile, read, replay
-from fieldstack.ha.measures import FactKind
+from fieldstack.bench.prediction.prediction_record import SignalFile, read, replay
+from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.disturbance import Disturbance
 from fieldstack.prediction.module import MAX_AGE_NS, Findings, PredictionModule
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import Metric, Signal
 from fieldstack.prediction.telemetry import Telemetry
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState, RtPhase

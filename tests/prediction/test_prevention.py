@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 from script import Script
 
-from fieldstack.ha.actions import ActionKind
-from fieldstack.ha.facts import ProcessCondition
-from fieldstack.ha.measures import FactKind, Measure
-from fieldstack.ha.states import HaState
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.model.facts import ProcessCondition
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import Signal
 

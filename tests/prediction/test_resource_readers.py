@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.probes.host import DiskReader, HostReader
 from fieldstack.ha.probes.process_resources import ProcessReader
 from fieldstack.ha.probes.readings import Reading, Resource

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha import module_list
-from fieldstack.ha.actions import Action, ActionKind
-from fieldstack.ha.actuators.outcome import Following, Outcome
-from fieldstack.ha.module_list import BeatWatch, Foresight
-from fieldstack.ha.modules import STARTING, Modules, ThreadModule
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.outcome import Following, Outcome
+from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
-from fieldstack.ha.settings import NonRtSettings
+from fieldstack.nonrt import module_list
+from fieldstack.nonrt.module_list import BeatWatch, Foresight
+from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.prediction import module
 from fieldstack_rt.datastore import DataStore
 

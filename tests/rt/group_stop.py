@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import rt_cell
 
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 
 def main() -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
 
 BEAT_S = 0.02
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, RtEvent
 from fieldstack_rt.datastore.events import describe
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stop
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
 
 NONRT_SIDE = Path(__file__).parent / "nonrt_side.py"
 CONFIG = Path(__file__).parents[2] / "config/ethercat/cell.yaml"

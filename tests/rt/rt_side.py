@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt.cycle import CycleThread
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 
 def main(name: str) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import AgentReaction, DataStore, EventCode, PeerView
 from fieldstack_rt.datastore.layout import AxisMode, Stop
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

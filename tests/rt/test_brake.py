@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.segment.defects import Defect
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.segment.description.defects import Defect
 from fieldstack_ethercat.segment.truth import EventKind, SlaveEvent
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode
 from fieldstack_rt.datastore.layout import Rung
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

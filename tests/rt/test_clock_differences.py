@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.clock_differences import ROUND_NS, ClockDifferences
 from fieldstack_rt.datastore.layout import NO_DC, Stop
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import rt_cell, wait_for

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fieldstack_ethercat.bus import contribution
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.master import contribution
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.counter_cause import CounterCause
 

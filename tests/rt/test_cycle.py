@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from fieldstack_ethercat.bus.plan import AxisPlan
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_ethercat.testing.motion_trace import check_smooth
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.datastore.rings import ALL_AXES
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, stop_segment, take_rts_cpu, wait_for

@@ -12,6 +12,7 @@ from pathlib import Path
 import posix_ipc
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import (
     Clear,
@@ -29,7 +30,6 @@ from fieldstack_rt.datastore import layout as mirrored
 from fieldstack_rt.datastore.events import describe
 from fieldstack_rt.datastore.layout import AgentReaction
 from fieldstack_rt.datastore.rings import ALL_AXES, EVENT_SLOTS, SETPOINT_SLOTS, RtEvent
-from fieldstack_rt.instance import Instance
 
 
 def _age(store: DataStore, *, rt_pid: int, owner_pid: int) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.segment.truth import EventKind as SegmentEvent
 from fieldstack_ethercat.testing.motion_trace import check_smooth
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Inject, RtPhase, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
@@ -67,7 +67,7 @@ _INJECTED = {
 def test_a_process_that_ends_without_stopping_its_guard_does_not_crash(instance: Instance) -> None:
     code = (
         "import sys; from fieldstack_rt.datastore import DataStore;"
-        "from fieldstack_rt.instance import Instance;"
+        "from fieldstack_base.instance import Instance;"
         "from fieldstack_rt.guard import Guard, GuardConfig; store = DataStore.create(Instance(sys.argv[1]));"
         "guard = Guard(store, GuardConfig(priority=0)).start(); store.unlink(); raise SystemExit(3)"
     )

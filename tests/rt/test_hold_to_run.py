@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.datastore.rings import ALL_AXES
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

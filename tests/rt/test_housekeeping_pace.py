@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import EventCode
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fieldstack_rt.instance import Instance, InstanceNameError
+from fieldstack_base.instance import Instance, InstanceNameError
 
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "a" * 25, "a b", "ä", "..", "a\n"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, stop_segment, wait_for

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.plan import BusPlan
-from fieldstack_ethercat.bus.states import SlaveState
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.cycle import excusable_wkc
 from fieldstack_rt.losses import Loss, Losses, feeding, lost_of
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import counter_is_good
 from fieldstack_rt.datastore.layout import AxisMode, Stop, WkcVerdict
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell.instances import instances, living
-from fieldstack.cell.status import StatusSource
 from fieldstack.cell.takedown import take_down
 from fieldstack.cli.estop import stop_cell
-from fieldstack.ha.memory_claim import claim
+from fieldstack.nonrt.memory_claim import claim
 from fieldstack.process.end_rt import Wire, end_rt, strays
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EventCode, ForeignMasterError, StoreBusyError, memory
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import rt_processes
+from fieldstack_rt.datastore.living import rt_processes
 from fieldstack_rt.wire_look import make_safe, master_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,7 +31,7 @@ from rt_cell import RtCell, rt_cell, wait_for
 _STAND_IN = """
 import ctypes, sys, time
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 store = DataStore.attach(Instance(sys.argv[3]))
 ctypes.CDLL(None).prctl(15, b"fieldstack-rt", 0, 0, 0)
 print("ready", flush=True)

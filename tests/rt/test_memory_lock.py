@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.cell.memory_lock import memory_lock
-from fieldstack_rt.instance import Instance
+from fieldstack.host.memory_lock import memory_lock
+from fieldstack_base.instance import Instance
 from fieldstack_rt.memory_lock import regions
 
 _PROCESS = """
@@ -19,7 +19,7 @@ import sys, threading
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.memory import file_of
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 from fieldstack_rt.memory_lock import lock_for_the_guard
 store = DataStore.create(Instance(sys.argv[1]))
 refused = lock_for_the_guard(file_of(store.instance.shm_name))

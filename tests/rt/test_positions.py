@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.plan import AxisOffsets, AxisPlan
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import AxisOffsets, AxisPlan
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import RtPhase
-from fieldstack_rt.instance import Instance
 from fieldstack_rt.positions import (
     Difference,
     allowed_travel,

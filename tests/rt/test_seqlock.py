@@ -18,7 +18,7 @@ _WRITER = """
 import sys
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 store = DataStore.attach(Instance(sys.argv[1]))
 record = ffi.new("fs_rt_status *")
 words = ffi.cast("uint64_t *", record)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode, StartKind
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.segment.defects import Defect
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.segment.description.defects import Defect
 from fieldstack_rt.datastore import EstopSource, EventCode, RtEvent
 from fieldstack_rt.datastore.layout import GuardState, Rung, Stand, Stop
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.stray_words import WORDS, Stray, every
+from fieldstack.bench.failover.stray_words import WORDS, Stray, every
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EventCode
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
-from fieldstack_rt.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import NONRT_SIDE, RtCell, rt_cell, wait_for

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from running_cell import CONFIG, RunningCell, wait_for
 
-from fieldstack.core.client import ask
+from fieldstack.tasks.control.client import ask
 
 
 def submit(cell: RunningCell, folder: Path, task: dict[str, Any]) -> None:

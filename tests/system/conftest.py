@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fieldstack_rt.instance import Instance
+from fieldstack_base.instance import Instance
 
 sys.path.insert(0, str(Path(__file__).parent))
 from running_cell import RunningCell, StartCell, cell_file, running_cell

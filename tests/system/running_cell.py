@@ -21,15 +21,15 @@ from typing import Any
 import yaml
 
 from fieldstack.cell.cable import Cable
-from fieldstack.cell.status import StatusSource
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
-from fieldstack_ethercat.bus.configuration import BusConfig
-from fieldstack_ethercat.bus.plan import BusPlan
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_rt.datastore import DataStore
-from fieldstack_rt.instance import Instance
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = CONFIG / "ha/failover_policy.json"

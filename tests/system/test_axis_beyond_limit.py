@@ -17,11 +17,11 @@ import yaml
 from cell_tasks import status, submit
 from running_cell import CONFIG, MAIN, RunningCell, StartCell, wait_for
 
-from fieldstack.core.client import ask
-from fieldstack.core.jog_client import HeldJog
-from fieldstack.core.jogging import HOLD_NS
 from fieldstack.events.kinds import EventKind
-from fieldstack.health.endpoint import read_endpoint
+from fieldstack.status.endpoint import read_endpoint
+from fieldstack.tasks.control.client import ask
+from fieldstack.tasks.control.jog_client import HeldJog
+from fieldstack.tasks.run.jogging import HOLD_NS
 from fieldstack_rt.datastore.layout import EventCode
 
 pytestmark = pytest.mark.system

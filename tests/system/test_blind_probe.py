@@ -9,8 +9,8 @@ import pytest
 from running_cell import wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.control_client import ask
-from fieldstack.ha.measures import TOLD_BY
+from fieldstack.ha.model.measures import TOLD_BY
+from fieldstack.process.nonrt_client import ask
 
 pytestmark = pytest.mark.system
 

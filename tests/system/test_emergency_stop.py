@@ -13,7 +13,7 @@ from running_cell import RunningCell, policy_file, wait_for
 from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.control_client import ask
+from fieldstack.process.nonrt_client import ask
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import Clear, EstopSource

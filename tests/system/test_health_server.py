@@ -20,11 +20,11 @@ from hook import webhook
 from running_cell import RunningCell, StartCell, wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.health.beat import beat_file, read_beat
-from fieldstack.health.endpoint import read_endpoint
-from fieldstack.health.token import token_file
+from fieldstack.health.model.token import token_file
+from fieldstack.status.beat import beat_file, read_beat
+from fieldstack.status.endpoint import read_endpoint
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import EstopSource
-from fieldstack_rt.instance import Instance
 
 pytestmark = pytest.mark.system
 BOUND_S = 0.25

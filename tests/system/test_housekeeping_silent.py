@@ -7,7 +7,7 @@ import time
 import pytest
 from running_cell import RunningCell, wait_for
 
-from fieldstack.bench.stopped_thread import stopped_thread
+from fieldstack.bench.failover.stopped_thread import stopped_thread
 from fieldstack.events.kinds import EventKind
 
 pytestmark = pytest.mark.system

@@ -12,7 +12,7 @@ from running_cell import RunningCell, wait_for
 from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.history_keeper import read_history
+from fieldstack.ha.monitor.history_keeper import read_history
 
 PASS_MS = 20
 """Non-RT beats once a supervision pass."""

@@ -12,7 +12,7 @@ import pytest
 from running_cell import CONFIG, RunningCell, StartCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.control_client import ask
+from fieldstack.process.nonrt_client import ask
 
 pytestmark = pytest.mark.system
 DRIVE_FAULT = 0x8611

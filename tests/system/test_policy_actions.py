@@ -10,7 +10,7 @@ from cell_tasks import status, submit, two_groups
 from running_cell import RunningCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.control_client import ask
+from fieldstack.process.nonrt_client import ask
 
 pytestmark = pytest.mark.system
 

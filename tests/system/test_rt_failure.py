@@ -11,7 +11,7 @@ from running_cell import RunningCell, wait_for
 from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe, watchdogs_that_expired
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.actions import Step
+from fieldstack.ha.model.actions import Step
 from fieldstack_rt.datastore.layout import Inject, TripCause
 
 pytestmark = pytest.mark.system

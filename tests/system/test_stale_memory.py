@@ -13,9 +13,9 @@ import posix_ipc
 import pytest
 from running_cell import wait_for
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.memory import MAGIC
-from fieldstack_rt.instance import Instance
 
 pytestmark = pytest.mark.system
 

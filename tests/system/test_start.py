@@ -12,8 +12,8 @@ import pytest
 from running_cell import CONFIG, SHIPPED_POLICY, RunningCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.control_client import ask
-from fieldstack.health.endpoint import read_endpoint
+from fieldstack.process.nonrt_client import ask
+from fieldstack.status.endpoint import read_endpoint
 from fieldstack_rt.datastore.layout import Stop
 
 pytestmark = pytest.mark.system
@@ -95,7 +95,7 @@ def ready(cell: RunningCell) -> int:
 
 
 def submitted(cell: RunningCell, text: str) -> str:
-    from fieldstack.core.client import ask as ask_core
+    from fieldstack.tasks.control.client import ask as ask_core
 
     return str(ask_core(cell.instance, "submit", text=text, file="park.yaml", by="Ann").message)
 

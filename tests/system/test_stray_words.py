@@ -15,9 +15,9 @@ import pytest
 from running_cell import RunningCell, StartCell, policy_file, wait_for
 from stops import Watch, motion_was_smooth, watchdogs_that_expired
 
-from fieldstack.bench.stray_words import Stray, every
+from fieldstack.bench.failover.stray_words import Stray, every
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.actions import Step
+from fieldstack.ha.model.actions import Step
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.layout import TripCause
 

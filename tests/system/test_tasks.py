@@ -13,7 +13,7 @@ from cell_tasks import await_end, status, submit, two_groups
 from hook import webhook
 from running_cell import RunningCell, wait_for
 
-from fieldstack.core.client import ask
+from fieldstack.tasks.control.client import ask
 
 pytestmark = pytest.mark.system
 

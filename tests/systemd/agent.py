@@ -6,10 +6,10 @@ import json
 import sys
 from typing import Any
 
-from fieldstack.cell.status import StatusSource
 from fieldstack.events.reader import EventReader
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 from fieldstack_ethercat.segment.client import SegmentClient
-from fieldstack_rt.instance import Instance
 
 
 def answer(question: dict[str, Any]) -> Any:

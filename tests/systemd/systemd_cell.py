@@ -26,9 +26,9 @@ _PROGRAMS = {
     "fieldstack-rt": "fieldstack.cli.rt",
     "fieldstack-nonrt": "fieldstack.cli.nonrt",
     "fieldstack-core": "fieldstack.cli.core",
-    "fieldstack-health": "fieldstack.health.__main__",
+    "fieldstack-health": "fieldstack.cli.health",
 }
-FOLDERS = [str(REPOSITORY / part) for part in ("", "rt", "ethercat")]
+FOLDERS = [str(REPOSITORY / part) for part in ("", "base", "rt", "ethercat")]
 
 
 def installation(*instances: str) -> dict[str, str]:

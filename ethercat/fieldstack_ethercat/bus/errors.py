@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
-SHOWN_ISSUES = 20
+SHOWN_DIFFERENCES = 20
 
 
 class BusError(Exception):
@@ -23,46 +23,6 @@ class BusError(Exception):
 
     refusal: ClassVar[bool] = False
     """The bus, or its configuration, is other than it must be: no new attempt can mend that."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationIssue:
-    """One thing wrong in a bus configuration: where (key path, line), what was read, and what is allowed.
-
-    `line` is 1-based, 0 if unknown. `value` is what was read, shortened for display.
-    """
-
-    key: str
-    value: str
-    problem: str
-    hint: str = ""
-    line: int = 0
-
-    def text(self, file: str) -> str:
-        place = f"{file}:{self.line}" if self.line else file
-        value = f" = {self.value}" if self.value else ""
-        hint = f"\n    {self.hint}" if self.hint else ""
-        return f"{place}: {self.key or 'document'}{value}: {self.problem}{hint}"
-
-
-class ConfigurationError(BusError, ValueError):
-    """A bus configuration that cannot be used; `issues` names everything found wrong in one go.
-
-    You get it from reading a YAML file with a misspelt key, a value out of bounds, two slaves of one name.
-    """
-
-    refusal = True
-
-    def __init__(self, file: str | Path, issues: tuple[ConfigurationIssue, ...]) -> None:
-        self.file = str(file)
-        self.issues = issues
-        first = issues[0]
-        self.key, self.value = first.key, first.value
-        self.problem, self.hint, self.line = first.problem, first.hint, first.line
-        lines = [issue.text(self.file) for issue in issues[:SHOWN_ISSUES]]
-        if len(issues) > SHOWN_ISSUES:
-            lines.append(f"... and {len(issues) - SHOWN_ISSUES} more")
-        super().__init__("\n".join(lines))
 
 
 class PlanFormatError(BusError, ValueError):
@@ -119,7 +79,7 @@ class TopologyMismatchError(BusError):
 
     def __init__(self, differences: tuple[TopologyDifference, ...]) -> None:
         self.differences = differences
-        shown = "\n  ".join(difference.text() for difference in differences[:SHOWN_ISSUES])
+        shown = "\n  ".join(difference.text() for difference in differences[:SHOWN_DIFFERENCES])
         super().__init__(
             f"the wire differs from the bus configuration in {len(differences)} point(s):\n  {shown}\n"
             "Check cabling order and power, or correct the configuration: "

@@ -7,16 +7,16 @@ from typing import Any
 
 from fieldstack_ethercat.segment._native import ffi
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.coe_server import CoeServer
-from fieldstack_ethercat.segment.defects import ObjectFault
-from fieldstack_ethercat.segment.devices import Device
-from fieldstack_ethercat.segment.errors import SegmentError
+from fieldstack_ethercat.segment.coe.coe_server import CoeServer
+from fieldstack_ethercat.segment.coe.object_entry import FieldRef
+from fieldstack_ethercat.segment.coe.pdo_configuration import MappedEntry, PdoDirection
+from fieldstack_ethercat.segment.description.defects import ObjectFault
+from fieldstack_ethercat.segment.description.devices import Device
+from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.identity import INPUT_CHANNEL, MAILBOX_BYTES, OUTPUT_CHANNEL, sii_image
-from fieldstack_ethercat.segment.object_entry import FieldRef
 from fieldstack_ethercat.segment.objects.common import DeviceObjects
 from fieldstack_ethercat.segment.objects.digital_io import build_digital_io
 from fieldstack_ethercat.segment.objects.drive import build_drive
-from fieldstack_ethercat.segment.pdo_configuration import MappedEntry, PdoDirection
 from fieldstack_ethercat.wire.sii_categories import SiiPdo, SiiPdoEntry
 
 _BUILDERS: Mapping[Device, Callable[[Any, int], DeviceObjects]] = {

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from fieldstack_ethercat.segment.application import SlaveApplication
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.defects import ObjectFault
-from fieldstack_ethercat.segment.devices import Device
-from fieldstack_ethercat.segment.errors import NativeError
+from fieldstack_ethercat.segment.description.defects import ObjectFault
+from fieldstack_ethercat.segment.description.devices import Device
+from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.segment.mailbox_faults import MailboxFaults
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fieldstack_ethercat.segment._native import ffi, lib
-from fieldstack_ethercat.segment.devices import MAX_SLAVES, Device
-from fieldstack_ethercat.segment.errors import SegmentError, check
+from fieldstack_ethercat.segment.description.devices import MAX_SLAVES, Device
+from fieldstack_ethercat.segment.description.errors import SegmentError, check
 from fieldstack_ethercat.segment.truth import (
     EventKind,
     MotionSample,

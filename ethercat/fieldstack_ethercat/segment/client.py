@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fieldstack_ethercat import bounded_json
-from fieldstack_ethercat.segment.defects import Defect, ObjectFault
-from fieldstack_ethercat.segment.errors import CommandError, SegmentGoneError
+from fieldstack_base import bounded_json
+from fieldstack_ethercat.segment.description.defects import Defect, ObjectFault
+from fieldstack_ethercat.segment.description.errors import CommandError, SegmentGoneError
 from fieldstack_ethercat.segment.truth import MotionSample, SegmentStatistics, SlaveEvent, SlaveTruth
 
 DEFAULT_TIMEOUT_S = 5.0

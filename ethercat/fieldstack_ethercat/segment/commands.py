@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.errors import CommandError, SegmentError
+from fieldstack_ethercat.segment.description.errors import CommandError, SegmentError
 from fieldstack_ethercat.segment.mailbox_faults import MailboxFaults
 from fieldstack_ethercat.segment.slave_faults import SYNC_MANAGERS, lose_registers, slow_states
 

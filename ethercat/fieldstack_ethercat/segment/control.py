@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 LINE_LIMIT = 1 << 16
 """Bytes of the longest request."""

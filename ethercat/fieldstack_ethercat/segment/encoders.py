@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.devices import Device
+from fieldstack_ethercat.segment.description.devices import Device
 
 KEEP_EVERY_S = 0.02
 

@@ -17,9 +17,9 @@ from types import FrameType
 from fieldstack_ethercat.segment.bench import SegmentBench
 from fieldstack_ethercat.segment.commands import run_command
 from fieldstack_ethercat.segment.control import ControlServer
-from fieldstack_ethercat.segment.devices import Device
+from fieldstack_ethercat.segment.description.devices import Device
+from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.encoders import KEEP_EVERY_S, Encoders
-from fieldstack_ethercat.segment.errors import SegmentError
 
 DEFAULT_STEP_NS = 250_000
 

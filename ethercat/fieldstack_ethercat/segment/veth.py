@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fieldstack_ethercat.segment.errors import VethError
+from fieldstack_ethercat.segment.description.errors import VethError
 
 NAME_LIMIT = 15
 """Characters the kernel allows in an interface's name (IFNAMSIZ less its terminator)."""

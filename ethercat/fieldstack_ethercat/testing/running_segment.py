@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack_ethercat.segment.client import SegmentClient
-from fieldstack_ethercat.segment.errors import SegmentStartError
+from fieldstack_ethercat.segment.description.errors import SegmentStartError
 from fieldstack_ethercat.segment.veth import veth_pair
 
 READY_TIMEOUT_S = 15.0

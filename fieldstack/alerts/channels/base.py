@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fieldstack.alerts.alert import Alert
+from fieldstack.alerts.model.alert import Alert
 
 
 class DeliveryError(Exception):

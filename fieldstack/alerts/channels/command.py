@@ -9,9 +9,9 @@ import signal
 import subprocess
 import tempfile
 
-from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.channels.base import DeliveryError
-from fieldstack.alerts.settings import CommandSection
+from fieldstack.alerts.model.alert import Alert
+from fieldstack.alerts.model.settings import CommandSection
 
 _OUTPUT = 300
 _WAIT_S = 1.0

@@ -15,8 +15,8 @@ import sys
 from array import array
 from pathlib import Path
 
-from fieldstack.alerts.alert import Alert, AlertState
-from fieldstack.alerts.settings import JournalSection
+from fieldstack.alerts.model.alert import Alert, AlertState
+from fieldstack.alerts.model.settings import JournalSection
 from fieldstack.events.kinds import Severity
 
 PRIORITY = {Severity.INFO: 6, Severity.WARNING: 4, Severity.ERROR: 3, Severity.CRITICAL: 2}

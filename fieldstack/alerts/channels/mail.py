@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from fieldstack.alerts.alert import SEVERITIES, Alert
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
 from fieldstack.alerts.channels.trust import trust
-from fieldstack.alerts.secret import SecretError, read_secret
-from fieldstack.alerts.settings import MailSection
+from fieldstack.alerts.model.alert import SEVERITIES, Alert
+from fieldstack.alerts.model.secret import SecretError, read_secret
+from fieldstack.alerts.model.settings import MailSection
 
 _SUBJECT_WIDTH = 200
 _READY, _FOR_GOOD, _TOO_LARGE = 220, 500, 552

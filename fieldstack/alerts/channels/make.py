@@ -5,7 +5,7 @@ from __future__ import annotations
 from fieldstack.alerts.channels.base import Channel
 from fieldstack.alerts.channels.command import CommandChannel
 from fieldstack.alerts.channels.journal import JournalChannel
-from fieldstack.alerts.settings import ChannelSection, JournalSection
+from fieldstack.alerts.model.settings import ChannelSection, JournalSection
 
 
 def make_channel(section: ChannelSection) -> Channel:

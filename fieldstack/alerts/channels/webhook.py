@@ -8,12 +8,12 @@ import http.client
 import json
 from urllib.parse import urlsplit
 
-from fieldstack.alerts.alert import Alert
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
 from fieldstack.alerts.channels.trust import trust
-from fieldstack.alerts.secret import SecretError, read_secret
-from fieldstack.alerts.settings import WebhookSection
+from fieldstack.alerts.model.alert import Alert
+from fieldstack.alerts.model.secret import SecretError, read_secret
+from fieldstack.alerts.model.settings import WebhookSection
 
 _REFUSED_FOR_GOOD = frozenset({400, 409, 410, 413, 415, 422})
 """Said of this one alert. Others (401, 404, 429, 5xx) are the receiver's own state, which may change."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.alerts import Alerts, Sent
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.actuators.alerts import Alerts, Sent
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from fieldstack.control.client import request, why_unreachable
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack_base.control.client import request, why_unreachable
 
 TIMEOUT_S = 5.0
 PATIENCE_NS = 6000 * NS_PER_MS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
-from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, Stand
 

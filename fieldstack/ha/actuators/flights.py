@@ -8,9 +8,9 @@ from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action, ActionOutcome
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Following, Outcome
-from fieldstack.ha.retried import trace_of
+from fieldstack.ha.model.actions import Action, ActionOutcome
+from fieldstack.ha.model.outcome import NS_PER_MS, Following, Outcome
+from fieldstack.ha.monitor.retried import trace_of
 
 Record = Callable[[Action, Outcome, int], None]
 """Takes an outcome down: action, outcome, how long it took (ns)."""

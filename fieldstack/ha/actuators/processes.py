@@ -6,10 +6,10 @@ import time
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.process_monitor import ProcessMonitor
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.vocabulary import ProcessName
+from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager, ProcessStartError
 
 PATIENCE_NS = 20_000 * NS_PER_MS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
-from fieldstack.ha.cell_map import CellMap
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, DataStore, TornRecordError
 

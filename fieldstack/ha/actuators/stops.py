@@ -10,12 +10,12 @@ from typing import Any
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actions import Action
-from fieldstack.ha.actuators.outcome import NS_PER_MS, Carried, Following, Outcome
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.standstill import lost_axes, read_back
-from fieldstack.ha.vocabulary import ClearWhen
+from fieldstack.ha.model.actions import Action
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.standstill import lost_axes, read_back
+from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Stop
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 ASK = "ask"
 _UNDER_WAY = "b"
-"""Key of a task in the checkpoint that has begun; see fieldstack/core/checkpoint.py."""
+"""Key of a task in the checkpoint that has begun; see fieldstack/tasks/keep/checkpoint.py."""
 _ORDERLY = "end"
 """Key of the checkpoint: 1 if the Core came to rest and ended as asked."""
 

@@ -6,8 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import PlanFormatError
-from fieldstack_ethercat.bus.plan import BusPlan
 
 
 def fingerprint(plan: BusPlan) -> str:

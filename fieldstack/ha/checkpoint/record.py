@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.layout import MAX_AXES
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha import durable_state
+from fieldstack.ha.checkpoint import durable_state
 from fieldstack.ha.checkpoint.declared import as_failed, wishes
 from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
 from fieldstack.ha.checkpoint.rule import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
 from fieldstack.ha.checkpoint.verdict import unresolved
-from fieldstack.ha.durable import DurableRecord
+from fieldstack_base.durable import DurableRecord
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import RtPhase
 from fieldstack_rt.datastore.memory import process_alive

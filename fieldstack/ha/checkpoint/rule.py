@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fieldstack.ha.facts import PositionCheck
+from fieldstack.ha.model.facts import PositionCheck
 
 MOST_AGE_NS = 12 * 3600 * 10**9
 """Longer than a shift: what a machine did before that, it does not take up again by itself."""

@@ -13,11 +13,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fieldstack.ha import measures, vocabulary
+from fieldstack.ha.model import measures, vocabulary
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.source import read
 from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 FORMAT = 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.measures import FACTS, FactKind
+from fieldstack.ha.model.measures import FACTS, FactKind
+from fieldstack.ha.model.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
 from fieldstack.ha.policy.agent_checks import agent_faults
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.floor import NEEDED
@@ -13,7 +14,6 @@ from fieldstack.ha.policy.periods import reach
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
 from fieldstack.ha.policy.timing import worst_cases
-from fieldstack.ha.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.schema import FailoverPolicy, Rule

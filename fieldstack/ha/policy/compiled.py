@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from fieldstack.ha.measures import FactKind, Over
+from fieldstack.ha.model.measures import FactKind, Over
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy.table import Order, RuleRow, RuleTable, matches
 from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
-from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy import source
 from fieldstack.ha.policy.errors import PolicyError, Problem
 from fieldstack.ha.policy.schema import (
@@ -24,8 +25,7 @@ from fieldstack.ha.policy.schema import (
     SubjectBudget,
     Timing,
 )
-from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 
 _MODELS: dict[str, type[BaseModel]] = {
     "timing": Timing,

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fieldstack.ha.policy.restarts import delay_of_ns
 from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.policy.view import Budget
-from fieldstack.ha.restarts import delay_of_ns
 
 SAMPLES = 80
 MOST_BREAKS = 20

@@ -6,10 +6,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.model import Milliseconds, PolicyModel
 from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
-from fieldstack.ha.vocabulary import ProcessName
 
 LONG_COUNT = 20
 

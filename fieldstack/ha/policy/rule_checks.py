@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.measures import FACTS, FactKind, Over
-from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.subjects import can_mean, told_of
-from fieldstack.ha.vocabulary import (
+from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.vocabulary import (
     DEFAULT_TIMEOUT_MS,
     DEFERRABLE,
     REMEDIES,
@@ -16,7 +14,9 @@ from fieldstack.ha.vocabulary import (
     ClearWhen,
     PolicyAction,
 )
-from fieldstack.ha.windows import BUCKETS
+from fieldstack.ha.policy.faults import fault
+from fieldstack.ha.policy.subjects import can_mean, told_of
+from fieldstack.ha.policy.windows import BUCKETS
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.rules import ActionOrder, Rule

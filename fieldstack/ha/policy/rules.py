@@ -8,10 +8,10 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
 from fieldstack.ha.policy.model import Milliseconds, PolicyModel, ResumeWithin
 from fieldstack.ha.policy.rule_checks import check_order, check_rule
-from fieldstack.ha.vocabulary import ClearWhen, Hold, PolicyAction
 
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
 

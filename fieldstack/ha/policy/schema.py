@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.checks import check_policy
 from fieldstack.ha.policy.floor import floor
 from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
@@ -19,7 +20,6 @@ from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack.ha.policy.table import RuleTable, matches
 from fieldstack.ha.policy.units import NS_PER_MS
-from fieldstack.ha.vocabulary import ProcessName
 
 __all__ = [
     "ActionOrder",

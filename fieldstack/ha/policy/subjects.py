@@ -6,8 +6,8 @@ import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from fieldstack.ha.measures import BESIDE, FACTS, TOLD_BY, FactKind
-from fieldstack.ha.vocabulary import ProcessName
+from fieldstack.ha.model.measures import BESIDE, FACTS, TOLD_BY, FactKind
+from fieldstack.ha.model.vocabulary import ProcessName
 
 SUBJECTS = (
     *(name.value for name in ProcessName),

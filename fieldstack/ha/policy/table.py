@@ -7,15 +7,15 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from fieldstack.ha.measures import FACTS, FactKind, Over
-from fieldstack.ha.policy.units import NS_PER_MS
-from fieldstack.ha.vocabulary import (
+from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.vocabulary import (
     DEFAULT_ESCALATION,
     DEFAULT_TIMEOUT_MS,
     ClearWhen,
     Hold,
     PolicyAction,
 )
+from fieldstack.ha.policy.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.table import Order, RuleRow, matches
-from fieldstack.ha.vocabulary import ProcessName
-from fieldstack.ha.windows import BUCKETS
+from fieldstack.ha.policy.windows import BUCKETS
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.schema import FailoverPolicy

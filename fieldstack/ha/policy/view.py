@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from fieldstack.ha.model.vocabulary import ProcessName
     from fieldstack.ha.policy.table import RuleTable
-    from fieldstack.ha.vocabulary import ProcessName
 
 
 class Budget(Protocol):

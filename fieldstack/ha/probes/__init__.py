@@ -1,1 +1,1 @@
-"""Probes: one file a source of measures; each reads and never judges (`fieldstack.ha.measures`)."""
+"""Probes: one file a source of measures; each reads and never judges (`fieldstack.ha.model.measures`)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.probes.view import View
-from fieldstack.ha.vocabulary import ProcessName
 
 
 class Cycle:

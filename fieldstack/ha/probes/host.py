@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldstack.ha.probes.proc_files import TICKS
 from fieldstack.ha.probes.readings import Reading, Resource
+from fieldstack_base.proc_files import TICKS
 
 HOST = "host"
 NO_LIMIT_C = 100.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack_ethercat.drives import cia402
 from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode

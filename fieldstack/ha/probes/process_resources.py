@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldstack.ha.probes import proc_files
-from fieldstack.ha.probes.proc_files import SoftLimits, Usage
 from fieldstack.ha.probes.readings import Reading, Resource
+from fieldstack_base import proc_files
+from fieldstack_base.proc_files import SoftLimits, Usage
 
 LIMITS_AGE_NS = 5_000_000_000
 """Limits of a running process are read again after so long: a process sets its own after its start."""

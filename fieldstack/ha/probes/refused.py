@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
 
 Refused = Mapping[str, tuple[int, str]]
 """By name: how often in a row, and why the last time."""

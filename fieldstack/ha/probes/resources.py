@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.probes.host import DiskReader, HostReader
 from fieldstack.ha.probes.process_resources import ProcessReader
 from fieldstack.ha.probes.readings import Reading, Resource, Sample
-from fieldstack.ha.vocabulary import ProcessName
 from fieldstack_rt.datastore import DataStore
 
 PERIOD_S = 1.0

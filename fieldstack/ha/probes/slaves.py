@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fieldstack.ha.cell_map import CellMap
-from fieldstack.ha.measures import FACTS, FactKind, Measure
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.measures import FACTS, FactKind, Measure
 from fieldstack.ha.probes.view import View
 from fieldstack_rt.datastore.layout import MAX_SLAVES, NO_DC
 

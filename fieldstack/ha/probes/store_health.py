@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, MAX_SLAVES

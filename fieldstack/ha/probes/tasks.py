@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fieldstack.ha.measures import FactKind, Measure
+from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.probes.view import View
-from fieldstack_ethercat import bounded_json
+from fieldstack_base import bounded_json
 from fieldstack_rt._native import ffi
 
 LOOK_NS = 200_000_000

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from fieldstack.ha.actions import ActionKind
-from fieldstack.ha.facts import RequestKind
-from fieldstack.ha.measures import FactKind
-from fieldstack.ha.states import HaState
+from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.model.facts import RequestKind
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import HaState
 
 _UNITS = {"ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 MAX_BYTES = 256 * 1024

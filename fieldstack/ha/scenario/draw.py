@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.ha.actions import Action, ActionKind
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.states import HaState
 from fieldstack.ha.scenario.play import Entry, Played
-from fieldstack.ha.states import HaState
 
 COLOURS = {
     HaState.NEVER: "white",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fieldstack.ha.actions import Action, ActionKind
-from fieldstack.ha.facts import AxesFacts, AxisWait, Facts, ProcessCondition
-from fieldstack.ha.measures import FactKind
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.facts import AxesFacts, AxisWait, Facts, ProcessCondition
+from fieldstack.ha.model.measures import FactKind
 from fieldstack_rt.datastore.layout import Stop
 
 ALL = 0b1111

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fieldstack.ha.actions import Action, ActionKind, ActionOutcome
-from fieldstack.ha.facts import (
+from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome
+from fieldstack.ha.model.facts import (
     BusFacts,
     Facts,
     GuardFacts,
@@ -14,10 +14,10 @@ from fieldstack.ha.facts import (
     ProcessFacts,
     Request,
 )
-from fieldstack.ha.measures import Measure
+from fieldstack.ha.model.measures import Measure
+from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack.ha.scenario.document import Moment, ProcessChange, Reading, Scenario
 from fieldstack.ha.scenario.paper_axes import PaperAxes
-from fieldstack.ha.vocabulary import ClearWhen, ProcessName
 
 MS = 1_000_000
 EXPECTED_WKC = 14

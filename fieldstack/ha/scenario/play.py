@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fieldstack.ha.actions import Action, ActionKind
-from fieldstack.ha.decide import decide
-from fieldstack.ha.decision_state import DecisionState
+from fieldstack.ha.decision.decide import decide
+from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.standing import why
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.scenario.document import Expectation, Scenario
 from fieldstack.ha.scenario.paper_cell import PaperCell
-from fieldstack.ha.standing import why
-from fieldstack.ha.states import HaState
 
 BEGIN_NS = 10**12
 SETTLE_NS = 2 * 10**9

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from fieldstack.health.observation import MemoryView, Observation, Sample
-from fieldstack.health.result import CheckResult, Finding, failed
+from fieldstack.health.model.observation import MemoryView, Observation, Sample
+from fieldstack.health.model.result import CheckResult, Finding, failed
 
 
 class SampleCheck(ABC):

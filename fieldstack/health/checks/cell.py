@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.cell import liveness
 from fieldstack.health.checks.base import MemoryCheck, SampleCheck
-from fieldstack.health.observation import MemoryView
-from fieldstack.health.result import Finding, Level, failed, passed, warned
+from fieldstack.health.model.observation import MemoryView
+from fieldstack.health.model.result import Finding, Level, failed, passed, warned
+from fieldstack.status import liveness
 
 READY_STATES = {"OPERATIONAL": Level.PASS, "DEGRADED": Level.WARN}
 """HA states in which the cell does its work. DEGRADED is ready: slower or with fewer axes, but it works."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fieldstack.health.checks.base import MemoryCheck
-from fieldstack.health.observation import MemoryView
-from fieldstack.health.result import Finding, failed, passed
+from fieldstack.health.model.observation import MemoryView
+from fieldstack.health.model.result import Finding, failed, passed
 
 
 class DataStoreCheck(MemoryCheck):

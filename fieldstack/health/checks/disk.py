@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fieldstack.health.checks.base import SampleCheck
-from fieldstack.health.observation import DiskView
-from fieldstack.health.result import Finding, Level, worst
+from fieldstack.health.model.observation import DiskView
+from fieldstack.health.model.result import Finding, Level, worst
 
 REMEDY = "free space: events and checkpoints can not be kept; the cell itself goes on"
 

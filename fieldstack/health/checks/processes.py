@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fieldstack.cell import liveness
-from fieldstack.cell.liveness import ProcessView
 from fieldstack.health.checks.base import MemoryCheck
-from fieldstack.health.observation import MemoryView
-from fieldstack.health.result import Finding, Level, passed
+from fieldstack.health.model.observation import MemoryView
+from fieldstack.health.model.result import Finding, Level, passed
+from fieldstack.status import liveness
+from fieldstack.status.liveness import ProcessView
 
 _LEVELS = {liveness.RUNNING: Level.PASS, liveness.STARTING: Level.WARN, liveness.STOPPING: Level.WARN}
 

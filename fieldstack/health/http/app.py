@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from fieldstack.health.beat import INTERVAL_NS
+from fieldstack.health.checks.probes import ENDPOINTS, Verdict, all_checks, judge
 from fieldstack.health.http import forms
 from fieldstack.health.http.commands import FIELDS, BadCommandError, fields_of, forward
-from fieldstack.health.observer import Observer
-from fieldstack.health.probes import ENDPOINTS, Verdict, all_checks, judge
-from fieldstack.health.settings import HealthSettings
-from fieldstack.health.token import Access, check
-from fieldstack_ethercat import bounded_json
-from fieldstack_rt.instance import Instance
+from fieldstack.health.model.settings import HealthSettings
+from fieldstack.health.model.token import Access, check
+from fieldstack.health.sources.observer import Observer
+from fieldstack.status.beat import INTERVAL_NS
+from fieldstack_base import bounded_json
+from fieldstack_base.instance import Instance
 
 MAX_BODY = 16 * 1024
 BODY_TIMEOUT_S = 2.0

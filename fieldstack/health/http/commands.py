@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.ha.control_client import NonRtUnreachableError, ask
+from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
 from fieldstack.process.strays import reach, stop_strays
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, EstopSource, StoreError
-from fieldstack_rt.instance import Instance
 
 TIMEOUT_S = 2.0
 RESET_TIMEOUT_S = 5.0

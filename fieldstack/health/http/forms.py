@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.health.probes import ENDPOINTS, Verdict
-from fieldstack.health.result import CheckResult, Level
+from fieldstack.health.checks.probes import ENDPOINTS, Verdict
+from fieldstack.health.model.result import CheckResult, Level
 
 _MARKS = {Level.PASS: "[+]", Level.WARN: "[!]", Level.FAIL: "[-]"}
 

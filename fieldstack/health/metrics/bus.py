@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 
 from fieldstack.health.metrics.families import counter, counters, gauge, gauges
 from fieldstack.health.metrics.histograms import family
-from fieldstack.health.observation import MemoryView
+from fieldstack.health.model.observation import MemoryView
 from fieldstack_rt.datastore import TornRecordError
 
 _SLAVE_COUNTERS = {

@@ -7,9 +7,9 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
-from fieldstack.cell import liveness
 from fieldstack.health.metrics.families import counter, counters, gauge, gauges, one_of
-from fieldstack.health.observation import MemoryView
+from fieldstack.health.model.observation import MemoryView
+from fieldstack.status import liveness
 from fieldstack_rt.datastore import EstopSource, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, HaState
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from prometheus_client.core import HistogramMetricFamily, Metric
 
-from fieldstack.ha.log_histogram import COUNT_BOUNDS, DURATION_BOUNDS, LogHistogram
+from fieldstack.ha.monitor.log_histogram import COUNT_BOUNDS, DURATION_BOUNDS, LogHistogram
 from fieldstack.health.metrics.families import counters
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from fieldstack.health.metrics.families import counter, gauge, gauges
-from fieldstack.health.observation import ClockView, DiskView, Observation
+from fieldstack.health.model.observation import ClockView, DiskView, Observation
 
 
 def families(seen: Observation) -> Iterator[Metric]:

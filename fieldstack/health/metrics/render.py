@@ -11,12 +11,12 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from fieldstack.health.checks.probes import ENDPOINTS, Verdict
 from fieldstack.health.metrics import bus, cell, host, told
 from fieldstack.health.metrics.families import gauges
-from fieldstack.health.observer import Observer
-from fieldstack.health.probes import ENDPOINTS, Verdict
-from fieldstack.health.result import ORDER
-from fieldstack.health.settings import HealthSettings
+from fieldstack.health.model.result import ORDER
+from fieldstack.health.model.settings import HealthSettings
+from fieldstack.health.sources.observer import Observer
 
 
 def _version() -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.ha.control_client import ask
-from fieldstack_rt.instance import Instance
+from fieldstack.process.nonrt_client import ask
+from fieldstack_base.instance import Instance
 
 TIMEOUT_S = 0.5
 

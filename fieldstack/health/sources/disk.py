@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fieldstack.health.observation import DiskView
+from fieldstack.health.model.observation import DiskView
 
 
 class DiskSource:

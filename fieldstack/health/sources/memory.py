@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from fieldstack.cell.status import StatusSource
-from fieldstack.health.observation import MemoryView
+from fieldstack.health.model.observation import MemoryView
+from fieldstack.status.status import StatusSource
+from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, HaState
-from fieldstack_rt.instance import Instance
 
 _RECORDS = (
     *("rt_status", "rt_bus", "guard_plan", "nonrt_status"),

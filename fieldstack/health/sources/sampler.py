@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from fieldstack.health.observation import NS_PER_S, Sample
+from fieldstack.health.model.observation import NS_PER_S, Sample
 
 T = TypeVar("T")
 STALE_LOOKS = 4

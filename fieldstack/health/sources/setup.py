@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fieldstack.cell.memory_lock import memory_lock
-from fieldstack.health.observation import CycleThread, SetupView
+from fieldstack.health.model.observation import CycleThread, SetupView
+from fieldstack.host.memory_lock import memory_lock
 
 _POLICIES = {
     os.SCHED_OTHER: "SCHED_OTHER",

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import memory
 from fieldstack_rt.datastore.errors import StoreMissingError, TornRecordError
 from fieldstack_rt.datastore.estop import Estop
 from fieldstack_rt.datastore.layout import StartKind
+from fieldstack_rt.datastore.living import mapping_of
 from fieldstack_rt.datastore.rings import EventRing, SetpointRing
 from fieldstack_rt.datastore.words import StoreWords
-from fieldstack_rt.instance import Instance
-from fieldstack_rt.living import mapping_of
 
 _SPINS = 2000
 _PATIENCE_S = 0.02

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fieldstack_ethercat.segment.devices import VENDOR_ID, DeviceType
-from fieldstack_ethercat.segment.object_dictionary import ObjectDictionary, record, variable
-from fieldstack_ethercat.segment.object_entry import Cell, Entry, FieldRef
-from fieldstack_ethercat.segment.pdo_configuration import PdoConfiguration
+from fieldstack_ethercat.segment.coe.object_dictionary import ObjectDictionary, record, variable
+from fieldstack_ethercat.segment.coe.object_entry import Cell, Entry, FieldRef
+from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration
+from fieldstack_ethercat.segment.description.devices import VENDOR_ID, DeviceType
 from fieldstack_ethercat.wire.sdo_info import Access, DataType
 
 SCRATCH_OBJECT = 0x2000

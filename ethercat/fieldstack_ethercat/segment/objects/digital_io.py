@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack_ethercat.segment.devices import Device
-from fieldstack_ethercat.segment.object_dictionary import array
-from fieldstack_ethercat.segment.object_entry import Entry, FieldRef, StructField
+from fieldstack_ethercat.segment.coe.object_dictionary import array
+from fieldstack_ethercat.segment.coe.object_entry import Entry, FieldRef, StructField
+from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration, PdoDefaults
+from fieldstack_ethercat.segment.description.devices import Device
 from fieldstack_ethercat.segment.objects.common import Address, DeviceObjects, common_objects
-from fieldstack_ethercat.segment.pdo_configuration import PdoConfiguration, PdoDefaults
 from fieldstack_ethercat.wire.sdo_info import Access, DataType
 
 DEVICE_TYPE = 0x00001389

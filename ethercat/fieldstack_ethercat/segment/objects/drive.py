@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from fieldstack_ethercat.segment.devices import Device
-from fieldstack_ethercat.segment.object_dictionary import record, variable
-from fieldstack_ethercat.segment.object_entry import Entry, FieldRef, StructField
+from fieldstack_ethercat.segment.coe.object_dictionary import record, variable
+from fieldstack_ethercat.segment.coe.object_entry import Entry, FieldRef, StructField
+from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration, PdoDefaults
+from fieldstack_ethercat.segment.description.devices import Device
 from fieldstack_ethercat.segment.objects.common import Address, DeviceObjects, common_objects
 from fieldstack_ethercat.segment.objects.drive_table import GROUPS, ROWS, Row
-from fieldstack_ethercat.segment.pdo_configuration import PdoConfiguration, PdoDefaults
 
 DEVICE_TYPE = 0x00020192
 """0x1000: CiA 402, servo drive."""

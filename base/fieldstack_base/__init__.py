@@ -1,0 +1,1 @@
+"""What every package of Fieldstack stands on: files, sockets, /proc, clocks and units; it imports none."""

@@ -1,0 +1,78 @@
+"""Whether a process that left its pid behind is still the one that runs under it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack_base.instance import Instance
+
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_TOLERANCE_NS = 2 * _TICK_NS
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFact:
+    """A process as /proc tells: `state` is its letter (R, S, D, T, Z ...), `started_ns` CLOCK_MONOTONIC."""
+
+    pid: int
+    state: str
+    started_ns: int
+
+    @property
+    def alive(self) -> bool:
+        return self.state not in "ZX"
+
+    @property
+    def halted(self) -> bool:
+        """Stopped by a signal or a debugger."""
+        return self.state in "Tt"
+
+
+def look_up(pid: int) -> ProcessFact | None:
+    """What runs under a pid now; None: nothing."""
+    if pid <= 0:
+        return None
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    asleep_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    return ProcessFact(pid, fields[0], int(fields[19]) * _TICK_NS - asleep_ns)
+
+
+def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
+    """The process that had this pid at `known_since_ns` (CLOCK_MONOTONIC), if it is still alive.
+
+    A process that started later has only inherited the number.
+    """
+    found = look_up(pid)
+    if found is None or not found.alive or found.started_ns > known_since_ns + _TOLERANCE_NS:
+        return None
+    return found
+
+
+def names_instance(pid: int, instance: Instance) -> bool:
+    """Whether a process was started for it: its command line has its name, or a file of its folder."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    return instance.name in words or any(word.startswith(f"{instance.runtime_dir}/") for word in words)
+
+
+def by_systemd(pids: Iterable[int], instance: str) -> bool:
+    """Whether one of them belongs to a unit of this instance: it has the unit's name in its control group."""
+    unit = re.compile(rf"/fieldstack-(rt|core|nonrt|health|segment)@{re.escape(instance)}\.service")
+    for pid in pids:
+        try:
+            if unit.search(Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,1 @@
+"""The master: brings the bus up, watches it, and brings back what was lost."""

@@ -1,0 +1,1 @@
+"""One slave as scripts reach it: address, states, objects, mapping, stop options."""

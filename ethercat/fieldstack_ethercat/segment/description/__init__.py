@@ -1,0 +1,1 @@
+"""What a virtual segment is made of: the device list, the defects devices can have, and errors."""

@@ -1,0 +1,1 @@
+"""`fieldstack bench cycle`: the RT cycle beside a bare C loop and cyclictest."""

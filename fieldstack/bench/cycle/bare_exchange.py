@@ -1,0 +1,126 @@
+"""The exchange's reference: SOEM's send and receive in a C loop, on the same bus, as often, as urgent.
+
+A program of its own (`python -m fieldstack.bench.cycle.bare_exchange`), for only one master may be on the
+bus. It brings the bus to OP as the plan says, measures, and takes it down again in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack.bench.cycle.bare_loop import BareLoop, LoopSetup
+from fieldstack.bench.harness.errors import ProgramError
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.errors import BusError
+from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.wire.al import AlState
+from fieldstack_rt import realtime, receive
+
+SETTLE_S = 0.2
+BRINGUP_S = 30.0
+"""Room for bring-up and take-down, in which samples are taken too."""
+
+
+@dataclass(frozen=True, slots=True)
+class BareExchange:
+    """What one run found: exchange times in ns of the frames that came back, and how many did not."""
+
+    exchange_ns: tuple[int, ...]
+    lost: int
+
+    @classmethod
+    def from_json(cls, text: str) -> BareExchange:
+        data = json.loads(text)
+        return cls(tuple(data["exchange_ns"]), data["lost"])
+
+    def to_json(self) -> str:
+        return json.dumps({"exchange_ns": self.exchange_ns, "lost": self.lost})
+
+
+def run(
+    plan_file: Path, interface: str, *, cpu: int, priority: int, phase_ns: int, seconds: float, spin: bool
+) -> BareExchange:
+    """Runs the program; the bus must be free.
+
+    Raises:
+        ProgramError: it failed; the text has what it said.
+    """
+    command = [sys.executable, "-m", "fieldstack.bench.cycle.bare_exchange", "--plan", str(plan_file)]
+    command += ["--interface", interface, "--cpu", str(cpu), "--priority", str(priority)]
+    command += ["--phase-ns", str(phase_ns), "--seconds", str(seconds), *(["--spin"] if spin else [])]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds + BRINGUP_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError("the bare loop", "it did not end in time", str(error.stderr or "")) from error
+    if done.returncode != 0:
+        raise ProgramError("the bare loop", f"it ended with code {done.returncode}", done.stderr)
+    return BareExchange.from_json(done.stdout)
+
+
+def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, spin: bool) -> BareExchange:
+    """Bring-up, loop, take-down. BusError if the bus cannot be brought up."""
+    with Bus(plan, interface) as bus:
+        if spin:
+            receive.spin(interface)
+        bus.configure()
+        loop = BareLoop(setup, seconds + BRINGUP_S, bus.soem_context(), plan.receive_timeout_us)
+        realtime.freeze_collector()
+        loop.start()
+        try:
+            bus.request_op()
+            time.sleep(SETTLE_S)
+            begin = loop.count
+            time.sleep(seconds)
+            end = loop.count
+            bus.request_state(AlState.SAFEOP)
+        finally:
+            loop.stop()
+        bus.request_state(AlState.INIT)
+    taken = loop.samples(begin)[: end - begin]
+    answered = tuple(sample.exchange_ns for sample in taken if sample.wkc >= 0)
+    return BareExchange(answered, len(taken) - len(answered))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m fieldstack.bench.cycle.bare_exchange", description=__doc__
+    )
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--interface", required=True)
+    parser.add_argument("--cpu", type=int, required=True)
+    parser.add_argument("--priority", type=int, required=True)
+    parser.add_argument("--phase-ns", type=int, default=0)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--spin", action="store_true", help="SOEM's socket never blocks, as RT sets it")
+    return parser
+
+
+def main() -> int:
+    given = _parser().parse_args()
+    realtime.lock_memory()
+    plan = BusPlan.from_json(given.plan.read_bytes())
+    setup = LoopSetup(given.cpu, given.priority, plan.cycle_time_ns, given.phase_ns)
+    try:
+        found = measure(plan, given.interface, setup, seconds=given.seconds, spin=given.spin)
+    except (BusError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(found.to_json())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""What a fault cost: compared before and after, from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from fieldstack.bench.failover.failover_signs import rt_codes
+from fieldstack.events.event import Event
+from fieldstack.events.kinds import EventKind
+from fieldstack_base import bounded_json
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import DataStore, TornRecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """All 0: nothing was lost.
+
+    `events`: numbers that are missing in the log, and those that it says were lost. `task_steps`: how far the
+    task went back. `latches`: EMERGENCY_STOP sources that were raised before and were not after (without a
+    reset). `positions`: starts of RT whose axes were not where the checkpoint said. `restarts`: of RT
+    and Core, by a fault that is none of their own.
+    """
+
+    events: int = 0
+    task_steps: int = 0
+    latches: int = 0
+    positions: int = 0
+    restarts: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+    @property
+    def any(self) -> bool:
+        return any(getattr(self, one.name) for one in fields(self))
+
+
+def total(losses: Sequence[Losses]) -> Losses:
+    return Losses(**{one.name: sum(getattr(loss, one.name) for loss in losses) for one in fields(Losses)})
+
+
+def missing_events(events: Sequence[Event], since: int) -> int:
+    """Of the events after number `since`, in the order of the log."""
+    numbers = [event.sequence for event in events]
+    gaps = (numbers[-1] - since - len(set(numbers))) if numbers else 0
+    return gaps + sum(int(e.data.get("count", 0)) for e in events if e.kind == EventKind.LOG_LOST)
+
+
+def positions_differed(events: Sequence[Event]) -> int:
+    return rt_codes(events).count("positions_differ")
+
+
+def task_step(store: DataStore) -> int:
+    """Steps that Core's tasks have come to; -1: it says nothing."""
+    try:
+        record = store.core_status()
+        found = bounded_json.loads(bytes(ffi.buffer(record.task))[: int(record.task_size)])
+        return int(found["step"])
+    except (TornRecordError, ValueError, KeyError, TypeError):
+        return -1

@@ -1,0 +1,55 @@
+"""Bus plans for benchmarks on the virtual segment: any list of its devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fieldstack.cell import locations
+from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
+from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan, GroupPlan, SlavePlan
+from fieldstack_ethercat.segment.description.devices import VENDOR_ID, Device, parse_devices
+
+
+def plan_for(devices: str, cycle_us: int, file: Path | None = None) -> BusPlan:
+    """A plan for these devices, each like the first of its product in the bus configuration.
+
+    `file` is a bus configuration; default: the demo cell's. Every drive gets an axis.
+
+    Raises:
+        DeviceListError: the list names no device, or an unknown one.
+        ConfigurationError: the bus configuration has none of a device, or is not usable.
+    """
+    base = BusConfig.from_file(file or demo_bus()).to_plan()
+    slaves: list[SlavePlan] = []
+    axes: list[AxisPlan] = []
+    for position, device in enumerate(parse_devices(devices)):
+        like = _first(base, device)
+        slaves.append(replace(like, position=position, name=f"{device.value.name}-{position + 1}"))
+        axis = next((axis for axis in base.axes if axis.slave == like.position), None)
+        if axis is not None:
+            axes.append(replace(axis, slave=position, name=f"axis-{position + 1}"))
+    return replace(
+        base,
+        interface="",
+        cycle_time_ns=cycle_us * 1000,
+        receive_timeout_us=min(base.receive_timeout_us, cycle_us // 2),
+        slaves=tuple(slaves),
+        axes=tuple(axes),
+        groups=(GroupPlan("all", tuple(range(len(axes))), tuple(range(len(slaves))), True, ()),),
+    )
+
+
+def demo_bus() -> Path:
+    """The bus configuration of the demo cell, next to the cell configuration that is found first."""
+    return locations.find(None).parent / "ethercat" / "cell.yaml"
+
+
+def _first(base: BusPlan, device: Device) -> SlavePlan:
+    for slave in base.slaves:
+        if (slave.vendor, slave.product) == (VENDOR_ID, device.value.product_code):
+            return slave
+    hint = "Name a bus configuration that has one with --config."
+    issue = ConfigurationIssue("slaves", device.value.name, "it has no slave of this product", hint)
+    raise ConfigurationError(base.source, (issue,))

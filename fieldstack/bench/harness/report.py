@@ -1,0 +1,65 @@
+"""Results on the screen and in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fieldstack.bench.harness import machine
+from fieldstack.bench.harness.checks import Check
+from fieldstack.bench.harness.percentiles import Percentiles
+
+Say = Callable[[str], None]
+
+
+def write_json(path: Path, benchmark: str, result: dict[str, Any]) -> None:
+    """The result with the machine's facts; the file appears whole or not at all."""
+    whole = {
+        "benchmark": benchmark,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **result,
+        "machine": machine.facts().to_json(),
+    }
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def percentile_table(title: str, rows: Iterable[tuple[str, Percentiles | None]]) -> Table:
+    """One distribution a row; those that were not measured are left out."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in ("p50", "p99", "p99.9", "max", "samples"):
+        table.add_column(name, justify="right")
+    for name, found in rows:
+        if found is not None:
+            values = (f"{value:.1f}" for value in (found.p50, found.p99, found.p999, found.max))
+            table.add_row(name, *values, str(found.count))
+    return table
+
+
+def show_checks(console: Console, checks: Sequence[Check]) -> None:
+    for check in checks:
+        mark, style = ("held", "green") if check.held else ("MISSED", "bold red")
+        console.print(f"{mark:6}  {check.text()}", style=style, highlight=False)
+
+
+def show_machine(console: Console) -> None:
+    console.print(machine.facts().text(), style="dim", highlight=False)
+
+
+@contextlib.contextmanager
+def status(console: Console) -> Iterator[Say]:
+    """A line that says what goes on; plain lines where nobody looks at a terminal."""
+    if not console.is_terminal:
+        yield lambda text: console.print(text, highlight=False)
+        return
+    with console.status("starting") as line:
+        yield line.update

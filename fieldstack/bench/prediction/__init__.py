@@ -1,0 +1,1 @@
+"""`fieldstack bench prediction`: leaks and normal running, and what was predicted of them."""

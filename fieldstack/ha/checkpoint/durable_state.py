@@ -1,0 +1,151 @@
+"""What of the decision core must outlive its process and the machine's run: budgets and latches.
+
+A record is small (it has its place in shared memory, too): only rules that wait for a person are in it,
+and the restarts that still count. Its times are monotonic; across boots the wall clock places them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fieldstack.events.clock import boot_id
+from fieldstack.ha.checkpoint.durable_reading import FORMAT, Reading
+from fieldstack.ha.checkpoint.life import NO_LIFE, Life
+from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState, Episode, Key, Standing
+from fieldstack.ha.model.facts import EstopFacts
+from fieldstack.ha.model.states import HaState
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
+from fieldstack.ha.policy.view import Policy
+
+MAX_TEXT = 160
+MAX_CAUSES = 8
+UNREADABLE = "record-unreadable"
+"""Rule name of the wait for a person when something that was kept could not be read."""
+
+
+def outlives(episode: Episode) -> bool:
+    """Whether the rule waits for a person, or for ever: it is there again after any restart."""
+    return episode.clear is not ClearWhen.GONE or episode.hold is not None
+
+
+def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int) -> dict[str, Any]:
+    """The part to keep."""
+    return {
+        "format": FORMAT,
+        "boot": boot_id(),
+        "t_ns": now_ns,
+        "wall_ns": wall_ns,
+        "life": state.life,
+        "ha": state.ha.name,
+        "reason": state.reason[:MAX_TEXT],
+        "budgets": {use.subject: _use(use) for use in state.budgets if use.restarts or use.spent},
+        "rules": [_rule(one) for one in state.episodes if outlives(one)],
+        "standing": _standing(state.standing),
+        "estop_on_reset": estop.on_reset,
+        "estop_reasons": list(estop.reasons),
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    strictest = sorted(standing.causes, key=lambda one: (one.within_ns, one.axes))[:MAX_CAUSES]
+    kept = [one for one in standing.causes if one in strictest]
+    causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns, one.axes] for one in kept]
+    return {"since_ns": standing.since_ns, "causes": causes}
+
+
+def changes_record(before: DecisionState, after: DecisionState) -> bool:
+    """Whether the record has to be written again (the latch apart)."""
+    return (
+        before.ha is not after.ha
+        or before.budgets != after.budgets
+        or before.standing != after.standing
+        or [one for one in before.episodes if outlives(one)]
+        != [one for one in after.episodes if outlives(one)]
+    )
+
+
+def _use(use: BudgetUse) -> dict[str, Any]:
+    return {"restarts": list(use.restarts)} | ({"spent": use.spent[:MAX_TEXT]} if use.spent else {})
+
+
+def _rule(one: Episode) -> dict[str, Any]:
+    seen = one.evidence
+    return {
+        "rule": one.key.rule,
+        "subject": one.key.subject,
+        "cause": one.cause[:MAX_TEXT],
+        "clear": one.clear.value,
+        "effects": sorted(effect.value for effect in one.effects),
+        "hold": one.hold.value if one.hold else None,
+        "override_percent": one.override_percent,
+        "groups": list(one.groups),
+        "evidence": seen and [seen.fact.value, seen.subject, seen.value, seen.threshold, seen.window_ms],
+    }
+
+
+def restore(
+    record: dict[str, Any] | None,
+    policy: Policy,
+    now_ns: int,
+    wall_ns: int,
+    life: Life = NO_LIFE,
+) -> DecisionState:
+    """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
+
+    A rule that the policy does not have any more still waits for its person. A cell that went down as asked
+    starts without what only its end could clear, and what took it down waits for a person. What can not be
+    read (another version wrote it) is left out, and a person has to look: it may have held the cell. What the
+    axes wait for is kept, too.
+    """
+    fresh = DecisionState(since_ns=now_ns, life=life.id)
+    fresh = replace(
+        fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
+    )
+    if not record:
+        return replace(fresh, standing=life.standing(Standing(), policy, now_ns, new=True))
+    reading = Reading(policy, now_ns, wall_ns)
+    episodes, budgets = reading.of(record)
+    ended = went_down_by_request(record)
+    if ended:
+        episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
+    if reading.lost:
+        episodes.append(_unreadable(reading.lost, now_ns))
+    new = record.get("life", "") != life.id
+    state = replace(
+        fresh,
+        episodes=tuple(episodes),
+        budgets=tuple(budgets),
+        standing=life.standing(reading.standing, policy, now_ns, new=new),
+        after_failure=not ended,
+    )
+    return state if new or ended else life.counted(state, policy, now_ns)
+
+
+def _after_the_end(one: Episode) -> Episode:
+    """SHUTDOWN is done. In the next life it would be so in the first pass, where no reset can reach it."""
+    if PolicyAction.SHUTDOWN not in one.effects:
+        return one
+    return replace(one, effects=one.effects - {PolicyAction.SHUTDOWN}, hold=one.hold or Hold.RESET)
+
+
+def _unreadable(lost: list[str], now_ns: int) -> Episode:
+    cause = f"could not be read of the latches and budgets kept: {'; '.join(lost)}"
+    effects = frozenset({PolicyAction.AWAIT_MANUAL})
+    key = Key(UNREADABLE, "checkpoint")
+    return Episode(key, now_ns, cause[: 2 * MAX_TEXT], ClearWhen.RESET, effects=effects, hold=Hold.RESET)
+
+
+def went_down_by_request(record: dict[str, Any] | None) -> bool:
+    """Whether the cell's last life ended as asked, so that this is a start and not a recovery."""
+    return record is not None and record.get("ha") == HaState.SHUTDOWN.name
+
+
+def latched(record: dict[str, Any] | None) -> tuple[int, str]:
+    """EMERGENCY_STOP sources that a person had raised, and why: they outlive the machine's run."""
+    if record is None:
+        return 0, ""
+    sources, reasons = record.get("estop_on_reset", 0), record.get("estop_reasons", [])
+    if not isinstance(sources, int) or not isinstance(reasons, list):
+        return 0, ""
+    return sources, "; ".join(str(reason) for reason in reasons)

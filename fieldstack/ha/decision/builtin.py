@@ -1,0 +1,115 @@
+"""Measures that the decision core makes itself: of processes, bus, latch, requests and its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.model.facts import PositionCheck, ProcessCondition, ProcessFacts
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
+
+POLICY_BIT = 1 << 2
+"""FS_ESTOP_POLICY in the latch's words."""
+
+CELL = "cell"
+_LOST = (FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT)
+
+
+def builtin_measures(draft: Draft) -> Iterator[Measure]:
+    for name in (ProcessName.RT, ProcessName.CORE):
+        process = draft.process(name)
+        if process is not None:
+            yield from _lost_measures(draft, process)
+            yield _stopped(draft.state, process)
+    yield _emergency_stop(draft)
+    yield from _positions(draft)
+    yield from _working_counter(draft)
+    yield from draft.asked
+
+
+def lost_fact(draft: Draft, process: ProcessFacts) -> FactKind | None:
+    """As what the process counts as lost; None: it is not."""
+    if process.condition is ProcessCondition.SILENT:
+        return FactKind.PROCESS_SILENT
+    if process.condition is not ProcessCondition.DEAD:
+        return None
+    refused = process.exit_code in draft.section(process.name).refusal_exit_codes
+    return FactKind.PROCESS_REFUSED if refused else FactKind.PROCESS_DEAD
+
+
+def lost_text(process: ProcessFacts) -> str:
+    return f"{process.name} (pid {process.pid}) is {process.condition}: {process.why or 'cause unknown'}"
+
+
+def _lost_measures(draft: Draft, process: ProcessFacts) -> Iterator[Measure]:
+    """A lost process is well again when it is proven, not when it merely runs. Once its restart is on its
+    way, its failure is dealt with."""
+    name = process.name
+    track = draft.state.track(name)
+    lost = lost_fact(draft, process)
+    if lost and track.pending is None and not draft.handled(name):
+        value = float(process.exit_code or 1) if lost is FactKind.PROCESS_REFUSED else 1.0
+        yield Measure(lost, name, value, lost_text(process))
+    elif lost is None and track.proven:
+        for fact in _LOST:
+            yield Measure(fact, name, 0.0)
+
+
+def _stopped(state: DecisionState, process: ProcessFacts) -> Measure:
+    """Once a reset has ordered a new start, `failed_start` says that this end was dealt with."""
+    stopped = process.condition is ProcessCondition.STOPPED and not process.asked
+    new = process.start_id != state.track(process.name).failed_start
+    text = f"{process.name} ended in an orderly way: {process.why or 'unasked'}"
+    return Measure(FactKind.PROCESS_STOPPED, process.name, float(stopped and new), text)
+
+
+def _emergency_stop(draft: Draft) -> Measure:
+    """Latched sources but the policy's own bit while a rule that raised it still counts."""
+    own = any(
+        one.clear is not ClearWhen.GONE and PolicyAction.EMERGENCY_STOP in one.effects
+        for one in draft.episodes.values()
+    )
+    sources = draft.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
+    return Measure(FactKind.EMERGENCY_STOP, CELL, float(sources), draft.facts.estop.text)
+
+
+def _positions(draft: Draft) -> Iterator[Measure]:
+    bus, rt = draft.facts.bus, draft.facts.rt
+    if bus.positions is PositionCheck.PENDING:
+        return
+    differ = bus.positions is PositionCheck.DIFFER and rt.start_id != draft.state.accepted_start
+    text = bus.detail or "axes are not where the checkpoint says"
+    yield Measure(FactKind.POSITIONS_DIFFER, CELL, float(differ), text)
+    for name in draft.facts.parts:
+        differ = name in bus.elsewhere and rt.start_id != draft.state.accepted_start
+        text = "its axes are not where the checkpoint says; the other groups go on"
+        yield Measure(FactKind.GROUP_POSITIONS_DIFFER, f"group:{name}", float(differ), text if differ else "")
+
+
+def _working_counter(draft: Draft) -> Iterator[Measure]:
+    """Judged once RT was proven, or after its start-up grace: a bus that comes up counts as less."""
+    bus, rt = draft.facts.bus, draft.facts.rt
+    if rt.condition is not ProcessCondition.RUNNING or not bus.cycling:
+        return
+    if bus.wkc_good:
+        yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
+    elif bus.bad_row and (draft.state.rt.proven or past_grace(draft)):
+        detail = f": {bus.detail}" if bus.detail else ""
+        text = f"working counter {bus.counted} for {bus.bad_row} cycles{detail}"
+        yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.bad_row), text)
+
+
+def past_grace(draft: Draft) -> bool:
+    """Whether the present RT process had its start-up grace and is not proven yet."""
+    return draft.now_ns - draft.state.rt.started_ns > draft.section(ProcessName.RT).startup_grace_ns
+
+
+def spent_measures(draft: Draft) -> list[Measure]:
+    """Subjects whose restarts have ended until a reset."""
+    return [
+        Measure(FactKind.RESTART_BUDGET_SPENT, one.subject, 1.0, one.spent)
+        for one in draft.state.budgets
+        if one.spent
+    ]

@@ -1,0 +1,48 @@
+"""The seven steps of a recovery: reached one after the other, each recorded with how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.model.actions import Action, ActionKind, Step
+from fieldstack.ha.model.vocabulary import ProcessName
+
+
+def step_of(draft: Draft, name: ProcessName) -> Step | None:
+    """The last step that the process's recovery has reached; None: it is in none."""
+    recovery = draft.state.track(name).recovery
+    return recovery.step if recovery else None
+
+
+def reach(draft: Draft, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
+    track = draft.state.track(name)
+    recovery = track.recovery
+    if recovery is None:
+        return
+    at_ns = max(at_ns, recovery.at_ns)
+    draft.set_track(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
+    record(draft, name, step, at_ns, at_ns - recovery.at_ns, remark=remark)
+
+
+def record(
+    draft: Draft, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
+) -> None:
+    """`remark`: why the step is not as it should be; it counts as not confirmed then."""
+    recovery = draft.state.track(name).recovery
+    if recovery is None:
+        return
+    draft.actions.append(
+        Action(
+            ActionKind.RECORD_STEP,
+            recovery.rule,
+            recovery.cause,
+            name,
+            step=step,
+            at_ns=at_ns,
+            took_ns=took_ns,
+            attempt=recovery.attempt,
+            confirmed=not remark,
+            remark=remark,
+        )
+    )

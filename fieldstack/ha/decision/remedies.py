@@ -1,0 +1,200 @@
+"""Restarts and reallocation: one at a time on a subject, each one within its budget and backoff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fieldstack.ha.decision.decision_state import Key, Pending, Waiting
+from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.facts import ProcessFacts
+from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
+from fieldstack.ha.policy.restarts import delay_ns, spent, to_keep
+from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.units import NS_PER_MS
+
+FILING_NS = 2000 * NS_PER_MS
+"""People are told when the disk takes longer than this for a count: usually it is milliseconds."""
+_ON_BUS = ("slave:", "axis:", "group:")
+_PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
+
+
+def launch_remedy(draft: Draft, waiting: Waiting) -> None:
+    """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
+    subject = waiting.order.target or waiting.key.subject
+    if waiting.order.action is PolicyAction.REALLOCATE:
+        _reallocate(draft, subject, waiting)
+        return
+    name = _PROCESSES.get(subject)
+    process = draft.process(name) if name else None
+    if name and process is None:
+        return  # not part of this cell
+    if process is not None and process.down:
+        _schedule(draft, process, waiting)
+    else:
+        _mend(draft, subject, waiting)
+
+
+def _mend(draft: Draft, subject: str, waiting: Waiting) -> None:
+    if busy(draft, subject):
+        _wait_for_cause(draft, waiting)
+    elif waiting.counted_ns:
+        _order_counted(draft, subject, waiting)
+    elif affordable(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
+        spend(draft, subject)
+        _order_counted(draft, subject, replace(waiting, counted_ns=draft.now_ns))
+
+
+def _order_counted(draft: Draft, subject: str, waiting: Waiting) -> None:
+    """Order it as soon as its count is on the disk."""
+    if on_disk(draft, subject):
+        _order(draft, subject, waiting)
+        return
+    late = draft.now_ns - waiting.counted_ns >= FILING_NS
+    if late and not waiting.told:
+        tell_not_filed(draft, waiting.key, subject, draft.cause(waiting.key))
+    draft.waiting.append(replace(waiting, told=waiting.told or late))
+
+
+def _reallocate(draft: Draft, subject: str, waiting: Waiting) -> None:
+    """Once a group, however many of its axes and slaves fail; where no other stands in, nothing is to do."""
+    group = subject if subject.startswith("group:") else draft.facts.group_of.get(subject, "")
+    if not group or draft.facts.core is None or _taken_out(draft, group, waiting.key):
+        return
+    if waiting.key in draft.episodes:
+        episode = draft.episodes[waiting.key]
+        draft.episodes[waiting.key] = replace(episode, effects=episode.effects | {PolicyAction.REALLOCATE})
+    _mend(draft, group, waiting)
+
+
+def _taken_out(draft: Draft, group: str, but: Key) -> bool:
+    """Whether another rule or subject that counts has taken the group out of use."""
+    return any(
+        PolicyAction.REALLOCATE in one.effects
+        and draft.facts.group_of.get(one.key.subject, one.key.subject) == group
+        for one in draft.episodes.values()
+        if one.key != but
+    )
+
+
+def busy(draft: Draft, subject: str) -> bool:
+    """Whether something is done to the subject, or to what it needs to be mended, already."""
+    if draft.restarting(subject):
+        return True
+    if subject.startswith("group:") and draft.facts.core is not None:
+        return _unsettled(draft, ProcessName.CORE) or _unsettled(draft, ProcessName.RT)
+    if subject.startswith(_ON_BUS):
+        return _unsettled(draft, ProcessName.RT)
+    name = _PROCESSES.get(subject)
+    return name is not None and _unsettled(draft, name)
+
+
+def _unsettled(draft: Draft, name: ProcessName) -> bool:
+    track = draft.state.track(name)
+    return not track.proven or track.pending is not None or draft.restarting(name)
+
+
+def _wait_for_cause(draft: Draft, waiting: Waiting) -> None:
+    """After another restart the rule has to see its cause anew, for as long as that takes."""
+    row = draft.row(waiting.key)
+    settle_ns = row.settle_ns if row else 0
+    draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + settle_ns))
+
+
+def affordable(draft: Draft, subject: str, cause: str) -> bool:
+    """False: the subject's budget is spent; that is noted, and is a fact of its own."""
+    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
+    if use.spent:
+        return False
+    if budget is None:
+        text = f"{subject} has no restart budget in the policy"
+    elif found := spent(use.restarts, draft.now_ns, budget):
+        text = f"{subject} was restarted {found}; last: {cause}"
+    else:
+        return True
+    draft.state = draft.state.with_budget(replace(use, spent=text))
+    return False
+
+
+def _backs_off(draft: Draft, subject: str, waiting: Waiting) -> bool:
+    budget = draft.policy.budget(subject)
+    if waiting.delayed or budget is None:
+        return False
+    wait_ns = delay_ns(draft.state.budget(subject).restarts, draft.now_ns, budget)
+    if wait_ns:
+        draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + wait_ns, delayed=True))
+    return bool(wait_ns)
+
+
+def spend(draft: Draft, subject: str) -> None:
+    """Count one restart of the subject."""
+    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
+    restarts = (*use.restarts, draft.now_ns)
+    kept = to_keep(restarts, draft.now_ns, budget) if budget else restarts
+    draft.state = draft.state.with_budget(replace(use, restarts=kept))
+
+
+def on_disk(draft: Draft, subject: str) -> bool:
+    """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
+    filed_ns, restarts = draft.facts.filed_ns, draft.state.budget(subject).restarts
+    return filed_ns is None or not restarts or restarts[-1] <= filed_ns
+
+
+def tell_not_filed(draft: Draft, key: Key, subject: str, cause: str) -> None:
+    """People have to know that a restart waits for the disk; it goes on as soon as that takes the count."""
+    why = f" ({draft.facts.filing_failure})" if draft.facts.filing_failure else ""
+    text = (
+        f"the restart of {subject} waits: its count can not be written to the disk{why}, and no restart is "
+        f"made that would not count; free or mend the state folder's disk; it was ordered because: {cause}"
+    )
+    draft.fly(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
+
+
+def _order(draft: Draft, subject: str, waiting: Waiting) -> None:
+    if waiting.order.action is not PolicyAction.REBOOT_PROCESS:
+        draft.fly(waiting.key, waiting.order, subject=subject, place=waiting.place)
+        return
+    key = waiting.key
+    action = Action(
+        ActionKind.STOP_PROCESS,
+        key.rule,
+        draft.cause(key),
+        subject,
+        id=draft.take_off(key, waiting.order, subject, waiting.place),
+        timeout_ns=waiting.order.timeout_ns,
+        evidence=draft.evidence(key),
+    )
+    restart_in_order(draft, _PROCESSES[subject], action)
+
+
+def restart_in_order(draft: Draft, name: ProcessName, stop: Action) -> None:
+    """A process that is alive is asked to end; it is started again once it has."""
+    draft.actions.append(stop)
+    draft.set_track(replace(draft.state.track(name), proven=False, started_ns=draft.now_ns))
+
+
+def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
+    """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
+    name = process.name
+    track = draft.state.track(name)
+    if (
+        track.pending is not None
+        or draft.handled(name)
+        or not affordable(draft, name, draft.cause(waiting.key))
+    ):
+        return
+    budget = draft.section(name)
+    wait_ns = 0 if waiting.delayed else delay_ns(draft.state.budget(name).restarts, draft.now_ns, budget)
+    key = waiting.key
+    due_ns = draft.now_ns + wait_ns
+    outputs_ns = budget.safe_output_timeout_ns if name is ProcessName.RT else 0
+    pending = Pending(
+        due_ns,
+        key.rule,
+        draft.cause(key),
+        due_ns + outputs_ns + waiting.order.timeout_ns,
+        order=waiting.order,
+        key=key,
+        place=waiting.place,
+    )
+    draft.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, not_filed=False))

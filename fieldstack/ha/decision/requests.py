@@ -1,0 +1,230 @@
+"""Operators' requests: each is answered in the decision that sees it, carried out or refused with why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fieldstack.ha.decision.builtin import lost_fact
+from fieldstack.ha.decision.decision_state import Episode, Key
+from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.decision.episodes import drop
+from fieldstack.ha.decision.remedies import busy, restart_in_order
+from fieldstack.ha.decision.standing import note_reset
+from fieldstack.ha.decision.starts import answer_start
+from fieldstack.ha.decision.supervise import NAMES, restart_now
+from fieldstack.ha.decision.unruled import left_behind
+from fieldstack.ha.decision.words import say, take_back
+from fieldstack.ha.model.actions import Action, ActionKind
+from fieldstack.ha.model.facts import (
+    PositionCheck,
+    ProcessCondition,
+    ProcessFacts,
+    Request,
+    RequestKind,
+    unhealthy,
+)
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import MOVING, HaState
+from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
+from fieldstack.ha.policy.table import Order, default_order
+
+_ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
+_PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_MODULE}
+BY_OPERATOR = "restart"
+
+
+def answer_requests(draft: Draft) -> None:
+    """A shutdown comes first: nothing is started on the way down."""
+    for request in sorted(draft.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
+        if draft.state.ha is HaState.SHUTDOWN:
+            _answer(draft, request, False, "the cell goes down: nothing can be asked of it any more")
+        else:
+            _OBEY[request.kind](draft, request)
+
+
+def _answer(draft: Draft, request: Request, accepted: bool, text: str) -> None:
+    draft.actions.append(
+        Action(
+            ActionKind.ANSWER,
+            request.kind,
+            text,
+            request.subject or "cell",
+            confirmed=accepted,
+            request=request.id,
+        )
+    )
+
+
+def _shutdown(draft: Draft, request: Request) -> None:
+    reason = f"asked to go down by {request.who}"
+    draft.state = replace(draft.state, ha=HaState.SHUTDOWN, since_ns=draft.now_ns, reason=reason)
+    _answer(draft, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
+
+
+# ---- reset and acknowledgement ----
+
+
+def _reset(draft: Draft, request: Request) -> None:
+    restart = _needs_start(draft)
+    if why := _still_runs_on(draft) or ("" if restart else unhealthy(draft.facts)):
+        _answer(
+            draft, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
+        )
+        return
+    ended = {
+        key for key, one in draft.episodes.items() if one.clear is ClearWhen.RESET or left_behind(draft, one)
+    }
+    latched = [one for key, one in draft.episodes.items() if key in ended or one.hold]
+    note_reset(draft, request.who)
+    draft.state = replace(draft.state, reset_ns=draft.now_ns)
+    _clear_latch(draft, request)
+    for one in latched:
+        if one.key in ended:
+            drop(draft, one.key)
+        else:
+            draft.episodes[one.key] = replace(one, hold=None)
+    if draft.facts.bus.positions is not PositionCheck.PENDING:
+        draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
+    _forget_budgets(draft)
+    for name in restart:
+        restart_now(draft, name, f"reset by {request.who}")
+    cleared = ", ".join(one.key.rule for one in latched) or "nothing was latched"
+    started = f"; starting {', '.join(restart)}" if restart else ""
+    _answer(draft, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
+
+
+def _still_runs_on(draft: Draft) -> str:
+    """Which axes did not stop and are not known to stand since; empty: none, or no RT cycles to tell."""
+    facts = draft.facts
+    cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
+    if cycles and not facts.axes.epoch:
+        return "RT's record can not be read, and whether an axis runs on is not known"
+    if not facts.axes.run_on:
+        return ""
+    told = (one.detail for one in facts.measures if one.fact is FactKind.AXIS_RUNS_ON and one.value)
+    return "; ".join(filter(None, told)) or f"axes that must stand run on (mask 0x{facts.axes.run_on:X})"
+
+
+def _clear_latch(draft: Draft, request: Request) -> None:
+    cause = f"reset by {request.who}"
+    if sources := draft.facts.estop.on_reset:
+        draft.actions.append(
+            Action(ActionKind.CLEAR_LATCH, "reset", cause, until=ClearWhen.RESET, sources=sources)
+        )
+        draft.facts = replace(draft.facts, estop=replace(draft.facts.estop, on_reset=0))
+    draft.order(ActionKind.RESET_FAULTS, "reset", cause)
+
+
+def _forget_budgets(draft: Draft) -> None:
+    """What was spent begins anew; what still counts towards its budget goes on counting."""
+    kept = tuple(one for one in draft.state.budgets if not one.spent)
+    draft.state = replace(draft.state, budgets=kept)
+
+
+def _ack(draft: Draft, request: Request) -> None:
+    meant = [one for one in draft.episodes.values() if _is_meant(one, request.subject)]
+    mine = [one for one in meant if one.hold is Hold.ACK]
+    others = [one.key.rule for one in meant if one.hold is Hold.RESET]
+    for one in mine:
+        draft.episodes[one.key] = replace(one, hold=None)
+    started: list[ProcessName] = []
+    if mine and not any(one.hold for one in draft.episodes.values()):
+        needed = _needs_start(draft)
+        spent = [name for name in needed if draft.state.budget(name).spent]
+        started = [name for name in needed if name not in spent]
+        others += [f"{name}, whose restart budget is spent" for name in spent]
+        for name in started:
+            restart_now(draft, name, f"acknowledged by {request.who}")
+    text = (
+        f"acknowledged by {request.who}: {', '.join(one.key.rule for one in mine) or 'nothing waited for it'}"
+    )
+    starting = f"; starting {', '.join(started)}" if started else ""
+    rest = f"; a reset is needed for {', '.join(others)}" if others else ""
+    _answer(draft, request, bool(mine) or not others, f"{text}{starting}{rest}")
+
+
+def _is_meant(one: Episode, subject: str) -> bool:
+    return subject in ("", one.key.rule, one.key.subject)
+
+
+def _needs_start(draft: Draft) -> list[ProcessName]:
+    """Processes that are down for good (no restart of theirs is under way): a reset starts them. One whose
+    failure is only seen now is left to the rules, which fence it first."""
+    return [name for name in NAMES if _waits_for_person(draft, name, draft.process(name))]
+
+
+def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | None) -> bool:
+    track = draft.state.track(name)
+    if process is None or draft.handled(name) or (track.pending and not track.not_filed):
+        return False
+    if process.condition is ProcessCondition.NEVER_SEEN:
+        return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
+    dealt_with = lost_fact(draft, process) is None or process.start_id == draft.state.track(name).failed_start
+    return process.down and dealt_with
+
+
+# ---- restarts ----
+
+
+def _restart(draft: Draft, request: Request) -> None:
+    subject = request.subject or ProcessName.RT
+    part = next((action for start, action in _PARTS.items() if subject.startswith(start)), None)
+    if part is not None:
+        _restart_part(draft, request, default_order(part))
+    elif subject in NAMES:
+        _restart_process(draft, request, ProcessName(subject))
+    else:
+        known = ", ".join((*NAMES, "slave:NAME", "module:NAME"))
+        _answer(draft, request, False, f"{subject} can not be restarted; known are {known}")
+
+
+def _restart_part(draft: Draft, request: Request, order: Order) -> None:
+    if busy(draft, request.subject):
+        text = f"restart refused: {request.subject}, or what it needs, is being restarted; wait and ask again"
+        _answer(draft, request, False, text)
+        return
+    cause = f"restart asked for by {request.who}"
+    draft.fly(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
+    _answer(draft, request, True, f"{request.subject} is restarted")
+
+
+def _restart_process(draft: Draft, request: Request, name: ProcessName) -> None:
+    process = draft.process(name)
+    standing = draft.state.ha not in MOVING | {HaState.SAFE_MODE}
+    if process is None:
+        _answer(draft, request, False, f"{name} is not part of this cell")
+    elif process.condition not in _ALIVE or draft.restarting(name) or standing:
+        _answer(
+            draft,
+            request,
+            False,
+            f"restart refused: {name} is {process.condition} and the cell in {draft.state.ha.name}; "
+            "wait until it runs, or reset a cell that waits for a person",
+        )
+    else:
+        cause = f"restart asked for by {request.who}"
+        restart_in_order(draft, name, Action(ActionKind.STOP_PROCESS, BY_OPERATOR, cause, name))
+        _answer(draft, request, True, f"{name} is stopped and started again")
+
+
+# ---- rules that operators ask for ----
+
+
+def _rule(draft: Draft, request: Request) -> None:
+    _answer(draft, request, *say(draft, request))
+
+
+def _rule_off(draft: Draft, request: Request) -> None:
+    _answer(draft, request, *take_back(draft, request))
+
+
+_OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
+    RequestKind.RESET: _reset,
+    RequestKind.START: answer_start,
+    RequestKind.ACK: _ack,
+    RequestKind.RESTART: _restart,
+    RequestKind.RULE: _rule,
+    RequestKind.RULE_OFF: _rule_off,
+    RequestKind.SHUTDOWN: _shutdown,
+}

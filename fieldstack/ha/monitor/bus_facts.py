@@ -1,0 +1,54 @@
+"""What RT's records say of slaves and axes, where lost parts of the machine may explain it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.facts import PositionCheck
+from fieldstack_rt.datastore.layout import MAX_AXES, MAX_SLAVES
+
+_AL_OP = 8
+"""What there is room for: counts in damaged memory may be more."""
+
+
+def all_in_op(bus: Any, cell: CellMap) -> bool:
+    """Whether every slave is in OP, but those told lost that the others can do without.
+
+    As RT read it since its start: an older record tells of the RT process before.
+    """
+    count = min(int(bus.slave_count), MAX_SLAVES)
+    if not int(bus.read_ns) or not count:
+        return False
+    missing = {place for place in range(count) if bus.slaves[place].al_state != _AL_OP}
+    spared = frozenset[int]().union(*(part.slaves for part in cell.parts))
+    return all(place in spared and bus.slaves[place].lost for place in missing)
+
+
+def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
+    """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile.
+
+    Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `parts_elsewhere`.
+    """
+    confirmed, elsewhere = int(status.axes_confirmed), _elsewhere(status, bus)
+    if elsewhere & ~sum(part.axes for part in cell.parts):
+        return PositionCheck.DIFFER
+    axes = (1 << min(int(status.axis_count), MAX_AXES)) - 1
+    aside = sum(part.axes for part in cell.parts if part.axes & elsewhere)
+    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell) & ~aside
+    return PositionCheck.PENDING if awaited else PositionCheck.AGREE
+
+
+def parts_elsewhere(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
+    """Names of the parts that stay without power, for their axes stand elsewhere than they should."""
+    elsewhere = _elsewhere(status, bus)
+    return frozenset(part.name for part in cell.parts if part.axes & elsewhere)
+
+
+def _elsewhere(status: Any, bus: Any) -> int:
+    return int(bus.axes_elsewhere) & ~int(status.axes_confirmed)
+
+
+def _away(bus: Any, cell: CellMap) -> int:
+    """Mask: axes of parts with a lost slave. They are compared once their part is whole again."""
+    return sum(part.axes for part in cell.parts if any(bus.slaves[place].lost for place in part.slaves))

@@ -1,0 +1,258 @@
+"""ProcessMonitor: makes the facts of one moment out of shared memory, pidfds and RT's events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.facts import (
+    BusFacts,
+    EstopFacts,
+    Facts,
+    GuardFacts,
+    ProcessCondition,
+    ProcessFacts,
+)
+from fieldstack.ha.model.vocabulary import ProcessName
+from fieldstack.ha.monitor.axis_facts import axes_facts
+from fieldstack.ha.monitor.detections import Detections
+from fieldstack.ha.monitor.process_watch import ProcessWatch, Sign
+from fieldstack.ha.monitor.rt_records import RtRecords
+from fieldstack.ha.policy.view import Policy
+from fieldstack.process.manager import ProcessManager
+from fieldstack_rt._native import ffi, lib
+from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
+from fieldstack_rt.datastore.layout import GuardState, Rung, TripCause
+
+_OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
+_FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
+_EXCHANGING = frozenset({ProcessCondition.RUNNING, ProcessCondition.STOPPING})
+RUNS_ON = int(lib.FS_EXIT_RUNS_ON)
+_NO_GUARD = ffi.new("fs_guard_status *")
+_TRIP_WORDS = {
+    TripCause.DEAD: "its cycle thread has died",
+    TripCause.SILENT: "its cycle thread made no progress",
+    TripCause.ESTOP_IGNORED: "it ignored EMERGENCY_STOP",
+    TripCause.CORRUPT: "its shared memory is damaged",
+}
+
+
+class ProcessMonitor:
+    """Watches RT and Core. `began`, `could_not_start` and `asked_to_end` are told by the FailoverManager."""
+
+    def __init__(
+        self,
+        store: DataStore,
+        processes: ProcessManager,
+        policy: Policy,
+        detections: Detections,
+        *,
+        core: bool,
+        guard: Callable[[], Any] | None,
+        cell: CellMap | None = None,
+    ) -> None:
+        """`guard`: gives the guard's status as it has it itself; None: there is no guard."""
+        self._store = store
+        self._processes = processes
+        self._detections = detections
+        self._guard = guard
+        names = (ProcessName.RT, ProcessName.CORE) if core else (ProcessName.RT,)
+        self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
+        self._records = RtRecords(store, cell or CellMap())
+        self._trips = 0
+        self.rt_status: Any = None
+        """These are the records of the last observation, for probes; None: torn, too old, or none's."""
+        self.rt_bus: Any = None
+        self.core_status: Any = None
+        self._seen: dict[ProcessName, ProcessFacts] = {}
+
+    def follow_policy(self, policy: Policy) -> None:
+        """Watch by another policy from now on; what was observed so far stays."""
+        for name, watch in self._watches.items():
+            watch.section = policy.process(name)
+
+    def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
+        self._watches[name].began(now_ns, pid, self._beat(name))
+        if name is ProcessName.RT:
+            self._records.began(adopted=adopted)
+            self._trips = int(self._guard_status().trips)
+
+    def has_pid(self, name: ProcessName, pid: int) -> None:
+        self._watches[name].has_pid(pid)
+
+    def could_not_start(self, name: ProcessName, now_ns: int, why: str) -> None:
+        self._watches[name].could_not_start(now_ns, why)
+
+    def asked_to_end(self, name: ProcessName) -> None:
+        self._watches[name].asked_to_end()
+
+    def start_id(self, name: ProcessName) -> int:
+        """Which start of the process is the present one."""
+        watch = self._watches.get(name)
+        return watch.start_id if watch else 0
+
+    def at_work(self, name: ProcessName) -> tuple[bool | None, str]:
+        """Whether its present start came to work as of the last observation (None: not yet), and why not."""
+        facts = self._seen.get(name)
+        if facts is None or facts.start_id != self.start_id(name):
+            return None, "not looked at yet"
+        if facts.condition in _FAILED:
+            return False, f"{facts.condition}: {facts.why or 'cause unknown'}"
+        if facts.condition is not ProcessCondition.RUNNING:
+            return None, f"{facts.condition}"
+        return True, "at work"
+
+    def note(self, event: RtEvent) -> None:
+        """An event of RT: how Non-RT looked from there."""
+        self._detections.by_rt(event)
+
+    def observe(self, now_ns: int) -> Facts:
+        """The built-in facts of this moment. Reads only."""
+        guard_status = self._guard_status()
+        self._records.look(now_ns)
+        rt, core = self._rt_facts(now_ns, guard_status), self._core_facts(now_ns)
+        bus, guard = self._bus_facts(now_ns, rt), self._guard_facts(guard_status)
+        self._detections.look(now_ns, rt, self._last_rt_sign(rt, guard_status))
+        if core is not None:
+            self._detections.look(now_ns, core, self._last_sign(core))
+            self._seen[core.name] = core
+        self._seen[rt.name] = rt
+        safe_moment = self.core_status is not None and bool(self.core_status.safe_moment)
+        return Facts(
+            rt,
+            core,
+            bus,
+            guard,
+            self.estop_facts(),
+            axes=axes_facts(self.rt_status if bus.cycling else None),
+            safe_moment=safe_moment,
+            permitted=self._store.motion_permit,
+        )
+
+    # ---- processes ----
+
+    def _last_rt_sign(self, rt: ProcessFacts, guard_status: Any) -> int:
+        """The guard and the cycle's own stamp know it to the cycle; a start that never cycled has neither."""
+        if self._tripped_now(guard_status):
+            return int(guard_status.last_progress_ns)
+        return max(self._last_sign(rt), self._store.rt_beat_ns if self._records.epoch else 0)
+
+    def _last_sign(self, process: ProcessFacts) -> int:
+        watch = self._watches[process.name]
+        return watch.progress_ns if watch.progress_ns != watch.started_ns else 0
+
+    def _beat(self, name: ProcessName) -> int:
+        return self._store.rt_beats if name is ProcessName.RT else self._store.core_beat
+
+    def _rt_facts(self, now_ns: int, guard_status: Any) -> ProcessFacts:
+        records = self._records
+        sign = Sign(
+            beat=self._store.rt_beats,
+            at_work=records.at_work,
+            stopping=records.ending,
+            released=records.released,
+            stopped=records.released and self._store.rt_orderly_end == records.epoch,
+        )
+        facts = self._look(ProcessName.RT, now_ns, sign)
+        wanted = facts.asked and facts.condition in _OVER
+        return (
+            self._tripped_facts(facts, guard_status)
+            if self._tripped_now(guard_status) and not wanted
+            else facts
+        )
+
+    def _tripped_now(self, guard_status: Any) -> bool:
+        """Whether the guard stopped the present start of RT."""
+        return int(guard_status.trips) > self._trips and self._records.is_after(int(guard_status.trip_epoch))
+
+    def _tripped_facts(self, facts: ProcessFacts, guard_status: Any) -> ProcessFacts:
+        cause = int(guard_status.cause)
+        dead = cause == TripCause.DEAD
+        said = _TRIP_WORDS.get(TripCause(cause), "") if cause in TripCause.__members__.values() else ""
+        why = (
+            facts.why
+            if facts.condition is ProcessCondition.DEAD and dead and facts.why
+            else f"{said} (guard)"
+        )
+        ended_itself = self._ended_itself(int(guard_status.trip_epoch))
+        return replace(
+            facts,
+            condition=ProcessCondition.DEAD if dead else ProcessCondition.SILENT,
+            detected_ns=int(guard_status.detected_ns),
+            why=f"{why}: it ended itself, an axis did not stop" if ended_itself else why,
+            exit_code=RUNS_ON if ended_itself else facts.exit_code,
+        )
+
+    def _ended_itself(self, epoch: int) -> bool:
+        """By the last rung of an axis that ran on. Its exit status says so, too: later, to its parent."""
+        status = self._store.peek("rt_status")
+        if status is None or int(status.epoch) != epoch:
+            return False
+        axes = (status.axes[number] for number in range(min(int(status.axis_count), len(status.axes))))
+        return any(axis.rung == Rung.END_RT for axis in axes)
+
+    def _core_facts(self, now_ns: int) -> ProcessFacts | None:
+        if ProcessName.CORE not in self._watches:
+            return None
+        self.core_status = self._core_record()
+        beat = self._store.core_beat
+        watch = self._watches[ProcessName.CORE]
+        return self._look(ProcessName.CORE, now_ns, Sign(beat, at_work=beat != watch.first_beat))
+
+    def _core_record(self) -> Any:
+        """Of the present Core: a record of its predecessor says nothing of it."""
+        try:
+            record = self._store.core_status()
+        except TornRecordError:
+            return None
+        handle = self._processes.handle(ProcessName.CORE)
+        return record if handle is not None and handle.pid == record.pid else None
+
+    def _look(self, name: ProcessName, now_ns: int, sign: Sign) -> ProcessFacts:
+        handle, ended = self._processes.handle(name), self._processes.ended(name)
+        if handle is not None and handle.pid:  # a start by systemd has its pid only some time later
+            self._watches[name].has_pid(handle.pid)
+        return self._watches[name].look(now_ns, sign, handle, ended)
+
+    # ---- guard, bus, latch ----
+
+    def _guard_status(self) -> Any:
+        """Damage to the shared one must not end a process that is well."""
+        return self._guard() if self._guard else _NO_GUARD
+
+    def _guard_facts(self, status: Any) -> GuardFacts:
+        holds = int(status.state) == GuardState.TRIPPED
+        tripped = holds or self._tripped_now(status)
+        epoch, enabled = self._records.epoch, self._guard is not None
+        if not tripped:
+            armed = int(status.state) == GuardState.ARMED
+            return GuardFacts(enabled, armed and epoch == int(status.armed_epoch) > 0)
+        return GuardFacts(
+            enabled,
+            watching=False,
+            tripped=True,
+            last_progress_ns=int(status.last_progress_ns),
+            detected_ns=int(status.detected_ns),
+            fence_failed=bool(status.fence_failed),
+            fenced_ns=int(status.fenced_ns),
+            safe_frame_ns=int(status.safe_frame_ns),
+            confirmed_ns=int(status.confirmed_ns),
+        )
+
+    def _bus_facts(self, now_ns: int, rt: ProcessFacts) -> BusFacts:
+        """RT exchanges as long as its beat shows it at work, until it has ended or says that it ends."""
+        self.rt_status = self.rt_bus = None
+        if not self._records.at_work or rt.condition not in _EXCHANGING or self._records.ending:
+            return BusFacts()
+        self.rt_status, self.rt_bus = self._records.status(now_ns), self._records.bus(now_ns)
+        return self._records.facts(now_ns)
+
+    def estop_facts(self) -> EstopFacts:
+        """The latch as it is now."""
+        state = self._store.estop.state()
+        if not state.latched:
+            return EstopFacts()
+        reasons = tuple(f"{note.source.name.lower()}: {note.reason}" for note in state.notes)
+        return EstopFacts(state.on_reset, state.on_recovery, reasons)

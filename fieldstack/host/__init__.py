@@ -1,0 +1,1 @@
+"""What the machine offers: CPUs, capabilities, real-time scheduling, namespaces, prerequisites."""

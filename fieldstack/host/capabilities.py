@@ -1,0 +1,60 @@
+"""Linux capabilities of this process: what it may really do, whatever its user id is."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterable
+from enum import IntEnum
+from pathlib import Path
+
+from fieldstack.host.scheduling import may_use_fifo
+
+MEMORY_TO_LOCK = 256 * 1024 * 1024
+
+
+class Capability(IntEnum):
+    """Bits of capability sets (linux/capability.h)."""
+
+    NET_ADMIN = 12
+    NET_RAW = 13
+    IPC_LOCK = 14
+    SYS_NICE = 23
+
+
+BUS = (Capability.NET_ADMIN, Capability.NET_RAW)
+"""What it takes to make a virtual cable and to put frames on a wire."""
+
+
+def effective(status: str | None = None) -> frozenset[Capability]:
+    """The effective set, from the text of /proc/self/status (read if not given)."""
+    text = Path("/proc/self/status").read_text(encoding="ascii") if status is None else status
+    for line in text.splitlines():
+        if line.startswith("CapEff:"):
+            bits = int(line.split()[1], 16)
+            return frozenset(one for one in Capability if bits >> one & 1)
+    return frozenset()
+
+
+def missing(wanted: Iterable[Capability]) -> tuple[Capability, ...]:
+    """Those of `wanted` that this process does not have."""
+    held = effective()
+    return tuple(one for one in wanted if one not in held)
+
+
+def degradations(*, in_namespace: bool) -> tuple[str, ...]:
+    """What of the real-time set-up this process can not have, in plain words; empty: nothing."""
+    found: list[str] = []
+    if not may_use_fifo():
+        found.append(
+            "no real-time priority: cycles are late when the machine is busy, and a hang counts as one "
+            "only after more cycles (run as root, or raise the limit: `ulimit -r 90`)"
+        )
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    limited = in_namespace or Capability.IPC_LOCK not in effective()
+    if limited and soft != resource.RLIM_INFINITY and soft < MEMORY_TO_LOCK:
+        found.append(
+            f"memory can not be locked (limit {soft // 1024} KiB): a page fault may delay a cycle, "
+            "or the guard's safe outputs "
+            "(run as root, or raise the limit: `ulimit -l unlimited`)"
+        )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The Non-RT process: puts guard, supervision, failover and operator commands together."""

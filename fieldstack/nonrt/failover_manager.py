@@ -1,0 +1,171 @@
+"""FailoverManager: carries out what was decided, reads back whether it came about, and records both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fieldstack.events.kinds import EventKind, Severity
+from fieldstack.events.log import EventLog
+from fieldstack.ha.actuators.alerting import Alerting
+from fieldstack.ha.actuators.alerts import Alerts
+from fieldstack.ha.actuators.core_control import CoreControl
+from fieldstack.ha.actuators.degrade import Degrade
+from fieldstack.ha.actuators.flights import Flights, fault
+from fieldstack.ha.actuators.processes import Processes
+from fieldstack.ha.actuators.slaves import SlaveRestarts
+from fieldstack.ha.actuators.starts import Starts
+from fieldstack.ha.actuators.stops import Stops
+from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
+from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
+from fieldstack.ha.model.cell_map import CellMap
+from fieldstack.ha.model.outcome import Carried, Following, Outcome
+from fieldstack.ha.modules.modules import Modules
+from fieldstack.ha.monitor.process_monitor import ProcessMonitor
+from fieldstack.process.manager import ProcessManager
+from fieldstack_rt.datastore import DataStore
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the manager acts through. `answer(action)` reaches the operator who asked."""
+
+    store: DataStore
+    processes: ProcessManager
+    monitor: ProcessMonitor
+    checkpoint: StateCheckpoint
+    log: EventLog
+    alerts: Alerts
+    answer: Callable[[Action], None]
+    cell: CellMap
+    core: CoreControl
+    modules: Modules
+    stop_timeout_s: float = 5.0
+
+
+class FailoverManager:
+    """One action after the other, in the order given: worst first. Nothing here waits.
+
+    What can not be known at once is read back in the passes that follow; `outcomes` hands it to the next
+    decision.
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._flights = Flights(self._record, ports.log)
+        self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
+        stops = Stops(ports.store, ports.log, ports.cell)
+        starts = Starts(ports.store, ports.cell, time.monotonic_ns)
+        self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
+            ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),
+            ActionKind.EMERGENCY_STOP: stops.emergency_stop,
+            ActionKind.SAFE_MODE_ENTER: lambda _: stops.permit(False),
+            ActionKind.SAFE_MODE_EXIT: lambda _: stops.permit(True),
+            ActionKind.AWAIT_MANUAL: lambda _: Outcome(True, "waiting for a person"),
+            ActionKind.DEGRADE: Degrade(ports.store, ports.cell).carry,
+            ActionKind.RECORD_STEP: self._record_step,
+            ActionKind.READ_CHECKPOINT: self._read_checkpoint,
+            ActionKind.FENCE_PROCESS: self._processes.fence,
+            ActionKind.STOP_PROCESS: self._processes.stop,
+            ActionKind.REBOOT_PROCESS: self._reboot,
+            ActionKind.START_PROCESS: self._processes.start,
+            ActionKind.RESTART_SLAVE: SlaveRestarts(ports.store, ports.cell).carry,
+            ActionKind.RESTART_MODULE: ports.modules.carry,
+            ActionKind.REALLOCATE: ports.core.reallocate,
+            ActionKind.CLEAR_LATCH: stops.clear_latch,
+            ActionKind.RESET_FAULTS: stops.reset_faults,
+            ActionKind.AWAIT_START: starts.carry,
+            ActionKind.START: starts.carry,
+            ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).carry,
+            ActionKind.ANSWER: self._answer,
+        }
+
+    def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
+        for action in actions:
+            carried = self._try(action)
+            if isinstance(carried, Following):
+                self._ports.log.append(EventKind.ACTION_ORDERED, **action.event_fields())
+                self._flights.begin(action, carried, now_ns)
+            elif carried is not None:
+                self._flights.known(action, carried, now_ns)
+
+    def _try(self, action: Action) -> Carried | None:
+        """What fails in a way that nobody thought of is an action that failed: the others are carried out."""
+        try:
+            return self._carry[action.kind](action)
+        except Exception as error:
+            return fault(self._ports.log, action, error)
+
+    def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
+        """What has become of orders since the last call."""
+        return self._flights.look(now_ns)
+
+    @property
+    def busy(self) -> bool:
+        """Orders wait to be read back: the next pass should come soon."""
+        return self._flights.busy
+
+    def in_flight(self, now_ns: int) -> list[dict[str, Any]]:
+        return self._flights.describe(now_ns)
+
+    def _record(self, action: Action, outcome: Outcome, took_ns: int) -> None:
+        self._ports.log.append(
+            EventKind.ACTION_DONE if outcome.confirmed else EventKind.ACTION_FAILED,
+            **action.event_fields(),
+            outcome=outcome.text,
+            took_ms=took_ns / 1e6,
+        )
+
+    # ---- recovery: restart, checkpoint, steps ----
+
+    def _reboot(self, action: Action) -> Carried:
+        began_ns = time.monotonic_ns()
+        outcome = self._processes.reboot(action)
+        self._step(action, Step.RESTART, began_ns, outcome)
+        if not outcome.confirmed or not action.id or action.process is None:
+            return outcome
+        return self._processes.proof(action.process, outcome.text)
+
+    def _read_checkpoint(self, action: Action) -> Outcome:
+        began_ns = time.monotonic_ns()
+        generation, remark = self._ports.checkpoint.read()
+        outcome = Outcome(generation > 0, f"generation {generation}: {remark}" if generation else remark)
+        self._step(action, Step.CHECKPOINT_READ, began_ns, outcome)
+        return Outcome(True, outcome.text)
+
+    def _step(self, action: Action, step: Step, began_ns: int, outcome: Outcome) -> None:
+        now_ns = time.monotonic_ns()
+        remark = f": {outcome.text}"
+        self._append_step(action, step, now_ns, now_ns - began_ns, remark, confirmed=outcome.confirmed)
+
+    def _record_step(self, action: Action) -> None:
+        if action.step is not None:
+            remark = f": {action.remark}" if action.remark else ""
+            self._append_step(
+                action, action.step, action.at_ns, action.took_ns, remark, confirmed=action.confirmed
+            )
+
+    def _append_step(
+        self, action: Action, step: Step, at_ns: int, took_ns: int, remark: str, *, confirmed: bool
+    ) -> None:
+        self._ports.log.append(
+            EventKind.RECOVERY_STEP,
+            t_ns=at_ns,
+            severity=Severity.INFO if confirmed else Severity.WARNING,
+            process=action.process,
+            step=step,
+            attempt=action.attempt,
+            took_ns=took_ns,
+            took_ms=took_ns / 1e6,
+            confirmed=confirmed,
+            rule=action.rule,
+            cause=action.cause,
+            remark=remark,
+        )
+
+    # ---- people ----
+
+    def _answer(self, action: Action) -> None:
+        self._ports.answer(action)

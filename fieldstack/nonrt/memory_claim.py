@@ -1,0 +1,79 @@
+"""How a Non-RT process comes by its shared memory: adopted, mended, or made anew once no RT process lives.
+
+An RT process on a memory that cannot be adopted is guarded by nobody: first it is ended, and the wire read
+back.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from fieldstack.process.end_rt import STAND_S, Ending, Wire, end_rt, strays
+from fieldstack_base.instance import Instance
+from fieldstack_rt.datastore import DataStore, ForeignMasterError, RtInTheWayError, StoreBusyError
+from fieldstack_rt.datastore.living import RtProcess, rt_processes
+from fieldstack_rt.wire_look import MASTER_FRAMES, master_frames
+
+TOGETHER_S = 8.0
+"""The longest that all of them together may take: one that hangs, and the look at the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The memory, and what had to be done for it. `unsafe`: endings that were not read back as safe."""
+
+    store: DataStore
+    remarks: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
+
+    @property
+    def unsafe(self) -> str:
+        return "; ".join(str(one) for one in self.endings if not one.safe)
+
+
+def claim(instance: Instance, wire: Wire) -> Claim:
+    """For the one Non-RT process of an instance.
+
+    Raises:
+        StoreBusyError: what works on the memory of before is no RT process of ours.
+        RtInTheWayError: it is, and could not be ended.
+        ForeignMasterError: a master that cannot be seen drives the bus.
+    """
+    endings = tuple(_end_all(strays(instance), wire))
+
+    def before_new() -> None:
+        _refuse_foreign_master(instance, wire)
+
+    try:
+        store = DataStore.create(instance, before_new)
+    except StoreBusyError:
+        living = rt_processes(instance.name)
+        if not living:
+            raise
+        endings += tuple(_end_all(living, wire))
+        if stuck := [str(one) for one in endings if not one.gone]:
+            raise RtInTheWayError(instance.shm_name, "; ".join(stuck)) from None
+        store = DataStore.create(instance, before_new)
+    remarks = (
+        [f"the shared memory's header was damaged and is mended: {store.mended}"] if store.mended else []
+    )
+    remarks += [f"record {name} was left torn, and is emptied" for name in store.torn]
+    return Claim(store, tuple(remarks), endings)
+
+
+def _end_all(found: list[RtProcess], wire: Wire) -> list[Ending]:
+    until = time.monotonic() + TOGETHER_S
+    return [end_rt(one, wire, max(0.0, min(STAND_S, until - time.monotonic()))) for one in found]
+
+
+def _refuse_foreign_master(instance: Instance, wire: Wire) -> None:
+    """Nothing is seen of it but its frames: in another process namespace, or another instance's."""
+    if not wire.interface:
+        return
+    try:
+        frames = master_frames(wire.interface)
+    except OSError:
+        return  # an interface that is not there, or not ours to listen to: RT's start will tell
+    if frames >= MASTER_FRAMES:
+        raise ForeignMasterError(instance.shm_name, wire.interface, frames)

@@ -1,0 +1,110 @@
+"""The policy that is in force, and its reload at run time: all of a file counts, or nothing of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from fieldstack.events.kinds import EventKind
+from fieldstack.events.log import EventLog
+from fieldstack.ha.actuators.agent_words import not_in_force, write_agent_words
+from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.errors import PolicyError
+from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
+from fieldstack.nonrt.readback import OBEY_TIMEOUT_NS, Finding
+from fieldstack_rt.datastore import DataStore
+
+Listener = Callable[[CompiledPolicy], None]
+Adopt = Callable[[CompiledPolicy, CompiledPolicy, str], None]
+
+
+class PolicyInForce:
+    """Reads the policy at the start; compiled, from `cache`, if the file is known there. `listeners` are told
+    of each policy that takes its place.
+
+    Raises:
+        PolicyError: the policy is not usable.
+    """
+
+    def __init__(self, file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> None:
+        self.file = file
+        self.cache = cache
+        self.times = times
+        """Of this cell: a policy whose targets they miss is refused, now and at each reload."""
+        self.policy = load_compiled(file, cache, times)
+        self.listeners: list[Listener] = []
+        self.adopt: Adopt | None = None
+        """Makes the decision that is under way fit, or refuses the policy with a PolicyError."""
+
+    @property
+    def digest(self) -> str:
+        """Of the policy's content, comments left out: tells later which policy led to an action."""
+        return self.policy.digest
+
+    def apply(self, store: DataStore, log: EventLog) -> None:
+        """RT's agent follows the policy, too: its words go into shared memory."""
+        write_agent_words(store, self.policy)
+        log.append(
+            EventKind.POLICY_LOADED, file=str(self.file), rules=len(self.policy.rows), sha256=self.digest
+        )
+
+    def replace(self, file: Path, policy: CompiledPolicy) -> None:
+        """PolicyError: it does not fit what is going on; the policy in force is unchanged."""
+        if self.adopt is not None:
+            self.adopt(self.policy, policy, str(file))
+        self.file, self.policy = file, policy
+        for listener in self.listeners:
+            listener(policy)
+
+
+class Reload:
+    """One reload: the file is read and judged in a thread, and takes effect between two passes."""
+
+    def __init__(self, force: PolicyInForce, store: DataStore, log: EventLog, file: Path | None) -> None:
+        self._force, self._store, self._log = force, store, log
+        self._file = file or force.file
+        self._found: CompiledPolicy | str | None = None
+        self._said, self._until_ns = "", 0
+        threading.Thread(target=self._read, name="policy-reload", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            self._found = load_compiled(self._file, self._force.cache, self._force.times)
+        except (PolicyError, OSError) as error:
+            self._found = str(error)
+        except Exception as error:  # whatever it is, the operator gets an answer
+            self._found = f"{str(self._file)!r} can not be read: {error!r}"
+
+    def look(self, now_ns: int) -> Finding | None:
+        """Called between passes until it gives an answer: it is in force, and RT shows its part of it."""
+        found = self._found
+        if found is None:
+            return None
+        if isinstance(found, str):
+            return Finding(False, f"the policy in force is unchanged: {found}")
+        if self._said:
+            return self._read_back(found, now_ns)
+        before = self._force.digest
+        try:
+            self._force.replace(self._file, found)
+        except PolicyError as error:
+            return Finding(False, f"the policy in force is unchanged: {error}")
+        self._force.apply(self._store, self._log)
+        same = " (the same as before)" if self._force.digest == before else ""
+        self._said = f"{self._file}: in force, {len(found.rows)} rules{same}"
+        self._until_ns = now_ns + OBEY_TIMEOUT_NS
+        return self._read_back(found, now_ns)
+
+    def _read_back(self, policy: CompiledPolicy, now_ns: int) -> Finding | None:
+        status = fresh_status(self._store, now_ns)
+        if status is None:
+            return Finding(True, f"{self._said}; RT does not cycle: it takes rt_agent over when it does")
+        other = not_in_force(status, policy)
+        if not other:
+            return Finding(True, f"{self._said}; RT shows its rt_agent")
+        if now_ns < self._until_ns:
+            return None
+        return Finding(False, f"{self._said}; but RT goes on with its own {', '.join(other)} of rt_agent")

@@ -1,0 +1,117 @@
+"""The answer to `status` on Non-RT's control socket: everything that is known, as plain data."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from fieldstack.ha.decision.decision_state import Episode, Waiting
+from fieldstack.ha.decision.standing import told, why
+from fieldstack.ha.decision.words import known_words
+from fieldstack.ha.model.facts import Facts, ProcessFacts
+from fieldstack.ha.model.measures import FactKind, Measure, unknown_facts
+from fieldstack.ha.modules.modules import Modules
+from fieldstack.ha.monitor.process_history import History
+from fieldstack.ha.policy.restarts import in_long_window, in_window
+from fieldstack.nonrt.supervision import Supervision
+
+
+def report(supervision: Supervision, history: History, modules: Modules) -> dict[str, Any]:
+    """Times in CLOCK_MONOTONIC ns unless the name says otherwise."""
+    state, facts, now_ns = supervision.state, supervision.facts, time.monotonic_ns()
+    unknown = unknown_facts(facts.measures)
+    return {
+        "pid": os.getpid(),
+        "t_ns": now_ns,
+        "ha": {
+            "state": state.ha.name,
+            "reason": told(state, facts.axes),
+            "held_by": [{"rule": key.rule, "subject": key.subject} for key in state.held_by],
+            "since_ns": state.since_ns,
+        },
+        "start": {
+            "waits": bool(facts.axes.waiting),
+            "ready": bool(facts.axes.free),
+            "why": why(state.standing),
+        },
+        "rt": _process(facts.rt),
+        "core": facts.core and _process(facts.core),
+        "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
+        "rules": [_rule(one, unknown) for one in state.episodes],
+        "blind": supervision.retries.describe(now_ns),
+        "waiting": [_waiting(one, now_ns) for one in state.waiting],
+        "limits": asdict(state.limits),
+        "budgets": _budgets(supervision, now_ns),
+        "actions_in_flight": supervision.manager.in_flight(now_ns),
+        "measures": list(_measures(facts)),
+        "modules": modules.describe(),
+        "history": history.to_dict(),
+        "policy": supervision.describe_policy() | {"words": list(known_words(supervision.policy))},
+    }
+
+
+def _process(facts: ProcessFacts) -> dict[str, Any]:
+    return {
+        "pid": facts.pid,
+        "condition": facts.condition,
+        "why": facts.why,
+        "start_id": facts.start_id,
+        "since_ns": facts.since_ns,
+    }
+
+
+def _rule(one: Episode, unknown: frozenset[FactKind]) -> dict[str, Any]:
+    """A rule that counts now, and what it waits for. `stale`: nobody can tell now if its cause is there."""
+    return {
+        "rule": one.key.rule,
+        "subject": one.key.subject,
+        "cause": one.cause,
+        "since_ns": one.since_ns,
+        "gone_ns": one.gone_ns,
+        "effects": sorted(one.effects),
+        "clear": one.clear,
+        "waits_for": one.hold,
+        "stale": one.evidence is not None and one.evidence.fact in unknown,
+        "evidence": one.evidence and asdict(one.evidence),
+    }
+
+
+def _waiting(one: Waiting, now_ns: int) -> dict[str, Any]:
+    """An action that is ordered later: at a safe moment, after its backoff, or when its subject is free."""
+    return {
+        "action": one.order.action,
+        "rule": one.key.rule,
+        "subject": one.order.target or one.key.subject,
+        "at_latest_in_ms": max(0, max(one.due_ns, one.not_before_ns) - now_ns) / 1e6,
+    }
+
+
+def _budgets(supervision: Supervision, now_ns: int) -> dict[str, Any]:
+    """Restarts that count now, of how many that are allowed in which window."""
+    state, policy = supervision.state, supervision.policy
+    subjects = [str(section.process_name) for section in policy.processes]
+    subjects += [use.subject for use in state.budgets if use.subject not in subjects]
+    found: dict[str, Any] = {}
+    for subject in subjects:
+        use, budget = state.budget(subject), policy.budget(subject)
+        found[subject] = {
+            "used": len(in_window(use.restarts, now_ns, budget)) if budget else len(use.restarts),
+            "allowed": budget.max_restart_count if budget else 0,
+            "window_sec": budget.restart_window_sec if budget else 0,
+            "long_used": len(in_long_window(use.restarts, now_ns, budget)) if budget else len(use.restarts),
+            "long_allowed": budget.long_count if budget else 0,
+            "long_window_sec": budget.long_window_ns / 1e9 if budget else 0,
+            "spent": use.spent,
+        }
+    return found
+
+
+def _measures(facts: Facts) -> Iterable[dict[str, Any]]:
+    return (_measure(one) for one in facts.measures)
+
+
+def _measure(one: Measure) -> dict[str, Any]:
+    return asdict(one)

@@ -1,0 +1,68 @@
+"""The health server's beat: a small file that is written after each request that was answered as a whole.
+
+Its one page exists from the start, so that a full disk does not stop it. Reading it is one system call on a
+file of the runtime folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldstack_base.instance import Instance
+from fieldstack_rt.sd_notify import notifier
+
+INTERVAL_NS = 500_000_000
+"""Between two beats of a server that is well."""
+TIMEOUT_NS = 4_000_000_000
+"""A server without a beat for this long hangs: kill it and start it anew."""
+START_GRACE_NS = 15_000_000_000
+"""From its start to its first beat, on a busy machine."""
+_WIDTH = 40
+
+
+def beat_file(instance: Instance) -> Path:
+    return instance.runtime_dir / "health.beat"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Whose beat it is, how many it has written, and when the last one was (CLOCK_MONOTONIC ns)."""
+
+    pid: int
+    count: int
+    at_ns: int
+
+
+class BeatWriter:
+    """One server's beats. `write` never raises: a beat that can not be written is missed, as it should be."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._count = 0
+        self._put(0)
+
+    def write(self, now_ns: int) -> None:
+        self._count += 1
+        self._put(now_ns)
+        notifier().progress(now_ns, "answers")
+
+    def _put(self, at_ns: int) -> None:
+        line = f"{os.getpid()} {self._count} {at_ns}".ljust(_WIDTH) + "\n"
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, line.encode(), 0)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def read_beat(path: Path) -> Beat | None:
+    """The last beat; None: there is no file, or it is none of ours. `at_ns` 0: no beat yet."""
+    try:
+        words = path.read_bytes().split()
+        return Beat(int(words[0]), int(words[1]), int(words[2]))
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,1 @@
+"""What of the tasks outlives a process: store, checkpoint, restoration."""

@@ -1,0 +1,262 @@
+"""The Main Core process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fieldstack.ha.checkpoint.verdict import verdict_for_core
+from fieldstack.tasks.control.desk import DeskThread, TaskDesk
+from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
+from fieldstack.tasks.keep.recorder import Recorder
+from fieldstack.tasks.keep.restoration import Played, Remains, restore
+from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.program.demo import demo_tasks
+from fieldstack.tasks.program.machine import Machine
+from fieldstack.tasks.program.motion import MotionError
+from fieldstack.tasks.program.settings import CoreSettings
+from fieldstack.tasks.run.calls import CallDesk
+from fieldstack.tasks.run.executor import TaskExecutor
+from fieldstack.tasks.run.facts import read_facts
+from fieldstack.tasks.run.inbox import Inbox
+from fieldstack.tasks.run.injection import Injector
+from fieldstack_base.instance import Instance
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_rt._native import ffi
+from fieldstack_rt.datastore import DataStore, StoreLostError, TornRecordError
+from fieldstack_rt.datastore.layout import CoreState, RtPhase
+from fieldstack_rt.memory_watch import LOOK_NS
+from fieldstack_rt.sd_notify import notifier
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+PASS_S = 0.02
+STOP_TIMEOUT_NS = 3_000_000_000
+"""How long an end at rest may take; after it the ring runs dry, which stops the axes as well."""
+RING_SLOTS = 1024
+CHECK_LIMITS = "check the axes' limits in the bus configuration"
+
+
+class CoreError(Exception):
+    """The Main Core process can not run; the text says why and what to do."""
+
+
+def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        CoreError: another Main Core runs on this instance, or motion can not be brought to rest.
+        StoreError: the shared memory is missing or of another version.
+        PlanFormatError, OSError: the bus plan can not be read.
+    """
+    plan = BusPlan.from_json(plan_file.read_text(encoding="utf-8"))
+    instance.prepare()
+    with _only_one(instance):
+        store = DataStore.attach(instance, timeout_s=5.0, by_suffix=True)
+        try:
+            CoreProcess(store, plan, settings).run()
+        except MotionError as error:
+            raise CoreError(f"the motion stopped: {error}; {CHECK_LIMITS}") from error
+
+
+@contextlib.contextmanager
+def _only_one(instance: Instance) -> Iterator[None]:
+    """Two feeders would interleave their setpoints in one ring."""
+    file: IO[bytes]
+    with (instance.runtime_dir / "core.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CoreError(
+                f"a Main Core process already runs on instance {instance.name!r}; "
+                "`fieldstack-rt status --once` shows its pid"
+            ) from error
+        yield
+
+
+class CoreProcess:
+    """One run of the Main Core on an attached store."""
+
+    def __init__(self, store: DataStore, plan: BusPlan, settings: CoreSettings) -> None:
+        self._store = store
+        self._epoch = _last_epoch(store) + 1
+        self._started_ns = time.monotonic_ns()
+        self._memory = store.created_ns
+        self._memory_ns = 0
+        self._record = store.new("fs_core_status")
+        self._wake = threading.Event()
+        self._inbox = Inbox(self._wake)
+        self._injector = Injector() if settings.fault_injection else None
+        self._stop = False
+        self._files = TaskStore(store.instance.state_dir)
+        if settings.call_folder:
+            sys.path.insert(0, settings.call_folder)
+        self._calls = CallDesk(settings.calls, self._files)
+        self._calls.load()
+        self._executor = self._restore(plan, settings)
+        self._recorder = Recorder(self._executor.table, self._files)
+
+    def _restore(self, plan: BusPlan, settings: CoreSettings) -> TaskExecutor:
+        store, machine = self._store, Machine.of(plan)
+        saved = restore_saved(store)
+        self._revision = saved.revision
+        verdict = verdict_for_core(store)
+        held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
+        remains = Remains(saved, Played(self._memory, _played(store)), self._files.load(), held)
+        demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
+        table, remarks = restore(machine, self._calls, remains, demos, self._started_ns)
+        broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
+        for remark in (*self._files.remarks, *broken, *remarks):
+            print(remark, flush=True)
+        executor = TaskExecutor(
+            machine,
+            store.setpoints,
+            table,
+            self._calls,
+            lead=min(settings.lead_ms * 1_000_000 // plan.cycle_time_ns, RING_SLOTS - 1),
+            speed_share=settings.speed_percent / 100,
+            hold=self._hold,
+        )
+        executor.lost.update({name: False for name in saved.lost if name in machine.groups})
+        return executor
+
+    def _hold(self, until_ns: int) -> None:
+        self._store.hold_to_run_ns = until_ns
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        desk = TaskDesk(
+            self._executor,
+            self._calls,
+            self._files,
+            self._inbox,
+            room=len(self._record.task),
+            injector=self._injector,
+        )
+        thread = DeskThread(self._store.instance.core_socket, desk)
+        gc.collect()
+        gc.freeze()
+        try:
+            while not self._stop:
+                self._pass()
+                self._watch_memory(time.monotonic_ns())
+                notifier().progress(time.monotonic_ns(), self._executor.state.name.lower())
+                self._wake.wait(PASS_S)
+                self._wake.clear()
+            notifier().stopping("motion comes to rest")
+            self._end_at_rest()
+        finally:
+            thread.close()
+            self._recorder.close()
+
+    def _watch_memory(self, now_ns: int) -> None:
+        """Setpoints that no RT process sees move nothing; Non-RT starts another Core."""
+        if now_ns - self._memory_ns < LOOK_NS:
+            return
+        self._memory_ns = now_ns
+        if why := self._store.lost:
+            raise StoreLostError(why)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop = True
+        self._wake.set()
+
+    def _pass(self) -> None:
+        self._inbox.work()
+        now_ns = time.monotonic_ns()
+        if self._injector is not None:
+            self._injector.work(now_ns)
+        with contextlib.suppress(TornRecordError):  # RT died inside a write; its successor mends the record
+            self._executor.step(now_ns, read_facts(self._store))
+        self._recorder.look()
+        self._publish(now_ns, self._executor.state)
+        self._executor.begin_calls(now_ns)
+        self._store.beat_core()
+
+    def _end_at_rest(self) -> None:
+        self._executor.stop()
+        deadline_ns = time.monotonic_ns() + STOP_TIMEOUT_NS
+        while self._still_at_work() and time.monotonic_ns() < deadline_ns:
+            self._pass()
+            time.sleep(PASS_S)
+        self._publish(time.monotonic_ns(), CoreState.STOPPED, orderly=True)
+
+    def _still_at_work(self) -> bool:
+        plays = self._store.rt_phase == RtPhase.CYCLING and bool(self._store.motion_permit)
+        return (plays and not self._executor.stopped) or self._calls.awaited > 0
+
+    def _publish(self, now_ns: int, state: CoreState, *, orderly: bool = False) -> None:
+        record, executor = self._record, self._executor
+        task = self._encode(orderly=orderly)
+        record.epoch = self._epoch
+        record.started_ns = self._started_ns
+        record.pass_ns = now_ns
+        record.requests_done = self._inbox.done
+        record.pid = os.getpid()
+        record.state = state
+        record.speed_override = executor.speed_override
+        record.safe_moment = int(executor.safe_moment)
+        record.tasks_running = executor.running
+        record.task_size = len(task)
+        ffi.memmove(record.task, task, len(task))
+        self._store.write_core_status(record)
+
+    def _encode(self, *, orderly: bool) -> bytes:
+        """What is planned ahead is left out where it does not fit: then a step may be done again."""
+        self._revision += 1
+        table = self._executor.table
+        for ahead in (True, False):
+            text = encode(
+                (task for task in table.tasks.values() if not task.recorded),
+                Saved(
+                    self._revision,
+                    self._memory,
+                    table.steps,
+                    orderly,
+                    tuple(self._executor.lost),
+                    table.failures,
+                    self._executor.refusals.told() | self._recorder.refused,
+                ),
+                ahead=ahead,
+            )
+            if len(text) <= len(self._record.task):
+                return text
+        raise CoreError("the tasks' checkpoint does not fit: this is a fault of Fieldstack")
+
+
+def restore_saved(store: DataStore) -> Saved:
+    """The newer of the last Core's own record and the checkpoint, else the beginning."""
+    found: list[Saved] = []
+    for read in (store.core_status, store.checkpoint):
+        with contextlib.suppress(TornRecordError):
+            record = read()
+            saved = decode(ffi.buffer(record.task)[: record.task_size])
+            if saved is not None:
+                found.append(saved)
+    return max(found, key=lambda saved: saved.revision, default=Saved())
+
+
+def _played(store: DataStore) -> int | None:
+    """Setpoints that the cycle has taken; None if it does not say."""
+    try:
+        return int(store.rt_status().setpoint_tail)
+    except TornRecordError:
+        return None
+
+
+def _last_epoch(store: DataStore) -> int:
+    try:
+        return int(store.core_status().epoch)
+    except TornRecordError:
+        return 0

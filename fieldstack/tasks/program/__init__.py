@@ -1,0 +1,1 @@
+"""A task as people declare it, its checks, and its compilation to a program."""

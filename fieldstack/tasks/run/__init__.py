@@ -1,0 +1,1 @@
+"""Tasks under way: executor, scheduler, runners, and the stream of setpoints."""

@@ -1,0 +1,197 @@
+"""Jogging: one axis goes by hand, slowly, and only while a person holds it.
+
+The cycle itself watches that it is held (`hold_to_run_ns` of the shared memory): whatever dies between the
+person and the axis, it begins to stop HOLD_NS after it was last known to be held, at the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fieldstack.tasks.program.machine import Group, Machine
+from fieldstack.tasks.program.motion import Limits
+from fieldstack.tasks.program.program import Block, MoveAction
+from fieldstack.tasks.run.beyond import beyond_limits
+from fieldstack.tasks.run.protocol import BY_HAND, RtFacts
+from fieldstack.tasks.run.runner import SLOW_SHARE, Job, Runner
+from fieldstack.tasks.run.table import TaskError, TaskTable
+from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_rt.datastore.events import stop_text
+from fieldstack_rt.datastore.layout import RtPhase, Stop
+
+HOLD_NS = 150_000_000
+"""How long an axis goes on after it was last known to be held."""
+LOOK = "`fieldstack-rt status --once` shows the cell"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`way`: 1 or -1; `percent` of the axis's jog velocity; `held_ns`: when it was last seen to be held."""
+
+    axis: str
+    way: int
+    percent: float
+    held_ns: int
+
+
+@dataclass(slots=True)
+class Jog:
+    """One jog, from its begin on; `ended` says why it is over."""
+
+    number: int
+    axis: AxisPlan
+    job: Job
+    until_ns: int
+    runner: Runner | None = None
+    ended: str = ""
+    reached: bool = False
+    """It ended at the axis's limit."""
+
+
+class Jogging:
+    """At most one jog at a time. `hold` writes down until when the axis may follow (0: not any longer)."""
+
+    def __init__(self, machine: Machine, limits: tuple[Limits, ...], hold: Callable[[int], None]) -> None:
+        self._machine, self._limits, self._hold = machine, limits, hold
+        self.last: Jog | None = None
+        self._count = 0
+
+    @property
+    def active(self) -> Jog | None:
+        return self.last if self.last is not None and not self.last.ended else None
+
+    def bars(self, group: str) -> str:
+        """Why tasks wait for this group; empty: they do not."""
+        jog = self.active
+        if jog is None or jog.job.group is None or jog.job.group.name != group:
+            return ""
+        return f"axis {jog.axis.name} is jogged by hand"
+
+    # ---- what a person asks ----
+
+    def begin(self, now_ns: int, wish: Wish, facts: RtFacts | None, table: TaskTable) -> Jog:
+        """Raises TaskError: why not, and what to do."""
+        number = self._number(wish.axis)
+        _check_time(now_ns, wish.held_ns)
+        if not 0 < wish.percent <= 100:
+            raise TaskError(f"--speed {wish.percent:g}: 1 to 100 percent of the axis's jog velocity")
+        if self.active is not None:
+            raise TaskError(f"axis {self.active.axis.name} is jogged at present: one at a time")
+        group = self._machine.group_of(number)
+        if group is None:
+            raise TaskError(f"axis {wish.axis} is in no axis group")
+        ready = _check_machine(facts)
+        _check_tasks(table, group)
+        _check_axes(ready, group)
+        self._check_way(number, wish.way, ready)
+        self._count += 1
+        self.last = Jog(self._count, self._machine.axes[number], self._job(number, group, wish), 0)
+        self._keep(self.last, wish.held_ns)
+        return self.last
+
+    def renew(self, now_ns: int, number: int, held_ns: int) -> Jog:
+        """It is held on. Raises TaskError: there is no such jog, or the time can not be."""
+        jog = self._get(number)
+        _check_time(now_ns, held_ns)
+        if not jog.ended:
+            self._keep(jog, held_ns)
+        return jog
+
+    def release(self, number: int) -> Jog:
+        """It is let go: the axis stops at once. Raises TaskError: there is no such jog."""
+        jog = self._get(number)
+        self.end("let go")
+        return jog
+
+    # ---- what the executor tells ----
+
+    def look(self, now_ns: int) -> None:
+        """Ends what nobody holds."""
+        jog = self.active
+        if jog is not None and now_ns >= jog.until_ns:
+            self.end(f"nobody held it for {HOLD_NS // 1_000_000} ms")
+
+    def end(self, why: str, *, reached: bool = False) -> None:
+        jog = self.active
+        if jog is not None:
+            jog.ended, jog.reached = why, reached
+            self._hold(0)
+
+    # ---- inside ----
+
+    def _keep(self, jog: Jog, held_ns: int) -> None:
+        jog.until_ns = max(jog.until_ns, held_ns + HOLD_NS)
+        self._hold(jog.until_ns)
+
+    def _get(self, number: int) -> Jog:
+        if self.last is None or self.last.number != number:
+            raise TaskError("there is no such jog any more: begin again with `fieldstack jog`")
+        return self.last
+
+    def _number(self, name: str) -> int:
+        names = [axis.name for axis in self._machine.axes]
+        if name not in names:
+            raise TaskError(f"there is no axis {name!r}; axes here: {', '.join(names) or 'none'}")
+        return names.index(name)
+
+    def _check_way(self, number: int, way: int, facts: RtFacts) -> None:
+        axis, at = self._machine.axes[number], facts.targets[number]
+        end = axis.position_max_counts if way > 0 else axis.position_min_counts
+        if (end - at) * way > 0:
+            return
+        out = beyond_limits(self._machine, facts.targets)
+        told = next((one.text for one in out.values() if axis.beyond_limit(at) and axis.name in one.text), "")
+        raise TaskError(told or f"axis {axis.name} stands at its limit: it can only go the other way")
+
+    def _job(self, number: int, group: Group, wish: Wish) -> Job:
+        axis = self._machine.axes[number]
+        end = axis.position_max_counts if wish.way > 0 else axis.position_min_counts
+        targets = tuple(end / axis.counts_per_unit if one == number else None for one in group.numbers)
+        slow = axis.jog_counts_s * SLOW_SHARE * wish.percent / 100
+        limits = tuple(
+            self._limits[one].at_most(slow) if one == number else self._limits[one] for one in group.numbers
+        )
+        action = MoveAction(targets, 1.0)
+        return Job(f"jog {axis.name}", Block((action,)), group, limits, (0, 0), hold_to_run=1 << number)
+
+
+def _check_time(now_ns: int, held_ns: int) -> None:
+    """What waited somewhere on its way holds nothing any more."""
+    if not now_ns - HOLD_NS < held_ns <= now_ns:
+        raise TaskError(
+            f"it was last held {(now_ns - held_ns) / 1e6:.0f} ms ago, which counts for "
+            f"{HOLD_NS // 1_000_000} ms: hold it anew"
+        )
+
+
+def _check_machine(facts: RtFacts | None) -> RtFacts:
+    if facts is None or facts.phase is not RtPhase.CYCLING:
+        raise TaskError(f"RT does not cycle; {LOOK}")
+    if facts.stop is Stop.ESTOP:
+        raise TaskError("EMERGENCY_STOP is latched: remove the cause, then `fieldstack reset`")
+    if facts.stop not in BY_HAND:
+        raise TaskError(f"the axes may not move: {stop_text(facts.stop)}; {LOOK}")
+    if not facts.permit:
+        raise TaskError(f"the axes may not move: the Non-RT process gives no permit; {LOOK}")
+    return facts
+
+
+def _check_axes(facts: RtFacts, group: Group) -> None:
+    for number, axis in zip(group.numbers, group.axes, strict=True):
+        if not facts.well_by_hand(number):
+            stop = facts.stops[number] if number < len(facts.stops) else Stop.NONE
+            why = stop_text(stop) if stop not in BY_HAND else facts.axes[number].name.lower()
+            raise TaskError(f"axis {axis.name} does not stand under power ({why}); {LOOK}")
+
+
+def _check_tasks(table: TaskTable, group: Group) -> None:
+    for task in table.live():
+        if (
+            task.runner is not None
+            and task.runner.job.group is not None
+            and task.runner.job.group.name == group.name
+        ):
+            raise TaskError(
+                f"task {task.id!r} moves axis group {group.name!r}: `fieldstack task pause {task.id}` first"
+            )

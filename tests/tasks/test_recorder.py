@@ -1,0 +1,31 @@
+"""How tasks ended is written down in the end; a disk that refuses it is asked less often, and told."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from bench_cell import BenchCell, declare
+
+from fieldstack.tasks.keep import recorder
+from fieldstack.tasks.keep.recorder import Recorder
+
+
+def test_a_disk_that_refuses_is_told_until_it_works(cell: BenchCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "RETRY_S", 0.01)
+    cell.submit(declare("[{wait: {ms: 20}}]"))
+    cell.until(cell.ended)
+    cell.files.kill()
+    made = Recorder(cell.executor.table, cell.files)
+    made.look()
+    until = time.monotonic() + 10
+    while made.refused.get("task:t", (0, ""))[0] < 3:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    assert "can not be written down: this process is dead" in made.refused["task:t"][1]
+    assert not cell.task().recorded
+    cell.files.dead = False
+    while made.refused or not cell.task().recorded:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    made.close()
