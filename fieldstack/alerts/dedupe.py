@@ -74,7 +74,7 @@ class Deduplicator:
             one = self._incidents[report.key] = self._begun(report, now_ns, held=held)
         elif not one.firing:
             one.times += 1
-        fresh = one.told is None or self._told_long_ago(one, now_ns)
+        fresh = one.told is None or self._may_send_again(one, now_ns)
         one.report, one.firing, one.held = report, True, one.held or held or report.lasting
         one.pending, one.total, one.fired_ns = one.pending + 1, one.total + 1, now_ns
         return [self._send(one, now_ns)] if fresh else []
@@ -86,7 +86,7 @@ class Deduplicator:
     def _rested(self, one: Incident, now_ns: int) -> bool:
         return now_ns - max(one.sent_ns, one.fired_ns) >= self._window_ns
 
-    def _told_long_ago(self, one: Incident, now_ns: int) -> bool:
+    def _may_send_again(self, one: Incident, now_ns: int) -> bool:
         wait_ns = one.again_ns if one.told is AlertState.RESOLVED else self._window_ns
         return now_ns - one.sent_ns >= wait_ns
 
@@ -109,7 +109,7 @@ class Deduplicator:
         """What waited to be told; forgets what is long over."""
         messages = list[Message]()
         for key, one in list(self._incidents.items()):
-            if one.pending and self._told_long_ago(one, now_ns):
+            if one.pending and self._may_send_again(one, now_ns):
                 messages.append(self._send(one, now_ns))
                 if not one.firing:
                     messages.append(self._resolve(one))

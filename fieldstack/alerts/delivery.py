@@ -21,12 +21,12 @@ IDLE_S = 0.5
 class Counts:
     """Of one channel since the service's start. `failing_since_ns`: CLOCK_MONOTONIC; 0: it does not fail.
 
-    `failed_in_a_row`: attempts since the last delivery.
+    `consecutive_failures`: attempts since the last delivery.
     """
 
     delivered: int = 0
     failed: int = 0
-    failed_in_a_row: int = 0
+    consecutive_failures: int = 0
     given_up: int = 0
     last_error: str = ""
     last_delivered_wall_ns: int = 0
@@ -96,13 +96,13 @@ class Delivery:
         counts = self._counts
         counts.delivered += self._spool.done(entry)
         counts.last_delivered_wall_ns, counts.failing_since_ns = time.time_ns(), 0
-        counts.failed_in_a_row = 0
+        counts.consecutive_failures = 0
         self._attempt = 0
 
     def _failed(self, entry: Entry, error: DeliveryError) -> float:
         counts = self._counts
         counts.failed += 1
-        counts.failed_in_a_row += 1
+        counts.consecutive_failures += 1
         counts.last_error = str(error)
         counts.failing_since_ns = counts.failing_since_ns or time.monotonic_ns()
         if error.permanent:

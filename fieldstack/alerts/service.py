@@ -17,12 +17,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from fieldstack.alerts.channel_pipeline import ChannelPipeline
 from fieldstack.alerts.dedupe import Deduplicator, Message
-from fieldstack.alerts.keeper import Keeper
-from fieldstack.alerts.lane import Lane
+from fieldstack.alerts.disk_writer import DiskWriter
 from fieldstack.alerts.model.alert import Alert, AlertState, Report, make, new_id
 from fieldstack.alerts.model.settings import AlertsSection
-from fieldstack.alerts.on_time import OnTime, boot_time_ns
+from fieldstack.alerts.powered_clock import PoweredClock, boot_time_ns
 from fieldstack.alerts.receipt import Receipt
 from fieldstack.alerts.spool import Entry, Spool
 from fieldstack.events.clock import boot_id
@@ -30,7 +30,7 @@ from fieldstack_base.durable import DurableRecord
 
 INBOX_LIMIT = 10_000
 ROUND_S = 0.25
-TOLD_AFTER = 5
+REPORT_AFTER_FAILURES = 5
 """A receiver that refused so often in a row is told of: that takes half a minute."""
 RECORD = "alerts-firing"
 
@@ -72,14 +72,16 @@ class AlertService:
         self._record = DurableRecord(state_dir, RECORD)
         self._watched: frozenset[str] = frozenset()
         self._problem = ""
-        self._clock = OnTime(boot_id())
+        self._clock = PoweredClock(boot_id())
         self.taken = 0
         """All reports of events up to this one are where nothing loses them; -1: nobody knows."""
         self._open: deque[Receipt] = deque()
         self._settling = threading.Lock()
         self._restore()
         folder = folder_of(state_dir)
-        self._lanes = [Lane(name, one, folder, self._now_ns) for name, one in section.channels.items()]
+        self._lanes = [
+            ChannelPipeline(name, one, folder, self._now_ns) for name, one in section.channels.items()
+        ]
         self.beat = 0
         self.overflow = 0
         """Reports that found the inbox full."""
@@ -93,7 +95,7 @@ class AlertService:
             try:
                 self._dedupe.restore(data["incidents"], time.monotonic_ns())
                 self.taken = int(data.get("taken", -1))
-                self._clock = OnTime(boot_id(), data.get("clock"))
+                self._clock = PoweredClock(boot_id(), data.get("clock"))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 self._problem = f"what was firing before is not known: {error!r}"
         self._watched = self._dedupe.firing()
@@ -134,7 +136,7 @@ class AlertService:
 
     def start(self) -> AlertService:
         for lane in self._lanes:
-            lane.spool.on_over = self._wake_keeper
+            lane.spool.on_finished = self._wake_keeper
             lane.delivery.start()
         self._keeper.start()
         self._thread.start()
@@ -192,9 +194,9 @@ class AlertService:
         """Channels whose receivers refuse what they are sent: how often in a row, and why the last time."""
         counts = {lane.name: lane.counts for lane in self._lanes}
         return {
-            name: (one.failed_in_a_row, one.last_error)
+            name: (one.consecutive_failures, one.last_error)
             for name, one in counts.items()
-            if one.failed_in_a_row >= TOLD_AFTER
+            if one.consecutive_failures >= REPORT_AFTER_FAILURES
         }
 
     def disk_refused(self) -> dict[str, tuple[int, str]]:
@@ -204,8 +206,8 @@ class AlertService:
 
     # ---- dispatcher ----
 
-    def _make_keeper(self) -> Keeper:
-        return Keeper([lane.spool for lane in self._lanes], self._record, self._content)
+    def _make_keeper(self) -> DiskWriter:
+        return DiskWriter([lane.spool for lane in self._lanes], self._record, self._content)
 
     def _content(self) -> dict[str, Any]:
         """For the keeper, after it has brought the queues to the disk."""
@@ -243,7 +245,7 @@ class AlertService:
             self._route(self._alert(message), now_ns)
             changed = True
         for lane in self._lanes:
-            changed |= self._tend(lane, now_ns)
+            changed |= self._service_channel(lane, now_ns)
         if changed:
             self._keeper.wake()
 
@@ -283,7 +285,7 @@ class AlertService:
         lanes = [lane for lane in self._lanes if lane.route.admits(alert, now_ns)]
         return [(lane.spool, lane.spool.push(alert)) for lane in lanes]
 
-    def _tend(self, lane: Lane, now_ns: int) -> bool:
+    def _service_channel(self, lane: ChannelPipeline, now_ns: int) -> bool:
         if lane.delivery.stuck(now_ns) or not lane.delivery.alive:
             lane.renew()
         if (report := lane.route.summary(now_ns)) is not None:

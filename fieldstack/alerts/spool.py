@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack.alerts.model.alert import Alert
-from fieldstack.alerts.on_time import boot_time_ns
+from fieldstack.alerts.powered_clock import boot_time_ns
 from fieldstack_base import bounded_json
 from fieldstack_base.folders import sync_folder
 
@@ -49,7 +49,7 @@ class Spool:
         self._over: list[int] = []
         self.changed = threading.Condition()
         self._syncing = threading.Lock()
-        self.on_over: Callable[[], None] = lambda: None
+        self.on_finished: Callable[[], None] = lambda: None
         """Called after `done`: the disk is behind."""
         self.dropped = 0
         self.damaged = 0
@@ -98,7 +98,7 @@ class Spool:
             first = not entry.over and bool(self._queue) and self._queue[0] is entry
             if first:
                 self._end(self._queue.popleft())
-        self.on_over()
+        self.on_finished()
         return first
 
     def _end(self, entry: Entry) -> None:

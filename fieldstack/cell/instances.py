@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.cell.cable import segments_of
-from fieldstack.status.record import held_in, holder_in, read_record_in
 from fieldstack.status.snapshot import Snapshot
 from fieldstack.status.status import SHARED_MEMORY, StatusSource
+from fieldstack.status.up_record import held_in, holder_in, read_record_in
 from fieldstack_base.instance import Instance, InstanceNameError, folder_in, runtime_roots
-from fieldstack_base.processes import by_systemd, same_process
+from fieldstack_base.process_facts import by_systemd, same_process
 from fieldstack_rt.datastore import StoreError
-from fieldstack_rt.datastore.living import all_rt_processes, rt_processes
+from fieldstack_rt.datastore.rt_process_search import all_rt_processes, rt_processes
 
 PREFIX = "fieldstack-"
 _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
@@ -39,7 +39,7 @@ class InstanceView:
 def instances(shared: Path = SHARED_MEMORY) -> Iterator[InstanceView]:
     """Every instance that this user can see, by name."""
     for instance in _named(shared):
-        if (view := _look(instance)) is not None:
+        if (view := _view_of(instance)) is not None:
             yield view
 
 
@@ -67,7 +67,7 @@ def _named(shared: Path) -> Iterator[Instance]:
             continue  # something else, for example the spool of an event log
 
 
-def _look(instance: Instance) -> InstanceView | None:
+def _view_of(instance: Instance) -> InstanceView | None:
     try:
         snapshot = StatusSource(instance).take()
     except (StoreError, OSError) as error:
@@ -86,7 +86,7 @@ def _look(instance: Instance) -> InstanceView | None:
         return None
     state = snapshot.ha.state if snapshot.cell == "up" else "down"
     pids = list(processes.values())
-    orphaned = bool(processes) and not looked_after(instance, pids)
+    orphaned = bool(processes) and not is_managed(instance, pids)
     note = _note(end_command(instance, pids), processes, orphaned=orphaned)
     return InstanceView(instance.name, state, up, processes, orphaned, note)
 
@@ -110,7 +110,7 @@ def _processes(snapshot: Snapshot) -> dict[str, int]:
     return {name: view.pid for name, view in views if view.alive and view.pid}
 
 
-def looked_after(instance: Instance, pids: Collection[int]) -> bool:
+def is_managed(instance: Instance, pids: Collection[int]) -> bool:
     """Whether systemd, or an `up`, keeps these processes of the instance running."""
     return by_systemd(pids, instance.name) or held_in(folder_of(instance, pids))
 

@@ -11,7 +11,7 @@ from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.policy.cache import load_compiled
-from fieldstack.ha.policy.times import CellTimes
+from fieldstack.ha.policy.cell_times import CellTimes
 from fieldstack.health.model.settings import settings_file as health_settings_file
 from fieldstack.host import cpus
 from fieldstack.nonrt.settings import NonRtSettings

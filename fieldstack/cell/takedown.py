@@ -15,13 +15,13 @@ from fieldstack.events import EventLog, spool
 from fieldstack.events.writer import EventLogBusyError
 from fieldstack.process.end_rt import Wire, end_rt
 from fieldstack.status.beat import beat_file, read_beat
-from fieldstack.status.record import UpRecord, read_record, record_file
+from fieldstack.status.up_record import UpRecord, read_record, record_file
 from fieldstack_base.instance import Instance
-from fieldstack_base.processes import by_systemd, names_instance, same_process
+from fieldstack_base.process_facts import by_systemd, names_instance, same_process
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory
-from fieldstack_rt.datastore.living import RtProcess, rt_processes
+from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
 
 NONRT_TIMEOUT_S = 15.0
 STRAGGLER_TIMEOUT_S = 6.0
@@ -142,10 +142,10 @@ def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:
     """Damage may leave any number there: only what names this instance is its process."""
-    return [entry for entry in _told(instance) if names_instance(entry[1], instance)]
+    return [entry for entry in _recorded_pids(instance) if names_instance(entry[1], instance)]
 
 
-def _told(instance: Instance) -> list[tuple[str, int, int]]:
+def _recorded_pids(instance: Instance) -> list[tuple[str, int, int]]:
     try:
         store = DataStore.attach(instance, by_suffix=bool(rt_processes(instance.name)))
     except (StoreError, OSError):

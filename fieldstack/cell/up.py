@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from fieldstack.cell import children
 from fieldstack.cell.children import Child
-from fieldstack.cell.instances import end_command, folder_of, living, looked_after
+from fieldstack.cell.instances import end_command, folder_of, is_managed, living
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.takedown import take_down
 from fieldstack.nonrt.settings import NonRtSettings
-from fieldstack.status.record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
+from fieldstack.status.up_record import AlreadyRunningError, UpRecord, hold, holder_in, read_record
 from fieldstack_ethercat.segment.veth import create_veth, delete_veth
 from fieldstack_rt.datastore import memory as shared_memory
 
@@ -93,7 +93,7 @@ class CellRun:
         except OSError as error:
             child.not_started(now_ns)
             self._say(f"{child.name} could not be started: {error}")
-            self._judge(child, f"could not be started: {error}", now_ns)
+            self._give_up_if_failing(child, f"could not be started: {error}", now_ns)
         else:
             self._say(f"{child.name} started again, pid {child.pid}")
             self._update_record()
@@ -120,9 +120,9 @@ class CellRun:
             self._say("Non-RT ended by request: the cell goes down")
             return
         self._say(f"{child.name} (pid {ended.pid}) {ended.text()}")
-        self._judge(child, ended.text(), now_ns)
+        self._give_up_if_failing(child, ended.text(), now_ns)
 
-    def _judge(self, child: Child, how: str, now_ns: int) -> None:
+    def _give_up_if_failing(self, child: Child, how: str, now_ns: int) -> None:
         if child.short_lives < SHORT_LIVES_LIMIT:
             return
         if child is self._health:  # the cell goes on without; it is tried again for ever, but seldom
@@ -141,7 +141,7 @@ class CellRun:
         known = (record.nonrt_pid, record.segment_pid) if record is not None else ()
         strangers = {alive[name] for name in ("nonrt", "segment") if name in alive}.difference(known)
         pids = list(alive.values())
-        if record is None or strangers or looked_after(instance, pids):
+        if record is None or strangers or is_managed(instance, pids):
             holder = holder_in(folder_of(instance, pids))
             raise AlreadyRunningError(instance, holder or pids[0], end_command(instance, pids))
 

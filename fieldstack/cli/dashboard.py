@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.cli.fitted import Section, events_panel
+from fieldstack.cli.fitted_screen import Section, events_panel
 from fieldstack.host.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
 from fieldstack.status.histogram import Latency
 from fieldstack.status.liveness import ProcessView

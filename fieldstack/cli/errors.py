@@ -24,7 +24,7 @@ def error_table() -> ErrorTable:
     from fieldstack.host.namespace import NamespaceError
     from fieldstack.host.prerequisites import MissingPrerequisitesError
     from fieldstack.nonrt.settings import SettingsError
-    from fieldstack.status.record import AlreadyRunningError
+    from fieldstack.status.up_record import AlreadyRunningError
     from fieldstack_base.configuration_error import ConfigurationError
     from fieldstack_base.control.client import ControlUnreachableError
     from fieldstack_base.instance import InstanceNameError

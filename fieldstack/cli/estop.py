@@ -11,10 +11,10 @@ from fieldstack.ha.actuators.stops import guard_has_outputs
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.standstill import HARDWARE, read_back
 from fieldstack.nonrt.readback import without_rt
-from fieldstack.process.strays import reach, stop_strays
+from fieldstack.process.unreachable_rt import reach, stop_unreachable_rt
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, StoreMissingError
-from fieldstack_rt.datastore.living import rt_processes
+from fieldstack_rt.datastore.rt_process_search import rt_processes
 
 REACH_S = 1.0
 """For a memory that is not there, and may be made anew just now."""
@@ -59,7 +59,7 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
         refused = f"the latch is NOT set, for {error}"
     if store is not None:
         _latch(store, reason)  # before anything that takes time
-    endings = stop_strays(instance, store, EstopSource.OPERATOR, reason)
+    endings = stop_unreachable_rt(instance, store, EstopSource.OPERATOR, reason)
     latched = raise_estop(store, reason) if store is not None else None
     if latched is not None and not endings:
         return latched

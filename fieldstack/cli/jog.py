@@ -20,7 +20,7 @@ RENEW_S = 0.05
 LONGEST_S = 60.0
 DIRECTIONS = ("+", "-")
 LET_GO = "let go"
-Wish = tuple[str, str, float]
+JogArguments = tuple[str, str, float]
 """Axis, direction, percent of its jog velocity."""
 
 
@@ -72,7 +72,7 @@ def jog(
     raise typer.Exit(code)
 
 
-class Hold(Protocol):
+class HoldSource(Protocol):
     """What says that a person holds the axis; `last_ns`: when that was last seen, CLOCK_MONOTONIC."""
 
     last_ns: int
@@ -95,7 +95,7 @@ class Timed:
         return not self.quit
 
 
-def _by_key(held: HeldJog, wish: Wish) -> ExitCode:
+def _by_key(held: HeldJog, wish: JogArguments) -> ExitCode:
     from fieldstack.cli.held_key import HeldKey
 
     typer.echo("hold a key down to move it; q ends")
@@ -103,7 +103,7 @@ def _by_key(held: HeldJog, wish: Wish) -> ExitCode:
         return _follow(key, held, wish)
 
 
-def _follow(hold: Hold, held: HeldJog, wish: Wish) -> ExitCode:
+def _follow(hold: HoldSource, held: HeldJog, wish: JogArguments) -> ExitCode:
     """Begin when it is held, renew, let go; until the hold is over or the jog ends for another reason."""
     moving = False
     try:
@@ -115,7 +115,7 @@ def _follow(hold: Hold, held: HeldJog, wish: Wish) -> ExitCode:
             moving = down
             if not answer.accepted or answer.data["ended"]:
                 moving = False
-                if (code := _told(answer, wish[0])) is not None:
+                if (code := _print_end(answer, wish[0])) is not None:
                     return code
     finally:
         if moving:
@@ -123,7 +123,7 @@ def _follow(hold: Hold, held: HeldJog, wish: Wish) -> ExitCode:
     return ExitCode.OK
 
 
-def _step(held: HeldJog, wish: Wish, held_ns: int, *, down: bool, moving: bool) -> Answer:
+def _step(held: HeldJog, wish: JogArguments, held_ns: int, *, down: bool, moving: bool) -> Answer:
     from fieldstack.cli.estop import user
 
     if not down:
@@ -131,7 +131,7 @@ def _step(held: HeldJog, wish: Wish, held_ns: int, *, down: bool, moving: bool) 
     return held.renew(held_ns) if moving else held.begin(*wish, held_ns, user())
 
 
-def _told(answer: Answer, axis: str) -> ExitCode | None:
+def _print_end(answer: Answer, axis: str) -> ExitCode | None:
     """None: it was let go, and may be held again."""
     if not answer.accepted:
         typer.echo(answer.message, err=True)

@@ -44,7 +44,7 @@ def check(
     from fieldstack.ha.policy import load_policy
     from fieldstack.ha.policy.agent_checks import agent_times
     from fieldstack.ha.policy.budget_rows import budget_rows
-    from fieldstack.ha.policy.fits import require_targets
+    from fieldstack.ha.policy.cell_targets import require_targets
     from fieldstack.ha.policy.timing import in_cell, worst_cases
     from fieldstack_ethercat.bus.config.configuration import BusConfig
 

@@ -16,7 +16,7 @@ from fieldstack.cli.cells import show_cells
 from fieldstack.cli.dashboard import render, sections
 from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.fitted import Fitted, Section
+from fieldstack.cli.fitted_screen import FittedScreen, Section
 from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
 from fieldstack.cli.pressed_keys import PressedKeys
@@ -86,7 +86,7 @@ def _live(source: StatusSource, console: Console, instance: Instance) -> None:
             parts = [*_start_lines(snapshot, told), *sections(snapshot)]
             if table is not None:
                 parts.append(Section("history", 9, table))
-            live.update(Fitted(parts, _last_events(instance)), refresh=True)
+            live.update(FittedScreen(parts, _last_events(instance)), refresh=True)
             time.sleep(REFRESH_S)
 
 

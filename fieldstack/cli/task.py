@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-LOOK_S = 0.2
+POLL_S = 0.2
 BAR = 24
 TaskArgument = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
 
@@ -45,7 +45,7 @@ def submit(
     """
     from fieldstack.cli.estop import user
     from fieldstack.tasks.control.client import ask
-    from fieldstack.tasks.program.loading import parse, read
+    from fieldstack.tasks.program.task_files import parse, read
 
     text = read(file)
     declaration = parse(text, str(file))
@@ -210,7 +210,7 @@ def _follow(instance: str, task_id: str, as_json: bool) -> ExitCode:
             _print(task, as_json)
         if task["state"] in ("done", "failed", "cancelled", "asking"):
             return _code(task)
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def _code(task: dict[str, Any]) -> ExitCode:

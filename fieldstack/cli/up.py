@@ -17,23 +17,23 @@ from rich.text import Text
 
 from fieldstack.cell import locations
 from fieldstack.cell.configuration import load
-from fieldstack.cell.instances import end_command, living, looked_after
+from fieldstack.cell.instances import end_command, is_managed, living
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
+from fieldstack.cli.console_lines import ConsoleLines
 from fieldstack.cli.dashboard import sections
 from fieldstack.cli.event_lines import EventTail, line
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.fitted import Fitted, Section
+from fieldstack.cli.fitted_screen import FittedScreen, Section
 from fieldstack.cli.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
-from fieldstack.cli.voice import Voice
 from fieldstack.host import capabilities, namespace
 from fieldstack.host.prerequisites import complete_path, require, require_folders
 from fieldstack.host.scheduling import may_use_fifo
 from fieldstack.status.next_step import command, may_start
-from fieldstack.status.record import held, holder_in
 from fieldstack.status.status import StatusSource
+from fieldstack.status.up_record import held, holder_in
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore.layout import EventCode
 
@@ -106,7 +106,7 @@ class _Session:
     def __init__(self, options: UpOptions, launch: Launch, console: Console) -> None:
         self._options = options
         self._launch = launch
-        self._console, self._voice = console, Voice(console)
+        self._console, self._console_lines = console, ConsoleLines(console)
         self._source = StatusSource(options.instance)
         self._events = EventTail(options.instance)
         self._notices: deque[str] = deque(maxlen=EVENT_LINES)
@@ -132,7 +132,7 @@ class _Session:
     def _say(self, text: str) -> None:
         self._notices.append(text)
         if self._headless:
-            self._voice.say(text)
+            self._console_lines.say(text)
 
     def _watch(self, cell: CellRun) -> bool:
         """Supervises until the end; True if the cell was operational then."""
@@ -173,7 +173,7 @@ class _Session:
         shown = sections(snapshot)
         if may_start(snapshot):
             shown.insert(0, Section("start", 0, Text(HINT.capitalize(), "yellow")))
-        return Fitted([*shown, Section("hint", 4, Text(self._hint(), "dim"))], list(self._notices))
+        return FittedScreen([*shown, Section("hint", 4, Text(self._hint(), "dim"))], list(self._notices))
 
     def _hint(self) -> str:
         name = self._options.instance.name
@@ -184,11 +184,11 @@ class _Session:
 
 def run_down(instance: Instance, console: Console) -> ExitCode:
     """Asks a running `up` to end, or takes down what one left behind; what systemd runs is left to it."""
-    say = Voice(console).say
+    say = ConsoleLines(console).say
     if held(instance):
         return _end_up(instance, say)
     pids = list(living(instance).values())
-    if looked_after(instance, pids):
+    if is_managed(instance, pids):
         say(f"cell {instance.name} is not this command's to end; use: {end_command(instance, pids)}")
         return ExitCode.FAILED
     if take_down(instance, say):

@@ -167,16 +167,16 @@ class EventLog:
                 self._changed.wait_for(lambda: self._closing, RETRY_S)
             return
         except ValueError as error:
-            self._pass_damage(lines, f"the spool is damaged: {error}")
+            self._skip_damage(lines, f"the spool is damaged: {error}")
             return
         with self._changed:
             self._spool.take(len(lines))
             self._written += lines.count(b"\n")
             self._failures = 0
             self._changed.notify_all()
-        self._tell_loss()
+        self._report_loss()
 
-    def _pass_damage(self, lines: bytes, why: str) -> None:
+    def _skip_damage(self, lines: bytes, why: str) -> None:
         """Somebody has written over the spool: what is whole is written, a line that is not is lost."""
         whole, damaged = _until_damage(lines)
         if whole and damaged:
@@ -187,9 +187,9 @@ class EventLog:
             self._first_lost = self._first_lost or self._writer.last + 1
             self._lost += 1
         self._failure = why
-        self._tell_loss()
+        self._report_loss()
 
-    def _tell_loss(self) -> None:
+    def _report_loss(self) -> None:
         why, self._failure = self._failure, ""
         with self._changed:
             lost, first, self._lost, self._first_lost = self._lost, self._first_lost, 0, 0

@@ -121,11 +121,11 @@ class HealthCheckServer:
             try:
                 listener = listen_tcp(self._settings.host, self._settings.port)
             except PortTakenError as error:
-                self._tell_problem(error.strerror or str(error))
+                self._publish_problem(error.strerror or str(error))
                 await asyncio.sleep(PORT_RETRY_S)
                 continue
             self._server.servers.append(await loop.create_server(self._protocol, sock=listener, backlog=64))
-            self._tell(Endpoint(os.getpid(), str(socket_file(self._instance)), url_of(listener)))
+            self._publish(Endpoint(os.getpid(), str(socket_file(self._instance)), url_of(listener)))
             _log.info("serving on %s", url_of(listener))
             return
 
@@ -139,13 +139,13 @@ class HealthCheckServer:
         )
         return protocol
 
-    def _tell_problem(self, problem: str) -> None:
+    def _publish_problem(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
             _log.error("%s", problem)
-            self._tell(Endpoint(os.getpid(), str(socket_file(self._instance)), "", problem))
+            self._publish(Endpoint(os.getpid(), str(socket_file(self._instance)), "", problem))
 
-    def _tell(self, endpoint: Endpoint) -> None:
+    def _publish(self, endpoint: Endpoint) -> None:
         try:
             endpoint.write(endpoint_file(self._instance))
         except OSError as error:

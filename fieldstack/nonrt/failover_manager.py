@@ -13,7 +13,7 @@ from fieldstack.ha.actuators.alerting import Alerting
 from fieldstack.ha.actuators.alerts import Alerts
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import Degrade
-from fieldstack.ha.actuators.flights import Flights, fault
+from fieldstack.ha.actuators.in_flight_orders import InFlightOrders, fault
 from fieldstack.ha.actuators.processes import Processes
 from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.starts import Starts
@@ -21,7 +21,7 @@ from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import Carried, Following, Outcome
+from fieldstack.ha.model.outcome import ExecutionResult, Following, Outcome
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager
@@ -54,11 +54,11 @@ class FailoverManager:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._flights = Flights(self._record, ports.log)
+        self._in_flight_orders = InFlightOrders(self._record, ports.log)
         self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
         stops = Stops(ports.store, ports.log, ports.cell)
         starts = Starts(ports.store, ports.cell, time.monotonic_ns)
-        self._carry: dict[ActionKind, Callable[[Action], Carried]] = {
+        self._carry: dict[ActionKind, Callable[[Action], ExecutionResult]] = {
             ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),
             ActionKind.EMERGENCY_STOP: stops.emergency_stop,
             ActionKind.SAFE_MODE_ENTER: lambda _: stops.permit(False),
@@ -87,11 +87,11 @@ class FailoverManager:
             carried = self._try(action)
             if isinstance(carried, Following):
                 self._ports.log.append(EventKind.ACTION_ORDERED, **action.event_fields())
-                self._flights.begin(action, carried, now_ns)
+                self._in_flight_orders.begin(action, carried, now_ns)
             elif carried is not None:
-                self._flights.known(action, carried, now_ns)
+                self._in_flight_orders.known(action, carried, now_ns)
 
-    def _try(self, action: Action) -> Carried | None:
+    def _try(self, action: Action) -> ExecutionResult | None:
         """What fails in a way that nobody thought of is an action that failed: the others are carried out."""
         try:
             return self._carry[action.kind](action)
@@ -100,15 +100,15 @@ class FailoverManager:
 
     def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
         """What has become of orders since the last call."""
-        return self._flights.look(now_ns)
+        return self._in_flight_orders.look(now_ns)
 
     @property
     def busy(self) -> bool:
         """Orders wait to be read back: the next pass should come soon."""
-        return self._flights.busy
+        return self._in_flight_orders.busy
 
     def in_flight(self, now_ns: int) -> list[dict[str, Any]]:
-        return self._flights.describe(now_ns)
+        return self._in_flight_orders.describe(now_ns)
 
     def _record(self, action: Action, outcome: Outcome, took_ns: int) -> None:
         self._ports.log.append(
@@ -120,7 +120,7 @@ class FailoverManager:
 
     # ---- recovery: restart, checkpoint, steps ----
 
-    def _reboot(self, action: Action) -> Carried:
+    def _reboot(self, action: Action) -> ExecutionResult:
         began_ns = time.monotonic_ns()
         outcome = self._processes.reboot(action)
         self._step(action, Step.RESTART, began_ns, outcome)

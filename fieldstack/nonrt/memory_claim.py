@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from fieldstack.process.end_rt import STAND_S, Ending, Wire, end_rt, strays
+from fieldstack.process.end_rt import STANDSTILL_TIMEOUT_S, RtEndResult, Wire, end_rt, strays
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, ForeignMasterError, RtInTheWayError, StoreBusyError
-from fieldstack_rt.datastore.living import RtProcess, rt_processes
-from fieldstack_rt.wire_look import MASTER_FRAMES, master_frames
+from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
+from fieldstack_rt.wire_state import MASTER_FRAMES, master_frames
 
 TOGETHER_S = 8.0
 """The longest that all of them together may take: one that hangs, and the look at the wire."""
@@ -25,7 +25,7 @@ class Claim:
 
     store: DataStore
     remarks: tuple[str, ...] = ()
-    endings: tuple[Ending, ...] = ()
+    endings: tuple[RtEndResult, ...] = ()
 
     @property
     def unsafe(self) -> str:
@@ -62,9 +62,9 @@ def claim(instance: Instance, wire: Wire) -> Claim:
     return Claim(store, tuple(remarks), endings)
 
 
-def _end_all(found: list[RtProcess], wire: Wire) -> list[Ending]:
+def _end_all(found: list[RtProcess], wire: Wire) -> list[RtEndResult]:
     until = time.monotonic() + TOGETHER_S
-    return [end_rt(one, wire, max(0.0, min(STAND_S, until - time.monotonic()))) for one in found]
+    return [end_rt(one, wire, max(0.0, min(STANDSTILL_TIMEOUT_S, until - time.monotonic()))) for one in found]
 
 
 def _refuse_foreign_master(instance: Instance, wire: Wire) -> None:

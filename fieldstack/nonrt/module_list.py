@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fieldstack.ha.model.measures import Measure, Probe
-from fieldstack.ha.modules.modules import STARTING, Module, Outside, OutsideModule, ThreadModule, ThreadPart
+from fieldstack.ha.modules.modules import (
+    STARTING,
+    ExternalModule,
+    ExternalProcess,
+    Module,
+    ThreadModule,
+    ThreadPart,
+)
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.status.beat import START_GRACE_NS, TIMEOUT_NS, beat_file, read_beat
-from fieldstack.status.record import read_record
+from fieldstack.status.up_record import read_record
 from fieldstack_base.instance import Instance
-from fieldstack_base.processes import look_up, same_process
+from fieldstack_base.process_facts import look_up, same_process
 from fieldstack_rt.datastore import DataStore
 
 if TYPE_CHECKING:
@@ -72,7 +79,7 @@ class PredictionPart:
         self._prediction.stop()
 
 
-class Later:
+class LateProbe:
     """A probe that tells nothing until there is one."""
 
     def __init__(self) -> None:
@@ -82,7 +89,7 @@ class Later:
         return self.probe.measures(now_ns) if self.probe else ()
 
 
-class Foresight:
+class PredictionService:
     """Sampler and prediction, made in the module's thread: nothing that supervises waits for them.
 
     `probes`: what both tell, once they are there.
@@ -91,7 +98,7 @@ class Foresight:
     def __init__(self, settings: NonRtSettings, instance: Instance, store: DataStore) -> None:
         self._settings, self._instance, self._store = settings, instance, store
         self._prediction: PredictionModule | None = None
-        self.probes = {"resources": Later(), "prediction": Later()}
+        self.probes = {"resources": LateProbe(), "prediction": LateProbe()}
         self._begun = 0
 
     def begin(self) -> ThreadPart:
@@ -127,14 +134,14 @@ class ModuleSet:
     """The modules, and what some of them share."""
 
     modules: tuple[Module, ...]
-    foresight: Foresight
+    prediction_service: PredictionService
 
 
 def make_modules(settings: NonRtSettings, instance: Instance, store: DataStore) -> ModuleSet:
     """Nothing runs yet."""
-    foresight = Foresight(settings, instance, store)
-    modules = (ThreadModule("prediction", foresight.begin), *_health(settings, instance))
-    return ModuleSet(modules, foresight)
+    prediction_service = PredictionService(settings, instance, store)
+    modules = (ThreadModule("prediction", prediction_service.begin), *_health(settings, instance))
+    return ModuleSet(modules, prediction_service)
 
 
 def _virtual_segment(instance: Instance) -> tuple[int, ...]:
@@ -145,21 +152,21 @@ def _virtual_segment(instance: Instance) -> tuple[int, ...]:
 
 def _health(settings: NonRtSettings, instance: Instance) -> Iterator[Module]:
     if settings.health_server:
-        yield OutsideModule("health", lambda: health_process(instance, time.monotonic_ns()))
+        yield ExternalModule("health", lambda: health_process(instance, time.monotonic_ns()))
 
 
-def health_process(instance: Instance, now_ns: int) -> Outside:
+def health_process(instance: Instance, now_ns: int) -> ExternalProcess:
     """Its beat comes after each request that it has answered to itself."""
     beat = read_beat(beat_file(instance))
     found = look_up(beat.pid) if beat is not None else None
     if beat is None or found is None or not found.alive:
-        return Outside(0, "its process does not run")
+        return ExternalProcess(0, "its process does not run")
     if not beat.at_ns:
         late = now_ns - found.started_ns > START_GRACE_NS
-        return Outside(beat.pid, "it has not begun to answer" if late else "")
+        return ExternalProcess(beat.pid, "it has not begun to answer" if late else "")
     if same_process(beat.pid, beat.at_ns) is None:
-        return Outside(0, "its process does not run")
+        return ExternalProcess(0, "its process does not run")
     still_ns = now_ns - beat.at_ns
-    return Outside(
+    return ExternalProcess(
         beat.pid, f"it has not answered for {still_ns / 1e9:.1f} s" if still_ns > TIMEOUT_NS else ""
     )

@@ -13,7 +13,7 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.facts import Request, RequestKind
 from fieldstack.ha.model.states import MOVING, HaState
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.monitor.guard_pace import GuardPace
+from fieldstack.ha.monitor.guard_liveness import GuardLiveness
 from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.nonrt.loop import Loop
 from fieldstack.nonrt.nonrt_parts import Parts, open_all
@@ -53,7 +53,7 @@ class NonRt:
         self._modules_ns = 0
         self._supervision, self._desk = self._parts.supervision, self._parts.desk
         self._beside: dict[str, Callable[[int], None]] = {
-            "guard": GuardPace(opened.guard.status, self._end_without_guard).look,
+            "guard": GuardLiveness(opened.guard.status, self._end_without_guard).look,
             "history": self._parts.history.keep,
             "service-manager": self._tell_systemd,
             "process-ends": lambda _now_ns: self._watch_ends(),

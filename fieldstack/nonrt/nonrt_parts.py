@@ -14,10 +14,10 @@ from fieldstack.ha.actuators.alerts import open_alerts
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import is_limited
 from fieldstack.ha.checkpoint import durable_state
+from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
-from fieldstack.ha.checkpoint.life import Life
+from fieldstack.ha.checkpoint.restore_rules import UNREADABLE, Judgement, Verdict
 from fieldstack.ha.checkpoint.restoring import rt_runs
-from fieldstack.ha.checkpoint.rule import UNREADABLE, Judgement, Verdict
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.model.cell_map import CellMap
@@ -29,13 +29,13 @@ from fieldstack.ha.monitor.history_keeper import HistoryKeeper
 from fieldstack.ha.monitor.observer import Observer
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.ha.monitor.retried import Retries
-from fieldstack.ha.policy.times import CellTimes
+from fieldstack.ha.policy.cell_times import CellTimes
 from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.housekeeping import Housekeeping
 from fieldstack.ha.probes.power import Power
-from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.process_progress import ProcessProgress
 from fieldstack.ha.probes.refused import RefusedAgain
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
@@ -43,7 +43,7 @@ from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.nonrt.failover_manager import Ports
 from fieldstack.nonrt.memory_claim import Claim, claim
 from fieldstack.nonrt.module_list import make_modules
-from fieldstack.nonrt.operator import DeskPorts, OperatorDesk
+from fieldstack.nonrt.operator_commands import OperatorCommandHandler, OperatorCommandPorts
 from fieldstack.nonrt.policy_in_force import PolicyInForce, Reload
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.nonrt.status import StatusWriter
@@ -105,7 +105,7 @@ class Opened:
     def disk_works(self) -> None:
         self.log.append(EventKind.CHECKPOINT_BACK)
 
-    def tell_verdict(self, judgement: Judgement) -> None:
+    def report_restore(self, judgement: Judgement) -> None:
         told: dict[str, Any] = judgement.to_dict()
         go_on = judgement.verdict is Verdict.GO_ON
         severity = Severity.INFO if go_on or judgement.rule == "first-start" else Severity.WARNING
@@ -192,8 +192,8 @@ class Parts:
         self.modules = Modules((self.alerts, *self._module_set.modules))
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
         self.checkpoint = self._make_checkpoint()
-        self.desk = OperatorDesk(
-            DeskPorts(
+        self.desk = OperatorCommandHandler(
+            OperatorCommandPorts(
                 opened.control,
                 store,
                 log,
@@ -212,7 +212,7 @@ class Parts:
     def _make_checkpoint(self) -> StateCheckpoint:
         opened = self._opened
         interval_ns = round(opened.force.policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
-        reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.tell_verdict)
+        reports = CheckpointReports(opened.disk_failed, opened.disk_works, opened.report_restore)
         plan = fingerprint_of_file(opened.instance.plan_file)
         core = ProcessName.CORE in opened.names
         made = StateCheckpoint(opened.store, opened.instance.state_dir, interval_ns, reports, plan, core=core)
@@ -256,13 +256,13 @@ class Parts:
         )
         status = StatusWriter(opened.store, opened.started_ns)
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
-        life = Life(
+        life = CellStart(
             opened.settings.life, opened.settings.auto_start, opened.predecessor[1], opened.failed_before
         )
         state = durable_state.restore(kept, opened.force.policy, now_ns, wall_ns, life)
         if now_ns in state.budget(ProcessName.NONRT).restarts:
             self._tell_restart(len(state.budget(ProcessName.NONRT).restarts))
-        for one in state.episodes:
+        for one in state.active_rules:
             if one.key.rule == durable_state.UNREADABLE:
                 rule, subject = one.key
                 told = opened.log.append(EventKind.ALERT, rule=rule, subject=subject, cause=one.cause)
@@ -275,7 +275,7 @@ class Parts:
         return Supervision(parts, state)
 
     def _probes(self) -> dict[str, Probe]:
-        """By name, as `measures.TOLD_BY` has them."""
+        """By name, as `measures.FACTS_BY_PROBE` has them."""
         store, view, cell = self._opened.store, self.monitor, self._opened.cell
         processes = self._opened.processes
         log, alerts = self._opened.log, self.alerts
@@ -286,7 +286,7 @@ class Parts:
         if isinstance(processes, LocalProcessManager):
             refused["spare"] = ("its warm spare", processes.spare_failures)
         return {
-            "process-pace": ProcessPace(view),
+            "process-pace": ProcessProgress(view),
             "cycle": Cycle(view),
             "housekeeping": Housekeeping(view, store),
             "slaves": Slaves(view, cell),
@@ -297,7 +297,7 @@ class Parts:
             "refusals": RefusedAgain(refused),
             "checkpoint": self.checkpoint,
             "modules": self.modules,
-            **self._module_set.foresight.probes,
+            **self._module_set.prediction_service.probes,
         }
 
     # ---- how this life begins ----
@@ -322,7 +322,7 @@ class Parts:
         restored, log = self.checkpoint.restore(), self._opened.log
         self._begin(restored.ha, restored.judgement)
         log.append(EventKind.CHECKPOINT_RESTORED, generation=restored.generation, remark=restored.remark)
-        self._opened.tell_verdict(restored.judgement)
+        self._opened.report_restore(restored.judgement)
         return restored.ha
 
     def _begin(self, kept: dict[str, Any] | None, judgement: Judgement) -> None:
@@ -372,7 +372,7 @@ class Parts:
 
     def _status(self) -> dict[str, Any]:
         more = {"checkpoint": self.checkpoint.describe(), "alerts": self.alerts.status()}
-        more |= self._module_set.foresight.describe(time.monotonic_ns())
+        more |= self._module_set.prediction_service.describe(time.monotonic_ns())
         return report(self.supervision, self.history.history, self.modules) | more
 
     # ---- end ----

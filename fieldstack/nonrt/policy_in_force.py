@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
-from fieldstack.ha.actuators.agent_words import not_in_force, write_agent_words
+from fieldstack.ha.actuators.agent_settings import not_in_force, write_agent_settings
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.errors import PolicyError
-from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
 from fieldstack.nonrt.readback import OBEY_TIMEOUT_NS, Finding
 from fieldstack_rt.datastore import DataStore
 
@@ -29,7 +29,7 @@ class PolicyInForce:
         PolicyError: the policy is not usable.
     """
 
-    def __init__(self, file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> None:
+    def __init__(self, file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES) -> None:
         self.file = file
         self.cache = cache
         self.times = times
@@ -46,7 +46,7 @@ class PolicyInForce:
 
     def apply(self, store: DataStore, log: EventLog) -> None:
         """RT's agent follows the policy, too: its words go into shared memory."""
-        write_agent_words(store, self.policy)
+        write_agent_settings(store, self.policy)
         log.append(
             EventKind.POLICY_LOADED, file=str(self.file), rules=len(self.policy.rows), sha256=self.digest
         )

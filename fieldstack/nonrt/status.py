@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.standing import told
+from fieldstack.ha.decision.restart_interlock import told
 from fieldstack.ha.model.facts import AxesFacts
 from fieldstack_rt.datastore import DataStore
 

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from fieldstack.ha.decision.decision_state import Episode, Waiting
-from fieldstack.ha.decision.standing import told, why
-from fieldstack.ha.decision.words import known_words
+from fieldstack.ha.decision.decision_state import ActiveRule, WaitingAction
+from fieldstack.ha.decision.operator_requests import known_requests
+from fieldstack.ha.decision.restart_interlock import told, why
 from fieldstack.ha.model.facts import Facts, ProcessFacts
 from fieldstack.ha.model.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.ha.policy.restarts import in_long_window, in_window
+from fieldstack.ha.policy.restart_budget import in_long_window, in_window
 from fieldstack.nonrt.supervision import Supervision
 
 
@@ -40,7 +40,7 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),
         "estop": {"on_reset": facts.estop.on_reset, "on_recovery": facts.estop.on_recovery},
-        "rules": [_rule(one, unknown) for one in state.episodes],
+        "rules": [_rule(one, unknown) for one in state.active_rules],
         "blind": supervision.retries.describe(now_ns),
         "waiting": [_waiting(one, now_ns) for one in state.waiting],
         "limits": asdict(state.limits),
@@ -49,7 +49,7 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "measures": list(_measures(facts)),
         "modules": modules.describe(),
         "history": history.to_dict(),
-        "policy": supervision.describe_policy() | {"words": list(known_words(supervision.policy))},
+        "policy": supervision.describe_policy() | {"words": list(known_requests(supervision.policy))},
     }
 
 
@@ -63,7 +63,7 @@ def _process(facts: ProcessFacts) -> dict[str, Any]:
     }
 
 
-def _rule(one: Episode, unknown: frozenset[FactKind]) -> dict[str, Any]:
+def _rule(one: ActiveRule, unknown: frozenset[FactKind]) -> dict[str, Any]:
     """A rule that counts now, and what it waits for. `stale`: nobody can tell now if its cause is there."""
     return {
         "rule": one.key.rule,
@@ -79,7 +79,7 @@ def _rule(one: Episode, unknown: frozenset[FactKind]) -> dict[str, Any]:
     }
 
 
-def _waiting(one: Waiting, now_ns: int) -> dict[str, Any]:
+def _waiting(one: WaitingAction, now_ns: int) -> dict[str, Any]:
     """An action that is ordered later: at a safe moment, after its backoff, or when its subject is free."""
     return {
         "action": one.order.action,

@@ -15,9 +15,9 @@ from typing import Any
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.checkpoint.durable_state import outlives, to_record
+from fieldstack.ha.decision.apply_policy import apply_policy
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.refit import refit
 from fieldstack.ha.model.facts import Facts, Request, unhealthy
 from fieldstack.ha.model.measures import Measure, Probe
 from fieldstack.ha.model.states import HaState
@@ -25,9 +25,9 @@ from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.observer import Observer
 from fieldstack.ha.monitor.retried import Retries, trace_of
 from fieldstack.ha.policy.compiled import CompiledPolicy
-from fieldstack.ha.policy.restarts import in_window
+from fieldstack.ha.policy.restart_budget import in_window
 from fieldstack.nonrt.failover_manager import FailoverManager, Ports
-from fieldstack.nonrt.operator import OperatorDesk
+from fieldstack.nonrt.operator_commands import OperatorCommandHandler
 from fieldstack.nonrt.policy_in_force import PolicyInForce
 from fieldstack.nonrt.status import StatusWriter
 
@@ -40,7 +40,7 @@ class SupervisionParts:
     force: PolicyInForce
     probes: Mapping[str, Probe]
     observer: Observer
-    desk: OperatorDesk
+    desk: OperatorCommandHandler
     status: StatusWriter
     retries: Retries
 
@@ -66,7 +66,7 @@ class Supervision:
 
     def _adopt(self, old: CompiledPolicy, new: CompiledPolicy, file: str) -> None:
         """Go on under another policy. PolicyError: a rule that counts now would be lost; nothing changed."""
-        self.state = refit(self.state, old, new, file)
+        self.state = apply_policy(self.state, old, new, file)
 
     @property
     def urgent(self) -> bool:
@@ -116,7 +116,7 @@ class Supervision:
         self._publish(now_ns)
 
     def _settle_alerts(self) -> None:
-        active = frozenset((one.key.rule, one.key.subject) for one in self.state.episodes)
+        active = frozenset((one.key.rule, one.key.subject) for one in self.state.active_rules)
         self._parts.ports.alerts.settle(active)
 
     def _pass_failed(self, error: Exception) -> None:
@@ -169,7 +169,7 @@ class Supervision:
 
     def _keep_words(self) -> None:
         """A permit that nobody gave lasts no longer than a pass."""
-        if damaged := self._parts.ports.store.keep_words():
+        if damaged := self._parts.ports.store.rewrite_damaged_words():
             what = f"damaged in the shared memory, and as they should be again: {', '.join(damaged)}"
             self._parts.ports.log.append(EventKind.SUPERVISION, severity=Severity.WARNING, what=what)
 
@@ -200,7 +200,7 @@ class Supervision:
     def _keep(self, now_ns: int) -> None:
         """What must outlive this process goes to the disk whenever it changes."""
         state, estop = self.state, self._parts.ports.store.estop.state()
-        waiting = tuple(one for one in state.episodes if outlives(one))
+        waiting = tuple(one for one in state.active_rules if outlives(one))
         kept = (state.ha, waiting, state.budgets, state.standing, estop.on_reset)
         if kept == self._kept:
             return

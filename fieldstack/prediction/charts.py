@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from fieldstack.prediction.ladder import median
+from fieldstack.prediction.median_scales import median
 from fieldstack.prediction.signals import LevelSpec
 
 LEARNING = 30
@@ -60,7 +60,7 @@ class LevelChart:
             return
         offset = min(max(level - self.centre, -self.limit), _WINSOR * self.limit)
         self.ewma = max(0.0, (1 - WEIGHT) * self.ewma + WEIGHT * offset)
-        if self.score >= 1 and value >= self.spec.least_share * limit:
+        if self.score >= 1 and value >= self.spec.min_share * limit:
             self.alarmed = True
         elif self.score < _CLEAR:
             self.alarmed = False

@@ -13,7 +13,7 @@ from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.probes.host import HOST
 from fieldstack.ha.probes.readings import Reading, Resource, Sample
 from fieldstack.ha.probes.resources import ResourceSampler
-from fieldstack.prediction import memory
+from fieldstack.prediction import learned_file
 from fieldstack.prediction.disturbance import Disturbance, Pids
 from fieldstack.prediction.findings import Anomaly, Forecast
 from fieldstack.prediction.predictor import SETTLE_S, Predictor
@@ -24,14 +24,14 @@ from fieldstack_rt.datastore import DataStore
 TICK_S = 0.2
 INTERVAL_NS = 10_000_000_000
 SAVE_NS = 60_000_000_000
-MEMORY_FILE = "prediction.jsonl"
+LEARNED_FILE = "prediction.jsonl"
 MAX_AGE_NS = 30_000_000_000
 """Older findings are not told: the thread has stopped."""
 LONG_SLICE_NS = 2_000_000
-_BREATH_S = 0.0005
+_YIELD_S = 0.0005
 """Between two series the thread sleeps: the supervision pass never waits for more than one of them."""
 
-Recorder = Callable[[int, Signal, str], None]
+OutcomeRecorder = Callable[[int, Signal, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class PredictionModule:
         sampler: ResourceSampler,
         *,
         settle_s: float = SETTLE_S,
-        record: Recorder | None = None,
+        record: OutcomeRecorder | None = None,
         hardware: Pids = tuple,
         keep: bool = True,
     ) -> None:
@@ -84,7 +84,7 @@ class PredictionModule:
         self._telemetry: Telemetry | None = None
         self._means = _Means()
         self._seen_ns = self._interval_ns = self._saved_ns = 0
-        self._memory_file = store.instance.runtime_dir / MEMORY_FILE if keep else None
+        self._learned_file = store.instance.runtime_dir / LEARNED_FILE if keep else None
         self.remembered = ""
         """Why nothing was remembered, or could not be kept; empty: all is well."""
         self._stop = threading.Event()
@@ -129,7 +129,7 @@ class PredictionModule:
             while not stop.wait(TICK_S):
                 self._slice_ns = time.thread_time_ns()
                 self.round(time.monotonic_ns())
-                self._breathe(0.0)
+                self._yield_cpu(0.0)
                 self.cpu_ns = time.thread_time_ns()
             self._save(time.monotonic_ns())
         except Exception as error:  # the beat stops, and supervision sees that and restarts it
@@ -159,7 +159,7 @@ class PredictionModule:
 
     def _take(self, sample: Sample) -> None:
         for reading in sample.readings:
-            if _foreign(reading):
+            if _has_no_baseline(reading):
                 continue
             signal = Signal.of(reading)
             self._gauge(sample.t_ns, signal)
@@ -179,15 +179,15 @@ class PredictionModule:
         self.predictor.feed(t_ns, signal)
         if self._record is not None:
             self._record(t_ns, signal, "gauge")
-        self._breathe()
+        self._yield_cpu()
 
     def _interval(self, t_ns: int, signal: Signal) -> None:
         self.predictor.feed_interval(t_ns, signal)
         if self._record is not None:
             self._record(t_ns, signal, "interval")
-        self._breathe()
+        self._yield_cpu()
 
-    def _breathe(self, seconds: float = _BREATH_S) -> None:
+    def _yield_cpu(self, seconds: float = _YIELD_S) -> None:
         """Lets the other threads run: slices of work stay short."""
         took_ns = time.thread_time_ns() - self._slice_ns
         self.slowest_slice_ns = max(self.slowest_slice_ns, took_ns)
@@ -200,18 +200,18 @@ class PredictionModule:
 
     def _remember(self, now_ns: int) -> None:
         self._saved_ns = now_ns
-        if self._memory_file is not None and not self.predictor.series:
-            self.remembered = memory.load(self._memory_file, self.predictor, now_ns)
+        if self._learned_file is not None and not self.predictor.series:
+            self.remembered = learned_file.load(self._learned_file, self.predictor, now_ns)
 
     def _save(self, now_ns: int) -> None:
         self._saved_ns = now_ns
-        if self._memory_file is None:
+        if self._learned_file is None:
             return
         try:
-            for _ in memory.save(self._memory_file, self.predictor):
-                self._breathe()
+            for _ in learned_file.save(self._learned_file, self.predictor):
+                self._yield_cpu()
         except OSError as error:
-            self.remembered = f"{self._memory_file} can not be written: {error.strerror}"
+            self.remembered = f"{self._learned_file} can not be written: {error.strerror}"
 
     # ---- what it tells ----
 
@@ -241,7 +241,7 @@ class PredictionModule:
         }
 
 
-def _foreign(reading: Reading) -> bool:
+def _has_no_baseline(reading: Reading) -> bool:
     """The host's CPU is used by others as well: a threshold may be set on it, a baseline it has none."""
     return reading.resource is Resource.CPU and reading.subject == HOST
 

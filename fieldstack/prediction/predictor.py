@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from fieldstack.prediction.charts import LevelChart, RateChart
 from fieldstack.prediction.findings import Anomaly, Forecast
-from fieldstack.prediction.ladder import Ladder
+from fieldstack.prediction.median_scales import MedianScales
 from fieldstack.prediction.signals import SPECS, SeriesSpec, Signal, amount
-from fieldstack.prediction.trend_judge import Refusal, Verdict, judge
+from fieldstack.prediction.trend_forecast import Refusal, Verdict, judge
 
 SETTLE_S = 30.0
 """A start-up is no trend: so much of a life's beginning is left out."""
@@ -40,7 +40,7 @@ class Series:
     began_ns: int
     last: Signal
     last_ns: int
-    ladder: Ladder = field(default_factory=Ladder)
+    ladder: MedianScales = field(default_factory=MedianScales)
     states: list[_ScaleState] = field(default_factory=list)
     level: LevelChart | None = None
     rate: RateChart | None = None
@@ -61,7 +61,7 @@ class Series:
     def chart(self) -> LevelChart | RateChart | None:
         return self.level or self.rate
 
-    def hush(self) -> None:
+    def withdraw_forecasts(self) -> None:
         """It says nothing: what was forecast is told again with the first median that says so.
 
         An anomaly lasts through a pause; a resource's has gone with its subject.
@@ -111,7 +111,7 @@ class Predictor:
         self.series = {key: one for key, one in self.series.items() if now_ns - one.last_ns < FORGET_NS}
         for series in self.series.values():
             if now_ns - series.last_ns >= QUIET_NS:
-                series.hush()
+                series.withdraw_forecasts()
 
     def charts(self) -> dict[Key, bool]:
         """All that are charted: whether the chart has learned its baseline. From any thread."""

@@ -49,13 +49,13 @@ class LevelSpec:
     """A chart of levels. Logarithms (base 2) where changes are multiples rather than sums.
 
     `floor`: least standard deviation that is believed; `shift`: least change that matters, both after
-    the logarithm; `least_share`: a level below this share of its limit matters to nobody.
+    the logarithm; `min_share`: a level below this share of its limit matters to nobody.
     """
 
     logarithm: bool
     floor: float
     shift: float
-    least_share: float = 0.0
+    min_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class SeriesSpec:
     pauses: bool = False
 
 
-_DOUBLED = LevelSpec(logarithm=True, floor=0.15, shift=1.0, least_share=0.05)
+_DOUBLED = LevelSpec(logarithm=True, floor=0.15, shift=1.0, min_share=0.05)
 _MIB = 2.0**20
 
 SPECS: dict[str, SeriesSpec] = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fieldstack.prediction.ladder import median
+from fieldstack.prediction.median_scales import median
 
 Z_95 = 1.959964
 """Two-sided 95 % of the normal distribution."""

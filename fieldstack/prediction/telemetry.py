@@ -16,7 +16,7 @@ from fieldstack_rt.datastore.layout import HaState, RtPhase
 
 CELL = "cell"
 TAIL = 0.999
-_LEAST_CYCLES = 1000
+_MIN_CYCLES = 1000
 """An interval with fewer has no 99.9th percentile."""
 
 
@@ -118,7 +118,7 @@ class Telemetry:
     def _tail(self, metric: Metric, before: list[int], now: list[int], life: str) -> Iterator[Signal]:
         grown = [found - was for was, found in zip(before, now, strict=True)]
         count = sum(grown)
-        if count >= _LEAST_CYCLES and min(grown) >= 0:
+        if count >= _MIN_CYCLES and min(grown) >= 0:
             limit = self._plan.cycle_time_ns
             yield Signal(metric, CELL, percentile_ns(grown, count, TAIL), limit, "the cycle time", life)
 

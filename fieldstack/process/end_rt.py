@@ -13,10 +13,10 @@ from pathlib import Path
 from fieldstack_base import bounded_json
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import memory
-from fieldstack_rt.datastore.living import RtProcess, mapping_of, option, rt_processes
-from fieldstack_rt.wire_look import WireState, make_safe
+from fieldstack_rt.datastore.rt_process_search import RtProcess, mapping_of, option, rt_processes
+from fieldstack_rt.wire_state import WireState, make_safe
 
-STAND_S = 6.0
+STANDSTILL_TIMEOUT_S = 6.0
 """For the axes' controlled stop and the slaves' way down (RT itself takes 5 s for the first at most)."""
 _KILLED_S = 1.0
 _WIRE_S = 1.0
@@ -42,7 +42,7 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RtEndResult:
     """What came of it: `gone`, the process; `killed`, it had to be; `wire`, as read back after that."""
 
     pid: int
@@ -67,7 +67,7 @@ class Ending:
         return f"{text}; safe outputs are NOT CONFIRMED: {self.wire}. {LOOK}"
 
 
-def end_rt(found: RtProcess, wire: Wire, stand_s: float = STAND_S) -> Ending:
+def end_rt(found: RtProcess, wire: Wire, stand_s: float = STANDSTILL_TIMEOUT_S) -> RtEndResult:
     """SIGTERM: axes come to a stand, slaves go down; after `stand_s` SIGKILL; then the wire is asked.
 
     Bounded by `stand_s` and 2 s. Never signals another process that has its pid by now.
@@ -76,9 +76,9 @@ def end_rt(found: RtProcess, wire: Wire, stand_s: float = STAND_S) -> Ending:
     gone, killed = _end(found, stand_s)
     took_s = time.monotonic() - begin_s
     if not gone:
-        return Ending(found.pid, gone, killed, took_s, WireState(wire.slaves, error="RT still has it"))
+        return RtEndResult(found.pid, gone, killed, took_s, WireState(wire.slaves, error="RT still has it"))
     read_back = make_safe(found.interface or wire.interface, wire.slaves, _WIRE_S)
-    return Ending(found.pid, gone, killed, took_s, read_back)
+    return RtEndResult(found.pid, gone, killed, took_s, read_back)
 
 
 def _end(found: RtProcess, stand_s: float) -> tuple[bool, bool]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from fieldstack.process.identity import Identity, identify, open_pidfd, read_pid_file, write_pid_file
 from fieldstack.process.log_file import LogFile
 from fieldstack.process.manager import Ended, ProcessHandle, ProcessStartError
-from fieldstack.process.spare import Spare, give_up, let_go
+from fieldstack.process.warm_spare import Spare, end_spare, release_spare
 
 BOUND_EVERY_S = 5.0
 _GATE = ("/bin/sh", "-c", 'read go && exec "$0" "$@" </dev/null')
@@ -134,10 +134,10 @@ class LocalProcessManager:
         try:
             self._announce(name, child.pid)
         except OSError:
-            give_up(child)
+            end_spare(child)
             raise
         with contextlib.suppress(OSError):  # it is gone already: its end is seen as any other
-            let_go(child)
+            release_spare(child)
         return child
 
     def _spawn(self, name: str, command: tuple[str, ...], stdin: int) -> subprocess.Popen[bytes]:
@@ -183,7 +183,7 @@ class LocalProcessManager:
         del self._live[name]
         os.close(watched.handle.pidfd)
         status = watched.child.wait() if watched.child is not None else None
-        self._ended[name] = Ended(watched.handle.pid, status, ending(status, self.last_words(name)))
+        self._ended[name] = Ended(watched.handle.pid, status, ending(status, self.last_message(name)))
         self._pid_files[name].unlink(missing_ok=True)
 
     def kill(self, name: str) -> None:
@@ -220,12 +220,12 @@ class LocalProcessManager:
                 self._replaced.remove((name, child))
                 self._late.append((name, Ended(child.pid, status, ending(status, ""))))
 
-    def take_late(self) -> list[tuple[str, Ended]]:
+    def take_late_ends(self) -> list[tuple[str, Ended]]:
         late, self._late = self._late, []
         return late
 
-    def last_words(self, name: str) -> str:
-        return self._logs[name].last_words()
+    def last_message(self, name: str) -> str:
+        return self._logs[name].last_message()
 
 
 def _why(error: OSError, folder: Path) -> str:

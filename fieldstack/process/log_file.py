@@ -33,7 +33,7 @@ class LogFile:
         except OSError:
             return  # a log is never worth a process
 
-    def last_words(self) -> str:
+    def last_message(self) -> str:
         """The last message as one line, empty if there is none.
 
         Our programs begin a message with their name, and it may go on for some lines; of anything else,

@@ -66,7 +66,7 @@ class ProcessManager(Protocol):
     def tick(self) -> None:
         """Do what is due: reap, kill what did not stop in time, bound the logs."""
 
-    def take_late(self) -> list[tuple[str, Ended]]:
+    def take_late_ends(self) -> list[tuple[str, Ended]]:
         """Ends of processes whose successor was already started, each told once."""
 
     @property
@@ -76,5 +76,5 @@ class ProcessManager(Protocol):
     def close(self) -> None:
         """Let go of everything; the processes go on."""
 
-    def last_words(self, name: str) -> str:
+    def last_message(self, name: str) -> str:
         """The last line that the process wrote, for error texts."""

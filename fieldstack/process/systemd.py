@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fieldstack.process.manager import Ended, ProcessHandle
 from fieldstack.process.systemd_bus import Order, SystemdBus
-from fieldstack.process.systemd_unit import UnitState, ended, last_words
+from fieldstack.process.systemd_unit import UnitState, ended, last_message
 
 OPEN_S = 10.0
 REPORT_S = 0.25
@@ -33,7 +33,7 @@ class _Process:
     order: Order | None = None
     old_pid: int = 0
     """Of the process before the one that is being started."""
-    over_at: float = 0.0
+    ended_at: float = 0.0
     kill_at: float = 0.0
     late: list[int] = field(default_factory=list)
     """Pids whose end was not told yet when their successor was ordered."""
@@ -50,7 +50,7 @@ class SystemdProcessManager:
         self._processes = {name: _Process(unit) for name, unit in units.items()}
         self._target = target
         self._target_was_active = False
-        self._told: list[tuple[str, Ended]] = []
+        self._late_ends: list[tuple[str, Ended]] = []
         self._bus = SystemdBus((*units.values(), *([target] if target else [])), address)
         self._bus.open(OPEN_S)
 
@@ -76,7 +76,7 @@ class SystemdProcessManager:
         """Ask systemd for it. The handle has pid 0 and pidfd -1 until systemd has started a process."""
         process = self._processes[name]
         self._set_aside(name, process)
-        process.ended, process.over_at, process.kill_at = None, 0.0, 0.0
+        process.ended, process.ended_at, process.kill_at = None, 0.0, 0.0
         state = self._bus.state(process.unit)
         if state.runs and state.main_pid not in (process.old_pid, *process.late):
             found = _hold(name, process.unit, state.main_pid, adopted=False)
@@ -101,14 +101,14 @@ class SystemdProcessManager:
         if state.main_pid == handle.pid:
             process.late.append(handle.pid)
         else:
-            self._told.append((name, ended(process.unit, state, handle.pid)))
+            self._late_ends.append((name, ended(process.unit, state, handle.pid)))
 
     def handle(self, name: str) -> ProcessHandle | None:
         process = self._processes[name]
         if process.order is not None:
             self._follow(name, process, process.order)
         elif process.handle is not None:
-            self._look(process, process.handle, time.monotonic())
+            self._check_process(process, process.handle, time.monotonic())
         return process.handle
 
     def ended(self, name: str) -> Ended | None:
@@ -135,15 +135,15 @@ class SystemdProcessManager:
         for name, process in self._processes.items():
             if self.handle(name) is not None and process.kill_at and now >= process.kill_at:
                 self._signal(process, signal.SIGKILL)
-        self._tell_late()
+        self._collect_late_ends()
 
-    def take_late(self) -> list[tuple[str, Ended]]:
-        told, self._told = self._told, []
+    def take_late_ends(self) -> list[tuple[str, Ended]]:
+        told, self._late_ends = self._late_ends, []
         return told
 
-    def last_words(self, name: str) -> str:
+    def last_message(self, name: str) -> str:
         unit = self._processes[name].unit
-        return last_words(unit, self._bus.state(unit))
+        return last_message(unit, self._bus.state(unit))
 
     def close(self) -> None:
         """Let go of everything; the processes go on."""
@@ -170,19 +170,19 @@ class SystemdProcessManager:
             why = order.failure or "systemd says that it has started it, but no process is there"
             self._over(process, Ended(0, 1, f"could not be started: {why}"))
 
-    def _look(self, process: _Process, handle: ProcessHandle, now: float) -> None:
+    def _check_process(self, process: _Process, handle: ProcessHandle, now: float) -> None:
         if not _readable(handle.pidfd):
             return
-        process.over_at = process.over_at or now
+        process.ended_at = process.ended_at or now
         state = self._bus.state(process.unit)
-        if state.main_pid != handle.pid or now - process.over_at >= REPORT_S:
+        if state.main_pid != handle.pid or now - process.ended_at >= REPORT_S:
             os.close(handle.pidfd)
             self._over(process, ended(process.unit, state, handle.pid))
 
     @staticmethod
     def _over(process: _Process, how: Ended) -> None:
         process.handle, process.order, process.ended = None, None, how
-        process.over_at = process.kill_at = 0.0
+        process.ended_at = process.kill_at = 0.0
 
     def _give_up(self, process: _Process) -> None:
         """A start of which no process is known yet: whatever comes of it is to end."""
@@ -202,13 +202,13 @@ class SystemdProcessManager:
         except PermissionError:  # it runs as another user: systemd may
             self._bus.kill(process.unit, number)
 
-    def _tell_late(self) -> None:
+    def _collect_late_ends(self) -> None:
         """Ends that systemd told: those of processes that were set aside are handed on."""
         while self._bus.ends:
             unit, state = self._bus.ends.popleft()
             for name, process in self._processes.items():
                 if process.unit == unit:
-                    self._told += [(name, how) for how in _take_ends(process, state)]
+                    self._late_ends += [(name, how) for how in _take_ends(process, state)]
 
 
 def _take_ends(process: _Process, state: UnitState) -> list[Ended]:

@@ -22,7 +22,7 @@ OLD_END_S = 2.0
 """How long a new start waits for systemd to notice the end of the process before, which was killed."""
 REFRESH_S = 5.0
 """Signals tell every change; this is for those of a bus or systemd that began anew meanwhile."""
-LOOK_S = 0.5
+POLL_S = 0.5
 """How soon a lost connection is noticed, and tried again."""
 
 
@@ -147,7 +147,7 @@ class SystemdBus:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._closing.wait(), LOOK_S)
+            await asyncio.wait_for(self._closing.wait(), POLL_S)
         except TimeoutError:
             return
 

@@ -45,7 +45,7 @@ class SystemdClient:
         self._on_change = on_change
         self._bus: MessageBus | None = None
         self._paths: dict[str, str] = {}
-        self._told: dict[str, int] = {}
+        self._signals_seen: dict[str, int] = {}
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._removed: dict[str, str] = {}
 
@@ -105,9 +105,9 @@ class SystemdClient:
         What a signal has told while the reply was on its way is newer: then it is read again.
         """
         for _ in range(READ_ATTEMPTS):
-            told = self._told.get(path, 0)
+            told = self._signals_seen.get(path, 0)
             (found,) = await self._send(Message(NAME, path, GETTER, "GetAll", signature="s", body=[kind]))
-            if self._told.get(path, 0) == told:
+            if self._signals_seen.get(path, 0) == told:
                 known = [name for name in PROPERTIES[kind] if name in found]
                 self._on_change(unit, {name: found[name].value for name in known})
                 return
@@ -140,7 +140,7 @@ class SystemdClient:
             self._job_removed(job, result)
         elif message.member == "PropertiesChanged" and message.path in self._paths:
             _, changed, _ = message.body
-            self._told[message.path] = self._told.get(message.path, 0) + 1
+            self._signals_seen[message.path] = self._signals_seen.get(message.path, 0) + 1
             self._on_change(self._paths[message.path], {name: one.value for name, one in changed.items()})
 
     def _job_removed(self, job: str, result: str) -> None:

@@ -98,7 +98,7 @@ def ended(unit: str, state: UnitState, pid: int) -> Ended:
     if state.last_pid != pid or state.main_pid == pid or not state.code:
         return Ended(pid, None, "ended (systemd did not say how: that counts as a failure)")
     status = state.status if state.code == _CLD_EXITED else -state.status
-    text = ending(status, last_words(unit, state))
+    text = ending(status, last_message(unit, state))
     why = _RESULTS.get(state.result, "")
     text = f"{text} ({why})" if why else text
     if status == 0 and state.result not in _SUCCESS:
@@ -106,7 +106,7 @@ def ended(unit: str, state: UnitState, pid: int) -> Ended:
     return Ended(pid, status, text)
 
 
-def last_words(unit: str, state: UnitState) -> str:
+def last_message(unit: str, state: UnitState) -> str:
     """What the process said when it gave up, else where to read on."""
     if state.status_text.startswith(FAILED):
         return state.status_text.removeprefix(FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldstack_base.processes import ProcessFact, same_process
+from fieldstack_base.process_facts import ProcessFact, same_process
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SILENT_CYCLES = 20
 SILENT_NS = 500_000_000
-HOUSE_SILENT_NS = 1_000_000_000
+HOUSEKEEPING_SILENT_NS = 1_000_000_000
 """RT cycles, and its Python thread has completed no housekeeping pass for so long."""
 RUNNING, STARTING, STOPPING = "running", "starting", "stopping"
 SILENT, HALTED, STOPPED, DEAD, ABSENT = "silent", "halted", "stopped", "dead", "absent"
@@ -68,7 +68,7 @@ def rt_view(store: DataStore, clock: Clock, cycle_time_ns: int) -> ProcessView:
         return _view(pid, HALTED, last_ns, clock)
     if phase is RtPhase.CYCLING:
         house_ns = silent_ns(clock.now_ns, store.rt_main_beat_ns, started_ns)
-        if house_ns > HOUSE_SILENT_NS:
+        if house_ns > HOUSEKEEPING_SILENT_NS:
             return _view(pid, SILENT, clock.now_ns - house_ns, clock)
         silent = clock.now_ns - last_ns > SILENT_CYCLES * cycle_time_ns + SILENT_NS // 10
         return _view(pid, SILENT if silent else RUNNING, last_ns if silent else started_ns, clock)

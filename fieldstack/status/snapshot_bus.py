@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
 from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan
-from fieldstack_ethercat.bus.config.travel import beyond_text, way_back
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi
@@ -20,7 +20,7 @@ from fieldstack_rt.datastore.layout import (
     StreamState,
     WkcVerdict,
 )
-from fieldstack_rt.datastore.verdict import counter_is_good
+from fieldstack_rt.datastore.working_counter import counter_is_good
 
 AL_STATES = {1: "INIT", 2: "PRE-OP", 3: "BOOT", 4: "SAFE-OP", 8: "OP"}
 AL_ERROR = 0x10

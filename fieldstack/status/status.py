@@ -15,7 +15,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_rt.datastore import DataStore, StoreMissingError
-from fieldstack_rt.datastore.living import RtProcess, rt_processes
+from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
 

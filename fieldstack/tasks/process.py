@@ -14,27 +14,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fieldstack.ha.checkpoint.verdict import verdict_for_core
-from fieldstack.tasks.control.desk import DeskThread, TaskDesk
+from fieldstack.ha.checkpoint.restore_for_core import restore_for_core
+from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
 from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
-from fieldstack.tasks.keep.recorder import Recorder
-from fieldstack.tasks.keep.restoration import Played, Remains, restore
+from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
+from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
 from fieldstack.tasks.keep.task_store import TaskStore
 from fieldstack.tasks.program.demo import demo_tasks
 from fieldstack.tasks.program.machine import Machine
 from fieldstack.tasks.program.motion import MotionError
 from fieldstack.tasks.program.settings import CoreSettings
-from fieldstack.tasks.run.calls import CallDesk
+from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack.tasks.run.facts import read_facts
-from fieldstack.tasks.run.inbox import Inbox
 from fieldstack.tasks.run.injection import Injector
+from fieldstack.tasks.run.loop_queue import LoopQueue
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, StoreLostError, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
-from fieldstack_rt.memory_watch import LOOK_NS
+from fieldstack_rt.memory_watch import CHECK_PERIOD_NS
 from fieldstack_rt.sd_notify import notifier
 
 if TYPE_CHECKING:
@@ -95,24 +95,24 @@ class CoreProcess:
         self._memory_ns = 0
         self._record = store.new("fs_core_status")
         self._wake = threading.Event()
-        self._inbox = Inbox(self._wake)
+        self._inbox = LoopQueue(self._wake)
         self._injector = Injector() if settings.fault_injection else None
         self._stop = False
         self._files = TaskStore(store.instance.state_dir)
         if settings.call_folder:
             sys.path.insert(0, settings.call_folder)
-        self._calls = CallDesk(settings.calls, self._files)
+        self._calls = CallRunner(settings.calls, self._files)
         self._calls.load()
         self._executor = self._restore(plan, settings)
-        self._recorder = Recorder(self._executor.table, self._files)
+        self._recorder = OutcomeRecorder(self._executor.table, self._files)
 
     def _restore(self, plan: BusPlan, settings: CoreSettings) -> TaskExecutor:
         store, machine = self._store, Machine.of(plan)
         saved = restore_saved(store)
         self._revision = saved.revision
-        verdict = verdict_for_core(store)
+        verdict = restore_for_core(store)
         held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
-        remains = Remains(saved, Played(self._memory, _played(store)), self._files.load(), held)
+        remains = PreviousRun(saved, Played(self._memory, _played(store)), self._files.load(), held)
         demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
         table, remarks = restore(machine, self._calls, remains, demos, self._started_ns)
         broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
@@ -136,7 +136,7 @@ class CoreProcess:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        desk = TaskDesk(
+        desk = TaskCommandHandler(
             self._executor,
             self._calls,
             self._files,
@@ -144,7 +144,7 @@ class CoreProcess:
             room=len(self._record.task),
             injector=self._injector,
         )
-        thread = DeskThread(self._store.instance.core_socket, desk)
+        thread = TaskCommandServer(self._store.instance.core_socket, desk)
         gc.collect()
         gc.freeze()
         try:
@@ -162,7 +162,7 @@ class CoreProcess:
 
     def _watch_memory(self, now_ns: int) -> None:
         """Setpoints that no RT process sees move nothing; Non-RT starts another Core."""
-        if now_ns - self._memory_ns < LOOK_NS:
+        if now_ns - self._memory_ns < CHECK_PERIOD_NS:
             return
         self._memory_ns = now_ns
         if why := self._store.lost:

@@ -18,7 +18,7 @@ class ClockBus(Protocol):
 
     @property
     def clock_positions(self) -> tuple[int, ...]: ...
-    def tend_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]: ...
+    def maintain_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]: ...
     def read_register(self, position: int, address: int, size: int) -> bytes | None: ...
 
 
@@ -30,10 +30,10 @@ class ClockDifferences:
         self._found: dict[int, int] = {}
         self._next_ns, self._at = 0, 0
 
-    def tend(self, states: Sequence[SlaveState]) -> None:
+    def maintain(self, states: Sequence[SlaveState]) -> None:
         """After states were read and before anything is done about them: clocks of slaves that came back are
         aligned, and what was read of a slave that does not answer is void."""
-        self._bus.tend_clocks(states)
+        self._bus.maintain_clocks(states)
         for state in states:
             if not state.answers:
                 self._found.pop(state.position, None)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
-from fieldstack_ethercat.bus.master import contribution
-from fieldstack_ethercat.bus.master.roll_call import spared_slaves
+from fieldstack_ethercat.bus.master import exchange_participation
+from fieldstack_ethercat.bus.master.slave_matching import nonessential_slaves
 from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
@@ -45,7 +45,7 @@ class CounterCause:
     """Looks at a few slaves a call at most, from the housekeeping thread."""
 
     def __init__(self, bus: CauseBus, plan: BusPlan) -> None:
-        self._bus, self._plan, self._spared = bus, plan, spared_slaves(plan)
+        self._bus, self._plan, self._spared = bus, plan, nonessential_slaves(plan)
         self._next_ns = 0
         self._at = -1
         self._seen: Finding | None = None
@@ -81,7 +81,7 @@ class CounterCause:
         self._seen = None
         order = [before.position] if before else self._turn(positions)[:most]
         for position in order:
-            causes = contribution.look(self._bus.link(position))
+            causes = exchange_participation.look(self._bus.link(position))
             if causes:
                 self._seen = Finding(position, "it takes no part in the exchange: " + ", ".join(causes))
                 return self._seen if self._seen == before else None

@@ -20,10 +20,10 @@ from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.bus.soem.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
+from fieldstack_rt.datastore.atomic_words import NO_MORE
 from fieldstack_rt.datastore.errors import StoreLostError
 from fieldstack_rt.datastore.layout import EventCode, Stand
 from fieldstack_rt.datastore.store import DataStore
-from fieldstack_rt.datastore.words import NO_MORE
 from fieldstack_rt.housekeeping import Housekeeping
 from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HOUSEKEEPING_S = 0.01
 BUSY_S = 0.002
 """Between passes while slaves are brought back: their mailboxes answer within a millisecond or two."""
-LOOK_S = 0.003
+LOSS_CHECK_S = 0.003
 """Between looks at the working counter, where slaves of non-essential groups may be lost."""
 STAND_TIMEOUT_S = 2.0
 """Beside the longest ramp, for axes that are seen to move or to have power."""
@@ -65,7 +65,7 @@ class RTExecutive:
         self.store, self.plan, self.options = store, plan, options
         self.bus = Bus(plan, options.interface)
         self.cycle = cycle.CycleThread(store, cpu=options.cpu, priority=options.priority)
-        self._house: Housekeeping | None = None
+        self._housekeeping: Housekeeping | None = None
         self._load: Load | None = None
         self._wake_read, self._wake_write = socket.socketpair()
         self._cycling = False
@@ -88,9 +88,9 @@ class RTExecutive:
         self.cycle.start()
         epoch = self.cycle.epoch
         self.store.beat_rt_main(0)
-        self.bus.on_retry = self._tell_retry
+        self.bus.on_retry = self._report_retry
         try:
-            self._house = Housekeeping(
+            self._housekeeping = Housekeeping(
                 self.store,
                 self.plan,
                 self.bus,
@@ -100,9 +100,9 @@ class RTExecutive:
             self._bring_up(started_ns)
             realtime.leave_cpu(self.options.cpu)
             self._begin_load()
-            self._keep_house()
+            self._run_housekeeping()
         except BusError as error:
-            self._house_tells(str(error))
+            self._publish_diagnosis(str(error))
             raise
         finally:
             self._take_down()
@@ -128,7 +128,7 @@ class RTExecutive:
         self.cycle.run(config)
         self._cycling = True
         self.bus.request_op()
-        missing = self._house.begin() if self._house is not None else 0
+        missing = self._housekeeping.begin() if self._housekeeping is not None else 0
         self.cycle.set_supervised(True)
         duration = time.monotonic_ns() - started_ns
         self.store.host_events.push(
@@ -154,22 +154,22 @@ class RTExecutive:
             priority=0 if scheduler else self.options.priority,
         )
 
-    def _keep_house(self) -> None:
-        assert self._house is not None  # noqa: S101 - made before the bus came up
+    def _run_housekeeping(self) -> None:
+        assert self._housekeeping is not None  # noqa: S101 - made before the bus came up
         next_s = time.monotonic()
         absent = guard_plan.AbsentSlaves(self.store)
         beat = 0
         while True:
             now_ns = time.monotonic_ns()
-            self._house.run(now_ns)
+            self._housekeeping.run(now_ns)
             self.store.beat_rt_main(time.monotonic_ns())
             guard_plan.mend(self.store, self._guard_plan)
             self._watch_memory(now_ns)
-            absent.tell(self._house.absent)
+            absent.tell(self._housekeeping.absent)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle and this loop, not by one
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
-            period_s = BUSY_S if self._house.busy else HOUSEKEEPING_S
+            period_s = BUSY_S if self._housekeeping.busy else HOUSEKEEPING_S
             next_s = max(next_s + period_s, time.monotonic())
             if self._rest_until(next_s):
                 return
@@ -185,12 +185,12 @@ class RTExecutive:
 
     def _rest_until(self, until_s: float) -> bool:
         """True if the end was asked for. A loss that must be explained soon ends the rest."""
-        assert self._house is not None  # noqa: S101 - made before the bus came up
+        assert self._housekeeping is not None  # noqa: S101 - made before the bus came up
         while True:
             left_s = until_s - time.monotonic()
-            if self._stop_asked(min(left_s, LOOK_S) if self._house.may_lose else left_s):
+            if self._stop_asked(min(left_s, LOSS_CHECK_S) if self._housekeeping.may_lose else left_s):
                 return True
-            if self._house.urgent or time.monotonic() >= until_s:
+            if self._housekeeping.urgent or time.monotonic() >= until_s:
                 return False
 
     def _take_down(self) -> None:
@@ -268,14 +268,14 @@ class RTExecutive:
             print(f"fieldstack-rt: degraded: {item}", file=sys.stderr)
         return found
 
-    def _tell_retry(self, silent: MailboxSilentError) -> None:
+    def _report_retry(self, silent: MailboxSilentError) -> None:
         waited_ms = round(silent.waited_s * 1000)
         self.store.host_events.push(EventCode.MAILBOX_RETRY, silent.position, silent.attempts, waited_ms)
         print(f"fieldstack-rt: {silent} It is asked again.", file=sys.stderr)
 
-    def _house_tells(self, diagnosis: str) -> None:
-        if self._house is not None:
-            self._house.tell(diagnosis)
+    def _publish_diagnosis(self, diagnosis: str) -> None:
+        if self._housekeeping is not None:
+            self._housekeeping.tell(diagnosis)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

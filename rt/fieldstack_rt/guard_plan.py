@@ -62,7 +62,7 @@ class AbsentSlaves:
 
     def __init__(self, store: DataStore) -> None:
         self._store, self._epoch, self._sequence = store, store.rt_epoch, 0
-        self._told: Any = None
+        self._published: Any = None
 
     def tell(self, positions: Collection[int]) -> None:
         """Writes what is new, or was damaged since; never over the newest, for RT may die inside of it."""
@@ -70,19 +70,19 @@ class AbsentSlaves:
         record.epoch = self._epoch
         for position in positions:
             record.absent[position // 64] |= 1 << position % 64
-        if self._is_told(record):
+        if self._is_published(record):
             return
         self._sequence += 1
         record.sequence = self._sequence
         record.checksum = lib.fs_checksum(record, ffi.sizeof("fs_guard_losses"))
         self._store.raw.guard_losses[self._sequence % 2] = record[0]
-        self._told = record
+        self._published = record
 
-    def _is_told(self, record: Any) -> bool:
-        if self._told is None:
+    def _is_published(self, record: Any) -> bool:
+        if self._published is None:
             return False
-        record.sequence, record.checksum = self._told.sequence, self._told.checksum
+        record.sequence, record.checksum = self._published.sequence, self._published.checksum
         shared = ffi.buffer(ffi.addressof(self._store.raw.guard_losses[self._sequence % 2]))
-        same = ffi.buffer(record)[:] == ffi.buffer(self._told)[:] == shared[:]
+        same = ffi.buffer(record)[:] == ffi.buffer(self._published)[:] == shared[:]
         record.sequence = record.checksum = 0
         return bool(same)

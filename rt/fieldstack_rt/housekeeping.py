@@ -17,10 +17,10 @@ from fieldstack_rt.cycle import CycleThread, excusable_wkc
 from fieldstack_rt.datastore.errors import TornRecordError
 from fieldstack_rt.datastore.layout import EventCode
 from fieldstack_rt.datastore.store import DataStore
-from fieldstack_rt.datastore.verdict import counter_is_good
+from fieldstack_rt.datastore.working_counter import counter_is_good
 from fieldstack_rt.error_counters import ErrorCounters
-from fieldstack_rt.losses import Loss, Losses, feeding, lost_of
 from fieldstack_rt.realtime import Degraded
+from fieldstack_rt.slave_losses import LossEffect, LossRules, lost_slaves, still_contributing
 from fieldstack_rt.slave_restart import SlaveRestart
 
 CALM_PERIOD_NS = 100_000_000
@@ -57,57 +57,57 @@ class Housekeeping:
         self._clocks = ClockDifferences(bus)
         self._patience = plan.loss_diagnosis_ns // plan.cycle_time_ns
         self._lost_ns: dict[int, int] = {}
-        self._losses: Losses | None = None
-        self._loss = Loss(axes=0, wkc=0, well=0, essential=False)
+        self._losses: LossRules | None = None
+        self._loss = LossEffect(axes=0, wkc=0, well=0, essential=False)
         self.may_lose = any(group.slaves and not group.essential for group in plan.groups)
         """Whether there are slaves whose loss does not stop all axes."""
         self._next_ns = 0
         self._recoveries = 0
-        self._lacks_told: frozenset[tuple[int, int]] = frozenset()
+        self._reported_lacks: frozenset[tuple[int, int]] = frozenset()
         if degraded:
             store.host_events.push(EventCode.SETUP_DEGRADED, a=len(degraded))
         self.tell("")
 
     def begin(self) -> int:
         """Before the counter is supervised: who is missing is told lost from the start; how many."""
-        self._losses = Losses(
+        self._losses = LossRules(
             self._plan, excusable_wkc(self._plan, int(self._store.rt_status().expected_wkc))
         )
         self._recovery.states = self._bus.read_states()
-        self._tell_losses(self._losses)
+        self._publish_losses(self._losses)
         return len(self._lost())
 
     def run(self, now_ns: int) -> None:
         """Reads states when it is time or when the working counter is wrong; brings slaves and axes back."""
-        self._tell_lacking()
+        self._report_lacking()
         try:
             status = self._store.rt_status()
         except TornRecordError:
             return  # damage: the cycle writes it anew, and the next pass is soon
         if self._losses is None:  # before any loss the expected counter is the whole bus's
-            self._losses = Losses(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
+            self._losses = LossRules(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
         whole = counter_is_good(status)
         if not whole or self.busy or now_ns >= self._next_ns:
             self._next_ns = now_ns + CALM_PERIOD_NS
             events = self._recovery.read(now_ns, exchange_is_whole=self._exchange_is_whole)
-            self._tell_losses(self._losses)
-            self._clocks.tend(self._recovery.states)
+            self._publish_losses(self._losses)
+            self._clocks.maintain(self._recovery.states)
             for event in (*events, *self._recovery.act()):
                 self._note(event, now_ns)
-            self._tell_bus(now_ns)
+            self._publish_bus(now_ns)
         self._clocks.run(now_ns)
         self._find_cause(now_ns, status)
         if self._run_restart(now_ns, status, self._losses) or self._errors.run(now_ns):
-            self._tell_bus(now_ns)
+            self._publish_bus(now_ns)
         if self._give_power(status, self._losses, whole=whole):
-            self._tell_bus(now_ns)
+            self._publish_bus(now_ns)
 
-    def _tell_lacking(self) -> None:
+    def _report_lacking(self) -> None:
         """Once for each drive and object: at bring-up, or when another drive came in its place."""
         found = frozenset((at, one) for at, lacks in self._bus.lacking.items() for one in lacks)
-        for position, index in sorted(found - self._lacks_told):
+        for position, index in sorted(found - self._reported_lacks):
             self._store.host_events.push(EventCode.STOP_OBJECT_ABSENT, position, index)
-        self._lacks_told = found
+        self._reported_lacks = found
 
     @property
     def busy(self) -> bool:
@@ -124,13 +124,13 @@ class Housekeeping:
             self._store.host_events.push(EventCode.SLAVE_NO_PART, found.position)
             self._next_ns = now_ns
         if found is not None or self._cause.text != before:
-            self._tell_bus(now_ns)
+            self._publish_bus(now_ns)
 
     def _lost(self) -> frozenset[int]:
         """Positions of the slaves that take no part in the exchange, whatever they say."""
-        return lost_of(self._recovery.states) | self._recovery.faulty.keys()
+        return lost_slaves(self._recovery.states) | self._recovery.faulty.keys()
 
-    def _run_restart(self, now_ns: int, status: Any, losses: Losses) -> bool:
+    def _run_restart(self, now_ns: int, status: Any, losses: LossRules) -> bool:
         restart, states = self._restart, self._recovery.states
         restart.note_states(states)
         slaves = restart.slaves
@@ -138,7 +138,7 @@ class Housekeeping:
         axes = losses.all_axes if all_stand else losses.axes_of(slaves)
         answered = restart.run(now_ns, states, status, axes)
         if restart.slaves != slaves:
-            self._tell_losses(losses)
+            self._publish_losses(losses)
         return answered
 
     def _exchange_is_whole(self) -> bool:
@@ -159,12 +159,12 @@ class Housekeeping:
         low = 0 <= raw.wkc < raw.expected_wkc
         return bool(self.may_lose and low and raw.bad_wkc_row <= self._patience)
 
-    def _tell_losses(self, losses: Losses) -> None:
+    def _publish_losses(self, losses: LossRules) -> None:
         """Before anything that takes time: the other groups' axes go on only if this is in time."""
         restarted = self._restart.slaves
         states = self._recovery.states
         unfit = restarted | self._recovery.faulty.keys() | self._recovery.setting_up
-        loss = losses.judge(self._lost() | restarted, feeding(states) - unfit)
+        loss = losses.judge(self._lost() | restarted, still_contributing(states) - unfit)
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
@@ -173,7 +173,7 @@ class Housekeeping:
         self._cycle.set_essential_lost(loss.essential and bool(answered))
         self._loss = loss
 
-    def _give_power(self, status: Any, losses: Losses, *, whole: bool) -> bool:
+    def _give_power(self, status: Any, losses: LossRules, *, whole: bool) -> bool:
         """True: other axes than before stand elsewhere."""
         elsewhere = self._power.elsewhere
         loss, wkc, row = self._loss, int(status.wkc), int(status.bad_wkc_row)
@@ -192,7 +192,7 @@ class Housekeeping:
             self._lost_ns.setdefault(event.position, now_ns)
         self._store.host_events.push(_CODES[event.kind], event.position, a, b, c)
 
-    def _tell_bus(self, now_ns: int) -> None:
+    def _publish_bus(self, now_ns: int) -> None:
         recovery = self._recovery
         sentences = explain(recovery.states, recovery.faulty, recovery.failures)
         self.tell("; ".join((*sentences, self._cause.text) if self._cause.text else sentences), now_ns)

@@ -7,14 +7,15 @@ import os
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.store import DataStore
 
-LOOK_NS = 100_000_000
+CHECK_PERIOD_NS = 100_000_000
 """A memory that was removed, replaced or cut is noticed within so long."""
 _LOOKS_DAMAGED = 2
 """Looks in a row that find the header damaged before it is mended: others are to see, and tell, it too."""
 
 
 class MemoryWatch:
-    """`lost`: why the memory is the instance's no longer; empty: it is. Costs one stat(2) in each LOOK_NS.
+    """`lost`: why the memory is the instance's no longer; empty: it is.
+    Costs one stat(2) in each CHECK_PERIOD_NS.
 
     `pid_word`: the word of the header that says who this process is, `rt_pid` or `owner_pid`.
     """
@@ -32,7 +33,7 @@ class MemoryWatch:
         """Looks if it is time. A damaged header is mended, by who knows the layout: it works on it."""
         self.mended_magic = None
         if now_ns >= self._next_ns:
-            self._next_ns = now_ns + LOOK_NS
+            self._next_ns = now_ns + CHECK_PERIOD_NS
             self.lost = self._store.lost
             self._mend()
         return self

@@ -21,7 +21,7 @@ from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.errors import TornRecordError
 from fieldstack_rt.datastore.layout import BusCommandKind, EventCode, Stand
 from fieldstack_rt.datastore.store import DataStore
-from fieldstack_rt.losses import lost_of
+from fieldstack_rt.slave_losses import lost_slaves
 
 STAND_TIMEOUT_NS = 5_000_000_000
 UP_TIMEOUT_NS = 30_000_000_000
@@ -90,9 +90,9 @@ class SlaveRestart:
     def _carry_on(self, job: _Job, now_ns: int, states: Sequence[SlaveState], status: Any, axes: int) -> None:
         if job.phase is _Phase.STANDING:
             self._await_stand(job, now_ns, status, axes)
-        elif job.phase is _Phase.GOING_DOWN and job.slaves <= lost_of(states):
+        elif job.phase is _Phase.GOING_DOWN and job.slaves <= lost_slaves(states):
             self._enter(job, _Phase.COMING_UP, now_ns)
-        elif job.phase is _Phase.COMING_UP and not job.slaves & lost_of(states):
+        elif job.phase is _Phase.COMING_UP and not job.slaves & lost_slaves(states):
             self._finish(job, ok=True, text=f"{self._names(job)} back in OP")
         else:
             self._await_up(job, now_ns, states)
@@ -156,7 +156,7 @@ class SlaveRestart:
         What does not answer has nothing to be taken down from; the recovery looks for it.
         """
         anew = [at for at in sorted(job.slaves) if at not in self._recovery.setting_up]
-        self._recovery.begin_anew(anew)
+        self._recovery.restart_slaves(anew)
         for position in anew:
             try:
                 self._bus.request_slave(position, AlState.INIT | ERROR)

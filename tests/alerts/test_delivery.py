@@ -12,7 +12,7 @@ from fieldstack.alerts import backoff
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.delivery import NS_PER_HOUR, Counts, Delivery
 from fieldstack.alerts.model.alert import Alert, AlertState, make
-from fieldstack.alerts.on_time import OnTime
+from fieldstack.alerts.powered_clock import PoweredClock
 from fieldstack.alerts.spool import Spool
 
 KEEP_H = 72.0
@@ -133,24 +133,24 @@ def test_what_a_delivery_that_was_to_end_has_delivered_is_not_sent_again(bench: 
 
 
 def test_the_clock_goes_on_over_runs_of_the_machine() -> None:
-    first = OnTime("one")
+    first = PoweredClock("one")
     assert first.at(100) == 100
-    again = OnTime("one", first.to_dict(100))
+    again = PoweredClock("one", first.to_dict(100))
     assert again.at(150) == 150, "the same run"
-    second = OnTime("two", again.to_dict(150))
+    second = PoweredClock("two", again.to_dict(150))
     assert second.at(10) == 160, "another run: 10 after its start"
-    third = OnTime("three", OnTime("two", second.to_dict(10)).to_dict(40))
+    third = PoweredClock("three", PoweredClock("two", second.to_dict(10)).to_dict(40))
     assert third.at(0) == 190
     with pytest.raises(KeyError):
-        OnTime("four", {})
+        PoweredClock("four", {})
 
 
 def test_refusals_in_a_row_are_counted_until_something_is_delivered(bench: Bench) -> None:
     bench.receiver.away.set()
     bench.spool.push(alert())
     delivery = bench.begin()
-    wait_for(lambda: bench.counts.failed_in_a_row >= 3, "it is tried again and again")
+    wait_for(lambda: bench.counts.consecutive_failures >= 3, "it is tried again and again")
     bench.receiver.away.clear()
     wait_for(lambda: bench.counts.delivered == 1, "the receiver is back")
-    assert bench.counts.failed_in_a_row == 0
+    assert bench.counts.consecutive_failures == 0
     finish(delivery)

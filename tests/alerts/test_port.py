@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from receivers import Webhook, section, wait_for, webhook
 
-from fieldstack.alerts import keeper
+from fieldstack.alerts import disk_writer
 from fieldstack.alerts.service import RECORD, folder_of
 from fieldstack.alerts.spool import waiting_on_disk
 from fieldstack.events.kinds import EventKind
@@ -45,7 +45,7 @@ def settings(folder: Path, hook: Webhook) -> Path:
     return file
 
 
-class Life:
+class CellStart:
     """What a Non-RT process has of alerts."""
 
     def __init__(self, file: Path, instance: Instance) -> None:
@@ -58,8 +58,8 @@ class Life:
 
 
 @contextmanager
-def life(file: Path, instance: Instance) -> Iterator[Life]:
-    made = Life(file, instance)
+def life(file: Path, instance: Instance) -> Iterator[CellStart]:
+    made = CellStart(file, instance)
     try:
         yield made
     finally:
@@ -108,9 +108,9 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from test_port import Life
+from test_port import CellStart
 from fieldstack_base.instance import Instance
-now = Life(Path({file!r}), Instance({name!r}))
+now = CellStart(Path({file!r}), Instance({name!r}))
 if {begun}:
     now.alerts.start()
     while now.alerts.service is None:
@@ -179,4 +179,4 @@ def test_what_was_on_the_disk_when_its_process_was_killed_is_sent_once(
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "RETRY_S", 0.05)
+    monkeypatch.setattr(disk_writer, "RETRY_S", 0.05)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receivers import Severity, report
 
-from fieldstack.alerts.backoff import FIRST_NS, MOST_NS, SPREAD, delay_ns
+from fieldstack.alerts.backoff import FIRST_NS, MAX_DELAY_NS, SPREAD, delay_ns
 from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.routing import Route
 from fieldstack.alerts.token_bucket import TokenBucket
@@ -50,12 +50,12 @@ def test_never_more_than_burst_and_rate(gaps: list[int]) -> None:
 def test_waits_double_within_bounds_and_differ_between_senders() -> None:
     waits = [delay_ns(attempt, "a") for attempt in range(1, 40)]
     assert all(
-        (1 - SPREAD) * min(MOST_NS, FIRST_NS << min(at, 30)) <= wait <= MOST_NS
+        (1 - SPREAD) * min(MAX_DELAY_NS, FIRST_NS << min(at, 30)) <= wait <= MAX_DELAY_NS
         for at, wait in enumerate(waits)
     )
     assert waits[0] <= FIRST_NS
     assert delay_ns(1, "a") == delay_ns(1, "a") != delay_ns(1, "b")
-    assert delay_ns(10**6, "a") <= MOST_NS
+    assert delay_ns(10**6, "a") <= MAX_DELAY_NS
 
 
 def test_milder_alerts_go_elsewhere() -> None:

@@ -25,7 +25,7 @@ from fieldstack_base.durable import DurableRecord
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_NS", 20_000_000)
-    monkeypatch.setattr(backoff, "MOST_NS", 100_000_000)
+    monkeypatch.setattr(backoff, "MAX_DELAY_NS", 100_000_000)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.harness.pressure import press
+from fieldstack.bench.harness.memory_pressure import press
 
 MAPPED = 8 << 20
 _PROCESS = """

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from fieldstack.cell.cable import Cable
-from fieldstack.status.record import (
+from fieldstack.status.up_record import (
     LOCK,
     AlreadyRunningError,
     UpRecord,

@@ -13,7 +13,7 @@ import pytest
 from fieldstack.cell.configuration import load
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.up import CellRun
-from fieldstack.status.record import AlreadyRunningError, UpRecord
+from fieldstack.status.up_record import AlreadyRunningError, UpRecord
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 

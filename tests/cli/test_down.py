@@ -17,8 +17,8 @@ from rich.console import Console
 
 from fieldstack.cli import up
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.status.record import UpRecord
-from fieldstack_base import processes
+from fieldstack.status.up_record import UpRecord
+from fieldstack_base import process_facts
 from fieldstack_base.instance import Instance
 
 HOLDER = """
@@ -91,7 +91,7 @@ def test_a_cell_of_systemd_is_left_to_it(instance: Instance, monkeypatch: pytest
                 return f"0::/system.slice/fieldstack-rt@{instance.name}.service\n"
             return read_text(path, *arguments, **options)
 
-        monkeypatch.setattr(processes.Path, "read_text", read)
+        monkeypatch.setattr(process_facts.Path, "read_text", read)
         output = io.StringIO()
         assert up.run_down(instance, Console(file=output)) is ExitCode.FAILED
         assert f"systemctl stop fieldstack@{instance.name}.target" in output.getvalue()

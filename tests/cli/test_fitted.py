@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from fieldstack.cli.fitted import Fitted, Section, to_leave_out
+from fieldstack.cli.fitted_screen import FittedScreen, Section, to_leave_out
 
 SECTIONS = [
     Section("state", 0, Text("STATE")),
@@ -22,7 +22,7 @@ EVENTS = [f"event {number}" for number in range(10)]
 def shown(height: int) -> list[str]:
     console = Console(width=40, height=height, file=io.StringIO(), legacy_windows=False)
     with console.capture() as capture:
-        console.print(Fitted(SECTIONS, EVENTS))
+        console.print(FittedScreen(SECTIONS, EVENTS))
     return capture.get().splitlines()
 
 

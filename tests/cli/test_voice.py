@@ -11,8 +11,8 @@ import pytest
 SPEAK = """
 import sys
 from rich.console import Console
-from fieldstack.cli.voice import Voice
-voice = Voice(Console())
+from fieldstack.cli.console_lines import ConsoleLines
+voice = ConsoleLines(Console())
 for _ in range(3):
     voice.say("a line")
 print("went on", file=sys.stderr)

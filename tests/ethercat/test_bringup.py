@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config import image
+from fieldstack_ethercat.bus.config import image_layout
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan, SlavePlan, StartupSdo, Watchdog
 from fieldstack_ethercat.bus.errors import (
@@ -23,7 +23,7 @@ from fieldstack_ethercat.bus.errors import (
     StateChangeError,
     TopologyMismatchError,
 )
-from fieldstack_ethercat.bus.master.bringup import MISSING_PATIENCE_NS, Bus
+from fieldstack_ethercat.bus.master.bringup import MISSING_WAIT_NS, Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.soem import soem_objects
 from fieldstack_ethercat.segment.client import cut
@@ -60,7 +60,7 @@ def test_from_open_to_op(segment: RunningSegment) -> None:
         assert context.inputs_address == context.outputs_address + 49
         assert (context.expected_wkc, context.segments, context.logical_start) == (15, 1, 0)
         safe = ctypes.string_at(context.outputs_address, context.outputs_size)
-        assert safe == image.safe_output_image(PLAN)
+        assert safe == image_layout.safe_output_image(PLAN)
         with ExchangeLoop(bus) as loop:
             bus.request_op()
             assert {state.state for state in bus.read_states()} == {AlState.OP}
@@ -294,5 +294,5 @@ def test_slaves_that_come_late_are_waited_for(segment: RunningSegment) -> None:
         began = time.monotonic_ns()
         with pytest.raises(SlavesMissingError) as missing:
             bus.configure()
-        assert time.monotonic_ns() - began >= MISSING_PATIENCE_NS
+        assert time.monotonic_ns() - began >= MISSING_WAIT_NS
     assert missing.value.refusal, "then it is a matter for a person"

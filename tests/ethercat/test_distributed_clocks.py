@@ -88,7 +88,7 @@ def speed_difference(bus: Bus, position: int) -> int:
 
 
 class House:
-    """Passes of RT's housekeeping: read, tend the clocks, act."""
+    """Passes of RT's housekeeping: read, maintain the clocks, act."""
 
     def __init__(self, bus: Bus) -> None:
         self.bus, self.recovery = bus, Recovery(bus)
@@ -97,7 +97,7 @@ class House:
 
     def run(self) -> None:
         self.recovery.read(time.monotonic_ns())
-        self.aligned.update(self.bus.tend_clocks(self.recovery.states))
+        self.aligned.update(self.bus.maintain_clocks(self.recovery.states))
         self.recovery.act()
 
     def lost(self) -> bool:
@@ -123,7 +123,7 @@ def test_without_the_key_nothing_is_done(segment: RunningSegment) -> None:
     with Bus(PLAIN, segment.interface) as bus:
         bus.configure()
         assert bus.clock_positions == ()
-        assert bus.tend_clocks(bus.read_states()) == ()
+        assert bus.maintain_clocks(bus.read_states()) == ()
 
 
 def test_a_lost_clock_shows_and_comes_back(segment: RunningSegment, bus: Bus) -> None:
@@ -192,7 +192,7 @@ def test_the_clock_that_leads_is_not_steered(
     segment.client.cut_cable(0)
     until(lambda: len(away(house)) == 5, "all are away", house.run)
     segment.client.heal_cable()
-    clocks.tend([1, 2, 3, 4])
+    clocks.maintain([1, 2, 3, 4])
     assert reference(bus) == 1
     lead = clocks._lead
     monkeypatch.setattr(clocks, "_lead", lambda position: (time.sleep(0.01), lead(position)))

@@ -50,7 +50,7 @@ def test_a_tool_without_power_is_left_out_and_taken_in(
     segment.client.power_off(off)
     with Bus(TOOL, segment.interface) as bus:
         bus.configure()
-        assert bus.roster.unseen == missing
+        assert bus.slave_presence.absent == missing
         context = bus.soem_context()
         assert (context.outputs_size, context.inputs_size, context.expected_wkc) == (49, 65, 15)
         assert context.stations == tuple(range(0x1001, 0x1006))
@@ -59,7 +59,7 @@ def test_a_tool_without_power_is_left_out_and_taken_in(
             assert loop.wait_for_wkc(15 - 3 * len(missing), 2.0)
             segment.client.power_on(off)
             _until_whole(bus, loop)
-            assert not bus.roster.unseen
+            assert not bus.slave_presence.absent
 
 
 @pytest.mark.parametrize("state", [AlState.PREOP, AlState.SAFEOP, AlState.OP])
@@ -86,7 +86,7 @@ def test_a_gap_in_the_line_moves_nobody_to_a_wrong_place() -> None:
     plan = _plan("{name: tool, axes: [c], slaves: [], essential: false}")
     with running_segment("drive*3,dio") as running, Bus(plan, running.interface) as bus:
         bus.configure()
-        assert bus.roster.unseen == {3}
+        assert bus.slave_presence.absent == {3}
         with ExchangeLoop(bus) as loop:
             bus.request_op()
             assert loop.wait_for_wkc(12, 2.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config import image
+from fieldstack_ethercat.bus.config import image_layout
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import UNMAPPED, BusPlan
 from fieldstack_ethercat.bus.errors import PlanFormatError
@@ -46,9 +46,9 @@ def test_mode_is_written_by_sdo_if_it_is_not_in_the_process_image() -> None:
 
 
 def test_safe_outputs_and_sizes(plan: BusPlan) -> None:
-    assert image.safe_output_image(plan) == (b"\x02\x00" + bytes(10)) * 4 + b"\x00"
-    assert image.output_places(plan)[1] == 49
-    assert image.input_places(plan)[1] == 65
+    assert image_layout.safe_output_image(plan) == (b"\x02\x00" + bytes(10)) * 4 + b"\x00"
+    assert image_layout.output_places(plan)[1] == 49
+    assert image_layout.input_places(plan)[1] == 65
     assert plan.expected_wkc == 15
     assert plan.slaves[0].watchdog.timeout_ns == 100_000_000
 
@@ -65,7 +65,7 @@ def test_a_drive_that_can_stop_gets_quick_stop_as_its_safe_controlword_by_defaul
 
 
 def test_slaves_of_less_than_a_byte_share_bytes() -> None:
-    places, size = image.lay_out([4, 2, 4, 0, 8, 3, 12])
+    places, size = image_layout.lay_out([4, 2, 4, 0, 8, 3, 12])
     assert [(place.offset, place.bit) for place in places] == [
         (0, 0),
         (0, 4),

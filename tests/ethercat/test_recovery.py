@@ -8,7 +8,7 @@ import pytest
 
 from fieldstack_ethercat.bus.master import recovery
 from fieldstack_ethercat.bus.master.diagnosis import explain, find_break
-from fieldstack_ethercat.bus.master.recovery import EventKind, Step, decide, forget, step_for
+from fieldstack_ethercat.bus.master.recovery import EventKind, Step, decide, new_memory, step_for
 from fieldstack_ethercat.bus.slave.states import SlaveState
 
 NONE, INIT, PREOP, BOOT, SAFEOP, OP, ERROR = 0, 1, 2, 3, 4, 8, 0x10
@@ -52,7 +52,7 @@ def test_without_permission_slaves_stay_in_safe_op() -> None:
 
 def test_a_tripped_watchdog_reads_as_a_script() -> None:
     """t=0: the watchdog has tripped; it is acknowledged, requested, and back at once."""
-    memory = forget(bus(OP, OP))
+    memory = new_memory(bus(OP, OP))
     first = decide(0, bus(OP, SAFEOP | ERROR, code=0x1B), memory)
     assert first.steps == ((1, Step.ACKNOWLEDGE),)
     assert [event.kind for event in first.events] == [EventKind.LEFT_OP]
@@ -68,7 +68,7 @@ def test_a_tripped_watchdog_reads_as_a_script() -> None:
 
 
 def test_power_loss_goes_through_address_and_configuration() -> None:
-    memory, steps, kinds = forget(bus(OP)), [], []
+    memory, steps, kinds = new_memory(bus(OP)), [], []
     for at, status in enumerate((NONE, NONE, INIT, SAFEOP, OP)):
         decision = decide(at * recovery.LOST_POLL_NS, bus(status), memory)
         memory = decision.memory
@@ -79,7 +79,7 @@ def test_power_loss_goes_through_address_and_configuration() -> None:
 
 
 def test_a_lost_slave_is_looked_for_at_a_steady_pace() -> None:
-    memory = forget(bus(OP))
+    memory = new_memory(bus(OP))
     looked = 0
     for ms in range(1000):
         decision = decide(ms * MS, bus(NONE), memory)
@@ -89,7 +89,7 @@ def test_a_lost_slave_is_looked_for_at_a_steady_pace() -> None:
 
 
 def test_a_slave_that_keeps_refusing_is_asked_ever_more_rarely() -> None:
-    memory = forget(bus(OP))
+    memory = new_memory(bus(OP))
     asked = []
     for ms in range(20_000):
         decision = decide(ms * MS, bus(SAFEOP | ERROR, code=0x24), memory)
@@ -103,7 +103,7 @@ def test_a_slave_that_keeps_refusing_is_asked_ever_more_rarely() -> None:
 
 def test_a_flapping_slave_is_not_taken_for_a_recovered_one() -> None:
     """In OP for less than the settling time, its attempts still count; after it, they are forgotten."""
-    memory = forget(bus(OP))
+    memory = new_memory(bus(OP))
     for turn in range(8):
         memory = decide(2 * turn * MS, bus(SAFEOP), memory).memory
         memory = decide((2 * turn + 1) * MS, bus(OP), memory).memory
@@ -114,7 +114,7 @@ def test_a_flapping_slave_is_not_taken_for_a_recovered_one() -> None:
 
 
 def test_each_change_is_reported_once() -> None:
-    memory, kinds = forget(bus(OP, OP)), []
+    memory, kinds = new_memory(bus(OP, OP)), []
     for ms in range(50):
         decision = decide(ms * MS, bus(OP, NONE), memory)
         memory = decision.memory
@@ -149,7 +149,7 @@ def test_explanation_covers_break_and_errors() -> None:
 
 
 def test_what_quick_steps_do_not_mend_is_set_up_anew() -> None:
-    memory, steps = forget(bus(OP)), []
+    memory, steps = new_memory(bus(OP)), []
     for ms in range(0, 60_000, 10):
         decision = decide(ms * MS, bus(SAFEOP), memory)
         memory = decision.memory
@@ -157,7 +157,7 @@ def test_what_quick_steps_do_not_mend_is_set_up_anew() -> None:
     quick = [Step.REQUEST_OP] * recovery.QUICK_STEPS
     assert steps[: recovery.QUICK_STEPS] == quick
     assert Step.RECONFIGURE in steps[recovery.QUICK_STEPS :]
-    memory, steps = forget(bus(OP)), []
+    memory, steps = new_memory(bus(OP)), []
     for ms in range(1000):
         decision = decide(ms * MS, bus(SAFEOP | ERROR), memory)
         memory = decision.memory
@@ -166,14 +166,14 @@ def test_what_quick_steps_do_not_mend_is_set_up_anew() -> None:
 
 
 def test_a_slave_that_something_is_done_about_gets_no_second_step() -> None:
-    memory = forget(bus(OP, OP))
+    memory = new_memory(bus(OP, OP))
     decision = decide(0, bus(INIT, INIT), memory, busy={0})
     assert decision.steps == ((1, Step.RECONFIGURE),)
     assert decision.memory[0].attempts == 0
 
 
 def test_a_slave_in_op_that_takes_no_part_is_told_and_set_up_anew() -> None:
-    memory = forget(bus(OP, OP))
+    memory = new_memory(bus(OP, OP))
     decision = decide(0, bus(OP, OP), memory, faulty={1: "FMMU0 is off"})
     assert decision.steps == ((1, Step.RECONFIGURE),)
     assert [event.kind for event in decision.events] == [EventKind.LEFT_OP]

@@ -10,7 +10,7 @@ import pytest
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import SlavePlan
 from fieldstack_ethercat.bus.master.late_slave import place_of
-from fieldstack_ethercat.bus.master.roll_call import places
+from fieldstack_ethercat.bus.master.slave_matching import places
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ def test_a_pass_is_bounded_whatever_there_is_to_do() -> None:
         runner.begin(position, "work", endless(done, position))
     for _ in range(20):
         before_ns = clock.now_ns
-        assert runner.carry_on() == []
+        assert runner.run_pass() == []
         assert clock.now_ns - before_ns <= BUDGET_NS + MS
 
 
@@ -47,7 +47,7 @@ def test_who_has_waited_longest_comes_first_so_nobody_starves() -> None:
     for position in range(10):
         runner.begin(position, "work", endless(done, position))
     for _ in range(100):
-        runner.carry_on()
+        runner.run_pass()
     turns = [done.count(position) for position in range(10)]
     assert max(turns) - min(turns) <= 1
 
@@ -64,7 +64,7 @@ def test_one_that_waits_costs_nothing_and_is_carried_on_when_it_is_due() -> None
     looks = count()
     while not seen:
         before_ns = clock.now_ns
-        ended = runner.carry_on()
+        ended = runner.run_pass()
         assert next(looks) < 100_000
         assert clock.now_ns - before_ns < MS
     # the last bit of it is slept away, which this clock does not see
@@ -85,7 +85,7 @@ def test_errors_end_their_script_alone() -> None:
     runner.begin(0, "a", fails(refused))
     runner.begin(1, "b", fails(ZeroDivisionError("a fault of ours")))
     runner.begin(2, "c", endless(done, 2))
-    ended = {one.position: one.error for one in runner.carry_on()}
+    ended = {one.position: one.error for one in runner.run_pass()}
     assert ended[0] is refused
     assert "a fault of ours" in str(ended[1])
     assert runner.busy == {2}
@@ -104,7 +104,7 @@ def test_a_script_that_is_replaced_is_closed() -> None:
 
     runner: ScriptRunner[str] = ScriptRunner(Clock(1000))
     runner.begin(0, "a", work())
-    runner.carry_on()
+    runner.run_pass()
     runner.begin(0, "b", work())
     assert closed == ["closed"]
     assert runner.busy_with("b") == {0}

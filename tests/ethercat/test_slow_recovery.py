@@ -178,7 +178,7 @@ def test_a_script_that_is_ended_leaves_its_slave_to_the_next(segment: RunningSeg
     segment.client.slow_state(SLOW, AlState.PREOP, 60_000)
     house.recovery.suspect(SLOW, "of a test")
     house.keep(lambda: SLOW in house.recovery.setting_up)
-    house.recovery.begin_anew([SLOW])
+    house.recovery.restart_slaves([SLOW])
     assert not house.recovery.busy
     segment.client.slow_state(SLOW, AlState.PREOP, 0)
     house.keep(lambda: back(house, SLOW))

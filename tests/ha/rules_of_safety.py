@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from script import Script
 
-from fieldstack.ha.decision.decision_state import DecisionState, Episode
+from fieldstack.ha.decision.decision_state import ActiveRule, DecisionState
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import Facts, RequestKind
@@ -31,10 +31,10 @@ def check(before: DecisionState, facts: Facts, cell: Script) -> None:
     if RequestKind.RESET not in asked and after.ha is not HaState.SHUTDOWN:
         _cleared_as_declared(before, cell)
     if before.ha is HaState.MANUAL_INTERVENTION and after.ha is not before.ha:
-        assert asked & PERSONS or any(PolicyAction.SHUTDOWN in one.effects for one in after.episodes)
+        assert asked & PERSONS or any(PolicyAction.SHUTDOWN in one.effects for one in after.active_rules)
     spent = any(after.budget(name).spent for name in ProcessName)
     assert not spent or after.ha in (HaState.MANUAL_INTERVENTION, HaState.SHUTDOWN)
-    assert all(one.deadline_ns > cell.now for one in after.flights)
+    assert all(one.deadline_ns > cell.now for one in after.in_flight_actions)
     _starts_are_asked_for(before, after, facts, actions, cell)
     assert len([one for one in actions if one.kind is A.ANSWER]) == len(facts.requests)
 
@@ -64,7 +64,7 @@ def _starts_are_asked_for(
 def _one_at_a_time(after: DecisionState, actions: tuple[Action, ...]) -> None:
     """Never two actions at once on one subject."""
     ordered = Counter(action.subject for action in actions if action.kind in LIFE)
-    flying = Counter(one.subject for one in after.flights if one.order.action in REMEDIES)
+    flying = Counter(one.subject for one in after.in_flight_actions if one.order.action in REMEDIES)
     assert max(ordered.values(), default=0) <= 1
     assert max(flying.values(), default=0) <= 1
 
@@ -73,13 +73,13 @@ def _emergency_stop_holds(
     before: DecisionState, after: DecisionState, actions: tuple[Action, ...], asked: set[RequestKind]
 ) -> None:
     """A rule that raised it ends with its own clear condition or a reset, by no lesser rule."""
-    raised = [one for one in after.episodes if PolicyAction.EMERGENCY_STOP in one.effects]
+    raised = [one for one in after.active_rules if PolicyAction.EMERGENCY_STOP in one.effects]
     if raised:
         assert after.ha not in MOVING
         assert not any(one.kind is A.SAFE_MODE_EXIT for one in actions)
         assert not any(one.kind is A.CLEAR_LATCH and one.until is ClearWhen.GONE for one in actions)
     kept = {one.key for one in raised}
-    for one in before.episodes:
+    for one in before.active_rules:
         if PolicyAction.EMERGENCY_STOP in one.effects and one.key not in kept:
             assert RequestKind.RESET in asked or one.clear is ClearWhen.GONE
 
@@ -87,7 +87,7 @@ def _emergency_stop_holds(
 def _safe_mode_holds(before: DecisionState, after: DecisionState, actions: tuple[Action, ...]) -> None:
     """Left only when no rule stops the axes any more, and through RECOVERY."""
     if after.ha in MOVING:
-        assert not any(one.stops or one.hold for one in after.episodes)
+        assert not any(one.stops or one.hold for one in after.active_rules)
         assert before.ha in MOVING | {HaState.RECOVERY}
     if any(one.kind is A.SAFE_MODE_EXIT for one in actions):
         assert before.ha is HaState.RECOVERY
@@ -95,8 +95,8 @@ def _safe_mode_holds(before: DecisionState, after: DecisionState, actions: tuple
 
 def _cleared_as_declared(before: DecisionState, cell: Script) -> None:
     """What stops the axes ends when its cause was gone for as long as its rule says."""
-    kept = {one.key for one in cell.state.episodes}
-    for one in before.episodes:
+    kept = {one.key for one in cell.state.active_rules}
+    for one in before.active_rules:
         row = cell.policy.table.get(one.key.rule)
         if one.stops and one.key not in kept:
             assert row is not None
@@ -118,11 +118,11 @@ class Starts:
         assert not self._person or all(one.rule == RequestKind.START for one in started)
         if any(one.rule == RequestKind.START for one in started):
             self._person = False
-        strict = any((one.stops or one.hold) and not _may_resume(one, cell) for one in state.episodes)
+        strict = any((one.stops or one.hold) and not _may_resume(one, cell) for one in state.active_rules)
         self._person |= bool(facts.estop.on_reset) or strict or state.ha is HaState.MANUAL_INTERVENTION
 
 
-def _may_resume(one: Episode, cell: Script) -> bool:
+def _may_resume(one: ActiveRule, cell: Script) -> bool:
     row = cell.policy.table.get(one.key.rule)
     return row is not None and row.resume_ns > 0 and one.clear is ClearWhen.GONE and not one.hold
 

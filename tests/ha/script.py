@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
-from fieldstack.ha.checkpoint.life import Life
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.decision.decision_state import DecisionState
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
@@ -26,7 +26,7 @@ from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack.ha.policy import FailoverPolicy, load_policy
-from fieldstack.ha.scenario.paper_axes import PaperAxes
+from fieldstack.ha.scenario.model_axes import ModelAxes
 
 MS = 1_000_000
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
@@ -56,7 +56,7 @@ class Script:
         self._request = 0
         self.unanswered: set[ActionKind] = set()
         self.failing: set[ActionKind] = set()
-        self.axes = PaperAxes()
+        self.axes = ModelAxes()
         self.decided_on = self.facts
 
     def later(self, ms: float = 20) -> Script:
@@ -83,7 +83,7 @@ class Script:
         return self
 
     def rules(self) -> set[str]:
-        return {one.key.rule for one in self.state.episodes}
+        return {one.key.rule for one in self.state.active_rules}
 
     def _carry_out(self, action: Action) -> None:
         if action.kind in (ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS) and action.process:
@@ -138,7 +138,7 @@ class Script:
         """RT's verdict on the working counter follows from the numbers, unless it is among the changes."""
         bus = replace(self.facts.bus, **changes)  # type: ignore[arg-type]
         if "wkc_good" not in changes:
-            bus = replace(bus, wkc_good=bus.bad_row == 0 and bus.wkc == bus.expected_wkc)
+            bus = replace(bus, wkc_good=bus.consecutive_bad_wkc == 0 and bus.wkc == bus.expected_wkc)
         self.facts = replace(self.facts, bus=bus)
         return self
 
@@ -177,7 +177,7 @@ class Script:
     def new_life(self) -> Script:
         """The Non-RT process has crashed: its successor adopts what is alive, and knows what was kept."""
         kept = json.loads(json.dumps(to_record(self.state, self.facts.estop, self.now, self.now)))
-        life = Life(silent_since_ns=self.now)
+        life = CellStart(silent_since_ns=self.now)
         self.state = restore(kept, self.policy, self.now, self.now, life)
         self.axes.decided((Action(ActionKind.SAFE_MODE_ENTER, "restart", "no permit yet"),), self.now)
         for name in (ProcessName.RT, ProcessName.CORE):

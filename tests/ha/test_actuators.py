@@ -19,7 +19,7 @@ from fieldstack.ha.actuators.alerting import Alerting
 from fieldstack.ha.actuators.alerts import Sent
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.actuators.degrade import Degrade
-from fieldstack.ha.actuators.flights import Flights
+from fieldstack.ha.actuators.in_flight_orders import InFlightOrders
 from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Evidence
@@ -27,7 +27,14 @@ from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.outcome import Following, Outcome
 from fieldstack.ha.model.standstill import read_back
-from fieldstack.ha.modules.modules import GRACE_NS, LOOK_NS, Modules, Outside, OutsideModule, ThreadModule
+from fieldstack.ha.modules.modules import (
+    GRACE_NS,
+    LOOK_NS,
+    ExternalModule,
+    ExternalProcess,
+    Modules,
+    ThreadModule,
+)
 from fieldstack.nonrt.readback import EstopReadback, StartReadback, without_rt
 from fieldstack_base.control.server import ControlServer
 from fieldstack_base.instance import Instance
@@ -281,24 +288,28 @@ def test_axes_of_lost_slaves_are_told_and_hold_nothing_up(rt: PlayedRt, stops: S
 
 def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> None:
     told: list[tuple[str, bool]] = []
-    flights = Flights(lambda action, outcome, _took: told.append((action.rule, outcome.confirmed)))
+    in_flight_actions = InFlightOrders(
+        lambda action, outcome, _took: told.append((action.rule, outcome.confirmed))
+    )
     awaited = Following(lambda _now: "the moon", 100 * MS, "track")
-    flights.begin(order(ActionKind.SAFE_MODE_ENTER, id=1), awaited, 0)
-    flights.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, timeout_ns=50 * MS), awaited, 10 * MS)
-    assert flights.look(20 * MS) == (ActionOutcome(1, True, "overtaken by SAFE_MODE_EXIT [a-rule]", 10 * MS),)
-    assert flights.busy
-    assert flights.describe(30 * MS)[0]["awaited"] == "the moon"
-    (late,) = flights.look(60 * MS)
+    in_flight_actions.begin(order(ActionKind.SAFE_MODE_ENTER, id=1), awaited, 0)
+    in_flight_actions.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, timeout_ns=50 * MS), awaited, 10 * MS)
+    assert in_flight_actions.look(20 * MS) == (
+        ActionOutcome(1, True, "overtaken by SAFE_MODE_EXIT [a-rule]", 10 * MS),
+    )
+    assert in_flight_actions.busy
+    assert in_flight_actions.describe(30 * MS)[0]["awaited"] == "the moon"
+    (late,) = in_flight_actions.look(60 * MS)
     assert (late.id, late.confirmed, late.text) == (2, False, "not read back within 50 ms: the moon")
-    assert not flights.busy
+    assert not in_flight_actions.busy
     assert told == [("a-rule", True), ("a-rule", False)]
 
 
 def test_a_module_of_its_own_is_killed_and_comes_back_by_whoever_keeps_it() -> None:
     """The test keeps it running, as `up` and systemd do."""
     running = [subprocess.Popen(["sleep", "60"])]
-    module = OutsideModule(
-        "health", lambda: Outside(running[-1].pid if running else 0, "" if running else "gone")
+    module = ExternalModule(
+        "health", lambda: ExternalProcess(running[-1].pid if running else 0, "" if running else "gone")
     )
     modules = Modules((module,))
     modules.start()

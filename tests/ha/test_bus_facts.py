@@ -8,7 +8,7 @@ import pytest
 
 from fieldstack.ha.model.cell_map import CellMap, Part
 from fieldstack.ha.model.facts import PositionCheck
-from fieldstack.ha.monitor.bus_facts import all_in_op, parts_elsewhere, position_check
+from fieldstack.ha.monitor.bus_facts import all_in_op, displaced_groups_of, position_check
 from fieldstack_rt._native import ffi
 
 OP, SAFE_OP = 8, 4
@@ -73,9 +73,9 @@ def test_positions_agree_once_rt_has_confirmed_every_axis_that_is_there(
 
 
 def test_a_part_whose_axes_stand_elsewhere_is_told_alone() -> None:
-    assert parts_elsewhere(status(0b0011), bus(elsewhere=0b0100), TOOL) == {"tool"}
-    assert not parts_elsewhere(status(0b1111), bus(elsewhere=0b0100), TOOL), "confirmed since"
-    assert not parts_elsewhere(status(0b0001), bus(elsewhere=0b0010), TOOL), "of no part"
+    assert displaced_groups_of(status(0b0011), bus(elsewhere=0b0100), TOOL) == {"tool"}
+    assert not displaced_groups_of(status(0b1111), bus(elsewhere=0b0100), TOOL), "confirmed since"
+    assert not displaced_groups_of(status(0b0001), bus(elsewhere=0b0010), TOOL), "of no part"
 
 
 def test_axes_that_are_told_lost_are_not_waited_for() -> None:

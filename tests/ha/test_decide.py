@@ -63,7 +63,7 @@ def test_the_cell_comes_back_by_itself_after_a_crash() -> None:
     assert cell.kinds == [A.RECORD_STEP, A.CLEAR_LATCH, A.SAFE_MODE_EXIT]
     assert cell.steps == [Step.RECOVERED]
     assert cell.facts.estop.on_recovery == 0
-    assert cell.state.episodes == ()
+    assert cell.state.active_rules == ()
 
 
 def test_a_restart_waits_for_confirmed_safe_outputs_but_not_for_ever() -> None:
@@ -191,7 +191,7 @@ def test_a_crash_does_not_clear_what_a_person_raised() -> None:
 
 def test_a_reset_is_refused_while_its_cause_is_there() -> None:
     cell = Script().operational().operator_stops().later(1)
-    cell.bus(wkc=9, bad_row=400, detail="slave 3 does not answer").later()
+    cell.bus(wkc=9, consecutive_bad_wkc=400, detail="slave 3 does not answer").later()
     cell.asks(RequestKind.RESET).later()
     assert not cell.answer.confirmed
     assert "working counter 9 of 14" in cell.answer.cause
@@ -225,13 +225,13 @@ def test_a_reset_with_nothing_latched_resets_faults() -> None:
 
 
 def test_a_lost_working_counter_stops_the_axes_until_it_was_back_for_a_while() -> None:
-    cell = Script().operational().bus(wkc=11, bad_row=19).later(4)
+    cell = Script().operational().bus(wkc=11, consecutive_bad_wkc=19).later(4)
     assert cell.ha is HaState.OPERATIONAL
-    cell.bus(bad_row=20).later(1)
+    cell.bus(consecutive_bad_wkc=20).later(1)
     assert (cell.ha, cell.kinds) == (HaState.SAFE_MODE, [A.SAFE_MODE_ENTER, A.SEND_ALERT])
-    cell.bus(wkc=14, bad_row=0).later(10)
+    cell.bus(wkc=14, consecutive_bad_wkc=0).later(10)
     assert cell.later(150).ha is HaState.SAFE_MODE
-    cell.bus(wkc=11, bad_row=1).later(10).bus(wkc=14, bad_row=0).later(10)
+    cell.bus(wkc=11, consecutive_bad_wkc=1).later(10).bus(wkc=14, consecutive_bad_wkc=0).later(10)
     assert cell.later(199).ha is HaState.SAFE_MODE
     assert cell.later(1).ha is HaState.RECOVERY
     assert cell.later().ha is HaState.OPERATIONAL
@@ -239,13 +239,13 @@ def test_a_lost_working_counter_stops_the_axes_until_it_was_back_for_a_while() -
 
 def test_the_reason_tells_what_holds_the_cell_now() -> None:
     """The state stays, and so does its time; no order and no change of state is told for it."""
-    cell = Script().operational().bus(wkc=11, bad_row=20).later()
+    cell = Script().operational().bus(wkc=11, consecutive_bad_wkc=20).later()
     since = cell.state.since_ns
     assert cell.state.held_by == (("working-counter-lost", "cell"),)
     cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 1.3).later(20).later(100)
     assert "working counter 11 of 14" in cell.state.reason
     assert "also: following-error of axis:x" in cell.state.reason
-    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 0.0).bus(wkc=14, bad_row=0).later().later(200)
+    cell.sees(FactKind.FOLLOWING_ERROR, "axis:x", 0.0).bus(wkc=14, consecutive_bad_wkc=0).later().later(200)
     assert cell.ha is HaState.SAFE_MODE
     assert cell.state.reason.startswith("following_error of axis:x: 1.3 share")
     assert cell.state.held_by == (("following-error", "axis:x"),)
@@ -263,7 +263,7 @@ def test_many_rules_that_hold_a_cell_are_counted() -> None:
 
 
 def test_a_bus_that_comes_up_is_no_lost_working_counter_until_the_grace_is_over() -> None:
-    cell = Script().later().comes_up().bus(wkc=3, bad_row=900).later()
+    cell = Script().later().comes_up().bus(wkc=3, consecutive_bad_wkc=900).later()
     assert cell.ha is HaState.RECOVERY
     cell.later(20_000)
     assert cell.ha is HaState.SAFE_MODE

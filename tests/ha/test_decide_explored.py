@@ -126,7 +126,7 @@ ALPHABET: dict[str, Callable[[Script], object]] = {
     "rt stopped": _rt(C.STOPPED, 0),
     "core dead": _core_dies,
     "core hangs at a reset": _core_hangs_at_a_reset,
-    "wkc low": lambda cell: cell.bus(wkc=9, bad_row=50),
+    "wkc low": lambda cell: cell.bus(wkc=9, consecutive_bad_wkc=50),
     "slave lost": lambda cell: cell.sees(FactKind.SLAVE_LOST, "slave:a", 1.0),
     "slave back": lambda cell: cell.sees(FactKind.SLAVE_LOST, "slave:a", 0.0),
     "estop": lambda cell: cell.operator_stops(),
@@ -148,9 +148,9 @@ def _same(state: DecisionState) -> Hashable:
     )
     return (
         state.ha,
-        frozenset((one.key, one.gone_ns > 0, one.again, one.effects, one.hold) for one in state.episodes),
+        frozenset((one.key, one.gone_ns > 0, one.again, one.effects, one.hold) for one in state.active_rules),
         frozenset((one.key, one.order.action) for one in state.waiting),
-        frozenset((one.key, one.order.action, one.done) for one in state.flights),
+        frozenset((one.key, one.order.action, one.done) for one in state.in_flight_actions),
         frozenset((one.subject, len(one.restarts), bool(one.spent)) for one in state.budgets),
         frozenset(one.key for one in state.watches),
         tracks,
@@ -179,7 +179,7 @@ def _copy(cell: Script) -> Script:
 WAYS_OUT = {"time", "up", "slave back", "all good", "reset", "start again"}
 """What leads out of a state: time, what was mended, and a person; never one more failure."""
 
-RT_ALONE = (
+STOPPED_BY_RT = (
     "time", "up", "rt dead", "rt refuses", "rt silent", "rt stopped", "wkc low", "estop", "reset", "shutdown",
 )  # fmt: skip
 LIVES = (
@@ -221,7 +221,7 @@ def _explore(
 @pytest.mark.parametrize(
     ("letters", "policy", "core", "not_reached", "at_least"),
     [
-        (RT_ALONE, small_policy(), False, {HaState.DEGRADED}, 500),
+        (STOPPED_BY_RT, small_policy(), False, {HaState.DEGRADED}, 500),
         (TOGETHER, small_policy(), True, {HaState.SAFE_MODE, HaState.SHUTDOWN}, 500),
         (AT_ONCE, small_policy(), True, {HaState.SAFE_MODE, HaState.SHUTDOWN}, 50),
         (LIVES, lives_policy(held=True), False, {HaState.DEGRADED}, 100),

@@ -101,7 +101,7 @@ class AnyCell(RuleBasedStateMachine):
 
     @rule(row=st.sampled_from([1, 5, 500]))
     def the_working_counter_is_low(self, row: int) -> None:
-        self.cell.bus(wkc=9, bad_row=row)
+        self.cell.bus(wkc=9, consecutive_bad_wkc=row)
         self._decide()
 
     def _good_bus(self) -> None:
@@ -182,7 +182,7 @@ class AnyCell(RuleBasedStateMachine):
             cell.sees(fact, subject, self._value(fact, bad=False))
         self._go_on(60)
         if cell.ha not in MOVING:
-            waits = any(one.hold or one.clear.value == "reset" for one in cell.state.episodes)
+            waits = any(one.hold or one.clear.value == "reset" for one in cell.state.active_rules)
             latched = cell.facts.estop.on_reset
             assert waits or latched or cell.facts.rt.condition in DOWN, cell.state
             for _ in range(3):

@@ -11,11 +11,11 @@ import pytest
 from script import Script
 
 from fieldstack.events.clock import boot_id
+from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import UNREADABLE, latched, restore, to_record
-from fieldstack.ha.checkpoint.life import Life
 from fieldstack.ha.decision.builtin import spent_measures
-from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState, Episode, Key
-from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, DecisionState, Key
 from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
@@ -89,9 +89,9 @@ def _state() -> DecisionState:
     spent = Key("restart-budget-spent", ProcessName.RT)
     lost = Key("working-counter-lost", "cell")
     effects = frozenset({PolicyAction.EMERGENCY_STOP, PolicyAction.AWAIT_MANUAL})
-    state = DecisionState(episodes=(
-        Episode(spent, 1, "five times", ClearWhen.RESET, effects=effects, hold=Hold.RESET),
-        Episode(lost, 1, "9 of 14", ClearWhen.GONE),
+    state = DecisionState(active_rules=(
+        ActiveRule(spent, 1, "five times", ClearWhen.RESET, effects=effects, hold=Hold.RESET),
+        ActiveRule(lost, 1, "9 of 14", ClearWhen.GONE),
     ))  # fmt: skip
     return state.with_budget(BudgetUse(ProcessName.RT, (90 * S, 95 * S), "five times"))
 
@@ -100,8 +100,8 @@ def test_budget_and_latches_outlive_the_process() -> None:
     kept = to_record(_state(), EstopFacts(on_reset=1, reasons=("operator: stop",)), 100 * S, 1000 * S)
     state = restore(kept, POLICY, 101 * S, 1001 * S)
     assert state.budget(ProcessName.RT) == _state().budget(ProcessName.RT)
-    assert [(one.key.rule, one.hold) for one in state.episodes] == [("restart-budget-spent", Hold.RESET)]
-    assert PolicyAction.EMERGENCY_STOP in state.episodes[0].effects
+    assert [(one.key.rule, one.hold) for one in state.active_rules] == [("restart-budget-spent", Hold.RESET)]
+    assert PolicyAction.EMERGENCY_STOP in state.active_rules[0].effects
     assert latched(kept) == (1, "operator: stop")
 
 
@@ -128,7 +128,7 @@ def _restarted(times: list[int], **life: Any) -> DecisionState:
     """Non-RT starts at these times in one life of the cell, each one from what the one before has kept."""
     kept = to_record(replace(DecisionState(HaState.OPERATIONAL), life="one"), EstopFacts(), 0, 1000 * S)
     for at in times:
-        state = restore(kept, POLICY, at, 1000 * S + at, Life(**(life or {"id": "one", "failed": True})))
+        state = restore(kept, POLICY, at, 1000 * S + at, CellStart(**(life or {"id": "one", "failed": True})))
         kept = to_record(replace(state, ha=HaState.OPERATIONAL), EstopFacts(), at, 1000 * S + at)
     return state
 
@@ -138,7 +138,7 @@ def test_non_rt_that_ends_unasked_at_any_pace_spends_a_budget(period_s: int) -> 
     state = _restarted([at * period_s * S for at in range(1, 22)])
     assert "restarted" in state.budget(ProcessName.NONRT).spent
     assert not _restarted([at * period_s * S for at in range(1, 6)]).budget(ProcessName.NONRT).spent
-    told = spent_measures(Draft(22 * period_s * S, state, Facts(), POLICY))
+    told = spent_measures(DecisionContext(22 * period_s * S, state, Facts(), POLICY))
     assert [(one.subject, one.value) for one in told] == [(ProcessName.NONRT, 1.0)]
 
 
@@ -149,19 +149,19 @@ def test_non_rt_that_was_asked_to_end_or_a_new_life_of_the_cell_counts_nothing()
 
 
 def test_what_never_clears_ends_with_the_cell_and_not_with_its_process() -> None:
-    never = Episode(Key("worn-out", "host"), 1, "9000 h", ClearWhen.NEVER)
-    state = DecisionState(ha=HaState.SAFE_MODE, episodes=(never,))
+    never = ActiveRule(Key("worn-out", "host"), 1, "9000 h", ClearWhen.NEVER)
+    state = DecisionState(ha=HaState.SAFE_MODE, active_rules=(never,))
     kept = to_record(state, EstopFacts(), 100 * S, 1000 * S)
-    assert [one.key.rule for one in restore(kept, POLICY, 101 * S, 1001 * S).episodes] == ["worn-out"]
+    assert [one.key.rule for one in restore(kept, POLICY, 101 * S, 1001 * S).active_rules] == ["worn-out"]
     down = to_record(replace(state, ha=HaState.SHUTDOWN), EstopFacts(), 100 * S, 1000 * S)
-    assert restore(down, POLICY, 101 * S, 1001 * S).episodes == ()
+    assert restore(down, POLICY, 101 * S, 1001 * S).active_rules == ()
 
 
 def test_what_took_the_cell_down_waits_for_a_person_and_not_for_the_next_end() -> None:
     effects = frozenset({PolicyAction.SHUTDOWN})
-    ends = Episode(Key("ends", "datastore"), 1, "torn", ClearWhen.RESET, effects=effects)
-    down = to_record(DecisionState(HaState.SHUTDOWN, episodes=(ends,)), EstopFacts(), 100 * S, 1000 * S)
-    (waits,) = restore(down, POLICY, 101 * S, 1001 * S).episodes
+    ends = ActiveRule(Key("ends", "datastore"), 1, "torn", ClearWhen.RESET, effects=effects)
+    down = to_record(DecisionState(HaState.SHUTDOWN, active_rules=(ends,)), EstopFacts(), 100 * S, 1000 * S)
+    (waits,) = restore(down, POLICY, 101 * S, 1001 * S).active_rules
     assert (waits.effects, waits.hold) == (frozenset(), Hold.RESET)
 
 
@@ -175,16 +175,16 @@ def test_what_version_1_kept_is_taken_over() -> None:
     }  # fmt: skip
     state = restore(old, POLICY, 101 * S, 1001 * S)
     assert state.budget(ProcessName.RT) == BudgetUse(ProcessName.RT, (90 * S, 95 * S), "five times")
-    (waits,) = state.episodes
+    (waits,) = state.active_rules
     assert (waits.key, waits.hold) == (("restart-budget-spent", "fieldstack-rt"), Hold.RESET)
     assert PolicyAction.EMERGENCY_STOP in waits.effects
-    (unread,) = restore(old | {"conditions": None}, POLICY, 5, 5).episodes
+    (unread,) = restore(old | {"conditions": None}, POLICY, 5, 5).active_rules
     assert unread.key.rule == UNREADABLE
 
 
 @pytest.mark.parametrize("kept", [None, {}])
 def test_no_record_is_a_fresh_start(kept: dict[str, object] | None) -> None:
-    assert restore(kept, POLICY, 5, 5).episodes == ()
+    assert restore(kept, POLICY, 5, 5).active_rules == ()
     assert latched(kept) == (0, "")
 
 
@@ -192,7 +192,7 @@ def test_no_record_is_a_fresh_start(kept: dict[str, object] | None) -> None:
     "kept", [{"format": 2}, {"format": 3}, {"format": 2, "boot": "x", "wall_ns": "y", "rules": []}]
 )
 def test_a_record_of_another_shape_may_have_held_the_cell(kept: dict[str, object]) -> None:
-    (unread,) = restore(kept, POLICY, 5, 5).episodes
+    (unread,) = restore(kept, POLICY, 5, 5).active_rules
     assert (unread.key.rule, unread.hold) == (UNREADABLE, Hold.RESET)
     assert "all of it" in unread.cause
     assert latched(kept) == (0, "")
@@ -207,11 +207,11 @@ def test_one_word_of_another_version_costs_one_entry_and_a_person_is_told() -> N
     kept["budgets"] |= {"fieldstack-core": {"restarts": ["yesterday"]}}
     cell = Script()
     cell.state = restore(kept, POLICY, cell.now, 1001 * S)
-    assert [one.key.rule for one in cell.state.episodes] == ["restart-budget-spent"] * 2 + [UNREADABLE]
+    assert [one.key.rule for one in cell.state.active_rules] == ["restart-budget-spent"] * 2 + [UNREADABLE]
     assert cell.state.budget(ProcessName.RT).spent == "five times"
     assert (
         "rule frozen ('FREEZE' is not a valid PolicyAction); the budget of fieldstack-core"
-        in cell.state.episodes[-1].cause
+        in cell.state.active_rules[-1].cause
     )
     assert cell.later().ha is HaState.MANUAL_INTERVENTION
     cell.asks(RequestKind.RESET).later()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fieldstack.ha.monitor.guard_pace import LOOKS, LOST_NS, STILL_NS, GuardPace, GuardStillError
+from fieldstack.ha.monitor.guard_liveness import LOOKS, LOST_NS, STILL_NS, GuardLiveness, GuardStillError
 from fieldstack_rt.datastore.layout import GuardState
 
 NOW = 5_000_000_000
@@ -15,7 +15,7 @@ NOW = 5_000_000_000
 def test_an_armed_guard_that_stands_still_is_told_of_until_it_looks_again() -> None:
     lost: list[str] = []
     status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
-    pace = GuardPace(lambda: status, lost.append)
+    pace = GuardLiveness(lambda: status, lost.append)
     pace.look(NOW)
     for passed in range(LOOKS - 1):
         pace.look(NOW + STILL_NS + passed - 100)
@@ -29,7 +29,7 @@ def test_an_armed_guard_that_stands_still_is_told_of_until_it_looks_again() -> N
 def test_a_stall_of_the_whole_machine_is_one_look() -> None:
     lost: list[str] = []
     status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
-    pace = GuardPace(lambda: status, lost.append)
+    pace = GuardLiveness(lambda: status, lost.append)
     pace.look(NOW)
     pace.look(NOW + 10 * STILL_NS)
     assert not lost
@@ -38,7 +38,7 @@ def test_a_stall_of_the_whole_machine_is_one_look() -> None:
 @pytest.mark.parametrize("state", [GuardState.IDLE, GuardState.TRIPPED, GuardState.OFF])
 def test_a_guard_that_has_nothing_to_look_at_is_not(state: GuardState) -> None:
     lost: list[str] = []
-    pace = GuardPace(lambda: SimpleNamespace(state=state, observations=7, armed_epoch=0), lost.append)
+    pace = GuardLiveness(lambda: SimpleNamespace(state=state, observations=7, armed_epoch=0), lost.append)
     pace.look(NOW)
     pace.look(NOW + 10 * STILL_NS)
 
@@ -46,7 +46,7 @@ def test_a_guard_that_has_nothing_to_look_at_is_not(state: GuardState) -> None:
 def test_one_that_stands_still_for_long_is_lost() -> None:
     lost: list[str] = []
     status = SimpleNamespace(state=GuardState.ARMED, observations=7, armed_epoch=1)
-    pace = GuardPace(lambda: status, lost.append)
+    pace = GuardLiveness(lambda: status, lost.append)
     for passed in range(LOOKS):
         pace.look(NOW + passed)
     with pytest.raises(GuardStillError):

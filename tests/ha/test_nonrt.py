@@ -22,7 +22,7 @@ import pytest
 
 from fieldstack.events import EventKind, EventReader, spool
 from fieldstack.ha.checkpoint.record import extra_of
-from fieldstack.ha.model.measures import BESIDE, TOLD_BY
+from fieldstack.ha.model.measures import FACTS_BY_PROBE, PARTS_WITHOUT_FACTS
 from fieldstack.ha.model.states import HaState
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
@@ -335,7 +335,7 @@ def test_a_part_that_fails_is_told_and_every_part_has_a_known_name(cell: Cell) -
     cell.start()
     told = ask(cell.instance, "status").data["status"]
     blind = {one["subject"]: one["value"] for one in told["measures"] if one["fact"] == "probe_blind"}
-    assert set(blind) == set(TOLD_BY) | BESIDE
+    assert set(blind) == set(FACTS_BY_PROBE) | PARTS_WITHOUT_FACTS
     assert set(blind.values()) == {0.0}
     assert not ask(cell.instance, "inject", probe="axis", for_ms=100).accepted
     assert ask(cell.instance, "inject", probe="tasks", for_ms=600).accepted

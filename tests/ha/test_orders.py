@@ -18,7 +18,7 @@ from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.policy.agent_checks import agent_times
-from fieldstack.ha.policy.fits import require_targets
+from fieldstack.ha.policy.cell_targets import require_targets
 from fieldstack.ha.policy.timing import worst_cases
 from fieldstack.ha.policy.windows import BUCKETS, judged
 
@@ -42,7 +42,7 @@ def test_an_action_after_others_waits_until_they_are_confirmed() -> None:
     cell.unanswered.add(A.SEND_ALERT)
     assert cell.later().kinds == [A.SEND_ALERT]
     assert cell.later().kinds == []
-    told = cell.state.flights[0].id
+    told = cell.state.in_flight_actions[0].id
     cell.facts = replace(cell.facts, outcomes=(ActionOutcome(told, True, "told"),))
     assert cell.later().kinds == [A.RESTART_MODULE]
 
@@ -54,7 +54,9 @@ def test_a_second_unconfirmed_stop_does_not_end_the_wait_for_a_person() -> None:
     cell.rt(C.STARTING).later(1).later(600)
     assert cell.rules() == {"action-unconfirmed"}
     cell.rt(C.RUNNING)
-    cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=9, expected_wkc=14, bad_row=900))
+    cell.facts = replace(
+        cell.facts, bus=BusFacts(cycling=True, wkc=9, expected_wkc=14, consecutive_bad_wkc=900)
+    )
     assert cell.later(600).ha is HaState.MANUAL_INTERVENTION
     assert "working-counter-lost" in cell.rules()
     cell.facts = replace(cell.facts, bus=BusFacts(cycling=True, wkc=14, expected_wkc=14, wkc_good=True))
@@ -136,7 +138,7 @@ def test_the_tasks_of_a_group_move_once_however_many_of_its_axes_fail() -> None:
     cell.later().later(100)
     moved = [one for one in cell.actions if one.kind is A.REALLOCATE]
     assert [(one.subject, one.cause.split(":")[1]) for one in moved] == [("group:left", "x")]
-    assert cell.later().state.flights == (), "it is believed, though the drive stays in fault"
+    assert cell.later().state.in_flight_actions == (), "it is believed, though the drive stays in fault"
     assert cell.later(20_000).rules() == {"drive-fault"}
     cell.sees(FactKind.DRIVE_FAULT, "axis:x", 0).sees(FactKind.DRIVE_FAULT, "axis:y", 0).later().later(600)
     cell.sees(FactKind.DRIVE_FAULT, "axis:y", 0x8611).later().later(100).later(500)

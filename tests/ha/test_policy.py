@@ -23,7 +23,7 @@ from fieldstack.ha.policy import (
     parse_policy,
 )
 from fieldstack.ha.policy.schema import ActionOrder, Clear, SubjectBudget, Timing
-from fieldstack.ha.policy.subjects import can_meet
+from fieldstack.ha.policy.subjects import can_overlap
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
 TEXT = (FOLDER / "failover_policy.json").read_text(encoding="utf-8")
@@ -152,14 +152,14 @@ _PATTERNS = st.text(alphabet="*?ab", max_size=6)
 @given(one=_PATTERNS, other=_PATTERNS, text=st.text(alphabet="ab", max_size=8))
 def test_patterns_that_a_text_matches_can_meet(one: str, other: str, text: str) -> None:
     if fnmatchcase(text, one) and fnmatchcase(text, other):
-        assert can_meet(one, other)
+        assert can_overlap(one, other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("a*", "b*"), ("*a", "*b"), ("a?", "a"), ("", "a"), ("[ab]", "c")]
 )
 def test_patterns_that_no_text_matches_do_not_meet(one: str, other: str) -> None:
-    assert not can_meet(one, other)
+    assert not can_overlap(one, other)
 
 
 def test_a_spent_budget_of_a_process_always_waits_for_a_person() -> None:

@@ -12,9 +12,9 @@ import pytest
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, load_policy
 from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.cell_times import CellTimes
 from fieldstack.ha.policy.compilation import compile_policy
 from fieldstack.ha.policy.compiled import CompiledPolicy
-from fieldstack.ha.policy.times import CellTimes
 
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 LOOK = """

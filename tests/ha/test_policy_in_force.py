@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from script import SHIPPED
 
-from fieldstack.ha.actuators.agent_words import not_in_force, write_agent_words
+from fieldstack.ha.actuators.agent_settings import not_in_force, write_agent_settings
 from fieldstack.ha.policy import RtAgent, json_schema, load_policy
 from fieldstack.nonrt.policy_in_force import PolicyInForce, Reload
 from fieldstack_rt._native import ffi, lib
@@ -40,7 +40,7 @@ def test_rt_takes_whatever_the_schema_allows_and_shows_it(bound: str) -> None:
     policy = load_policy(SHIPPED).model_copy(update={"rt_agent": RtAgent(**ends)})
     memory, agent, status = ffi.new("fs_store *"), ffi.new("fs_agent *"), ffi.new("fs_rt_status *")
     lib.fs_agent_begin(agent, memory, ffi.new("fs_agent_settings *"), 1_000_000)
-    write_agent_words(memory, policy)
+    write_agent_settings(memory, policy)
     lib.fs_agent_look(agent, memory)
     status.agent = agent.settings
     assert (agent.damaged, not_in_force(status, policy)) == (0, [])

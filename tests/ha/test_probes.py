@@ -16,7 +16,7 @@ from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.housekeeping import Housekeeping
 from fieldstack.ha.probes.power import TRY_NS, Power
-from fieldstack.ha.probes.process_pace import ProcessPace
+from fieldstack.ha.probes.process_progress import ProcessProgress
 from fieldstack.ha.probes.refused import RefusedAgain
 from fieldstack.ha.probes.slaves import Slaves
 from fieldstack.ha.probes.store_health import StoreHealth
@@ -26,8 +26,8 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.atomic_words import NO_MORE
 from fieldstack_rt.datastore.layout import NO_DC, AxisMode, CoreState
-from fieldstack_rt.datastore.words import NO_MORE
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 MS = 1_000_000
@@ -68,7 +68,13 @@ def test_nothing_that_could_not_be_read_is_told() -> None:
     blind = Seen()
     assert not [
         one
-        for probe in (ProcessPace(blind), Cycle(blind), Slaves(blind, CELL), Axes(blind, CELL), Tasks(blind))
+        for probe in (
+            ProcessProgress(blind),
+            Cycle(blind),
+            Slaves(blind, CELL),
+            Axes(blind, CELL),
+            Tasks(blind),
+        )
         for one in probe.measures(NOW)
     ]
 
@@ -110,10 +116,10 @@ def test_no_stray_stamp_hides_that_rts_housekeeping_stands_still(
 def test_pace_of_all_three_processes(seen: Seen) -> None:
     seen.rt_status.cycle_ns, seen.rt_status.nonrt_gap_ns = NOW - 3 * MS, 45 * MS
     seen.core_status.pass_ns, seen.core_status.state = NOW - 120 * MS, CoreState.MOVING
-    values = {subject: one.value for (_, subject), one in told(ProcessPace(seen)).items()}
+    values = {subject: one.value for (_, subject), one in told(ProcessProgress(seen)).items()}
     assert values == {"fieldstack-rt": 3.0, "fieldstack-nonrt": 45.0, "fieldstack-core": 120.0}
     seen.core_status.state = CoreState.STOPPED
-    assert "fieldstack-core" not in {subject for _, subject in told(ProcessPace(seen))}
+    assert "fieldstack-core" not in {subject for _, subject in told(ProcessProgress(seen))}
 
 
 def test_deadline_misses_in_a_row_and_counted(seen: Seen) -> None:

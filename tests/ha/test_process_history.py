@@ -14,7 +14,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.model.facts import ProcessCondition, ProcessFacts
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.detections import Detections
-from fieldstack.ha.monitor.history_keeper import TELL_EVERY_NS, HistoryKeeper, read_history
+from fieldstack.ha.monitor.history_keeper import REPORT_EVERY_NS, HistoryKeeper, read_history
 from fieldstack.ha.monitor.log_histogram import LogHistogram
 from fieldstack.ha.monitor.process_history import History
 from fieldstack_rt.datastore import EventCode, RtEvent
@@ -78,8 +78,8 @@ def test_misses_and_delays_are_events_at_most_one_a_minute(tmp_path: Path) -> No
         keeper.history.missed(ProcessName.RT, number + 1, 30 * (number + 1) * MS)
         keeper.keep(number * MS)
     keeper.history.missed(ProcessName.CORE, 1, 120 * MS)
-    keeper.keep(TELL_EVERY_NS)
-    keeper.keep(3 * TELL_EVERY_NS)
+    keeper.keep(REPORT_EVERY_NS)
+    keeper.keep(3 * REPORT_EVERY_NS)
     keeper.history.missed(ProcessName.CORE, 2, 220 * MS)
     keeper.close()  # nothing is kept back
     log.close()
@@ -129,7 +129,7 @@ def test_a_pass_that_was_held_up_before_its_beat_was_no_sign_of_life(tmp_path: P
     detections = Detections(History(), log)
     detections.done(1000 * MS, 1002 * MS)
     detections.done(1020 * MS, 1600 * MS)
-    detections.by_rt(RtEvent(1, 1503 * MS, EventCode.NONRT_SILENT, 0, 501, 0, 0))
+    detections.reported_by_rt(RtEvent(1, 1503 * MS, EventCode.NONRT_SILENT, 0, 501, 0, 0))
     log.close()
     (told,) = [event.data for event in EventReader(tmp_path).read()]
     assert told["took_ms"] == 503.0

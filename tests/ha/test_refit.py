@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from script import SHIPPED, Script
 
-from fieldstack.ha.decision.refit import refit
+from fieldstack.ha.decision.apply_policy import apply_policy
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.actions import ActionOutcome
 from fieldstack.ha.model.measures import FactKind
@@ -30,7 +30,7 @@ def without(name: str) -> FailoverPolicy:
 
 
 def adopt(cell: Script, policy: FailoverPolicy) -> None:
-    cell.state = refit(cell.state, cell.policy, policy, "new.json")
+    cell.state = apply_policy(cell.state, cell.policy, policy, "new.json")
     cell.policy = policy
 
 
@@ -97,7 +97,7 @@ def test_what_comes_after_others_still_does_when_their_places_have_changed() -> 
     cell = Script(rule("SEND_ALERT", in_turn)).operational()
     cell.unanswered.add(A.SEND_ALERT)
     cell.sees(FactKind.MODULE_DEAD, "module:x").later()
-    told = cell.state.flights[-1]
+    told = cell.state.in_flight_actions[-1]
     adopt(cell, rule({"action": "DEGRADE", "timeout_ms": 60_000}, "SEND_ALERT", in_turn))
     assert cell.later().kinds == []
     cell.facts = replace(cell.facts, outcomes=(ActionOutcome(told.id, True, "told"),))
@@ -113,7 +113,7 @@ def test_budgets_go_on_counting() -> None:
 
 
 def test_a_changed_threshold_counts_from_the_next_decision_on() -> None:
-    cell = Script().operational().bus(wkc=11, bad_row=3).later()
+    cell = Script().operational().bus(wkc=11, consecutive_bad_wkc=3).later()
     assert cell.ha is HaState.OPERATIONAL
     adopt(cell, changed(lambda rules: rules["working-counter-lost"].update(threshold=2)))
     assert cell.later().ha is HaState.SAFE_MODE

@@ -264,7 +264,7 @@ def test_counts_that_can_not_be_read_wait_for_a_person(tmp_path: Path, damage: s
         assert data is not None
         CountsFile(tmp_path, FILE).save(data | {"boot": boot_id()} | more)
     state = restore(counts_in(tmp_path).join(kept), POLICY, 101 * S, 1001 * S)
-    (waits,) = state.episodes
+    (waits,) = state.active_rules
     assert waits.key.rule == UNREADABLE
     assert "the counts of restarts" in waits.cause
     assert state.budget(ProcessName.RT).restarts == (90 * S,), "what the checkpoint has of them"
@@ -273,5 +273,5 @@ def test_counts_that_can_not_be_read_wait_for_a_person(tmp_path: Path, damage: s
 def test_an_unreadable_checkpoint_keeps_the_counts(tmp_path: Path) -> None:
     filed(tmp_path, record_of(90 * S))
     state = restore(counts_in(tmp_path).join({"format": 9}), POLICY, 101 * S, 1001 * S)
-    assert [one.key.rule for one in state.episodes] == [UNREADABLE]
+    assert [one.key.rule for one in state.active_rules] == [UNREADABLE]
     assert state.budget(ProcessName.RT).restarts == (90 * S,)

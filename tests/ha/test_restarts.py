@@ -16,10 +16,10 @@ from fieldstack.ha.model.facts import ProcessCondition
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, parse_policy
+from fieldstack.ha.policy.budget_coverage import reach, spends
 from fieldstack.ha.policy.budget_rows import budget_rows
-from fieldstack.ha.policy.periods import reach, spends
 from fieldstack.ha.policy.processes import LONG_COUNT, RestartBudget
-from fieldstack.ha.policy.restarts import delay_ns, in_long_window, in_window, spent, to_keep
+from fieldstack.ha.policy.restart_budget import delay_ns, in_long_window, in_window, spent, to_keep
 
 S = 1000 * MS
 POLICY = parse_policy(SHIPPED.read_bytes())
@@ -74,7 +74,7 @@ def test_whatever_the_budgets_say_no_pace_escapes_that_is_said_to_be_caught(
 ) -> None:
     """An escape is found, or there is none: to the width of the search."""
     found = reach(section)
-    if found.escapes_ns is None and well_s * S < 0.9 * found.well_ns:
+    if found.uncaught_from_ns is None and well_s * S < 0.9 * found.well_ns:
         assert spends(section, round(well_s * S))
 
 

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from fieldstack.ha.checkpoint.rule import (
-    MOST_AGE_NS,
+from fieldstack.ha.checkpoint.restore_rules import (
+    MAX_CHECKPOINT_AGE_NS,
     RULES,
     Ended,
     PlanMatch,
@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "unreadable": ("", "torn"),
     "ended": tuple(Ended),
     "rt_ran_on": (False, True),
-    "age_ns": (None, 0, MOST_AGE_NS, MOST_AGE_NS + 1),
+    "age_ns": (None, 0, MAX_CHECKPOINT_AGE_NS, MAX_CHECKPOINT_AGE_NS + 1),
     "boot_changed": (False, True),
     "plan": tuple(PlanMatch),
     "positions": tuple(PositionCheck),
@@ -54,8 +54,8 @@ EVERYTHING = [
         ({"source": Source.NONE}, "first-start", Verdict.SAFE_INITIAL_STATE),
         ({"plan": PlanMatch.OTHER}, "other-bus", Verdict.SAFE_INITIAL_STATE),
         ({"age_ns": None}, "age-unknown", Verdict.SAFE_INITIAL_STATE),
-        ({"age_ns": MOST_AGE_NS + 1}, "too-old", Verdict.SAFE_INITIAL_STATE),
-        ({"age_ns": MOST_AGE_NS + 1, "ended": Ended.REQUEST}, "go-on", Verdict.GO_ON),
+        ({"age_ns": MAX_CHECKPOINT_AGE_NS + 1}, "too-old", Verdict.SAFE_INITIAL_STATE),
+        ({"age_ns": MAX_CHECKPOINT_AGE_NS + 1, "ended": Ended.REQUEST}, "go-on", Verdict.GO_ON),
         ({"plan": PlanMatch.UNKNOWN}, "plan-unknown", Verdict.SAFE_INITIAL_STATE),
         ({"plan": PlanMatch.UNKNOWN, "boot_changed": False}, "go-on", Verdict.GO_ON),
         ({"asking": ("a", "b"), "willing": 0}, "all-tasks-ask", Verdict.SAFE_INITIAL_STATE),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from script import MS
 
 from fieldstack.events import EventKind, EventLog, EventReader
-from fieldstack.ha.model.measures import BESIDE, BUILT_IN, FACTS, TOLD_BY, FactKind
-from fieldstack.ha.monitor.retried import FIRST_NS, MOST_NS, TRACE_CHARS, WELL_NS, Retried, Retries
+from fieldstack.ha.model.measures import BUILT_IN, FACTS, FACTS_BY_PROBE, PARTS_WITHOUT_FACTS, FactKind
+from fieldstack.ha.monitor.retried import FIRST_NS, MAX_DELAY_NS, TRACE_CHARS, WELL_NS, Retried, Retries
 
 
 class Told:
@@ -59,7 +59,7 @@ def test_it_is_tried_again_for_ever_at_a_growing_pause() -> None:
         one.attempt(now, lambda now=now: (tries.append(now), fail()))  # type: ignore[misc]
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps[0] == FIRST_NS
-    assert max(gaps) <= MOST_NS + 20 * MS
+    assert max(gaps) <= MAX_DELAY_NS + 20 * MS
     assert tries[-1] > 58_000 * MS
     assert len(told.lines) <= 2, "one failure is not written down again and again"
 
@@ -84,7 +84,7 @@ def test_the_pause_is_short_again_only_after_it_was_well_for_a_while() -> None:
     again = one._again_ns
     one.attempt(again, well)
     one.attempt(again + MS, fail)
-    assert one._again_ns - (again + MS) == MOST_NS
+    assert one._again_ns - (again + MS) == MAX_DELAY_NS
     one.attempt(one._again_ns, well)
     late = one._again_ns + WELL_NS
     one.attempt(late, fail)
@@ -103,9 +103,9 @@ def test_it_is_blind_exactly_since_its_last_good_attempt(good: list[bool]) -> No
 
 
 def test_every_fact_has_its_probe_and_every_part_its_name() -> None:
-    told = {fact for facts in TOLD_BY.values() for fact in facts}
-    assert told == set(FACTS) - BUILT_IN - {FactKind.PROBE_BLIND}, "name its probe in measures.TOLD_BY"
-    assert not BESIDE & set(TOLD_BY)
+    told = {fact for facts in FACTS_BY_PROBE.values() for fact in facts}
+    assert told == set(FACTS) - BUILT_IN - {FactKind.PROBE_BLIND}, "name its probe in measures.FACTS_BY_PROBE"
+    assert not PARTS_WITHOUT_FACTS & set(FACTS_BY_PROBE)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_parts_are_known_by_name_and_say_what_is_not_known(log: EventLog, tmp_pa
     measures = {one.subject: one.value for one in retries.measures(121 * MS)}
     assert measures == {"probe:tasks": 0.0, "probe:axes": 120.0}
     (blind,) = retries.describe(121 * MS)
-    assert blind["facts"] == sorted(TOLD_BY["probe:axes"])
+    assert blind["facts"] == sorted(FACTS_BY_PROBE["probe:axes"])
     assert "RecursionError" in blind["failure"]
     retries.inject("tasks", 500 * MS)
     retries.attempt("tasks", 200 * MS, well)

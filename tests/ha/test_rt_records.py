@@ -134,8 +134,8 @@ def test_an_end_is_its_own_token_and_nothing_else(store: DataStore, value: int) 
 
 def test_words_of_nonrt_are_written_anew_where_they_were_damaged(store: DataStore) -> None:
     store.motion_permit, store.axes_blocked = False, 5
-    assert store.keep_words() == ()
+    assert store.rewrite_damaged_words() == ()
     store.raw.motion_permit, store.raw.axes_blocked = 77, 0
     assert not store.motion_permit, "a permit is one value, not any"
-    assert set(store.keep_words()) == {"motion_permit", "axes_blocked"}
+    assert set(store.rewrite_damaged_words()) == {"motion_permit", "axes_blocked"}
     assert (store.raw.motion_permit, store.axes_blocked) == (0, 5)

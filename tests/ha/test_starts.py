@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from script import MS, SHIPPED, Script
 
+from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
-from fieldstack.ha.checkpoint.life import Life
-from fieldstack.ha.decision.decision_state import DecisionState, Standing
-from fieldstack.ha.decision.standing import why
+from fieldstack.ha.decision.decision_state import DecisionState, RestartInterlock
+from fieldstack.ha.decision.restart_interlock import why
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import PositionCheck, RequestKind
 from fieldstack.ha.model.facts import ProcessCondition as C
@@ -35,8 +35,8 @@ def _rt_back(cell: Script, ms: float = 300) -> Script:
 
 
 def _wkc_low_for(cell: Script, ms: float) -> Script:
-    cell.bus(wkc=9, bad_row=50).later().later(ms)
-    return _ready(cell.bus(wkc=14, bad_row=0), 30)
+    cell.bus(wkc=9, consecutive_bad_wkc=50).later().later(ms)
+    return _ready(cell.bus(wkc=14, consecutive_bad_wkc=0), 30)
 
 
 def test_after_a_crash_of_rt_motion_resumes_by_itself() -> None:
@@ -58,7 +58,7 @@ def test_but_not_after_a_longer_stand() -> None:
 def test_lost_frames_resume_and_lost_slaves_do_not() -> None:
     assert _wkc_low_for(Script().operational(), 100).axes.moves
     cell = Script().operational().sees(FactKind.SLAVE_LOST, "slave:a")
-    cell.bus(wkc=9, bad_row=50).later()
+    cell.bus(wkc=9, consecutive_bad_wkc=50).later()
     cell.sees(FactKind.SLAVE_LOST, "slave:a", 0.0)
     assert not _wkc_low_for(cell, 100).axes.moves
 
@@ -70,9 +70,9 @@ def test_a_stop_of_rt_that_no_rule_had_time_to_judge_counts_as_that_rule() -> No
         if fact:
             cell.sees(fact, subject).later(1).sees(fact, subject, 0.0)
         else:
-            cell.bus(bad_row=20).facts = cell.facts
+            cell.bus(consecutive_bad_wkc=20).facts = cell.facts
             cell.axes.look(cell.now, cell.facts)  # between two passes
-            cell.bus(bad_row=0)
+            cell.bus(consecutive_bad_wkc=0)
         cell.later().later().later()
         assert (cell.ha, cell.axes.moves) == (HaState.OPERATIONAL, resumes), fact
 
@@ -82,9 +82,9 @@ def test_a_short_stop_counts_as_the_rule_that_would_have_been_first() -> None:
     long = {"name": "counter-lost-for-long", "fact": "working_counter_low", "threshold": 5000}
     data["rules"].append(long | {"actions": ["AWAIT_MANUAL"], "clear": {"when": "reset"}})
     cell = Script(parse_policy(json.dumps(data))).operational()
-    cell.bus(bad_row=20)
+    cell.bus(consecutive_bad_wkc=20)
     cell.axes.look(cell.now, cell.facts)
-    cell.bus(bad_row=0).later().later().later()
+    cell.bus(consecutive_bad_wkc=0).later().later().later()
     assert cell.axes.moves
 
 
@@ -196,7 +196,7 @@ def test_a_new_non_rt_process_keeps_the_wait_and_its_own_absence_is_one() -> Non
 
 def _kept(cell: Script) -> DecisionState:
     record = json.loads(json.dumps(to_record(cell.state, cell.facts.estop, cell.now, cell.now)))
-    return restore(record, cell.policy, cell.now, cell.now, Life("another", auto_start=True))
+    return restore(record, cell.policy, cell.now, cell.now, CellStart("another", auto_start=True))
 
 
 def test_a_new_life_of_the_cell_starts_by_itself_but_lifts_no_wait_from_before() -> None:
@@ -210,7 +210,7 @@ def test_a_new_life_of_the_cell_starts_by_itself_but_lifts_no_wait_from_before()
 
 def test_without_auto_start_a_started_cell_waits_for_a_person() -> None:
     cell = Script()
-    cell.state = restore(None, cell.policy, cell.now, cell.now, Life("first", auto_start=False))
+    cell.state = restore(None, cell.policy, cell.now, cell.now, CellStart("first", auto_start=False))
     cell.later().comes_up().later()
     _ready(cell)
     assert not cell.axes.moves
@@ -251,7 +251,7 @@ def test_a_press_of_the_start_input_is_dealt_with_once() -> None:
 
 def _lets_go(cell: Script) -> Script:
     """A drive is switched off by itself, say by a door switch: RT alone has its axes wait."""
-    cell.axes.stops_by_itself(Stop.NOT_ENABLED, cell.now)
+    cell.axes.stop_axes(Stop.NOT_ENABLED, cell.now)
     return _ready(cell)
 
 
@@ -275,7 +275,7 @@ def test_it_is_kept_on_the_disk() -> None:
 def test_single_axes_that_wait_keep_no_others_from_resuming() -> None:
     cell = _lets_go(Script().operational())
     alone = cell.state.standing.causes[0]
-    cell.state = replace(cell.state, standing=Standing(0, (replace(alone, axes=0b1000),)))
+    cell.state = replace(cell.state, standing=RestartInterlock(0, (replace(alone, axes=0b1000),)))
     cell.dies().later().later(300)
     cell.comes_up().later().later()
     start = next(one for one in cell.actions if one.kind is A.START)
@@ -287,6 +287,6 @@ def test_with_all_that_was_kept_lost_an_emergency_stop_is_still_no_first_start()
     cell.operator_stops().later()
     cell.asks(RequestKind.RESET).later()
     _ready(cell)
-    cell.state = restore(None, cell.policy, cell.now, cell.now, Life("another", auto_start=True))
+    cell.state = restore(None, cell.policy, cell.now, cell.now, CellStart("another", auto_start=True))
     _ready(cell.later())
     assert not cell.axes.moves

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha.checkpoint.rule import Verdict
+from fieldstack.ha.checkpoint.restore_for_core import restore_for_core
+from fieldstack.ha.checkpoint.restore_rules import Verdict
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.checkpoint.verdict import verdict_for_core
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
@@ -287,12 +287,12 @@ def test_a_safe_initial_state_stays_until_something_is_started(store: DataStore,
     checkpoint.keep(time.monotonic_ns(), status(store, 11))
     checkpoint.close()
     make(store, tmp_path, "another bus")[0].restore()
-    told = verdict_for_core(store)
+    told = restore_for_core(store)
     assert told is not None
     assert told.verdict is Verdict.SAFE_INITIAL_STATE
     assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "unresolved"
     core_started(store)
-    assert verdict_for_core(store) is None
+    assert restore_for_core(store) is None
     there, _ = make(store, tmp_path, "another bus")
     assert there.restore().judgement.rule == "other-bus", "nothing was taken on this one"
     there.keep(time.monotonic_ns(), status(store, 12))
@@ -335,7 +335,7 @@ def test_what_has_tasks_ask_outlives_power_ups_until_a_core_obeys(
         store = again(store)
         up, _ = make(store, tmp_path, plan)
         assert up.restore().judgement.rule == expected
-        told = verdict_for_core(store)
+        told = restore_for_core(store)
         assert told is not None
         assert told.tasks_ask
         up.keep_task(time.monotonic_ns())  # RT never comes to work, and no Core starts
@@ -375,7 +375,7 @@ def test_a_verdict_is_not_lost_where_rt_runs_on_before_a_core_is_there(
     moved.restore()
     moved.compare(PositionCheck.DIFFER)
     moved.keep_ha(5 * S, {})
-    told = verdict_for_core(store)
+    told = restore_for_core(store)
     assert told is not None
     assert (told.rule, told.tasks_ask) == ("positions-differ", True)
     moved.close()
@@ -423,7 +423,7 @@ def test_an_orderly_end_is_filed_and_asks_nobody(
     assert make(fresh, tmp_path)[0].restore().judgement.rule == rule
     record = fresh.checkpoint()
     assert json.loads(ffi.buffer(record.task)[: record.task_size])["end"] == ended
-    told = verdict_for_core(fresh)
+    told = restore_for_core(fresh)
     assert told is not None
     assert not told.tasks_ask, "each does what it declares"
 

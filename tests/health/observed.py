@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fieldstack.health.checks.probes import Verdict, all_checks, judge
+from fieldstack.health.checks.probes import EndpointVerdict, all_checks, evaluate_endpoint
 from fieldstack.health.model.observation import (
     ClockView,
     CycleThread,
@@ -98,8 +98,8 @@ def seen(taken_ns: int = NOW, **changes: Any) -> Observation:
 
 def verdict(
     endpoint: str, observation: Observation, now_ns: int = NOW, exclude: tuple[str, ...] = ()
-) -> Verdict:
-    return judge(endpoint, CHECKS, observation, now_ns, exclude)
+) -> EndpointVerdict:
+    return evaluate_endpoint(endpoint, CHECKS, observation, now_ns, exclude)
 
 
 def check(name: str, observation: Observation, now_ns: int = NOW) -> CheckResult:

@@ -18,7 +18,7 @@ from serving import Pulse, Served, serving, wait_for
 
 from fieldstack.ha.monitor.log_histogram import LogHistogram
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.health.metrics import history, told
+from fieldstack.health.metrics import history, nonrt_status
 from fieldstack.health.metrics.histograms import EDGES_NS, cumulative
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
@@ -180,4 +180,4 @@ def test_misses_are_counted_and_not_timed() -> None:
     ],
 )
 def test_an_account_of_another_version_has_no_series(status: dict[str, Any]) -> None:
-    assert all(one.samples == [] for one in told.families(status))
+    assert all(one.samples == [] for one in nonrt_status.families(status))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
 
-from fieldstack.health.http import forms
+from fieldstack.health.http import response_texts
 from fieldstack.health.model.result import Level
 from fieldstack.status.snapshot_bus import AxisView
 from fieldstack.status.snapshot_work import GroupView, WorkView
@@ -20,7 +20,7 @@ AXIS = AxisView("y", "mm", 0.0, 0.0, 0.0, 0.0, 0.0, "HOLDING", "NONE", "Operatio
 def test_a_healthy_cell_passes_everything() -> None:
     for endpoint in ("livez", "readyz", "startupz", "healthz"):
         found = verdict(endpoint, seen())
-        assert (found.code, found.level) == (200, Level.PASS), forms.verbose(found)
+        assert (found.code, found.level) == (200, Level.PASS), response_texts.verbose(found)
 
 
 @pytest.mark.parametrize("state", [*HaState.__members__, "UNSUPERVISED"])
@@ -117,7 +117,7 @@ def test_startup_is_over_with_the_first_frame_under_supervision() -> None:
 def test_an_excluded_check_does_not_count_and_unknown_names_are_told() -> None:
     found = verdict("readyz", seen(bus=bus(wkc=3)), exclude=("ethercat", "nonsense"))
     assert found.code == 200
-    text = forms.verbose(found)
+    text = response_texts.verbose(found)
     assert "[+]ethercat excluded: ok" in text
     assert "nothing excluded: nonsense" in text
     assert text.endswith("readyz check passed\n")
@@ -125,12 +125,12 @@ def test_an_excluded_check_does_not_count_and_unknown_names_are_told() -> None:
 
 def test_the_verbose_text_names_what_failed_and_what_to_do() -> None:
     found = verdict("readyz", seen(estop=LATCHED))
-    text = forms.verbose(found)
+    text = response_texts.verbose(found)
     assert "[-]emergency-stop failed: EMERGENCY_STOP is latched by API: door open (Ann)" in text
     assert "fieldstack reset" in text
     assert text.endswith("readyz check failed\n")
-    assert "emergency-stop" in forms.plain(found)
-    assert forms.plain(verdict("readyz", seen())) == "ok\n"
+    assert "emergency-stop" in response_texts.plain(found)
+    assert response_texts.plain(verdict("readyz", seen())) == "ok\n"
 
 
 def test_what_supervision_can_not_see_is_a_warning_that_names_it() -> None:

@@ -12,7 +12,7 @@ from fieldstack.prediction.charts import LEARNING, LevelChart, RateChart
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import LevelSpec, Metric, Signal
 
-SPEC = LevelSpec(logarithm=True, floor=0.15, shift=1.0, least_share=0.05)
+SPEC = LevelSpec(logarithm=True, floor=0.15, shift=1.0, min_share=0.05)
 SECOND = 1_000_000_000
 
 

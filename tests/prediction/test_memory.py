@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.prediction import memory
+from fieldstack.prediction import learned_file
 from fieldstack.prediction.predictor import FORGET_NS, QUIET_NS, Predictor
 from fieldstack.prediction.signals import Metric, Signal
 
@@ -41,8 +41,8 @@ def test_it_goes_on_as_if_nothing_had_been(tmp_path: Path, cut: int) -> None:
     through, before, after = Predictor(), Predictor(), Predictor()
     feed(through, 0, 900)
     feed(before, 0, cut)
-    assert len(list(memory.save(tmp_path / "kept", before))) == len(before.series) == 4
-    assert memory.load(tmp_path / "kept", after, cut * SECOND) == ""
+    assert len(list(learned_file.save(tmp_path / "kept", before))) == len(before.series) == 4
+    assert learned_file.load(tmp_path / "kept", after, cut * SECOND) == ""
     feed(after, cut, 900)
     assert through.forecasts()
     assert [(one.eta_s, one.t_ns) for one in after.forecasts()] == [
@@ -58,7 +58,7 @@ def test_it_goes_on_as_if_nothing_had_been(tmp_path: Path, cut: int) -> None:
 def kept(folder: Path) -> Path:
     predictor, file = Predictor(), folder / "kept"
     feed(predictor, 0, 300)
-    list(memory.save(file, predictor))
+    list(learned_file.save(file, predictor))
     return file
 
 
@@ -66,7 +66,7 @@ def test_the_age_of_what_was_kept_does_not_matter_within_a_boot(tmp_path: Path) 
     """A killed Non-RT may not have kept anything for a minute, and its successor may take its time."""
     through, after = Predictor(), Predictor()
     feed(through, 0, 300)
-    assert memory.load(kept(tmp_path), after, 300 * SECOND + 10 * QUIET_NS) == ""
+    assert learned_file.load(kept(tmp_path), after, 300 * SECOND + 10 * QUIET_NS) == ""
     after.review(300 * SECOND + 10 * QUIET_NS)
     assert set(after.series) == set(through.series)
     feed(after, 1000, 1200)
@@ -75,16 +75,16 @@ def test_the_age_of_what_was_kept_does_not_matter_within_a_boot(tmp_path: Path) 
 
 def test_what_is_too_old_is_not_used(tmp_path: Path) -> None:
     predictor = Predictor()
-    assert memory.load(kept(tmp_path), predictor, 299 * SECOND + FORGET_NS) == ""
+    assert learned_file.load(kept(tmp_path), predictor, 299 * SECOND + FORGET_NS) == ""
     assert predictor.series == {}
 
 
 def test_a_file_of_another_boot_is_not_used(tmp_path: Path) -> None:
     file, predictor = kept(tmp_path), Predictor()
     lines = file.read_text().splitlines()
-    lines[0] = json.dumps({"format": memory.FORMAT, "boot": "another"})
+    lines[0] = json.dumps({"format": learned_file.FORMAT, "boot": "another"})
     file.write_text("\n".join(lines))
-    assert memory.load(file, predictor, 300 * SECOND) == "of another version or boot"
+    assert learned_file.load(file, predictor, 300 * SECOND) == "of another version or boot"
     assert predictor.series == {}
 
 
@@ -92,21 +92,21 @@ def test_a_file_of_another_boot_is_not_used(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told_and_not_used(tmp_path: Path, content: str) -> None:
     file, predictor = tmp_path / "kept", Predictor()
     file.write_text(content)
-    assert memory.load(file, predictor, 0) != ""
+    assert learned_file.load(file, predictor, 0) != ""
     assert predictor.series == {}
 
 
 def test_a_torn_file_gives_nothing(tmp_path: Path) -> None:
     file, predictor = kept(tmp_path), Predictor()
     file.write_text(file.read_text()[:-40])
-    assert "can not be used" in memory.load(file, predictor, 300 * SECOND)
+    assert "can not be used" in learned_file.load(file, predictor, 300 * SECOND)
     assert predictor.series == {}
 
 
 def test_without_a_file_it_begins_anew(tmp_path: Path) -> None:
-    assert memory.load(tmp_path / "kept", Predictor(), 0) == "nothing was kept"
+    assert learned_file.load(tmp_path / "kept", Predictor(), 0) == "nothing was kept"
 
 
 def test_a_folder_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        list(memory.save(tmp_path / "none" / "kept", Predictor()))
+        list(learned_file.save(tmp_path / "none" / "kept", Predictor()))

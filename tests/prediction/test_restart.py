@@ -14,7 +14,7 @@ from fieldstack.ha.model.outcome import Following, Outcome
 from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.nonrt import module_list
-from fieldstack.nonrt.module_list import BeatWatch, Foresight
+from fieldstack.nonrt.module_list import BeatWatch, PredictionService
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.prediction import module
 from fieldstack_rt.datastore import DataStore
@@ -61,8 +61,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
 @pytest.fixture
 def modules(bare_store: DataStore, reads: Reads) -> Iterator[Modules]:  # noqa: ARG001 - comes before
     settings = NonRtSettings(bare_store.instance.name, "", ())
-    foresight = Foresight(settings, bare_store.instance, bare_store)
-    made = Modules((ThreadModule("prediction", foresight.begin),))
+    prediction_service = PredictionService(settings, bare_store.instance, bare_store)
+    made = Modules((ThreadModule("prediction", prediction_service.begin),))
     made.start()
     yield made
     made.close()

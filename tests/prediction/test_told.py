@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack.health.metrics import told
+from fieldstack.health.metrics import nonrt_status
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import Metric, Signal
 
@@ -25,7 +25,7 @@ def test_forecasts_and_anomalies_are_metrics() -> None:
         "forecasts": [one.to_json(900 * SECOND) for one in predictor.forecasts()],
         "anomalies": [one.to_json() for one in predictor.anomalies()],
     }
-    samples = [one for family in told.families({"predictions": described}) for one in family.samples]
+    samples = [one for family in nonrt_status.families({"predictions": described}) for one in family.samples]
     found = {one.name: one for one in samples if "prediction" in one.name or "anomaly" in one.name}
     seconds = found["fieldstack_prediction_seconds_to_limit"]
     assert seconds.labels == {"subject": "fieldstack-core", "resource": "memory"}

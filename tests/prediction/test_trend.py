@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fieldstack.ha.probes.readings import Resource
 from fieldstack.prediction.findings import Forecast, duration
-from fieldstack.prediction.ladder import RATIO, SCALES, WINDOW, Ladder, Scale, median
+from fieldstack.prediction.median_scales import RATIO, SCALES, WINDOW, MedianScales, Scale, median
 from fieldstack.prediction.predictor import FORGET_NS, QUIET_NS, Predictor
 from fieldstack.prediction.signals import Signal
 from fieldstack.prediction.statistics import normal, robust_trend
-from fieldstack.prediction.trend_judge import Refusal, Verdict, judge
+from fieldstack.prediction.trend_forecast import Refusal, Verdict, judge
 
 SECOND = 1_000_000_000
 MIB = 2**20
@@ -30,7 +30,7 @@ def test_the_median_has_as_many_values_below_as_above(values: list[float]) -> No
 
 
 def test_each_scale_has_medians_of_three_of_the_scale_below() -> None:
-    ladder = Ladder()
+    ladder = MedianScales()
     for t, value in enumerate((1, 9, 2, 5, 5, 500, 7, 8, 9)):
         ladder.add(float(t), value)
     assert list(ladder.scales[0].values) == [2, 5, 8]
@@ -40,7 +40,7 @@ def test_each_scale_has_medians_of_three_of_the_scale_below() -> None:
 
 
 def test_memory_is_bounded_and_what_left_a_window_is_remembered_by_its_range() -> None:
-    ladder = Ladder()
+    ladder = MedianScales()
     for t in range(RATIO**SCALES * 3):
         ladder.add(float(t), 1000.0 if 100 <= t < 120 else 5.0)
     assert all(len(scale.values) <= WINDOW for scale in ladder.scales)

@@ -200,7 +200,7 @@ def test_a_restart_does_not_wait_for_the_tear_down_and_reaps_it_later(make: Make
 
     def reaped() -> bool:
         manager.tick()
-        late.extend(manager.take_late())
+        late.extend(manager.take_late_ends())
         return bool(late)
 
     wait_for(reaped)

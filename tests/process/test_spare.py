@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.process.local import LocalProcessManager
-from fieldstack.process.spare import LONGEST_S, Spare
+from fieldstack.process.warm_spare import LONGEST_S, Spare
 
 # With --standby it waits for a byte and ends at the end of input, as the RT process does.
 _PROGRAM = """

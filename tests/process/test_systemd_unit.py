@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fieldstack.process.systemd_unit import UnitState, ended, failed_start, last_words
+from fieldstack.process.systemd_unit import UnitState, ended, failed_start, last_message
 
 UNIT = "fieldstack-rt@cell.service"
 EXITED, KILLED = 1, 2
@@ -43,7 +43,7 @@ def test_last_words_are_the_status_text_of_one_that_gave_up() -> None:
 
 def test_a_status_text_of_good_days_is_no_last_word() -> None:
     crashed = state(ExecMainCode=EXITED, ExecMainStatus=1, StatusText="cycles on eth1")
-    assert last_words(UNIT, crashed) == f"see `journalctl -u {UNIT}`"
+    assert last_message(UNIT, crashed) == f"see `journalctl -u {UNIT}`"
 
 
 def test_what_systemd_did_is_told() -> None:

@@ -27,7 +27,7 @@ class Registers:
         self.reads: list[int] = []
         self.tended: list[list[int]] = []
 
-    def tend_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
+    def maintain_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
         self.tended.append([state.position for state in states if not state.answers])
         return ()
 
@@ -64,12 +64,12 @@ def test_a_slave_that_does_not_answer_has_no_difference() -> None:
     differences = ClockDifferences(registers)
     now_ns = a_round(differences, 0)
     registers.words[2] = None
-    differences.tend(states(8, 8, 0))
+    differences.maintain(states(8, 8, 0))
     assert (differences.of(0), differences.of(2)) == (0, NO_DC)
     now_ns = a_round(differences, now_ns)
     assert differences.of(2) == NO_DC
     registers.words[2] = 5
-    differences.tend(states(8, 8, 1))
+    differences.maintain(states(8, 8, 1))
     a_round(differences, now_ns)
     assert differences.of(2) == 5
     assert registers.tended == [[2], []]

@@ -10,7 +10,7 @@ import pytest
 
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
-from fieldstack_ethercat.bus.master import contribution
+from fieldstack_ethercat.bus.master import exchange_participation
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.counter_cause import CounterCause
@@ -28,7 +28,7 @@ def plan(tmp_path: Path) -> BusPlan:
 
 
 def told(plan: BusPlan, monkeypatch: pytest.MonkeyPatch, states: list[int], busy: set[int]) -> str:
-    monkeypatch.setattr(contribution, "look", lambda _link: ())
+    monkeypatch.setattr(exchange_participation, "look", lambda _link: ())
     bus: Any = SimpleNamespace(link=lambda at: SimpleNamespace(position=at), count=lambda: len(plan.slaves))
     cause = CounterCause(bus, plan)
     status = SimpleNamespace(wkc=3, expected_wkc=12, bad_wkc_row=2000)

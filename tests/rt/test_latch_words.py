@@ -20,8 +20,8 @@ def test_no_stray_word_lifts_a_latched_stop(store: DataStore, until: Clear, word
     store.estop.raise_(EstopSource.OPERATOR, "hand in the machine", until=until)
     setattr(store.raw.estop, word, stray)
     assert EstopSource.OPERATOR in [note.source for note in store.estop.state().notes]
-    assert store.keep_words() == ("estop",)
-    assert store.keep_words() == ()
+    assert store.rewrite_damaged_words() == ("estop",)
+    assert store.rewrite_damaged_words() == ()
     assert int(getattr(store.raw.estop, word)) & 1 << EstopSource.OPERATOR
 
 
@@ -30,7 +30,7 @@ def test_no_stray_word_lifts_a_latched_stop(store: DataStore, until: Clear, word
 def test_a_latch_that_damage_has_set_stops_and_can_be_lifted(store: DataStore, word: str, stray: int) -> None:
     setattr(store.raw.estop, word, stray)
     assert store.estop.state().latched
-    assert store.keep_words() == ("estop",)
+    assert store.rewrite_damaged_words() == ("estop",)
     notes = store.estop.state().notes
     assert any("damaged" in note.reason for note in notes if note.source is EstopSource.OTHER)
     store.estop.clear(EstopSource, Clear.ON_RESET)
@@ -62,24 +62,24 @@ def test_a_damaged_bus_command_is_no_command_and_lasts_no_longer_than_a_pass(
     record = store.new("fs_bus_command")
     record.sequence, record.kind, record.slaves[0] = 1, 1, 0b10
     store.write_bus_command(record)
-    assert store.keep_words() == ()
+    assert store.rewrite_damaged_words() == ()
     record, _, name = word.rpartition(".")
     setattr(getattr(store.raw, record) if record else store.raw, name, 77)
     found = store.peek("bus_command")
     assert found is None or not store.bus_command_valid(found)
-    assert store.keep_words() == ("bus_command",)
+    assert store.rewrite_damaged_words() == ("bus_command",)
     assert store.bus_command_valid(store.bus_command())
     assert int(store.bus_command().sequence) == 1
 
 
 def test_a_bus_command_that_was_left_torn_is_mended(store: DataStore) -> None:
     store.raw.bus_command_seq = 3
-    assert store.keep_words() == ("bus_command",)
-    assert store.keep_words() == ()
+    assert store.rewrite_damaged_words() == ("bus_command",)
+    assert store.rewrite_damaged_words() == ()
 
 
 def test_how_long_axes_may_be_held_is_kept(store: DataStore) -> None:
     store.agent_hold_at_most_ns = 30_000_000_000
     store.raw.agent_hold_at_most_ns = 3_600_000_000_000
-    assert store.keep_words() == ("agent_hold_at_most_ns",)
+    assert store.rewrite_damaged_words() == ("agent_hold_at_most_ns",)
     assert store.agent_hold_at_most_ns == 30_000_000_000

@@ -11,7 +11,7 @@ from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.cycle import excusable_wkc
-from fieldstack_rt.losses import Loss, Losses, feeding, lost_of
+from fieldstack_rt.slave_losses import LossEffect, LossRules, lost_slaves, still_contributing
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 GROUPS = "\ngroups:\n  - {name: tool, axes: [c], slaves: [dio], essential: false}\n"
@@ -23,46 +23,46 @@ def plan() -> BusPlan:
 
 
 @pytest.fixture
-def losses(plan: BusPlan) -> Losses:
-    return Losses(plan, excusable_wkc(plan, plan.expected_wkc))
+def losses(plan: BusPlan) -> LossRules:
+    return LossRules(plan, excusable_wkc(plan, plan.expected_wkc))
 
 
 def test_who_does_not_take_part_is_lost() -> None:
     states = [SlaveState(0, "a", 8), SlaveState(1, "b", 4), SlaveState(2, "c", 0x18), SlaveState(3, "d", 0)]
-    assert lost_of(states) == {1, 2, 3}
+    assert lost_slaves(states) == {1, 2, 3}
 
 
 @pytest.mark.parametrize(
     ("lost", "loss"),
     [
-        ([], Loss(0, 0, 0b1111, False)),
-        ([4], Loss(0, 3, 0b0111, False)),
-        ([3, 4], Loss(0b1000, 6, 0b0111, False)),
-        ([1], Loss(0, 0, 0, True)),
-        ([1, 3], Loss(0b1000, 3, 0, True)),
+        ([], LossEffect(0, 0, 0b1111, False)),
+        ([4], LossEffect(0, 3, 0b0111, False)),
+        ([3, 4], LossEffect(0b1000, 6, 0b0111, False)),
+        ([1], LossEffect(0, 0, 0, True)),
+        ([1, 3], LossEffect(0b1000, 3, 0, True)),
     ],
 )
-def test_losses(losses: Losses, lost: list[int], loss: Loss) -> None:
+def test_losses(losses: LossRules, lost: list[int], loss: LossEffect) -> None:
     assert losses.judge(lost) == loss
 
 
-def test_a_slave_in_safe_op_still_adds_its_inputs(losses: Losses) -> None:
+def test_a_slave_in_safe_op_still_adds_its_inputs(losses: LossRules) -> None:
     states = [SlaveState(at, "s", state) for at, state in enumerate((8, 8, 8, 0x14, 0))]
-    assert feeding(states) == {3}
-    assert losses.judge(lost_of(states), feeding(states)).wkc == 5
-    assert losses.judge(lost_of(states)).wkc == 6, "as of one in restart"
+    assert still_contributing(states) == {3}
+    assert losses.judge(lost_slaves(states), still_contributing(states)).wkc == 5
+    assert losses.judge(lost_slaves(states)).wkc == 6, "as of one in restart"
 
 
 def test_without_groups_every_loss_is_essential() -> None:
     plan = BusConfig.from_text(CELL).to_plan()
-    losses = Losses(plan, excusable_wkc(plan, plan.expected_wkc))
+    losses = LossRules(plan, excusable_wkc(plan, plan.expected_wkc))
     assert losses.excusable_wkc == 0
     assert losses.judge([4]).essential
 
 
 def test_in_a_split_image_nothing_is_excused(plan: BusPlan) -> None:
-    losses = Losses(plan, excusable_wkc(plan, plan.expected_wkc + 3))
-    assert losses.judge([3]) == Loss(0, 0, 0, True)
+    losses = LossRules(plan, excusable_wkc(plan, plan.expected_wkc + 3))
+    assert losses.judge([3]) == LossEffect(0, 0, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -77,5 +77,5 @@ def test_in_a_split_image_nothing_is_excused(plan: BusPlan) -> None:
         (-1, 3, True),
     ],
 )
-def test_how_long_a_counter_may_be_low(losses: Losses, wkc: int, row: int, unexplained: bool) -> None:
+def test_how_long_a_counter_may_be_low(losses: LossRules, wkc: int, row: int, unexplained: bool) -> None:
     assert losses.unexplained(wkc, row) is unexplained

@@ -22,8 +22,8 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EventCode, ForeignMasterError, StoreBusyError, memory
-from fieldstack_rt.datastore.living import rt_processes
-from fieldstack_rt.wire_look import make_safe, master_frames
+from fieldstack_rt.datastore.rt_process_search import rt_processes
+from fieldstack_rt.wire_state import make_safe, master_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rt_cell import RtCell, rt_cell, wait_for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack_ethercat.bus import plan
+from fieldstack_ethercat.bus.config import plan
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import layout
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.failover.stray_words import WORDS, Stray, every
+from fieldstack.bench.failover.stray_words import WORDS, StrayWrite, every
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EventCode
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
@@ -68,7 +68,7 @@ def test_no_stray_word_trips_the_guard_on_a_healthy_process(store: DataStore, gu
         assert (store.rt_epoch, store.rt_pid, store.raw.rt_tid) == (rt.epoch, rt.pid, rt.tid)
 
 
-def hangs(guard: Guard, store: DataStore, rt: RtWithoutBus, stray: Stray) -> None:
+def hangs(guard: Guard, store: DataStore, rt: RtWithoutBus, stray: StrayWrite) -> None:
     """Stopped by a signal, then the stray word: nobody writes it anew."""
     os.kill(rt.pid, signal.SIGSTOP)
     at_ns = time.monotonic_ns()
@@ -86,7 +86,7 @@ def test_no_stray_word_disarms_the_guard(store: DataStore, guard: Guard, word: s
     for value in WORDS[word]:
         with rt_without_bus(store) as rt:
             _armed(guard)
-            hangs(guard, store, rt, Stray(word, value))
+            hangs(guard, store, rt, StrayWrite(word, value))
 
 
 def test_a_word_that_was_damaged_before_does_not_keep_the_guard_from_arming(store: DataStore) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fieldstack_ethercat.segment.veth import veth_pair
-from fieldstack_rt.wire_look import MASTER_FRAMES, master_frames
+from fieldstack_rt.wire_state import MASTER_FRAMES, master_frames
 
 _FLOOD = """
 import socket, sys

@@ -9,7 +9,7 @@ import pytest
 from running_cell import wait_for
 
 from fieldstack.events.kinds import EventKind
-from fieldstack.ha.model.measures import TOLD_BY
+from fieldstack.ha.model.measures import FACTS_BY_PROBE
 from fieldstack.process.nonrt_client import ask
 
 pytestmark = pytest.mark.system
@@ -33,7 +33,7 @@ def test_a_drive_fault_behind_a_blind_probe_finds_axes_that_stand(start_cell: An
     cell.segment.drive_fault(X, DRIVE_FAULT)
     told = ask(cell.instance, "status").data["status"]
     (blind,) = told["blind"]
-    assert (blind["subject"], blind["facts"]) == ("probe:axes", sorted(TOLD_BY["probe:axes"]))
+    assert (blind["subject"], blind["facts"]) == ("probe:axes", sorted(FACTS_BY_PROBE["probe:axes"]))
     assert {one["rule"]: one["stale"] for one in told["rules"]} == {
         "probe-blind": False,
         "axes-unseen": False,

@@ -15,7 +15,7 @@ import pytest
 from running_cell import RunningCell, StartCell, policy_file, wait_for
 from stops import Watch, motion_was_smooth, watchdogs_that_expired
 
-from fieldstack.bench.failover.stray_words import Stray, every
+from fieldstack.bench.failover.stray_words import StrayWrite, every
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.actions import Step
 from fieldstack_rt._native import lib
@@ -51,7 +51,7 @@ def _await_pass(cell: RunningCell) -> None:
     wait_for(lambda: cell.store.nonrt_status().pass_ns > at_ns, "Non-RT supervises")
 
 
-def _hang(cell: RunningCell, stray: Stray) -> None:
+def _hang(cell: RunningCell, stray: StrayWrite) -> None:
     """RT is stopped while the word is damaged; the cell comes back by itself."""
     watch = Watch.in_motion(cell)
     since, trips = cell.last_event(), cell.store.guard_status().trips
@@ -82,4 +82,4 @@ def test_no_stray_word_ends_rt_and_none_hides_a_hang(old_cell: RunningCell) -> N
     motion_was_smooth(cell, watch)
 
     for value in (STOPPING, STOPPED):
-        _hang(cell, Stray("rt_phase", value))
+        _hang(cell, StrayWrite("rt_phase", value))

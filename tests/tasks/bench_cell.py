@@ -14,17 +14,17 @@ from typing import Any
 import yaml
 
 from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
-from fieldstack.tasks.keep.recorder import Recorder
-from fieldstack.tasks.keep.restoration import Played, Remains, restore
+from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
+from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
 from fieldstack.tasks.keep.task_store import StoredTask, TaskStore
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.declaration import TaskDeclaration
-from fieldstack.tasks.program.loading import parse
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.settings import EntryPoint
-from fieldstack.tasks.run.calls import CallDesk
+from fieldstack.tasks.program.task_files import parse
+from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
-from fieldstack.tasks.run.protocol import RtFacts, Verdict
+from fieldstack.tasks.run.stream_control import RtFacts, StreamAction
 from fieldstack.tasks.run.task import Task
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
@@ -130,9 +130,9 @@ class BenchCell:
 
     def boot(self, built_in: list[TaskDeclaration] | None = None) -> list[str]:
         """A Main Core process begins on what the last one left."""
-        self.calls = CallDesk(self.entries, self.files)
+        self.calls = CallRunner(self.entries, self.files)
         self.calls.load()
-        remains = Remains(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
+        remains = PreviousRun(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
         table, remarks = restore(self.machine, self.calls, remains, built_in or [], self.now_ns)
         self.executor = TaskExecutor(
             self.machine,
@@ -179,14 +179,14 @@ class BenchCell:
 
     def record_ends(self) -> None:
         """The recorder writes down how tasks ended, and is through with it."""
-        recorder = Recorder(self.executor.table, self.files)
+        recorder = OutcomeRecorder(self.executor.table, self.files)
         recorder.look()
         recorder.close()
 
     def task(self, name: str = "t") -> Task:
         return self.executor.table.tasks[name]
 
-    def pass_(self, ms: int = 20) -> Verdict:
+    def pass_(self, ms: int = 20) -> StreamAction:
         """One pass of the process, with its checkpoint."""
         self.now_ns += ms * MS
         verdict = self.executor.step(self.now_ns, self.facts)

@@ -11,7 +11,7 @@ from bench_cell import MACHINE, declare, two_groups
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldstack.tasks.program import loading
+from fieldstack.tasks.program import task_files
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.program import Block, WaitAction
 from fieldstack_base.configuration_error import ConfigurationError
@@ -28,14 +28,14 @@ def refused(steps: str, **keys: Any) -> str:
 
 def test_the_published_schema_is_up_to_date() -> None:
     published = (CONFIG / "task.schema.json").read_text(encoding="utf-8")
-    assert published == loading.schema_text(), (
-        "make it anew by fieldstack.tasks.program.loading.schema_text()"
+    assert published == task_files.schema_text(), (
+        "make it anew by fieldstack.tasks.program.task_files.schema_text()"
     )
 
 
 @pytest.mark.parametrize("file", sorted((CONFIG / "tasks").glob("*.yaml")), ids=lambda file: str(file.name))
 def test_the_examples_can_be_used(file: Path) -> None:
-    compile_task(loading.parse(loading.read(file), str(file)), MACHINE, {"measure": 1000}, str(file))
+    compile_task(task_files.parse(task_files.read(file), str(file)), MACHINE, {"measure": 1000}, str(file))
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_the_number_of_a_step_says_what_it_does(block: Block) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_a_task_or_a_clear_error(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
-        loading.parse(text, "t.yaml")
+        task_files.parse(text, "t.yaml")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from bench_cell import BenchCell, module_of
 
-from fieldstack.tasks.control.desk import DeskThread, TaskDesk
+from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
 from fieldstack.tasks.keep.task_store import StoredTask
-from fieldstack.tasks.run.inbox import Inbox
+from fieldstack.tasks.run.loop_queue import LoopQueue
 from fieldstack_base.control.client import Answer, request
 from fieldstack_rt.datastore.layout import Stop
 
@@ -26,10 +26,12 @@ class Loop:
 
     def __init__(self, cell: BenchCell, path: Path) -> None:
         self._wake, self._end = threading.Event(), False
-        self.inbox = Inbox(self._wake, timeout_s=0.3)
-        self.desk = TaskDesk(cell.executor, cell.calls, cell.files, self.inbox, room=8192, injector=None)
+        self.inbox = LoopQueue(self._wake, timeout_s=0.3)
+        self.desk = TaskCommandHandler(
+            cell.executor, cell.calls, cell.files, self.inbox, room=8192, injector=None
+        )
         self._path = path
-        self._server = DeskThread(path, self.desk)
+        self._server = TaskCommandServer(path, self.desk)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

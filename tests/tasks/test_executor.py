@@ -10,7 +10,7 @@ from bench_cell import HOLDING, LEAD, MACHINE, BenchCell, declare
 
 from fieldstack.tasks.program.demo import demo_tasks
 from fieldstack.tasks.run.facts import rt_facts
-from fieldstack.tasks.run.protocol import ACCEPT_TIMEOUT_NS, BACKOFF_NS, Verdict
+from fieldstack.tasks.run.stream_control import ACCEPT_TIMEOUT_NS, BACKOFF_NS, StreamAction
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
@@ -31,7 +31,7 @@ def queued(cell: BenchCell) -> int:
 
 def test_a_stream_begins_at_the_held_position_and_is_kept_full(demo: BenchCell) -> None:
     demo.facts = replace(demo.facts, targets=(123, 0, 0, 0))
-    assert demo.pass_() is Verdict.BEGIN
+    assert demo.pass_() is StreamAction.BEGIN
     assert queued(demo) == LEAD
     demo.run(100)
     assert demo.played[0][1][0] == 123
@@ -85,8 +85,8 @@ def test_a_stream_that_rt_ended_is_never_fed_again(demo: BenchCell, ended: Strea
     demo.run(10)
     head = int(demo.ring.head)
     demo.facts = replace(demo.facts, stream_state=ended, stop=Stop.ESTOP, axes=(AxisMode.QUICK_STOP,) * 4)
-    assert demo.pass_() is Verdict.GIVE_UP
-    assert demo.pass_() is Verdict.WAIT
+    assert demo.pass_() is StreamAction.GIVE_UP
+    assert demo.pass_() is StreamAction.WAIT
     assert int(demo.ring.head) == head
 
 
@@ -95,9 +95,9 @@ def test_the_next_stream_has_a_higher_id_and_begins_where_the_axes_stand(demo: B
     demo.facts = replace(
         demo.facts, stream_state=StreamState.DRY, axes=HOLDING, targets=(777, 0, 0, 0), stop=Stop.DRY
     )
-    assert demo.pass_() is Verdict.GIVE_UP
-    assert demo.pass_(BACKOFF_NS // MS - 1) is Verdict.WAIT
-    assert demo.pass_(2) is Verdict.BEGIN
+    assert demo.pass_() is StreamAction.GIVE_UP
+    assert demo.pass_(BACKOFF_NS // MS - 1) is StreamAction.WAIT
+    assert demo.pass_(2) is StreamAction.BEGIN
     while demo.ring.slots[int(demo.ring.tail) % 1024].stream == 1:
         lib.fs_setpoint_drop(demo.ring)  # as the cycle drops what is left of an ended stream
     first = lib.fs_setpoint_peek(demo.ring)
@@ -108,13 +108,13 @@ def test_the_next_stream_has_a_higher_id_and_begins_where_the_axes_stand(demo: B
 def test_another_rt_process_ends_the_stream_whatever_it_says(demo: BenchCell) -> None:
     demo.run(10)
     demo.facts = replace(demo.facts, epoch=2)
-    assert demo.pass_() is Verdict.GIVE_UP
+    assert demo.pass_() is StreamAction.GIVE_UP
 
 
 def test_a_stream_that_is_never_taken_up_is_given_up(demo: BenchCell) -> None:
-    assert demo.pass_() is Verdict.BEGIN
-    assert demo.pass_(ACCEPT_TIMEOUT_NS // MS) is Verdict.FEED
-    assert demo.pass_() is Verdict.GIVE_UP
+    assert demo.pass_() is StreamAction.BEGIN
+    assert demo.pass_(ACCEPT_TIMEOUT_NS // MS) is StreamAction.FEED
+    assert demo.pass_() is StreamAction.GIVE_UP
 
 
 def test_a_stop_plays_to_its_planned_rest_and_nothing_begins_after_it(demo: BenchCell) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from bench_cell import HOLDING, MACHINE, BenchCell, declare, two_groups
 
-from fieldstack.tasks.run.jogging import HOLD_NS, Jog, Wish
+from fieldstack.tasks.run.jogging import HOLD_NS, Jog, JogRequest
 from fieldstack.tasks.run.table import TaskError
 from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop
 
@@ -22,7 +22,7 @@ SLOW = MACHINE.axes[Y].jog_counts_s
 def begin(cell: BenchCell, axis: str = "y", way: int = 1, *, percent: float = 100, held_ms: int = 0) -> Jog:
     cell.pass_()
     executor = cell.executor
-    wish = Wish(axis, way, percent, cell.now_ns - held_ms * MS)
+    wish = JogRequest(axis, way, percent, cell.now_ns - held_ms * MS)
     return executor.jogging.begin(cell.now_ns, wish, executor.facts, executor.table)
 
 

@@ -15,7 +15,7 @@ from fieldstack_rt.datastore.layout import AxisMode, Stop
 
 Make = Callable[..., BenchCell]
 WORK = "[{move: {to: [30, 10]}}, {set_output: {out-1: true}}, {move: {to: [300, 100]}}, {wait: {ms: 50}}]"
-BESIDE = "[{repeat: {times: 9, steps: [{move: {to: [50, 0]}}, {move: {to: [0, 0]}}]}}]"
+PARTS_WITHOUT_FACTS = "[{repeat: {times: 9, steps: [{move: {to: [50, 0]}}, {move: {to: [0, 0]}}]}}]"
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_task_that_is_cancelled_moves_nowhere(cell: BenchCell) -> None:
 
 
 def test_the_other_group_plays_on_without_a_gap(cell: BenchCell) -> None:
-    cell.submit(declare(BESIDE, id="beside", needs={"group": "right"}))
+    cell.submit(declare(PARTS_WITHOUT_FACTS, id="beside", needs={"group": "right"}))
     cell.submit(declare(WORK, needs={"group": "left"}))
     cell.until(lambda: cell.at(0) > 60)
     fault(cell, 0)

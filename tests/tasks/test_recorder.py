@@ -7,16 +7,16 @@ import time
 import pytest
 from bench_cell import BenchCell, declare
 
-from fieldstack.tasks.keep import recorder
-from fieldstack.tasks.keep.recorder import Recorder
+from fieldstack.tasks.keep import outcome_recorder
+from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
 
 
 def test_a_disk_that_refuses_is_told_until_it_works(cell: BenchCell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "RETRY_S", 0.01)
+    monkeypatch.setattr(outcome_recorder, "RETRY_S", 0.01)
     cell.submit(declare("[{wait: {ms: 20}}]"))
     cell.until(cell.ended)
     cell.files.kill()
-    made = Recorder(cell.executor.table, cell.files)
+    made = OutcomeRecorder(cell.executor.table, cell.files)
     made.look()
     until = time.monotonic() + 10
     while made.refused.get("task:t", (0, ""))[0] < 3:

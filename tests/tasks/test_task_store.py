@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from bench_cell import BenchCell, declare, module_of
 
-from fieldstack.tasks.control.desk import TaskDesk
+from fieldstack.tasks.control.command_handler import TaskCommandHandler
 from fieldstack.tasks.keep import task_store
 from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore, UndecidedError
 from fieldstack_base.control.server import Command
@@ -63,7 +63,7 @@ def test_a_person_is_told_what_is_known(
         def ask(work: Callable[[], object]) -> object:
             return work()
 
-    desk = TaskDesk(cell.executor, cell.calls, cell.files, Now(), room=8192, injector=None)  # type: ignore[arg-type]
+    desk = TaskCommandHandler(cell.executor, cell.calls, cell.files, Now(), room=8192, injector=None)  # type: ignore[arg-type]
     submit = Command(0, "submit", {"text": "{id: t, steps: [{wait: {ms: 5}}]}", "by": "Ann"})
     monkeypatch.setattr(task_store, "sync_folder", FailingSync(times))
     accepted, message, _ = desk.answer(submit)

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
-from fieldstack.alerts.channels.trust import trust
+from fieldstack.alerts.channels.tls import trust
 from fieldstack.alerts.model.alert import SEVERITIES, Alert
 from fieldstack.alerts.model.secret import SecretError, read_secret
 from fieldstack.alerts.model.settings import MailSection

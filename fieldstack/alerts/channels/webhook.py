@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
-from fieldstack.alerts.channels.trust import trust
+from fieldstack.alerts.channels.tls import trust
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.model.secret import SecretError, read_secret
 from fieldstack.alerts.model.settings import WebhookSection
 
 _REFUSED_FOR_GOOD = frozenset({400, 409, 410, 413, 415, 422})
 """Said of this one alert. Others (401, 404, 429, 5xx) are the receiver's own state, which may change."""
-_MOST_WAIT_S = 3600.0
+_MAX_WAIT_S = 3600.0
 _READ = 4096
 
 
@@ -98,4 +98,4 @@ def _why(error: Exception) -> str:
 
 def _wait_of(answer: http.client.HTTPResponse) -> float:
     text = answer.headers.get("retry-after", "")
-    return min(float(text), _MOST_WAIT_S) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), _MAX_WAIT_S) if text.isascii() and text.isdigit() else 0.0

@@ -81,7 +81,7 @@ def explain(
 ) -> list[Fault]:
     """A fault for each sample that was late or lost, with its cause as far as the witnesses know it."""
     ordered = sorted(seen, key=lambda stall: stall.end_ns)
-    return [_judge(sample, ordered, steals) for sample in samples if sample.lost or sample.late]
+    return [_attribute(sample, ordered, steals) for sample in samples if sample.lost or sample.late]
 
 
 def count(faults: Iterable[Fault]) -> dict[str, int]:
@@ -90,7 +90,7 @@ def count(faults: Iterable[Fault]) -> dict[str, int]:
     return {str(cause): counted[cause] for cause in Cause}
 
 
-def _judge(sample: CycleSample, ordered: Sequence[Stall], steals: Sequence[StealRise]) -> Fault:
+def _attribute(sample: CycleSample, ordered: Sequence[Stall], steals: Sequence[StealRise]) -> Fault:
     begin, end = sample.due_ns, sample.due_ns + sample.wake_ns + sample.exchange_ns
     kinds = tuple(name for name, is_so in (("late", sample.late), ("lost", sample.lost)) if is_so)
     place = bisect_left(ordered, begin - REACH_NS, key=lambda stall: stall.end_ns)

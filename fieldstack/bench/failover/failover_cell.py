@@ -66,7 +66,7 @@ def prepare(base: Path, folder: Path) -> Cell:
     for budget in policy.get("budgets", []):
         if budget["subject"] == ProcessName.NONRT:
             budget |= {"max_restart_count": MOST_RESTARTS, "long_max_restart_count": MOST_RESTARTS}
-    resume_patiently(policy)
+    resume_without_start(policy)
     policy.pop("$schema", None)
     (folder / "policy.json").write_text(json.dumps(policy, indent=2), encoding="utf-8")
     data: dict[str, Any] = yaml.safe_load(base.read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def prepare(base: Path, folder: Path) -> Cell:
     return configuration.load(target)
 
 
-def resume_patiently(policy: dict[str, Any]) -> None:
+def resume_without_start(policy: dict[str, Any]) -> None:
     """Hundreds of faults in a row have nobody who starts the axes after each."""
     for rule in policy["rules"]:
         words = [one if isinstance(one, str) else one["action"] for one in rule["actions"]]

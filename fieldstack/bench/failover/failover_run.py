@@ -12,7 +12,7 @@ from fieldstack.bench.failover.failover_cell import BenchCell, await_moving, tex
 from fieldstack.bench.failover.faults import FaultKind
 from fieldstack.bench.failover.segment_watch import Mark
 from fieldstack.bench.harness.errors import BenchError, ProgramError
-from fieldstack.bench.harness.pressure import Pressed, press
+from fieldstack.bench.harness.memory_pressure import ReclaimResult, press
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
 from fieldstack_ethercat.segment.client import SegmentClient
@@ -46,7 +46,7 @@ class Failover:
     trips: int
     """More than one: what came back failed again, as when the whole machine stalled."""
     steps_ns: dict[str, int]
-    pressed: Pressed | None = None
+    pressed: ReclaimResult | None = None
     """What became of Non-RT's memory, which the kernel was asked to reclaim just before; None: it was not."""
     stray: str = ""
     """The stray word, of a run with one."""
@@ -105,7 +105,7 @@ class FailoverBench:
         pressed = self._press()
         stray, stayed = "", True
         if kind is FaultKind.STRAY_WORD:
-            word = stray_words.any_one(self._random)
+            word = stray_words.random_stray_write(self._random)
             stray = str(word)
             fault_ns, stayed = faults.stray(word, self._store, trips)
         else:
@@ -132,7 +132,7 @@ class FailoverBench:
             before,
         )
 
-    def _press(self) -> Pressed | None:
+    def _press(self) -> ReclaimResult | None:
         if not self._pressure:
             return None
         return press(int(self._store.nonrt_status().pid), file_of(self._bench.instance.shm_name))

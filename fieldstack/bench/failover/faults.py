@@ -7,7 +7,7 @@ import signal
 import time
 from enum import StrEnum
 
-from fieldstack.bench.failover.stray_words import Stray
+from fieldstack.bench.failover.stray_words import StrayWrite
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Inject
 
@@ -92,7 +92,7 @@ def inject(kind: FaultKind, store: DataStore) -> int:
     return t_ns
 
 
-def stray(word: Stray, store: DataStore, trips: int) -> tuple[int, bool]:
+def stray(word: StrayWrite, store: DataStore, trips: int) -> tuple[int, bool]:
     """A stray word that RT must outlive; then RT is stopped by SIGSTOP, and nobody writes the word anew.
 
     `trips` of the guard so far. Returns CLOCK_MONOTONIC in ns from just before the stop, and whether RT had

@@ -64,7 +64,7 @@ WORDS: dict[str, tuple[int, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class StrayWrite:
     """One word and what is written to it."""
 
     word: str
@@ -82,10 +82,10 @@ class Stray:
         at[0] = self.value
 
 
-def every() -> list[Stray]:
-    return [Stray(word, value) for word, values in WORDS.items() for value in values]
+def every() -> list[StrayWrite]:
+    return [StrayWrite(word, value) for word, values in WORDS.items() for value in values]
 
 
-def any_one(source: random.Random) -> Stray:
+def random_stray_write(source: random.Random) -> StrayWrite:
     word = source.choice(list(WORDS))
-    return Stray(word, source.choice(WORDS[word]))
+    return StrayWrite(word, source.choice(WORDS[word]))

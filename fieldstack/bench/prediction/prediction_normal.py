@@ -19,7 +19,7 @@ from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.findings import Anomaly, Forecast, duration
 from fieldstack.prediction.module import PredictionModule
 from fieldstack.prediction.predictor import Predictor
-from fieldstack.status.record import read_record
+from fieldstack.status.up_record import read_record
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState

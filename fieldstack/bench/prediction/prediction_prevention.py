@@ -109,7 +109,7 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
         if store.rt_epoch != starts:
             starts = store.rt_epoch
             say(f"prevention: RT was restarted after {passed:.1f} s, before Core was")
-        told = told or _told(bench.instance, passed)
+        told = told or _first_forecast(bench.instance, passed)
         if passed - shown >= 20:
             shown = passed
             say(f"prevention: {passed:.0f} s, Core uses {used / _MIB:.0f} of {LIMIT_MB} MiB")
@@ -154,7 +154,7 @@ def _leak(instance: Instance) -> None:
         raise ProgramError("the Main Core", f"it does not leak: {answer.message}", "")
 
 
-def _told(instance: Instance, passed: float) -> tuple[float, str] | None:
+def _first_forecast(instance: Instance, passed: float) -> tuple[float, str] | None:
     """When the forecast came and what it said, as `status` has it."""
     try:
         told = ask_nonrt(instance, "status").data["status"]["predictions"]

@@ -9,7 +9,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerts import Alerts, Sent
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
@@ -28,7 +28,7 @@ class Alerting:
     def __init__(self, store: DataStore, log: EventLog, alerts: Alerts) -> None:
         self._store, self._log, self._alerts = store, log, alerts
 
-    def carry(self, action: Action) -> Carried:
+    def carry(self, action: Action) -> ExecutionResult:
         seen = action.evidence
         if seen is None or seen.fact is not FactKind.WORKING_COUNTER_LOW or ": " in action.cause:
             sent = self._send(action)

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack_base.control.client import request, why_unreachable
 
 TIMEOUT_S = 5.0
@@ -32,7 +32,7 @@ class CoreControl:
         self._thread = threading.Thread(target=self._run, name="core-control", daemon=True)
         self._thread.start()
 
-    def reallocate(self, action: Action) -> Carried:
+    def reallocate(self, action: Action) -> ExecutionResult:
         """Tasks bound to the axis group that failed move to another one that can do the same; those that can
         not wait for it."""
         kind, _, group = action.subject.partition(":")
@@ -40,7 +40,7 @@ class CoreControl:
             return Outcome(False, f"REALLOCATE needs an axis group as its subject, not {action.subject!r}")
         return self._follow("reallocate", group=group, keep=True)
 
-    def _follow(self, command: str, **fields: Any) -> Carried:
+    def _follow(self, command: str, **fields: Any) -> ExecutionResult:
         question = _Question(command, fields)
         self._questions.put(question)
 

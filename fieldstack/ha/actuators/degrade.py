@@ -7,7 +7,7 @@ from typing import Any
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, Stand
 
@@ -26,7 +26,7 @@ class Degrade:
     def __init__(self, store: DataStore, cell: CellMap) -> None:
         self._store, self._cell = store, cell
 
-    def carry(self, action: Action) -> Carried:
+    def carry(self, action: Action) -> ExecutionResult:
         try:
             mask = self._cell.mask(action.groups)
         except KeyError as missing:

@@ -7,7 +7,7 @@ import time
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager, ProcessStartError
@@ -24,20 +24,20 @@ class Processes:
         self._manager, self._monitor, self._log = manager, monitor, log
         self._stop_timeout_s = stop_timeout_s
 
-    def fence(self, action: Action) -> Carried:
+    def fence(self, action: Action) -> ExecutionResult:
         if action.process is None:
             return _no_process(action)
         self._manager.kill(action.process)
         return Outcome(True, "SIGKILL sent; its end is awaited")
 
-    def stop(self, action: Action) -> Carried:
+    def stop(self, action: Action) -> ExecutionResult:
         if action.process is None:
             return _no_process(action)
         self._monitor.asked_to_end(action.process)
         self._manager.stop(action.process, self._stop_timeout_s)
         return Outcome(True, "SIGTERM sent; its end is awaited")
 
-    def start(self, action: Action) -> Carried:
+    def start(self, action: Action) -> ExecutionResult:
         return _no_process(action) if action.process is None else self._spawn(action.process)
 
     def reboot(self, action: Action) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, DataStore, TornRecordError
 
@@ -29,7 +29,7 @@ class SlaveRestarts:
         except TornRecordError:
             return int(self._store.raw.bus_command.sequence)
 
-    def carry(self, action: Action) -> Carried:
+    def carry(self, action: Action) -> ExecutionResult:
         position = self._cell.slave_position(action.subject)
         if position is None:
             known = ", ".join(self._cell.slaves) or "none"

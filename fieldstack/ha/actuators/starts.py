@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import MAX_AXES, StartKind
 
@@ -21,7 +21,7 @@ class Starts:
     def __init__(self, store: DataStore, cell: CellMap, now_ns: Callable[[], int]) -> None:
         self._store, self._cell, self._now_ns = store, cell, now_ns
 
-    def carry(self, action: Action) -> Carried:
+    def carry(self, action: Action) -> ExecutionResult:
         status = fresh_status(self._store, self._now_ns())
         if status is None:
             return Outcome(False, "RT does not cycle, or does not show its state: nothing was started")

@@ -13,7 +13,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 from fieldstack.ha.model.standstill import lost_axes, read_back
 from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
@@ -31,7 +31,7 @@ class Stops:
     def __init__(self, store: DataStore, log: EventLog, cell: CellMap | None = None) -> None:
         self._store, self._log, self._cell = store, log, cell or CellMap()
 
-    def emergency_stop(self, action: Action) -> Carried:
+    def emergency_stop(self, action: Action) -> ExecutionResult:
         estop = self._store.estop
         until = until_of(action.until)
         estop.raise_(EstopSource.POLICY, f"{action.rule}: {action.cause}", until=until)
@@ -52,7 +52,7 @@ class Stops:
 
         return Following(look, STAND_NS)
 
-    def permit(self, permit: bool) -> Carried:
+    def permit(self, permit: bool) -> ExecutionResult:
         """Give or take the motion permit: it is given once RT has seen it, taken once the axes stand."""
         store = self._store
         store.motion_permit = permit
@@ -98,7 +98,7 @@ class Stops:
             return Outcome(True, f"{said}; {ended}")
         return f"{said}; RT does not cycle, and nobody has read back whether the axes stand"
 
-    def clear_latch(self, action: Action) -> Carried:
+    def clear_latch(self, action: Action) -> ExecutionResult:
         estop = self._store.estop
         sources = [source for source in EstopSource if action.sources >> source & 1]
         until = until_of(action.until)
@@ -111,7 +111,7 @@ class Stops:
             not left, f"cleared {names}" if not left else f"{names} did not all clear: raised anew"
         )
 
-    def reset_faults(self, action: Action) -> Carried:
+    def reset_faults(self, action: Action) -> ExecutionResult:
         self._store.request_fault_reset()
         return Outcome(True, f"fault reset {self._store.reset_count} asked of RT ({action.cause})")
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.durable_v1 import is_version_1, upgraded
-from fieldstack.ha.decision.decision_state import BudgetUse, Episode, Key, StandCause, Standing
+from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, InterlockCause, Key, RestartInterlock
 from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
-from fieldstack.ha.policy.restarts import to_keep
+from fieldstack.ha.policy.restart_budget import to_keep
 from fieldstack.ha.policy.view import Policy
 
 FORMAT = 2
@@ -33,9 +33,9 @@ class Reading:
     def __init__(self, policy: Policy, now_ns: int, wall_ns: int) -> None:
         self._policy, self._now_ns, self._wall_ns = policy, now_ns, wall_ns
         self.lost: list[str] = []
-        self.standing = Standing()
+        self.standing = RestartInterlock()
 
-    def of(self, record: dict[str, Any]) -> tuple[list[Episode], list[BudgetUse]]:
+    def of(self, record: dict[str, Any]) -> tuple[list[ActiveRule], list[BudgetUse]]:
         kept = record
         try:
             if is_version_1(record):
@@ -48,9 +48,9 @@ class Reading:
             self.lost.append(f"all of it ({_told(error)})")
             return [], self._with_counts(kept, [])
         self.standing = self._standing(record.get("standing"), shift)
-        episodes = self._each("rule", rules, self._episode)
+        active_rules = self._each("rule", rules, self._episode)
         uses = self._each("the budget of", budgets, lambda one: self._budget(one, shift))
-        return episodes, [one for one in self._with_counts(kept, uses) if one.restarts or one.spent]
+        return active_rules, [one for one in self._with_counts(kept, uses) if one.restarts or one.spent]
 
     def _with_counts(self, record: dict[str, Any], uses: list[BudgetUse]) -> list[BudgetUse]:
         """The newer ones of the record's and of the counts' file. What cannot be told apart counts twice."""
@@ -103,24 +103,24 @@ class Reading:
         age = max(0, self._wall_ns - wall_ns)
         return self._now_ns - age - int(record["t_ns"])
 
-    def _standing(self, kept: Any, shift: int) -> Standing:
+    def _standing(self, kept: Any, shift: int) -> RestartInterlock:
         """What an older version has not written is no wait; what can not be read is one for a person."""
         if kept is None:
-            return Standing()
+            return RestartInterlock()
         try:
             causes = tuple(
-                StandCause(Key(str(rule), str(subject)), str(text), int(within_ns), *map(int, axes))
+                InterlockCause(Key(str(rule), str(subject)), str(text), int(within_ns), *map(int, axes))
                 for rule, subject, text, within_ns, *axes in kept["causes"]
             )
             began_ns = int(kept["since_ns"])
             since_ns = min(began_ns + shift, self._now_ns) if causes and began_ns else 0
-            return Standing(since_ns, causes)
+            return RestartInterlock(since_ns, causes)
         except _DAMAGE as error:
             self.lost.append(f"why the axes wait for a start ({_told(error)})")
-            return Standing()
+            return RestartInterlock()
 
-    def _episode(self, one: dict[str, Any]) -> Episode:
-        return Episode(
+    def _episode(self, one: dict[str, Any]) -> ActiveRule:
+        return ActiveRule(
             Key(str(one["rule"]), str(one["subject"])),
             self._now_ns,
             str(one["cause"]),

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from fieldstack.events.clock import boot_id
+from fieldstack.ha.checkpoint.cell_start import NO_CELL_START, CellStart
 from fieldstack.ha.checkpoint.durable_reading import FORMAT, Reading
-from fieldstack.ha.checkpoint.life import NO_LIFE, Life
-from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState, Episode, Key, Standing
+from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, DecisionState, Key, RestartInterlock
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
@@ -24,9 +24,9 @@ UNREADABLE = "record-unreadable"
 """Rule name of the wait for a person when something that was kept could not be read."""
 
 
-def outlives(episode: Episode) -> bool:
+def outlives(active_rule: ActiveRule) -> bool:
     """Whether the rule waits for a person, or for ever: it is there again after any restart."""
-    return episode.clear is not ClearWhen.GONE or episode.hold is not None
+    return active_rule.clear is not ClearWhen.GONE or active_rule.hold is not None
 
 
 def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int
         "ha": state.ha.name,
         "reason": state.reason[:MAX_TEXT],
         "budgets": {use.subject: _use(use) for use in state.budgets if use.restarts or use.spent},
-        "rules": [_rule(one) for one in state.episodes if outlives(one)],
+        "rules": [_rule(one) for one in state.active_rules if outlives(one)],
         "standing": _standing(state.standing),
         "estop_on_reset": estop.on_reset,
         "estop_reasons": list(estop.reasons),
     }
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
+def _standing(standing: RestartInterlock) -> dict[str, Any]:
     strictest = sorted(standing.causes, key=lambda one: (one.within_ns, one.axes))[:MAX_CAUSES]
     kept = [one for one in standing.causes if one in strictest]
     causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns, one.axes] for one in kept]
@@ -60,8 +60,8 @@ def changes_record(before: DecisionState, after: DecisionState) -> bool:
         before.ha is not after.ha
         or before.budgets != after.budgets
         or before.standing != after.standing
-        or [one for one in before.episodes if outlives(one)]
-        != [one for one in after.episodes if outlives(one)]
+        or [one for one in before.active_rules if outlives(one)]
+        != [one for one in after.active_rules if outlives(one)]
     )
 
 
@@ -69,7 +69,7 @@ def _use(use: BudgetUse) -> dict[str, Any]:
     return {"restarts": list(use.restarts)} | ({"spent": use.spent[:MAX_TEXT]} if use.spent else {})
 
 
-def _rule(one: Episode) -> dict[str, Any]:
+def _rule(one: ActiveRule) -> dict[str, Any]:
     seen = one.evidence
     return {
         "rule": one.key.rule,
@@ -89,7 +89,7 @@ def restore(
     policy: Policy,
     now_ns: int,
     wall_ns: int,
-    life: Life = NO_LIFE,
+    life: CellStart = NO_CELL_START,
 ) -> DecisionState:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
@@ -103,18 +103,18 @@ def restore(
         fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
     )
     if not record:
-        return replace(fresh, standing=life.standing(Standing(), policy, now_ns, new=True))
+        return replace(fresh, standing=life.standing(RestartInterlock(), policy, now_ns, new=True))
     reading = Reading(policy, now_ns, wall_ns)
-    episodes, budgets = reading.of(record)
+    active_rules, budgets = reading.of(record)
     ended = went_down_by_request(record)
     if ended:
-        episodes = [_after_the_end(one) for one in episodes if one.clear is not ClearWhen.NEVER]
+        active_rules = [_after_the_end(one) for one in active_rules if one.clear is not ClearWhen.NEVER]
     if reading.lost:
-        episodes.append(_unreadable(reading.lost, now_ns))
+        active_rules.append(_unreadable(reading.lost, now_ns))
     new = record.get("life", "") != life.id
     state = replace(
         fresh,
-        episodes=tuple(episodes),
+        active_rules=tuple(active_rules),
         budgets=tuple(budgets),
         standing=life.standing(reading.standing, policy, now_ns, new=new),
         after_failure=not ended,
@@ -122,18 +122,18 @@ def restore(
     return state if new or ended else life.counted(state, policy, now_ns)
 
 
-def _after_the_end(one: Episode) -> Episode:
+def _after_the_end(one: ActiveRule) -> ActiveRule:
     """SHUTDOWN is done. In the next life it would be so in the first pass, where no reset can reach it."""
     if PolicyAction.SHUTDOWN not in one.effects:
         return one
     return replace(one, effects=one.effects - {PolicyAction.SHUTDOWN}, hold=one.hold or Hold.RESET)
 
 
-def _unreadable(lost: list[str], now_ns: int) -> Episode:
+def _unreadable(lost: list[str], now_ns: int) -> ActiveRule:
     cause = f"could not be read of the latches and budgets kept: {'; '.join(lost)}"
     effects = frozenset({PolicyAction.AWAIT_MANUAL})
     key = Key(UNREADABLE, "checkpoint")
-    return Episode(key, now_ns, cause[: 2 * MAX_TEXT], ClearWhen.RESET, effects=effects, hold=Hold.RESET)
+    return ActiveRule(key, now_ns, cause[: 2 * MAX_TEXT], ClearWhen.RESET, effects=effects, hold=Hold.RESET)
 
 
 def went_down_by_request(record: dict[str, Any] | None) -> bool:

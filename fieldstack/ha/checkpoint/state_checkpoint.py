@@ -25,9 +25,9 @@ from fieldstack.ha.checkpoint.record import (
     from_memory,
 )
 from fieldstack.ha.checkpoint.restart_counts import RestartCounts
+from fieldstack.ha.checkpoint.restore_for_core import NOBODY, addressee
+from fieldstack.ha.checkpoint.restore_rules import Judgement, RestoreFacts, judge
 from fieldstack.ha.checkpoint.restoring import Restored
-from fieldstack.ha.checkpoint.rule import Judgement, RestoreFacts, judge
-from fieldstack.ha.checkpoint.verdict import NOBODY, meant_for
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
@@ -82,7 +82,7 @@ class StateCheckpoint:
         self._missed = False
         self._task = b""
         self._facts = RestoreFacts()
-        self._meant = meant_for(store)
+        self._meant = addressee(store)
         self._pending = ""
         self._origin: Checkpoint | None = None
         """Where the positions are from, until this process keeps some."""
@@ -98,7 +98,7 @@ class StateCheckpoint:
     def restore(self) -> Restored:
         """At the start, before RT is: find the newest checkpoint, judge it, and have it in shared memory."""
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
-        self._meant = meant_for(self._store)
+        self._meant = addressee(self._store)
         found = restoring.find(self._store, self._file, self._state_dir)
         self._facts = restoring.facts_of(self._store, found, self._plan, self._state_dir, (now_ns, wall_ns))
         result = restoring.restored(found, self._facts)

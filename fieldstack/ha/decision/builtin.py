@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fieldstack.ha.decision.decision_context import DecisionContext
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.draft import Draft
 from fieldstack.ha.model.facts import PositionCheck, ProcessCondition, ProcessFacts
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
@@ -17,7 +17,7 @@ CELL = "cell"
 _LOST = (FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT)
 
 
-def builtin_measures(draft: Draft) -> Iterator[Measure]:
+def builtin_measures(draft: DecisionContext) -> Iterator[Measure]:
     for name in (ProcessName.RT, ProcessName.CORE):
         process = draft.process(name)
         if process is not None:
@@ -29,7 +29,7 @@ def builtin_measures(draft: Draft) -> Iterator[Measure]:
     yield from draft.asked
 
 
-def lost_fact(draft: Draft, process: ProcessFacts) -> FactKind | None:
+def lost_fact(draft: DecisionContext, process: ProcessFacts) -> FactKind | None:
     """As what the process counts as lost; None: it is not."""
     if process.condition is ProcessCondition.SILENT:
         return FactKind.PROCESS_SILENT
@@ -43,7 +43,7 @@ def lost_text(process: ProcessFacts) -> str:
     return f"{process.name} (pid {process.pid}) is {process.condition}: {process.why or 'cause unknown'}"
 
 
-def _lost_measures(draft: Draft, process: ProcessFacts) -> Iterator[Measure]:
+def _lost_measures(draft: DecisionContext, process: ProcessFacts) -> Iterator[Measure]:
     """A lost process is well again when it is proven, not when it merely runs. Once its restart is on its
     way, its failure is dealt with."""
     name = process.name
@@ -65,17 +65,17 @@ def _stopped(state: DecisionState, process: ProcessFacts) -> Measure:
     return Measure(FactKind.PROCESS_STOPPED, process.name, float(stopped and new), text)
 
 
-def _emergency_stop(draft: Draft) -> Measure:
+def _emergency_stop(draft: DecisionContext) -> Measure:
     """Latched sources but the policy's own bit while a rule that raised it still counts."""
     own = any(
         one.clear is not ClearWhen.GONE and PolicyAction.EMERGENCY_STOP in one.effects
-        for one in draft.episodes.values()
+        for one in draft.active_rules.values()
     )
     sources = draft.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
     return Measure(FactKind.EMERGENCY_STOP, CELL, float(sources), draft.facts.estop.text)
 
 
-def _positions(draft: Draft) -> Iterator[Measure]:
+def _positions(draft: DecisionContext) -> Iterator[Measure]:
     bus, rt = draft.facts.bus, draft.facts.rt
     if bus.positions is PositionCheck.PENDING:
         return
@@ -88,25 +88,25 @@ def _positions(draft: Draft) -> Iterator[Measure]:
         yield Measure(FactKind.GROUP_POSITIONS_DIFFER, f"group:{name}", float(differ), text if differ else "")
 
 
-def _working_counter(draft: Draft) -> Iterator[Measure]:
+def _working_counter(draft: DecisionContext) -> Iterator[Measure]:
     """Judged once RT was proven, or after its start-up grace: a bus that comes up counts as less."""
     bus, rt = draft.facts.bus, draft.facts.rt
     if rt.condition is not ProcessCondition.RUNNING or not bus.cycling:
         return
     if bus.wkc_good:
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
-    elif bus.bad_row and (draft.state.rt.proven or past_grace(draft)):
+    elif bus.consecutive_bad_wkc and (draft.state.rt.proven or past_grace(draft)):
         detail = f": {bus.detail}" if bus.detail else ""
-        text = f"working counter {bus.counted} for {bus.bad_row} cycles{detail}"
-        yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.bad_row), text)
+        text = f"working counter {bus.counted} for {bus.consecutive_bad_wkc} cycles{detail}"
+        yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.consecutive_bad_wkc), text)
 
 
-def past_grace(draft: Draft) -> bool:
+def past_grace(draft: DecisionContext) -> bool:
     """Whether the present RT process had its start-up grace and is not proven yet."""
     return draft.now_ns - draft.state.rt.started_ns > draft.section(ProcessName.RT).startup_grace_ns
 
 
-def spent_measures(draft: Draft) -> list[Measure]:
+def spent_measures(draft: DecisionContext) -> list[Measure]:
     """Subjects whose restarts have ended until a reset."""
     return [
         Measure(FactKind.RESTART_BUDGET_SPENT, one.subject, 1.0, one.spent)

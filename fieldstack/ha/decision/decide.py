@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fieldstack.ha.decision.active_rules import clear_all, evaluate_measures, judge
 from fieldstack.ha.decision.builtin import spent_measures
+from fieldstack.ha.decision.cell_condition import Why, verdict
+from fieldstack.ha.decision.decision_context import DecisionContext
 from fieldstack.ha.decision.decision_state import DecisionState, Key
-from fieldstack.ha.decision.draft import Draft
-from fieldstack.ha.decision.episodes import clear_all, judge, judge_all
-from fieldstack.ha.decision.flights import review_flights, take_outcomes
-from fieldstack.ha.decision.limits import settle_limits
+from fieldstack.ha.decision.in_flight_actions import review_in_flight, take_outcomes
+from fieldstack.ha.decision.limits import update_limits
 from fieldstack.ha.decision.orders import review_waiting
 from fieldstack.ha.decision.requests import answer_requests
-from fieldstack.ha.decision.standing import note_after, note_before
-from fieldstack.ha.decision.starts import follow_start, settle_start
-from fieldstack.ha.decision.stood import forgive_stood, keep_fresh_latch
+from fieldstack.ha.decision.reset_effects import ignore_stopped_axes, keep_new_latch
+from fieldstack.ha.decision.restart_interlock import note_latched_estop, note_stop_causes
+from fieldstack.ha.decision.starts import confirm_start, order_starts
 from fieldstack.ha.decision.supervise import NAMES, advance, supervise
-from fieldstack.ha.decision.verdict import Why, verdict
 from fieldstack.ha.model.actions import Action, ActionKind, by_severity
 from fieldstack.ha.model.facts import Facts
 from fieldstack.ha.model.states import MOVING, NEXT, HaState, Verdict
@@ -52,11 +52,11 @@ def decide(
 
     `now_ns` is CLOCK_MONOTONIC; the same arguments always give the same answer.
     """
-    draft = Draft(now_ns, state, facts, policy)
-    follow_start(draft)
-    note_before(draft)
+    draft = DecisionContext(now_ns, state, facts, policy)
+    confirm_start(draft)
+    note_latched_estop(draft)
     answer_requests(draft)
-    forgive_stood(draft)
+    ignore_stopped_axes(draft)
     if draft.state.ha is HaState.SHUTDOWN:
         if state.ha is not HaState.SHUTDOWN:
             _go_down(draft)
@@ -64,23 +64,23 @@ def decide(
     take_outcomes(draft)
     for name in NAMES:
         supervise(draft, name)
-    judge_all(draft)
+    evaluate_measures(draft)
     clear_all(draft)
-    review_flights(draft)
+    review_in_flight(draft)
     review_waiting(draft)
     for name in NAMES:
         advance(draft, name)
     for measure in spent_measures(draft):
         judge(draft, measure)
-    settle_limits(draft)
+    update_limits(draft)
     _settle(draft, *verdict(draft))
-    note_after(draft)
-    settle_start(draft)
-    keep_fresh_latch(draft)
+    note_stop_causes(draft)
+    order_starts(draft)
+    keep_new_latch(draft)
     return draft.result(), by_severity(draft.actions)
 
 
-def _settle(draft: Draft, found: Verdict, why: Why) -> None:
+def _settle(draft: DecisionContext, found: Verdict, why: Why) -> None:
     """Go where the table says, with the orders of the way. What holds a state is told anew each time."""
     source = draft.state.ha
     target = NEXT[source][found]
@@ -97,11 +97,11 @@ def _settle(draft: Draft, found: Verdict, why: Why) -> None:
         if source not in MOVING:
             _let_move(draft)
     elif _moves(draft, source, found) and not draft.has(ActionKind.SAFE_MODE_ENTER):
-        key = next(reversed(draft.episodes), Key("start", "cell"))
-        draft.fly(key, default_order(PolicyAction.SAFE_MODE_ENTER), cause=reason)
+        key = next(reversed(draft.active_rules), Key("start", "cell"))
+        draft.order_action(key, default_order(PolicyAction.SAFE_MODE_ENTER), cause=reason)
 
 
-def _moves(draft: Draft, source: HaState, found: Verdict) -> bool:
+def _moves(draft: DecisionContext, source: HaState, found: Verdict) -> bool:
     """Whether axes may be moving that must not.
 
     A Non-RT process that comes back in time (`go_on_ms`) finds RT at work with its predecessor's permit, and
@@ -112,19 +112,19 @@ def _moves(draft: Draft, source: HaState, found: Verdict) -> bool:
     return source in MOVING
 
 
-def _go_down(draft: Draft) -> None:
+def _go_down(draft: DecisionContext) -> None:
     """The axes are stopped; nothing else is begun, waited for or escalated on the way down."""
     draft.waiting.clear()
-    draft.flights.clear()
+    draft.in_flight_actions.clear()
     draft.actions = [one for one in draft.actions if one.kind not in _BEGINNINGS]
     if not draft.has(ActionKind.SAFE_MODE_ENTER):
         draft.order(ActionKind.SAFE_MODE_ENTER, "shutdown", draft.state.reason)
 
 
-def _let_move(draft: Draft) -> None:
+def _let_move(draft: DecisionContext) -> None:
     cause = "RT cycles, all slaves are in OP, working counter and positions are as expected"
     if sources := draft.facts.estop.on_recovery:
         draft.actions.append(
             Action(ActionKind.CLEAR_LATCH, "recovered", cause, until=ClearWhen.GONE, sources=sources)
         )
-    draft.fly(Key("recovered", "cell"), default_order(PolicyAction.SAFE_MODE_EXIT), cause=cause)
+    draft.order_action(Key("recovered", "cell"), default_order(PolicyAction.SAFE_MODE_EXIT), cause=cause)

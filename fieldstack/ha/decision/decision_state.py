@@ -11,19 +11,19 @@ from fieldstack.ha.policy.table import Key, Order
 
 __all__ = [
     "LIMITS_UNKNOWN",
+    "ActiveRule",
     "BudgetUse",
     "DecisionState",
-    "Episode",
-    "Flight",
+    "InFlightAction",
+    "InterlockCause",
     "Key",
     "Limits",
-    "Pending",
+    "PendingRestart",
     "ProcessTrack",
     "Recovery",
-    "StandCause",
-    "Standing",
+    "RestartInterlock",
     "StartOrder",
-    "Waiting",
+    "WaitingAction",
     "Watch",
 ]
 
@@ -38,7 +38,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class ActiveRule:
     """A rule that counts for a subject, from taking effect until it is cleared.
 
     `gone_ns`: since when its cause is gone, 0 while it is there; `again`: it came back and is not debounced
@@ -64,7 +64,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingAction:
     """An action that is ordered later: at a safe moment, after others, or when its subject is free.
 
     `not_before_ns`: backoff (`delayed`), or time to see the cause again. `due_ns`: when it waits for a safe
@@ -83,7 +83,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class InFlightAction:
     """An ordered action whose outcome is not known yet. `place`: in its rule's list; -1: in no list.
 
     `done`: it was confirmed, and the cause has to go away before `deadline_ns`, too.
@@ -100,7 +100,7 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingRestart:
     """A restart that waits for its time, for the process to be gone, and for RT's safe outputs.
 
     `deadline_ns`: when people are told, as of any order that is not confirmed, that it still waits (0: they
@@ -135,17 +135,17 @@ class ProcessTrack:
 
     `failed_start` is the start whose failure was dealt with; `proven`: the present start was seen to do
     all that is expected of it. `counted_ns`: when its next start has counted as a restart (0: not yet), which
-    has to be on the disk before that; `not_filed`: it is not, and people were told.
+    has to be on the disk before that; `count_unsaved`: it is not, and people were told.
     """
 
     name: ProcessName
     failed_start: int = -1
     started_ns: int = 0
     proven: bool = False
-    pending: Pending | None = None
+    pending: PendingRestart | None = None
     recovery: Recovery | None = None
     counted_ns: int = 0
-    not_filed: bool = False
+    count_unsaved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class StandCause:
+class InterlockCause:
     """Why motion stopped, by which rule (or built-in reason). `within_ns`: it may resume by itself when the
     axes stood for less; 0: a person starts it. `axes`: mask of those that it concerns; 0: all."""
 
@@ -188,14 +188,14 @@ class StartOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RestartInterlock:
     """Why the cell's axes wait for a start, all of it, and since when they stand; no causes: they do not.
     Of single axes RT knows it (`AxesFacts`) as long as it lives: what it has stopped alone is here, too."""
 
     since_ns: int = 0
-    causes: tuple[StandCause, ...] = ()
+    causes: tuple[InterlockCause, ...] = ()
 
-    def of(self, number: int) -> tuple[StandCause, ...]:
+    def of(self, number: int) -> tuple[InterlockCause, ...]:
         """What concerns this axis."""
         return tuple(one for one in self.causes if not one.axes or one.axes >> number & 1)
 
@@ -204,14 +204,14 @@ class Standing:
         """Whether something concerns all axes."""
         return any(not one.axes for one in self.causes)
 
-    def still(self, waiting: int) -> Standing:
+    def still(self, waiting: int) -> RestartInterlock:
         """What is left of it for single axes when these wait."""
         kept = (replace(one, axes=one.axes & waiting) for one in self.causes if one.axes & waiting)
-        return Standing(0, tuple(kept))
+        return RestartInterlock(0, tuple(kept))
 
 
 FIRST_START = "first-start"
-AT_FIRST_START = StandCause(Key(FIRST_START, "cell"), "the first start of the cell (auto_start)", 1 << 62)
+AT_FIRST_START = InterlockCause(Key(FIRST_START, "cell"), "the first start of the cell (auto_start)", 1 << 62)
 """Nothing has moved yet in this life of the cell, and whoever started it wants it to."""
 
 LIMITS_UNKNOWN = Limits(override_percent=-1)
@@ -233,15 +233,15 @@ class DecisionState:
     since_ns: int = 0
     reason: str = "the Non-RT process starts"
     held_by: tuple[Key, ...] = ()
-    episodes: tuple[Episode, ...] = ()
+    active_rules: tuple[ActiveRule, ...] = ()
     watches: tuple[Watch, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
-    flights: tuple[Flight, ...] = ()
+    waiting: tuple[WaitingAction, ...] = ()
+    in_flight_actions: tuple[InFlightAction, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
     limits: Limits = Limits()
     rt: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.RT))
     core: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.CORE))
-    standing: Standing = Standing(causes=(AT_FIRST_START,))
+    standing: RestartInterlock = RestartInterlock(causes=(AT_FIRST_START,))
     start_order: StartOrder | None = None
     pressed: tuple[int, int] = (0, 0)
     life: str = ""
@@ -253,12 +253,12 @@ class DecisionState:
     def track(self, name: ProcessName) -> ProcessTrack:
         return self.rt if name is ProcessName.RT else self.core
 
-    def episode(self, key: Key) -> Episode | None:
-        return next((one for one in self.episodes if one.key == key), None)
+    def active_rule(self, key: Key) -> ActiveRule | None:
+        return next((one for one in self.active_rules if one.key == key), None)
 
-    def active(self, rule: str) -> Episode | None:
+    def active(self, rule: str) -> ActiveRule | None:
         """The first subject for which a rule counts."""
-        return next((one for one in self.episodes if one.key.rule == rule), None)
+        return next((one for one in self.active_rules if one.key.rule == rule), None)
 
     def budget(self, subject: str) -> BudgetUse:
         return next((one for one in self.budgets if one.subject == subject), BudgetUse(subject))

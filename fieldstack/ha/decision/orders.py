@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_state import Key, Waiting
-from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import Key, WaitingAction
 from fieldstack.ha.decision.remedies import launch_remedy
 from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, Hold, PolicyAction
 from fieldstack.ha.policy.table import Order, RuleRow
 
 
-def begin_all(draft: Draft, key: Key, row: RuleRow) -> None:
+def begin_orders(draft: DecisionContext, key: Key, row: RuleRow) -> None:
     """A rule takes effect: everything in its list, in the list's order."""
     draft.waiting = [one for one in draft.waiting if one.key != key]
     for place, order in enumerate(row.orders):
         begin(draft, key, order, place)
 
 
-def begin_remedies(draft: Draft, key: Key, row: RuleRow) -> None:
+def begin_remedies(draft: DecisionContext, key: Key, row: RuleRow) -> None:
     """The cause is back before the rule was cleared: what mends it is tried again, within its budget."""
     for place, order in enumerate(row.orders):
         waits = any(one.key == key and one.place == place for one in draft.waiting)
-        flies = any(one.key == key and one.place == place for one in draft.flights.values())
+        flies = any(one.key == key and one.place == place for one in draft.in_flight_actions.values())
         if order.action in REMEDIES and not waits and not flies:
             begin(draft, key, order, place)
 
 
-def begin(draft: Draft, key: Key, order: Order, place: int) -> None:
+def begin(draft: DecisionContext, key: Key, order: Order, place: int) -> None:
     due_ns = draft.now_ns + order.defer_ns if order.defer_ns and not draft.facts.safe_moment else 0
-    waiting = Waiting(key, order, place, due_ns)
+    waiting = WaitingAction(key, order, place, due_ns)
     if due_ns or (order.in_turn and not _turn(draft, waiting)):
         draft.waiting.append(waiting)
     else:
         launch(draft, waiting)
 
 
-def launch(draft: Draft, waiting: Waiting, cause: str = "") -> None:
+def launch(draft: DecisionContext, waiting: WaitingAction, cause: str = "") -> None:
     """Order one action now. `cause`: other words than the rule's own, for escalations."""
     key, order, place = waiting.key, waiting.order, waiting.place
     if order.action in REMEDIES:
@@ -48,10 +48,10 @@ def launch(draft: Draft, waiting: Waiting, cause: str = "") -> None:
     if order.action in EFFECTS:
         _take_effect(draft, key, order, cause)
     if order.action is not PolicyAction.DEGRADE:  # ordered for the whole cell: `limits`
-        draft.fly(key, order, place=place, cause=cause)
+        draft.order_action(key, order, place=place, cause=cause)
 
 
-def review_waiting(draft: Draft) -> None:
+def review_waiting(draft: DecisionContext) -> None:
     """Order what has waited for long enough. One look at each: what has to wait again is looked at later."""
     queue, draft.waiting = draft.waiting, []
     for place, one in enumerate(queue):
@@ -62,41 +62,45 @@ def review_waiting(draft: Draft) -> None:
             draft.waiting.append(one)
 
 
-def _ready(draft: Draft, one: Waiting, rest: list[Waiting]) -> bool:
-    episode = draft.episodes.get(one.key)
-    if episode is None or draft.now_ns < one.not_before_ns:
+def _ready(draft: DecisionContext, one: WaitingAction, rest: list[WaitingAction]) -> bool:
+    active_rule = draft.active_rules.get(one.key)
+    if active_rule is None or draft.now_ns < one.not_before_ns:
         return False
-    if episode.gone_ns and one.order.action in REMEDIES:
+    if active_rule.gone_ns and one.order.action in REMEDIES:
         return False
     if one.due_ns and not draft.facts.safe_moment and draft.now_ns < one.due_ns:
         return False
     return not one.order.in_turn or _turn(draft, one, rest)
 
 
-def _turn(draft: Draft, one: Waiting, rest: list[Waiting] | None = None) -> bool:
+def _turn(draft: DecisionContext, one: WaitingAction, rest: list[WaitingAction] | None = None) -> bool:
     """Whether everything before it in its rule's list was confirmed."""
-    flying = any(flight.key == one.key and 0 <= flight.place < one.place for flight in draft.flights.values())
+    flying = any(
+        flight.key == one.key and 0 <= flight.place < one.place for flight in draft.in_flight_actions.values()
+    )
     others = [*draft.waiting, *(rest or [])]
     return not flying and not any(other.key == one.key and other.place < one.place for other in others)
 
 
-def _take_effect(draft: Draft, key: Key, order: Order, cause: str) -> None:
-    episode = draft.episodes[key]
-    changed = replace(episode, effects=episode.effects | {order.action}, cause=cause or episode.cause)
+def _take_effect(draft: DecisionContext, key: Key, order: Order, cause: str) -> None:
+    active_rule = draft.active_rules[key]
+    changed = replace(
+        active_rule, effects=active_rule.effects | {order.action}, cause=cause or active_rule.cause
+    )
     if order.action is PolicyAction.DEGRADE:
         percent = min(changed.override_percent, order.override_percent)
         groups = tuple(sorted({*changed.groups, *order.groups}))
         changed = replace(changed, override_percent=percent, groups=groups)
     if order.action is PolicyAction.AWAIT_MANUAL and changed.hold is not Hold.RESET:
         changed = replace(changed, hold=order.hold)
-    draft.episodes[key] = changed
+    draft.active_rules[key] = changed
 
 
-def _release(draft: Draft) -> None:
+def _release(draft: DecisionContext) -> None:
     """SAFE_MODE_EXIT as a rule's action: a lesser reset. What waits for a reset, has lost its cause and is no
     more than SAFE_MODE is cleared; EMERGENCY_STOP and what waits for a person are not."""
-    for key, one in list(draft.episodes.items()):
+    for key, one in list(draft.active_rules.items()):
         greater = PolicyAction.EMERGENCY_STOP in one.effects or one.hold is not None
         if one.clear is ClearWhen.RESET and one.gone_ns and not greater:
-            del draft.episodes[key]
+            del draft.active_rules[key]
             draft.waiting = [other for other in draft.waiting if other.key != key]

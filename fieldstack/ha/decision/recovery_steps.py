@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.decision.decision_context import DecisionContext
 from fieldstack.ha.model.actions import Action, ActionKind, Step
 from fieldstack.ha.model.vocabulary import ProcessName
 
 
-def step_of(draft: Draft, name: ProcessName) -> Step | None:
+def step_of(draft: DecisionContext, name: ProcessName) -> Step | None:
     """The last step that the process's recovery has reached; None: it is in none."""
     recovery = draft.state.track(name).recovery
     return recovery.step if recovery else None
 
 
-def reach(draft: Draft, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
+def reach(draft: DecisionContext, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
     track = draft.state.track(name)
     recovery = track.recovery
     if recovery is None:
@@ -26,7 +26,7 @@ def reach(draft: Draft, name: ProcessName, step: Step, at_ns: int, remark: str =
 
 
 def record(
-    draft: Draft, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
+    draft: DecisionContext, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
 ) -> None:
     """`remark`: why the step is not as it should be; it counts as not confirmed then."""
     recovery = draft.state.track(name).recovery

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_state import Key, Pending, Waiting
-from fieldstack.ha.decision.draft import Draft
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import Key, PendingRestart, WaitingAction
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import ProcessFacts
 from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
-from fieldstack.ha.policy.restarts import delay_ns, spent, to_keep
+from fieldstack.ha.policy.restart_budget import delay_ns, spent, to_keep
 from fieldstack.ha.policy.table import default_order
 from fieldstack.ha.policy.units import NS_PER_MS
 
-FILING_NS = 2000 * NS_PER_MS
+SAVE_WARNING_NS = 2000 * NS_PER_MS
 """People are told when the disk takes longer than this for a count: usually it is milliseconds."""
 _ON_BUS = ("slave:", "axis:", "group:")
 _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 
 
-def launch_remedy(draft: Draft, waiting: Waiting) -> None:
+def launch_remedy(draft: DecisionContext, waiting: WaitingAction) -> None:
     """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
     subject = waiting.order.target or waiting.key.subject
     if waiting.order.action is PolicyAction.REALLOCATE:
@@ -35,49 +35,51 @@ def launch_remedy(draft: Draft, waiting: Waiting) -> None:
         _mend(draft, subject, waiting)
 
 
-def _mend(draft: Draft, subject: str, waiting: Waiting) -> None:
+def _mend(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     if busy(draft, subject):
         _wait_for_cause(draft, waiting)
     elif waiting.counted_ns:
         _order_counted(draft, subject, waiting)
-    elif affordable(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
+    elif within_budget(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
         spend(draft, subject)
         _order_counted(draft, subject, replace(waiting, counted_ns=draft.now_ns))
 
 
-def _order_counted(draft: Draft, subject: str, waiting: Waiting) -> None:
+def _order_counted(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     """Order it as soon as its count is on the disk."""
     if on_disk(draft, subject):
         _order(draft, subject, waiting)
         return
-    late = draft.now_ns - waiting.counted_ns >= FILING_NS
+    late = draft.now_ns - waiting.counted_ns >= SAVE_WARNING_NS
     if late and not waiting.told:
-        tell_not_filed(draft, waiting.key, subject, draft.cause(waiting.key))
+        report_unsaved_count(draft, waiting.key, subject, draft.cause(waiting.key))
     draft.waiting.append(replace(waiting, told=waiting.told or late))
 
 
-def _reallocate(draft: Draft, subject: str, waiting: Waiting) -> None:
+def _reallocate(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     """Once a group, however many of its axes and slaves fail; where no other stands in, nothing is to do."""
     group = subject if subject.startswith("group:") else draft.facts.group_of.get(subject, "")
-    if not group or draft.facts.core is None or _taken_out(draft, group, waiting.key):
+    if not group or draft.facts.core is None or _out_of_use(draft, group, waiting.key):
         return
-    if waiting.key in draft.episodes:
-        episode = draft.episodes[waiting.key]
-        draft.episodes[waiting.key] = replace(episode, effects=episode.effects | {PolicyAction.REALLOCATE})
+    if waiting.key in draft.active_rules:
+        active_rule = draft.active_rules[waiting.key]
+        draft.active_rules[waiting.key] = replace(
+            active_rule, effects=active_rule.effects | {PolicyAction.REALLOCATE}
+        )
     _mend(draft, group, waiting)
 
 
-def _taken_out(draft: Draft, group: str, but: Key) -> bool:
+def _out_of_use(draft: DecisionContext, group: str, but: Key) -> bool:
     """Whether another rule or subject that counts has taken the group out of use."""
     return any(
         PolicyAction.REALLOCATE in one.effects
         and draft.facts.group_of.get(one.key.subject, one.key.subject) == group
-        for one in draft.episodes.values()
+        for one in draft.active_rules.values()
         if one.key != but
     )
 
 
-def busy(draft: Draft, subject: str) -> bool:
+def busy(draft: DecisionContext, subject: str) -> bool:
     """Whether something is done to the subject, or to what it needs to be mended, already."""
     if draft.restarting(subject):
         return True
@@ -89,19 +91,19 @@ def busy(draft: Draft, subject: str) -> bool:
     return name is not None and _unsettled(draft, name)
 
 
-def _unsettled(draft: Draft, name: ProcessName) -> bool:
+def _unsettled(draft: DecisionContext, name: ProcessName) -> bool:
     track = draft.state.track(name)
     return not track.proven or track.pending is not None or draft.restarting(name)
 
 
-def _wait_for_cause(draft: Draft, waiting: Waiting) -> None:
+def _wait_for_cause(draft: DecisionContext, waiting: WaitingAction) -> None:
     """After another restart the rule has to see its cause anew, for as long as that takes."""
     row = draft.row(waiting.key)
     settle_ns = row.settle_ns if row else 0
     draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + settle_ns))
 
 
-def affordable(draft: Draft, subject: str, cause: str) -> bool:
+def within_budget(draft: DecisionContext, subject: str, cause: str) -> bool:
     """False: the subject's budget is spent; that is noted, and is a fact of its own."""
     use, budget = draft.state.budget(subject), draft.policy.budget(subject)
     if use.spent:
@@ -116,7 +118,7 @@ def affordable(draft: Draft, subject: str, cause: str) -> bool:
     return False
 
 
-def _backs_off(draft: Draft, subject: str, waiting: Waiting) -> bool:
+def _backs_off(draft: DecisionContext, subject: str, waiting: WaitingAction) -> bool:
     budget = draft.policy.budget(subject)
     if waiting.delayed or budget is None:
         return False
@@ -126,7 +128,7 @@ def _backs_off(draft: Draft, subject: str, waiting: Waiting) -> bool:
     return bool(wait_ns)
 
 
-def spend(draft: Draft, subject: str) -> None:
+def spend(draft: DecisionContext, subject: str) -> None:
     """Count one restart of the subject."""
     use, budget = draft.state.budget(subject), draft.policy.budget(subject)
     restarts = (*use.restarts, draft.now_ns)
@@ -134,25 +136,25 @@ def spend(draft: Draft, subject: str) -> None:
     draft.state = draft.state.with_budget(replace(use, restarts=kept))
 
 
-def on_disk(draft: Draft, subject: str) -> bool:
+def on_disk(draft: DecisionContext, subject: str) -> bool:
     """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
     filed_ns, restarts = draft.facts.filed_ns, draft.state.budget(subject).restarts
     return filed_ns is None or not restarts or restarts[-1] <= filed_ns
 
 
-def tell_not_filed(draft: Draft, key: Key, subject: str, cause: str) -> None:
+def report_unsaved_count(draft: DecisionContext, key: Key, subject: str, cause: str) -> None:
     """People have to know that a restart waits for the disk; it goes on as soon as that takes the count."""
     why = f" ({draft.facts.filing_failure})" if draft.facts.filing_failure else ""
     text = (
         f"the restart of {subject} waits: its count can not be written to the disk{why}, and no restart is "
         f"made that would not count; free or mend the state folder's disk; it was ordered because: {cause}"
     )
-    draft.fly(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
+    draft.order_action(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
 
 
-def _order(draft: Draft, subject: str, waiting: Waiting) -> None:
+def _order(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     if waiting.order.action is not PolicyAction.REBOOT_PROCESS:
-        draft.fly(waiting.key, waiting.order, subject=subject, place=waiting.place)
+        draft.order_action(waiting.key, waiting.order, subject=subject, place=waiting.place)
         return
     key = waiting.key
     action = Action(
@@ -160,27 +162,27 @@ def _order(draft: Draft, subject: str, waiting: Waiting) -> None:
         key.rule,
         draft.cause(key),
         subject,
-        id=draft.take_off(key, waiting.order, subject, waiting.place),
+        id=draft.register_in_flight(key, waiting.order, subject, waiting.place),
         timeout_ns=waiting.order.timeout_ns,
         evidence=draft.evidence(key),
     )
     restart_in_order(draft, _PROCESSES[subject], action)
 
 
-def restart_in_order(draft: Draft, name: ProcessName, stop: Action) -> None:
+def restart_in_order(draft: DecisionContext, name: ProcessName, stop: Action) -> None:
     """A process that is alive is asked to end; it is started again once it has."""
     draft.actions.append(stop)
     draft.set_track(replace(draft.state.track(name), proven=False, started_ns=draft.now_ns))
 
 
-def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
+def _schedule(draft: DecisionContext, process: ProcessFacts, waiting: WaitingAction) -> None:
     """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
     name = process.name
     track = draft.state.track(name)
     if (
         track.pending is not None
         or draft.handled(name)
-        or not affordable(draft, name, draft.cause(waiting.key))
+        or not within_budget(draft, name, draft.cause(waiting.key))
     ):
         return
     budget = draft.section(name)
@@ -188,7 +190,7 @@ def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
     key = waiting.key
     due_ns = draft.now_ns + wait_ns
     outputs_ns = budget.safe_output_timeout_ns if name is ProcessName.RT else 0
-    pending = Pending(
+    pending = PendingRestart(
         due_ns,
         key.rule,
         draft.cause(key),
@@ -197,4 +199,4 @@ def _schedule(draft: Draft, process: ProcessFacts, waiting: Waiting) -> None:
         key=key,
         place=waiting.place,
     )
-    draft.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, not_filed=False))
+    draft.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, count_unsaved=False))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from fieldstack.ha.decision.active_rules import drop
 from fieldstack.ha.decision.builtin import lost_fact
-from fieldstack.ha.decision.decision_state import Episode, Key
-from fieldstack.ha.decision.draft import Draft
-from fieldstack.ha.decision.episodes import drop
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import ActiveRule, Key
+from fieldstack.ha.decision.operator_requests import say, withdraw_request
+from fieldstack.ha.decision.orphaned_rules import left_behind
 from fieldstack.ha.decision.remedies import busy, restart_in_order
-from fieldstack.ha.decision.standing import note_reset
+from fieldstack.ha.decision.restart_interlock import note_reset_cause
 from fieldstack.ha.decision.starts import answer_start
 from fieldstack.ha.decision.supervise import NAMES, restart_now
-from fieldstack.ha.decision.unruled import left_behind
-from fieldstack.ha.decision.words import say, take_back
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import (
     PositionCheck,
@@ -34,16 +34,16 @@ _PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_
 BY_OPERATOR = "restart"
 
 
-def answer_requests(draft: Draft) -> None:
+def answer_requests(draft: DecisionContext) -> None:
     """A shutdown comes first: nothing is started on the way down."""
     for request in sorted(draft.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
         if draft.state.ha is HaState.SHUTDOWN:
             _answer(draft, request, False, "the cell goes down: nothing can be asked of it any more")
         else:
-            _OBEY[request.kind](draft, request)
+            _HANDLERS[request.kind](draft, request)
 
 
-def _answer(draft: Draft, request: Request, accepted: bool, text: str) -> None:
+def _answer(draft: DecisionContext, request: Request, accepted: bool, text: str) -> None:
     draft.actions.append(
         Action(
             ActionKind.ANSWER,
@@ -56,7 +56,7 @@ def _answer(draft: Draft, request: Request, accepted: bool, text: str) -> None:
     )
 
 
-def _shutdown(draft: Draft, request: Request) -> None:
+def _shutdown(draft: DecisionContext, request: Request) -> None:
     reason = f"asked to go down by {request.who}"
     draft.state = replace(draft.state, ha=HaState.SHUTDOWN, since_ns=draft.now_ns, reason=reason)
     _answer(draft, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
@@ -65,7 +65,7 @@ def _shutdown(draft: Draft, request: Request) -> None:
 # ---- reset and acknowledgement ----
 
 
-def _reset(draft: Draft, request: Request) -> None:
+def _reset(draft: DecisionContext, request: Request) -> None:
     restart = _needs_start(draft)
     if why := _still_runs_on(draft) or ("" if restart else unhealthy(draft.facts)):
         _answer(
@@ -73,17 +73,19 @@ def _reset(draft: Draft, request: Request) -> None:
         )
         return
     ended = {
-        key for key, one in draft.episodes.items() if one.clear is ClearWhen.RESET or left_behind(draft, one)
+        key
+        for key, one in draft.active_rules.items()
+        if one.clear is ClearWhen.RESET or left_behind(draft, one)
     }
-    latched = [one for key, one in draft.episodes.items() if key in ended or one.hold]
-    note_reset(draft, request.who)
+    latched = [one for key, one in draft.active_rules.items() if key in ended or one.hold]
+    note_reset_cause(draft, request.who)
     draft.state = replace(draft.state, reset_ns=draft.now_ns)
     _clear_latch(draft, request)
     for one in latched:
         if one.key in ended:
             drop(draft, one.key)
         else:
-            draft.episodes[one.key] = replace(one, hold=None)
+            draft.active_rules[one.key] = replace(one, hold=None)
     if draft.facts.bus.positions is not PositionCheck.PENDING:
         draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
     _forget_budgets(draft)
@@ -94,7 +96,7 @@ def _reset(draft: Draft, request: Request) -> None:
     _answer(draft, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
 
 
-def _still_runs_on(draft: Draft) -> str:
+def _still_runs_on(draft: DecisionContext) -> str:
     """Which axes did not stop and are not known to stand since; empty: none, or no RT cycles to tell."""
     facts = draft.facts
     cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
@@ -106,7 +108,7 @@ def _still_runs_on(draft: Draft) -> str:
     return "; ".join(filter(None, told)) or f"axes that must stand run on (mask 0x{facts.axes.run_on:X})"
 
 
-def _clear_latch(draft: Draft, request: Request) -> None:
+def _clear_latch(draft: DecisionContext, request: Request) -> None:
     cause = f"reset by {request.who}"
     if sources := draft.facts.estop.on_reset:
         draft.actions.append(
@@ -116,20 +118,20 @@ def _clear_latch(draft: Draft, request: Request) -> None:
     draft.order(ActionKind.RESET_FAULTS, "reset", cause)
 
 
-def _forget_budgets(draft: Draft) -> None:
+def _forget_budgets(draft: DecisionContext) -> None:
     """What was spent begins anew; what still counts towards its budget goes on counting."""
     kept = tuple(one for one in draft.state.budgets if not one.spent)
     draft.state = replace(draft.state, budgets=kept)
 
 
-def _ack(draft: Draft, request: Request) -> None:
-    meant = [one for one in draft.episodes.values() if _is_meant(one, request.subject)]
+def _ack(draft: DecisionContext, request: Request) -> None:
+    meant = [one for one in draft.active_rules.values() if _is_meant(one, request.subject)]
     mine = [one for one in meant if one.hold is Hold.ACK]
     others = [one.key.rule for one in meant if one.hold is Hold.RESET]
     for one in mine:
-        draft.episodes[one.key] = replace(one, hold=None)
+        draft.active_rules[one.key] = replace(one, hold=None)
     started: list[ProcessName] = []
-    if mine and not any(one.hold for one in draft.episodes.values()):
+    if mine and not any(one.hold for one in draft.active_rules.values()):
         needed = _needs_start(draft)
         spent = [name for name in needed if draft.state.budget(name).spent]
         started = [name for name in needed if name not in spent]
@@ -144,19 +146,19 @@ def _ack(draft: Draft, request: Request) -> None:
     _answer(draft, request, bool(mine) or not others, f"{text}{starting}{rest}")
 
 
-def _is_meant(one: Episode, subject: str) -> bool:
+def _is_meant(one: ActiveRule, subject: str) -> bool:
     return subject in ("", one.key.rule, one.key.subject)
 
 
-def _needs_start(draft: Draft) -> list[ProcessName]:
+def _needs_start(draft: DecisionContext) -> list[ProcessName]:
     """Processes that are down for good (no restart of theirs is under way): a reset starts them. One whose
     failure is only seen now is left to the rules, which fence it first."""
     return [name for name in NAMES if _waits_for_person(draft, name, draft.process(name))]
 
 
-def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | None) -> bool:
+def _waits_for_person(draft: DecisionContext, name: ProcessName, process: ProcessFacts | None) -> bool:
     track = draft.state.track(name)
-    if process is None or draft.handled(name) or (track.pending and not track.not_filed):
+    if process is None or draft.handled(name) or (track.pending and not track.count_unsaved):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
         return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
@@ -167,7 +169,7 @@ def _waits_for_person(draft: Draft, name: ProcessName, process: ProcessFacts | N
 # ---- restarts ----
 
 
-def _restart(draft: Draft, request: Request) -> None:
+def _restart(draft: DecisionContext, request: Request) -> None:
     subject = request.subject or ProcessName.RT
     part = next((action for start, action in _PARTS.items() if subject.startswith(start)), None)
     if part is not None:
@@ -179,17 +181,17 @@ def _restart(draft: Draft, request: Request) -> None:
         _answer(draft, request, False, f"{subject} can not be restarted; known are {known}")
 
 
-def _restart_part(draft: Draft, request: Request, order: Order) -> None:
+def _restart_part(draft: DecisionContext, request: Request, order: Order) -> None:
     if busy(draft, request.subject):
         text = f"restart refused: {request.subject}, or what it needs, is being restarted; wait and ask again"
         _answer(draft, request, False, text)
         return
     cause = f"restart asked for by {request.who}"
-    draft.fly(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
+    draft.order_action(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
     _answer(draft, request, True, f"{request.subject} is restarted")
 
 
-def _restart_process(draft: Draft, request: Request, name: ProcessName) -> None:
+def _restart_process(draft: DecisionContext, request: Request, name: ProcessName) -> None:
     process = draft.process(name)
     standing = draft.state.ha not in MOVING | {HaState.SAFE_MODE}
     if process is None:
@@ -211,15 +213,15 @@ def _restart_process(draft: Draft, request: Request, name: ProcessName) -> None:
 # ---- rules that operators ask for ----
 
 
-def _rule(draft: Draft, request: Request) -> None:
+def _rule(draft: DecisionContext, request: Request) -> None:
     _answer(draft, request, *say(draft, request))
 
 
-def _rule_off(draft: Draft, request: Request) -> None:
-    _answer(draft, request, *take_back(draft, request))
+def _rule_off(draft: DecisionContext, request: Request) -> None:
+    _answer(draft, request, *withdraw_request(draft, request))
 
 
-_OBEY: dict[RequestKind, Callable[[Draft, Request], None]] = {
+_HANDLERS: dict[RequestKind, Callable[[DecisionContext, Request], None]] = {
     RequestKind.RESET: _reset,
     RequestKind.START: answer_start,
     RequestKind.ACK: _ack,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_state import Standing, StartOrder
-from fieldstack.ha.decision.draft import Draft
-from fieldstack.ha.decision.standing import core_at_work, may_resume_alone, resumes, why
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import RestartInterlock, StartOrder
+from fieldstack.ha.decision.restart_interlock import core_at_work, may_resume_after_rt_stop, resumes, why
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import AxisWait, Request, RequestKind
 from fieldstack.ha.model.states import MOVING, HaState
@@ -21,7 +21,7 @@ BY_ITSELF = "resume"
 NOTHING_WAITS = "no axis waits for a start"
 
 
-def follow_start(draft: Draft) -> None:
+def confirm_start(draft: DecisionContext) -> None:
     """Before anything else is noted: what RT has taken of the last order is done."""
     axes, order = draft.facts.axes, draft.state.start_order
     if order is not None and _is_over(draft, order):
@@ -30,14 +30,14 @@ def follow_start(draft: Draft) -> None:
             draft.state = replace(draft.state, standing=draft.state.standing.still(axes.waiting))
 
 
-def _is_over(draft: Draft, order: StartOrder) -> bool:
+def _is_over(draft: DecisionContext, order: StartOrder) -> bool:
     axes = draft.facts.axes
     taken = axes.epoch == order.epoch and axes.taken >= order.sequence
     other = axes.epoch not in (0, order.epoch)
     return taken or other or draft.now_ns - order.ordered_ns > PATIENCE_NS
 
 
-def answer_start(draft: Draft, request: Request) -> None:
+def answer_start(draft: DecisionContext, request: Request) -> None:
     """A person asks for it. It is answered when RT was seen to take it; a refusal at once."""
     if refusal := refused(draft):
         again = draft.state.ha in MOVING | {HaState.RECOVERY, HaState.NEVER}
@@ -49,7 +49,13 @@ def answer_start(draft: Draft, request: Request) -> None:
 
 
 def _answer(
-    draft: Draft, request: Request, text: str, *, ok: bool = True, axes: int = 0, again: bool = False
+    draft: DecisionContext,
+    request: Request,
+    text: str,
+    *,
+    ok: bool = True,
+    axes: int = 0,
+    again: bool = False,
 ) -> None:
     draft.actions.append(
         Action(
@@ -65,7 +71,7 @@ def _answer(
     )
 
 
-def refused(draft: Draft) -> str:
+def refused(draft: DecisionContext) -> str:
     """Why nothing can be started now, and what to do; empty: something can."""
     state, axes, core = draft.state, draft.facts.axes, draft.facts.core
     told = state.reason.removeprefix("checking before the cell goes on: ")
@@ -93,7 +99,7 @@ _NEXT = {
 }
 
 
-def settle_start(draft: Draft) -> None:
+def order_starts(draft: DecisionContext) -> None:
     """At the end of a decision, when its state is known."""
     _press(draft)
     axes, state = draft.facts.axes, draft.state
@@ -103,33 +109,33 @@ def settle_start(draft: Draft) -> None:
         _await(draft)
         return
     if not axes.waiting and state.standing.causes:
-        draft.state = replace(state, standing=Standing())
+        draft.state = replace(state, standing=RestartInterlock())
         return
     if free := _resuming(draft):
         _order(draft, free, BY_ITSELF, _resumption(draft))
 
 
-def _resuming(draft: Draft) -> int:
+def _resuming(draft: DecisionContext) -> int:
     axes = draft.facts.axes
     free = (one for one in axes.waits if axes.free >> one.number & 1)
     return sum(1 << one.number for one in free if _may_resume(draft, one))
 
 
-def _may_resume(draft: Draft, wait: AxisWait) -> bool:
-    rule = resumes if draft.state.standing.of(wait.number) else may_resume_alone
+def _may_resume(draft: DecisionContext, wait: AxisWait) -> bool:
+    rule = resumes if draft.state.standing.of(wait.number) else may_resume_after_rt_stop
     return rule(draft, wait)
 
 
-def _resumption(draft: Draft) -> str:
+def _resumption(draft: DecisionContext) -> str:
     cause = why(draft.state.standing)
-    stood_ms = (draft.now_ns - draft.state.standing.since_ns) // 1_000_000
+    stopped_ms = (draft.now_ns - draft.state.standing.since_ns) // 1_000_000
     if draft.state.standing.causes and not cause:
         return draft.state.standing.causes[0].text
-    after = f" after {stood_ms} ms: {cause}" if cause else ": a stop of RT alone has ended"
+    after = f" after {stopped_ms} ms: {cause}" if cause else ": a stop of RT alone has ended"
     return f"motion resumes by itself{after}"
 
 
-def _await(draft: Draft) -> None:
+def _await(draft: DecisionContext) -> None:
     """The Main Core has gone, and the axes have come to the end of its setpoints: so they stay."""
     axes = draft.facts.axes
     rest = axes.all & ~axes.waiting
@@ -137,7 +143,7 @@ def _await(draft: Draft) -> None:
         _order(draft, rest, BY_ITSELF, f"axes wait for a start: {why(draft.state.standing)}", go=False)
 
 
-def _press(draft: Draft) -> None:
+def _press(draft: DecisionContext) -> None:
     """A rising edge of the start input is dealt with once."""
     axes = draft.facts.axes
     press = (axes.epoch, axes.pressed)
@@ -152,7 +158,9 @@ def _press(draft: Draft) -> None:
         _order(draft, axes.free, BY_INPUT, "start by the start input", seen_cycle=axes.pressed)
 
 
-def _order(draft: Draft, mask: int, rule: str, cause: str, *, go: bool = True, seen_cycle: int = 0) -> None:
+def _order(
+    draft: DecisionContext, mask: int, rule: str, cause: str, *, go: bool = True, seen_cycle: int = 0
+) -> None:
     axes = draft.facts.axes
     kind = ActionKind.START if go else ActionKind.AWAIT_START
     draft.actions.append(Action(kind, rule, cause, axes=mask, seen_cycle=seen_cycle or axes.cycle))

@@ -92,7 +92,7 @@ class BusFacts:
     wkc: int = 0
     expected_wkc: int = 0
     wkc_good: bool = False
-    bad_row: int = 0
+    consecutive_bad_wkc: int = 0
     all_op: bool = False
     positions: PositionCheck = PositionCheck.PENDING
     elsewhere: frozenset[str] = frozenset()

@@ -68,7 +68,7 @@ class FactMeaning:
     """Unit of a fact's measures and of its rules' thresholds, and which subjects it is told of.
 
     `age_ms`: how old a reading may be when the probe hands it out, at most; part of the worst-case detection
-    time, so a probe leaves out what is older. `fleeting`: not being told is being well; of all other facts
+    time, so a probe leaves out what is older. `momentary`: not being told is being well; of all other facts
     a probe reports every subject each time, also when all is well (0): silence is ignorance, and never
     clears a rule.
     """
@@ -78,7 +78,7 @@ class FactMeaning:
     subjects: str
     text: str
     age_ms: int = 0
-    fleeting: bool = False
+    momentary: bool = False
 
 
 STANDS_NOW = 1e-6
@@ -169,7 +169,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "", Over.TRUE, "datastore", "a record is torn or implausible", 1000
     ),
     FactKind.PREDICTED_EXHAUSTION: FactMeaning(
-        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit", 60_000, fleeting=True
+        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit", 60_000, momentary=True
     ),
     FactKind.ANOMALY: FactMeaning(
         "control limits",
@@ -177,10 +177,10 @@ FACTS: dict[FactKind, FactMeaning] = {
         "*",
         "distance from a learned baseline: 1.0 is the chart's limit",
         60_000,
-        fleeting=True,
+        momentary=True,
     ),
     FactKind.TASK_FAILED: FactMeaning(
-        "", Over.TRUE, "task:*", "failed, and not submitted again or cancelled since", 1000, fleeting=True
+        "", Over.TRUE, "task:*", "failed, and not submitted again or cancelled since", 1000, momentary=True
     ),
     FactKind.REFUSED_REPEATEDLY: FactMeaning(
         "times",
@@ -188,13 +188,13 @@ FACTS: dict[FactKind, FactMeaning] = {
         "*",
         "in a row for the same reason; what goes on in between counts anew",
         1000,
-        fleeting=True,
+        momentary=True,
     ),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(
         "", Over.TRUE, "*", "one more restart would exceed the budget"
     ),
     FactKind.OPERATOR_REQUEST: FactMeaning(
-        "", Over.TRUE, "operator:*", "a person asks for what the rule does", fleeting=True
+        "", Over.TRUE, "operator:*", "a person asks for what the rule does", momentary=True
     ),
     FactKind.PROBE_BLIND: FactMeaning(
         "ms", Over.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
@@ -220,7 +220,7 @@ BUILT_IN = frozenset(
 record of restarts: probes do not measure these."""
 
 
-TOLD_BY: dict[str, frozenset[FactKind]] = {
+FACTS_BY_PROBE: dict[str, frozenset[FactKind]] = {
     "probe:process-pace": frozenset({FactKind.PROCESS_SLOW}),
     "probe:housekeeping": frozenset({FactKind.HOUSEKEEPING_SILENT}),
     "probe:cycle": frozenset({FactKind.DEADLINE_MISSES, FactKind.DEADLINE_MISSES_IN_A_ROW}),
@@ -254,7 +254,7 @@ TOLD_BY: dict[str, frozenset[FactKind]] = {
 }
 """Which probe tells of what: while it fails, these are not known, and silence is no sign of health."""
 
-BESIDE = frozenset(
+PARTS_WITHOUT_FACTS = frozenset(
     {
         "probe:process-manager",
         "probe:observer-rings",
@@ -289,7 +289,7 @@ class Measure:
 def unknown_facts(measures: Iterable[Measure]) -> frozenset[FactKind]:
     """What nobody knows at present: the facts of all probes that fail."""
     blind = (one.subject for one in measures if one.fact is FactKind.PROBE_BLIND and one.value > 0)
-    return frozenset(fact for subject in blind for fact in TOLD_BY.get(subject, ()))
+    return frozenset(fact for subject in blind for fact in FACTS_BY_PROBE.get(subject, ()))
 
 
 class Probe(Protocol):

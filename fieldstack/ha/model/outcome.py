@@ -28,4 +28,4 @@ class Following:
     track: str = ""
 
 
-Carried = Outcome | Following | None
+ExecutionResult = Outcome | Following | None

@@ -48,7 +48,7 @@ class Verdict(StrEnum):
     WELL = "well"
 
 
-VERDICT_MEANING = {
+CONDITION_MEANING = {
     Verdict.GO_DOWN: "a person or a rule asked for SHUTDOWN",
     Verdict.PERSON: "a rule with AWAIT_MANUAL counts, and nobody has reset (or acknowledged) it",
     Verdict.RT_DOWN: "RT is not at work and no restart of it is under way",

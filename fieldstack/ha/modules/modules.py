@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind, Measure
-from fieldstack.ha.model.outcome import NS_PER_MS, Carried, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
 
 PATIENCE_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
@@ -46,24 +46,24 @@ class Module(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ExternalProcess:
     """A module's process now. `pid` 0: none runs; `trouble`: why it is not at work, empty: it is."""
 
     pid: int
     trouble: str = ""
 
 
-class OutsideModule:
+class ExternalModule:
     """A module that is a process of its own, which outlives this one: who started the cell keeps it running.
 
     Non-RT watches it, and kills one that is to be restarted. `look` is asked a few times a second.
     """
 
-    def __init__(self, name: str, look: Callable[[], Outside]) -> None:
+    def __init__(self, name: str, look: Callable[[], ExternalProcess]) -> None:
         self.name = name
         self.starts = 0
         self._look = look
-        self._found = Outside(0, STARTING)
+        self._found = ExternalProcess(0, STARTING)
         self._asked_ns = self._begun_ns = 0
         self._seen = False
 
@@ -193,7 +193,7 @@ class Modules:
             dead = trouble and not (early and module.starts == 1 and trouble == STARTING)
             yield Measure(FactKind.MODULE_DEAD, subject, float(bool(dead)), trouble)
 
-    def carry(self, action: Action) -> Carried:
+    def carry(self, action: Action) -> ExecutionResult:
         module = self._modules.get(action.subject)
         if module is None:
             known = ", ".join(self._modules) or "none"

@@ -28,18 +28,18 @@ def all_in_op(bus: Any, cell: CellMap) -> bool:
 def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
     """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile.
 
-    Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `parts_elsewhere`.
+    Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `displaced_groups_of`.
     """
     confirmed, elsewhere = int(status.axes_confirmed), _elsewhere(status, bus)
     if elsewhere & ~sum(part.axes for part in cell.parts):
         return PositionCheck.DIFFER
     axes = (1 << min(int(status.axis_count), MAX_AXES)) - 1
     aside = sum(part.axes for part in cell.parts if part.axes & elsewhere)
-    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_away(bus, cell) & ~aside
+    awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_axes_of_lost_slaves(bus, cell) & ~aside
     return PositionCheck.PENDING if awaited else PositionCheck.AGREE
 
 
-def parts_elsewhere(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
+def displaced_groups_of(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
     """Names of the parts that stay without power, for their axes stand elsewhere than they should."""
     elsewhere = _elsewhere(status, bus)
     return frozenset(part.name for part in cell.parts if part.axes & elsewhere)
@@ -49,6 +49,6 @@ def _elsewhere(status: Any, bus: Any) -> int:
     return int(bus.axes_elsewhere) & ~int(status.axes_confirmed)
 
 
-def _away(bus: Any, cell: CellMap) -> int:
+def _axes_of_lost_slaves(bus: Any, cell: CellMap) -> int:
     """Mask: axes of parts with a lost slave. They are compared once their part is whole again."""
     return sum(part.axes for part in cell.parts if any(bus.slaves[place].lost for place in part.slaves))

@@ -53,7 +53,7 @@ class Detections:
             why=facts.why or "cause unknown",
         )
 
-    def by_rt(self, event: RtEvent) -> None:
+    def reported_by_rt(self, event: RtEvent) -> None:
         """RT's agent found Non-RT, this process or the one before, silent or dead."""
         condition = _PEER.get(event.code)
         if condition is None:

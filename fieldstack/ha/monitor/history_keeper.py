@@ -14,7 +14,7 @@ from fieldstack_base.durable import BackgroundSaver, DurableRecord
 
 SAVE_EVERY_NS = 5_000_000_000
 """Misses and delays of so much time may be lost with a power cut; detections are saved at once."""
-TELL_EVERY_NS = 60_000_000_000
+REPORT_EVERY_NS = 60_000_000_000
 """An event of misses and delays comes at once, and then stands for all of so much time."""
 
 
@@ -33,7 +33,7 @@ class HistoryKeeper:
 
     def keep(self, now_ns: int) -> None:
         """Hand it over to the disk: each detection at once, other changes now and then; tell of misses."""
-        if self._told_ns is None or now_ns - self._told_ns >= TELL_EVERY_NS:
+        if self._told_ns is None or now_ns - self._told_ns >= REPORT_EVERY_NS:
             self._tell(now_ns)
         if self.history.changes == self._saved_changes:
             return
@@ -41,7 +41,7 @@ class HistoryKeeper:
             self._save(now_ns)
 
     def _tell(self, now_ns: int) -> None:
-        if missed := self.history.take_untold():
+        if missed := self.history.take_unreported():
             self._told_ns = now_ns
             self._log.append(EventKind.PROCESS_DELAYED, **_summary(missed))
 

@@ -167,7 +167,7 @@ class Observer:
             ended = self._processes.ended(name)
             if ended is not None and self._told_ends.get(name) != ended.pid:
                 self._tell_end(name, ended.pid, ended.text)
-        for name, ended in self._processes.take_late():
+        for name, ended in self._processes.take_late_ends():
             if self._told_ends.get(name) != ended.pid:
                 self._tell_end(name, ended.pid, ended.text)
 

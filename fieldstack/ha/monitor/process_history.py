@@ -64,13 +64,13 @@ class History:
         self.since_wall_ns = since_wall_ns
         self.changes = self.detections = 0
         self._processes: dict[str, ProcessHistory] = {}
-        self._untold: dict[str, ProcessHistory] = {}
+        self._unreported: dict[str, ProcessHistory] = {}
 
     def of(self, name: str) -> ProcessHistory:
         return self._processes.setdefault(name, ProcessHistory())
 
     def missed(self, name: str, observations: int, delay_ns: int) -> None:
-        for one in (self.of(name), self._untold.setdefault(name, ProcessHistory())):
+        for one in (self.of(name), self._unreported.setdefault(name, ProcessHistory())):
             one.missed(observations, delay_ns)
         self.changes += 1
 
@@ -79,9 +79,9 @@ class History:
         self.changes += 1
         self.detections += 1
 
-    def take_untold(self) -> dict[str, ProcessHistory]:
+    def take_unreported(self) -> dict[str, ProcessHistory]:
         """Misses and delays since this was asked last, by process; empty: there were none."""
-        untold, self._untold = self._untold, {}
+        untold, self._unreported = self._unreported, {}
         return untold
 
     def to_dict(self) -> dict[str, Any]:

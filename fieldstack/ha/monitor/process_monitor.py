@@ -106,7 +106,7 @@ class ProcessMonitor:
 
     def note(self, event: RtEvent) -> None:
         """An event of RT: how Non-RT looked from there."""
-        self._detections.by_rt(event)
+        self._detections.reported_by_rt(event)
 
     def observe(self, now_ns: int) -> Facts:
         """The built-in facts of this moment. Reads only."""

@@ -12,15 +12,15 @@ from typing import Any
 
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
-from fieldstack.ha.model.measures import TOLD_BY, FactKind, Measure
+from fieldstack.ha.model.measures import FACTS_BY_PROBE, FactKind, Measure
 
 FIRST_NS = 20_000_000
 """The pause after the first failure: the next pass tries again ..."""
-MOST_NS = 1_000_000_000
+MAX_DELAY_NS = 1_000_000_000
 """... and at last it is tried once a second."""
 WELL_NS = 10_000_000_000
 """Without a failure for so long it is well: the next one is a first one again, and is written down."""
-TOLD_NS, OTHER_NS = 60_000_000_000, 2_000_000_000
+REPEAT_REPORT_NS, MIN_REPORT_GAP_NS = 60_000_000_000, 2_000_000_000
 """The same failure that goes on is written down so seldom; another one, or one that is back, sooner."""
 TRACE_CALLS, TRACE_CHARS = 12, 4000
 
@@ -69,9 +69,9 @@ class Retried:
             self._pause_ns, self._told = FIRST_NS, ""
         self.failure, self.failures = f"{type(error).__name__}: {error}"[:200], self.failures + 1
         self._failed_ns, self._again_ns = now_ns, now_ns + self._pause_ns
-        self._pause_ns = min(2 * self._pause_ns, MOST_NS)
+        self._pause_ns = min(2 * self._pause_ns, MAX_DELAY_NS)
         goes_on = self.failure == self._told and self._untold_end
-        if not self._told or now_ns - self._told_ns >= (TOLD_NS if goes_on else OTHER_NS):
+        if not self._told or now_ns - self._told_ns >= (REPEAT_REPORT_NS if goes_on else MIN_REPORT_GAP_NS):
             self._told, self._told_ns, self._untold_end = self.failure, now_ns, True
             what = f"{self.subject} failed, and is tried again: {self.failure}"
             self._tell(Severity.ERROR, what, state="failed", traceback=trace_of(error))
@@ -122,7 +122,7 @@ class Retries:
                 "blind_ms": round(one.blind_ms(now_ns), 1),
                 "failure": one.failure,
                 "failures": one.failures,
-                "facts": sorted(TOLD_BY.get(one.subject, ())),
+                "facts": sorted(FACTS_BY_PROBE.get(one.subject, ())),
             }
             for one in self._parts.values()
             if one.failure

@@ -11,7 +11,7 @@ from typing import Any
 
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.facts import BusFacts
-from fieldstack.ha.monitor.bus_facts import all_in_op, parts_elsewhere, position_check
+from fieldstack.ha.monitor.bus_facts import all_in_op, displaced_groups_of, position_check
 from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, counter_is_good
@@ -124,9 +124,9 @@ class RtRecords:
             wkc=int(status.wkc),
             expected_wkc=int(status.expected_wkc),
             wkc_good=counter_is_good(status),
-            bad_row=int(status.bad_wkc_row),
+            consecutive_bad_wkc=int(status.bad_wkc_row),
             all_op=all_in_op(bus, self._cell),
             positions=position_check(status, bus, self._cell),
-            elsewhere=parts_elsewhere(status, bus, self._cell),
+            elsewhere=displaced_groups_of(status, bus, self._cell),
             detail=bytes(ffi.buffer(bus.diagnosis)).split(b"\0", 1)[0].decode(errors="replace"),
         )

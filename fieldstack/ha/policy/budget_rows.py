@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fieldstack.ha.policy.periods import reach
+from fieldstack.ha.policy.budget_coverage import reach
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.processes import RestartBudget

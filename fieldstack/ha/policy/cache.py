@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.ha.model import measures, vocabulary
+from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.source import read
-from fieldstack.ha.policy.times import AS_GRANTED, CellTimes
 from fieldstack_base import bounded_json
 
 FORMAT = 1
 
 
-def load_compiled(file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> CompiledPolicy:
+def load_compiled(file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES) -> CompiledPolicy:
     """The policy in `file`, taken from `cache` if that was made of it; else the cache is made anew.
 
     Raises:
@@ -34,8 +34,8 @@ def load_compiled(file: Path, cache: Path, times: CellTimes = AS_GRANTED) -> Com
     found = _cached(cache, key)
     if found is not None:
         return found
+    from fieldstack.ha.policy.cell_targets import require_targets
     from fieldstack.ha.policy.compilation import compile_policy  # loads pydantic: not for what is cached
-    from fieldstack.ha.policy.fits import require_targets
     from fieldstack.ha.policy.loading import parse_policy
 
     parsed = parse_policy(text, str(file))

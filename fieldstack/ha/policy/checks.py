@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
 from fieldstack.ha.policy.agent_checks import agent_faults
+from fieldstack.ha.policy.budget_coverage import reach
 from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.floor import NEEDED
-from fieldstack.ha.policy.periods import reach
+from fieldstack.ha.policy.mandatory_rules import NEEDED
 from fieldstack.ha.policy.rule_checks import all_orders
 from fieldstack.ha.policy.table import matches
 from fieldstack.ha.policy.timing import worst_cases
@@ -40,7 +40,7 @@ STOPS_ANYWAY = tuple((FactKind.PROBE_BLIND, subject) for subject in NEEDED)
 MAX_STOP_DELAY_MS = 2000
 """A rule for these may wait so long whether the fact lasts."""
 
-MUST_RULE = (
+REQUIRED_RULES = (
     *MUST_STOP,
     (FactKind.PROCESS_DEAD, CORE),
     (FactKind.PROCESS_SILENT, CORE),
@@ -68,7 +68,7 @@ def check_policy(policy: FailoverPolicy) -> None:
         )
     for found in agent_faults(policy):
         raise fault(f"rt_agent.{found.key}", found.why, found.remedy)
-    _check_ruled(policy)
+    _check_required_rules(policy)
     _check_budgets(policy)
     _check_periods(policy)
     _check_targets(policy)
@@ -86,8 +86,8 @@ def _rules_of(policy: FailoverPolicy, fact: FactKind, subject: str) -> list[Rule
     return [rule for rule in policy.rules if rule.fact is fact and matches(rule.subject, subject)]
 
 
-def _check_ruled(policy: FailoverPolicy) -> None:
-    if missing := [f"{fact} of {who}" for fact, who in MUST_RULE if not _rules_of(policy, fact, who)]:
+def _check_required_rules(policy: FailoverPolicy) -> None:
+    if missing := [f"{fact} of {who}" for fact, who in REQUIRED_RULES if not _rules_of(policy, fact, who)]:
         raise fault(
             "rules",
             f"no rule for {', '.join(missing)}",
@@ -153,11 +153,11 @@ def _check_periods(policy: FailoverPolicy) -> None:
     sections += [("budgets", place, one) for place, one in enumerate(policy.budgets)]
     for key, place, budget in sections:
         found = reach(budget)
-        if found.escapes_ns is not None:
+        if found.uncaught_from_ns is not None:
             raise fault(
                 f"{key}[{place}].long_restart_window_sec",
-                f"what fails {found.escapes_ns / 1e9:.4g} s after each restart spends no budget, and goes on "
-                "for ever",
+                f"what fails {found.uncaught_from_ns / 1e9:.4g} s after each restart spends no budget, and "
+                "goes on for ever",
                 "lengthen long_restart_window_sec, or lower long_max_restart_count or restart_backoff_max_ms",
             )
 

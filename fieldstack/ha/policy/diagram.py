@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.model.states import MEANING, MOVING, NEXT, VERDICT_MEANING, HaState, Verdict
+from fieldstack.ha.model.states import CONDITION_MEANING, MEANING, MOVING, NEXT, HaState, Verdict
 
 TITLE = "# HA states"
 _HEAD = (
@@ -64,7 +64,7 @@ def _states() -> str:
 
 
 def _verdicts() -> str:
-    rows = [f"| {one} | {VERDICT_MEANING[one]} |" for one in Verdict]
+    rows = [f"| {one} | {CONDITION_MEANING[one]} |" for one in Verdict]
     return "\n".join(["## Verdicts, worst first", "", "| verdict | holds when |", "| --- | --- |", *rows, ""])
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def row_of(rule: Rule) -> RuleRow:
     meaning = FACTS[rule.fact]
     threshold = rule.threshold if rule.threshold is not None else 0.0
-    in_a_row = meaning.unit == "cycles" and meaning.over is Over.AT_LEAST
+    consecutive = meaning.unit == "cycles" and meaning.over is Over.AT_LEAST
     # A row of bad cycles is over when a good one has come, not when it is short.
-    usual = min(1.0, threshold) if in_a_row else threshold
+    usual = min(1.0, threshold) if consecutive else threshold
     gone_at = rule.clear.threshold if rule.clear.threshold is not None else usual
     defer_ns = rule.defer.at_most_ms * NS_PER_MS if rule.defer else 0
     return RuleRow(
@@ -33,7 +33,7 @@ def row_of(rule: Rule) -> RuleRow:
         tuple(_order(one, defer_ns) for one in rule.actions),
         rule.clear.when,
         rule.clear.for_ms * NS_PER_MS,
-        meaning.fleeting,
+        meaning.momentary,
         rule.resume_within_ms * NS_PER_MS,
     )
 

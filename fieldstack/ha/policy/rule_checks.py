@@ -15,7 +15,7 @@ from fieldstack.ha.model.vocabulary import (
     PolicyAction,
 )
 from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.subjects import can_mean, told_of
+from fieldstack.ha.policy.subjects import can_match, possible_subjects
 from fieldstack.ha.policy.windows import BUCKETS
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def all_orders(orders: list[ActionOrder]) -> Iterator[ActionOrder]:
 
 
 def check_rule(rule: Rule) -> None:
-    if not can_mean(rule.subject, rule.fact):
-        known = ", ".join(told_of(rule.fact))
+    if not can_match(rule.subject, rule.fact):
+        known = ", ".join(possible_subjects(rule.fact))
         raise fault("subject", f"{rule.fact} is never told of {rule.subject!r}", f"known are: {known}")
     _check_doubles(rule)
     _check_threshold(rule)
@@ -132,13 +132,13 @@ def _check_window(rule: Rule) -> None:
     over = FACTS[rule.fact].over
     if over is Over.GROWN and rule.window_ms == 0:
         raise fault("window_ms", "is missing", f"say within which time {rule.fact} has to grow that much")
-    if rule.window_ms and (over is Over.TRUE or _in_a_row(rule)):
+    if rule.window_ms and (over is Over.TRUE or _is_consecutive(rule)):
         raise fault("window_ms", f"means nothing for {rule.fact}, which is no quantity", "use debounce_ms")
     if rule.fact in AT_ONCE and rule.debounce_ms:
         raise fault("debounce_ms", f"{rule.fact} is decided upon when it is seen", "remove it")
 
 
-def _in_a_row(rule: Rule) -> bool:
+def _is_consecutive(rule: Rule) -> bool:
     return FACTS[rule.fact].unit == "cycles" and FACTS[rule.fact].over is Over.AT_LEAST
 
 

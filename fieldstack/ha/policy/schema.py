@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.checks import check_policy
-from fieldstack.ha.policy.floor import floor
+from fieldstack.ha.policy.mandatory_rules import floor
 from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
 from fieldstack.ha.policy.processes import NONRT_BUDGET, ProcessPolicy, RestartBudget, SubjectBudget
 from fieldstack.ha.policy.rows import row_of

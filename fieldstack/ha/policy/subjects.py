@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from fieldstack.ha.model.measures import BESIDE, FACTS, TOLD_BY, FactKind
+from fieldstack.ha.model.measures import FACTS, FACTS_BY_PROBE, PARTS_WITHOUT_FACTS, FactKind
 from fieldstack.ha.model.vocabulary import ProcessName
 
 SUBJECTS = (
@@ -21,36 +21,36 @@ SUBJECTS = (
     "module:*",
     "task:*",
     "operator:*",
-    *sorted((*TOLD_BY, *BESIDE)),
+    *sorted((*FACTS_BY_PROBE, *PARTS_WITHOUT_FACTS)),
 )
 """All that measures are of."""
 
 _PART = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 
-def told_of(fact: FactKind) -> list[str]:
+def possible_subjects(fact: FactKind) -> list[str]:
     """The subjects that the fact is told of."""
-    return [one for one in SUBJECTS if can_meet(FACTS[fact].subjects, one)]
+    return [one for one in SUBJECTS if can_overlap(FACTS[fact].subjects, one)]
 
 
-def can_mean(pattern: str, fact: FactKind) -> bool:
+def can_match(pattern: str, fact: FactKind) -> bool:
     """Whether there can be a subject that the pattern matches and that the fact is told of."""
-    return any(can_meet(pattern, one) for one in told_of(fact))
+    return any(can_overlap(pattern, one) for one in possible_subjects(fact))
 
 
-def can_meet(one: str, other: str) -> bool:
+def can_overlap(one: str, other: str) -> bool:
     """Whether there is a text that both patterns match (`*`, `?`, `[...]`; two sets are taken to have a
     character in common)."""
-    return _meet(tuple(_PART.findall(one)), tuple(_PART.findall(other)))
+    return _overlap(tuple(_PART.findall(one)), tuple(_PART.findall(other)))
 
 
 @lru_cache(maxsize=4096)
-def _meet(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     if not one or not other:
         return all(part == "*" for part in (*one, *other))
     if "*" in (one[0], other[0]):
-        return _meet(one[1:], other) or _meet(one, other[1:])
-    return _same(one[0], other[0]) and _meet(one[1:], other[1:])
+        return _overlap(one[1:], other) or _overlap(one, other[1:])
+    return _same(one[0], other[0]) and _overlap(one[1:], other[1:])
 
 
 def _same(one: str, other: str) -> bool:

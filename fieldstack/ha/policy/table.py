@@ -62,7 +62,7 @@ class RuleRow:
     orders: tuple[Order, ...]
     clear: ClearWhen
     clear_ns: int
-    fleeting: bool
+    momentary: bool
     resume_ns: int = 0
     """Motion resumes by itself if the axes stood for less; 0: it waits for a start."""
 

@@ -8,8 +8,8 @@ from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.probes.view import View
 from fieldstack_rt.datastore import DataStore
+from fieldstack_rt.datastore.atomic_words import NO_MORE
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
-from fieldstack_rt.datastore.words import NO_MORE
 
 NS_PER_MS = 1e6
 GOES_DOWN_NS = 20_000_000_000

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.standing import why
+from fieldstack.ha.decision.restart_interlock import why
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy.schema import FailoverPolicy
 from fieldstack.ha.scenario.document import Expectation, Scenario
-from fieldstack.ha.scenario.paper_cell import PaperCell
+from fieldstack.ha.scenario.model_cell import ModelCell
 
 BEGIN_NS = 10**12
 SETTLE_NS = 2 * 10**9
@@ -49,7 +49,7 @@ class _Player:
         self._scenario, self._policy = scenario, policy
         self._played = Played(scenario)
         self._now_ns = BEGIN_NS
-        self._cell = PaperCell(scenario, BEGIN_NS)
+        self._cell = ModelCell(scenario, BEGIN_NS)
         self._state = DecisionState(since_ns=BEGIN_NS)
         self._since: list[Action] = []
         if scenario.begin == "operational":
@@ -99,7 +99,7 @@ class _Player:
     def _faults(self, wanted: Expectation) -> list[str]:
         state, faults = self._state, []
         ordered = [f"{one.kind.name} {one.subject}" for one in self._since]
-        rules = sorted({one.key.rule for one in state.episodes})
+        rules = sorted({one.key.rule for one in state.active_rules})
         if wanted.state is not None and state.ha is not wanted.state:
             faults.append(f"the state is {state.ha.name} ({state.reason}), not {wanted.state.name}")
         if wanted.reason is not None and wanted.reason not in state.reason:

@@ -10,7 +10,7 @@ from fieldstack.health.model.result import CheckResult, Finding, failed
 
 
 class SampleCheck(ABC):
-    """`judge` sees a fresh value; `blind` says what not seeing it means."""
+    """`judge` sees a fresh value; `when_unobserved` says what not seeing it means."""
 
     name: str
     source: str
@@ -19,7 +19,7 @@ class SampleCheck(ABC):
         sample: Sample[Any] = getattr(seen, self.source)
         trouble = sample.trouble(now_ns)
         if trouble or sample.value is None:
-            finding = self.blind(trouble or f"{sample.source}: nothing to see")
+            finding = self.when_unobserved(trouble or f"{sample.source}: nothing to see")
         else:
             finding = self.judge(sample.value, now_ns)
         return CheckResult(self.name, finding, sample.age_s(now_ns))
@@ -28,7 +28,7 @@ class SampleCheck(ABC):
     def judge(self, value: Any, now_ns: int) -> Finding:
         """What a fresh value means."""
 
-    def blind(self, trouble: str) -> Finding:
+    def when_unobserved(self, trouble: str) -> Finding:
         return failed(trouble)
 
 

@@ -86,7 +86,7 @@ class EmergencyStopCheck(MemoryCheck):
         return failed(f"EMERGENCY_STOP is latched by {why}", "remove the cause, then: fieldstack reset")
 
 
-class SightCheck(SampleCheck):
+class MonitoringCheck(SampleCheck):
     """Whether all parts of supervision see what they are to see: of what fails, nothing is known."""
 
     name = "sight"

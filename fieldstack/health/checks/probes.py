@@ -18,8 +18,8 @@ from fieldstack.health.checks.cell import (
     ControlCheck,
     EmergencyStopCheck,
     HaStateCheck,
+    MonitoringCheck,
     ObserverCheck,
-    SightCheck,
     StartedCheck,
     SupervisionCheck,
 )
@@ -55,7 +55,7 @@ ENDPOINTS: dict[str, frozenset[str] | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EndpointVerdict:
     """What one endpoint says. `unknown`: names that were to be excluded and are no check of it."""
 
     endpoint: str
@@ -88,7 +88,7 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
         AxesCheck(),
         DataStoreCheck(),
         ControlCheck(),
-        SightCheck(),
+        MonitoringCheck(),
         DiskCheck(settings.disk_warn, settings.disk_fail),
         ClockCheck(),
         SchedulerCheck(),
@@ -100,7 +100,7 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
     )
 
 
-def _look(check: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
+def _run_check(check: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
     """A check that fails to look has failed; the others are answered."""
     try:
         return check.look(seen, now_ns)
@@ -111,20 +111,20 @@ def _look(check: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
         )
 
 
-def judge(
+def evaluate_endpoint(
     endpoint: str,
     checks: Sequence[HealthCheck],
     seen: Observation,
     now_ns: int,
     exclude: Collection[str] = (),
-) -> Verdict:
+) -> EndpointVerdict:
     """The verdict of `endpoint` (a key of ENDPOINTS) on an observation at `now_ns`."""
     wanted = ENDPOINTS[endpoint]
     asked = [check for check in checks if wanted is None or check.name in wanted]
     names = {check.name for check in asked}
-    return Verdict(
+    return EndpointVerdict(
         endpoint,
-        tuple(_look(check, seen, now_ns) for check in asked),
+        tuple(_run_check(check, seen, now_ns) for check in asked),
         tuple(sorted(names & set(exclude))),
         tuple(sorted(set(exclude) - names)),
     )

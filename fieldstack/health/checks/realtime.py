@@ -24,11 +24,11 @@ class SetupCheck(SampleCheck):
     @abstractmethod
     def judge(self, value: SetupView, now_ns: int) -> Finding: ...
 
-    def blind(self, trouble: str) -> Finding:
+    def when_unobserved(self, trouble: str) -> Finding:
         return warned(trouble)
 
 
-class _Verdict:
+class _SetupProblems:
     """Collects what is wrong and how to mend it."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class SchedulerCheck(SetupCheck):
     name = "rt-scheduler"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        thread, verdict = value.thread, _Verdict()
+        thread, verdict = value.thread, _SetupProblems()
         if thread is None:
             return warned(_UNSEEN)
         if thread.policy != "SCHED_FIFO":
@@ -73,7 +73,7 @@ class MemoryLockCheck(SetupCheck):
     name = "rt-memory"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        thread, verdict = value.thread, _Verdict()
+        thread, verdict = value.thread, _SetupProblems()
         if thread is None:
             return warned(_UNSEEN)
         if thread.locked_kb + SLACK_KB < thread.resident_kb:
@@ -95,7 +95,7 @@ class GuardMemoryCheck(SetupCheck):
     name = "guard-memory"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        lock, verdict = value.nonrt_memory, _Verdict()
+        lock, verdict = value.nonrt_memory, _SetupProblems()
         if lock is None or lock.state == UNKNOWN:
             return warned("Non-RT does not run, or may not be looked at")
         if lock.state != LOCKED:
@@ -113,7 +113,7 @@ class IsolationCheck(SetupCheck):
     name = "rt-isolation"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        cpus, verdict = value.thread.cpus if value.thread else (), _Verdict()
+        cpus, verdict = value.thread.cpus if value.thread else (), _SetupProblems()
         if len(cpus) != 1:
             return warned("which CPU the cycle runs on is not known", "see the check rt-scheduler")
         cpu = cpus[0]
@@ -131,7 +131,7 @@ class KernelCheck(SetupCheck):
     name = "rt-kernel"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        verdict = _Verdict()
+        verdict = _SetupProblems()
         if not value.kernel_realtime:
             verdict.add(
                 "this is no PREEMPT_RT kernel", "install one, for example Debian's linux-image-rt-amd64"
@@ -156,7 +156,7 @@ class PowerCheck(SetupCheck):
     name = "rt-power"
 
     def judge(self, value: SetupView, now_ns: int) -> Finding:
-        verdict = _Verdict()
+        verdict = _SetupProblems()
         slow = sorted({name for name in value.governors.values() if name != "performance"})
         if slow:
             verdict.add(f"frequency governor {', '.join(slow)}", "cpupower frequency-set -g performance")

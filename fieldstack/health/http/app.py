@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from fieldstack.health.checks.probes import ENDPOINTS, Verdict, all_checks, judge
-from fieldstack.health.http import forms
+from fieldstack.health.checks.probes import ENDPOINTS, EndpointVerdict, all_checks, evaluate_endpoint
+from fieldstack.health.http import response_texts
 from fieldstack.health.http.commands import FIELDS, BadCommandError, fields_of, forward
 from fieldstack.health.model.settings import HealthSettings
 from fieldstack.health.model.token import Access, check
@@ -56,9 +56,9 @@ class HealthApp:
         routes += [Route(f"/{name}", self._command(name), methods=["POST"]) for name in FIELDS]
         self.starlette = Starlette(routes=routes, exception_handlers={HTTPException: _error})
 
-    def verdict(self, endpoint: str, exclude: tuple[str, ...] = ()) -> Verdict:
+    def verdict(self, endpoint: str, exclude: tuple[str, ...] = ()) -> EndpointVerdict:
         seen = self._parts.observer.observation
-        return judge(endpoint, self._checks, seen, time.monotonic_ns(), exclude)
+        return evaluate_endpoint(endpoint, self._checks, seen, time.monotonic_ns(), exclude)
 
     # ---- looking ----
 
@@ -81,14 +81,14 @@ class HealthApp:
             if (only := request.path_params.get("check")) is not None:
                 return self._one(verdict, only)
             if "verbose" in query:
-                return _text(forms.verbose(verdict), verdict.code)
+                return _text(response_texts.verbose(verdict), verdict.code)
             if name == "healthz":
                 return self._document(verdict)
-            return _text(forms.plain(verdict), verdict.code)
+            return _text(response_texts.plain(verdict), verdict.code)
 
         return answer
 
-    def _one(self, verdict: Verdict, name: str) -> Response:
+    def _one(self, verdict: EndpointVerdict, name: str) -> Response:
         for one in verdict.results:
             if one.name == name:
                 code = 503 if one.level == "fail" else 200
@@ -96,9 +96,11 @@ class HealthApp:
         names = ", ".join(one.name for one in verdict.results)
         raise HTTPException(404, f"{verdict.endpoint} has no check {name!r}; it has {names}")
 
-    def _document(self, verdict: Verdict) -> Response:
+    def _document(self, verdict: EndpointVerdict) -> Response:
         codes = {name: self.verdict(name).code for name in ENDPOINTS if name != "healthz"}
-        return JSONResponse(forms.document(verdict, self._instance.name, codes), verdict.code, _FRESH)
+        return JSONResponse(
+            response_texts.document(verdict, self._instance.name, codes), verdict.code, _FRESH
+        )
 
     async def _metrics(self, _request: Request) -> Response:
         content, kind = self._parts.metrics()

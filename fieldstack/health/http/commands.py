@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
-from fieldstack.process.strays import reach, stop_strays
+from fieldstack.process.unreachable_rt import reach, stop_unreachable_rt
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, EstopSource, StoreError
 
@@ -86,11 +86,11 @@ def _latch(instance: Instance, fields: dict[str, str], why: str) -> Reply:
     try:
         store = reach(instance)
     except (StoreError, OSError) as error:
-        endings = stop_strays(instance, None, EstopSource.API, reason)
+        endings = stop_unreachable_rt(instance, None, EstopSource.API, reason)
         told = "".join(f"; {ending}" for ending in endings)
         return Reply(503, False, f"EMERGENCY_STOP could not be latched: {error}{told}")
     store.estop.raise_(EstopSource.API, reason, until=Clear.ON_RESET)
-    if endings := stop_strays(instance, store, EstopSource.API, reason):
+    if endings := stop_unreachable_rt(instance, store, EstopSource.API, reason):
         why = "; ".join([*map(str, endings), why])
     return Reply(
         202,

@@ -13,7 +13,7 @@ from fieldstack.health.metrics.families import counters
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _HistogramSpec:
     """One histogram of each process; `unit`: how many of its own one of the metric's is."""
 
     name: str
@@ -23,14 +23,14 @@ class _Told:
 
 
 _HISTOGRAMS = {
-    "detection_ms": _Told(
+    "detection_ms": _HistogramSpec(
         "fieldstack_detection_seconds",
         "From a process's last sign of life to the moment at which its failure was known",
     ),
-    "delay_ms": _Told(
+    "delay_ms": _HistogramSpec(
         "fieldstack_beat_delay_seconds", "How long a process made no progress before it went on"
     ),
-    "misses": _Told(
+    "misses": _HistogramSpec(
         "fieldstack_beat_misses",
         "In how many observations in a row a process made no progress before it went on",
         COUNT_BOUNDS,
@@ -60,7 +60,7 @@ def families(history: Any) -> Iterator[Metric]:
     )
 
 
-def _add(family: HistogramMetricFamily, process: str, kind: _Told, found: Any) -> None:
+def _add(family: HistogramMetricFamily, process: str, kind: _HistogramSpec, found: Any) -> None:
     try:
         histogram = LogHistogram.from_dict(found, kind.bounds)
     except (ValueError, KeyError, TypeError):

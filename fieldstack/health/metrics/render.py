@@ -11,8 +11,8 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from fieldstack.health.checks.probes import ENDPOINTS, Verdict
-from fieldstack.health.metrics import bus, cell, host, told
+from fieldstack.health.checks.probes import ENDPOINTS, EndpointVerdict
+from fieldstack.health.metrics import bus, cell, host, nonrt_status
 from fieldstack.health.metrics.families import gauges
 from fieldstack.health.model.result import ORDER
 from fieldstack.health.model.settings import HealthSettings
@@ -29,7 +29,7 @@ def _version() -> str:
 class Metrics(Collector):
     """`verdict` gives what an endpoint says now; it is set by who has the checks."""
 
-    verdict: Callable[[str], Verdict]
+    verdict: Callable[[str], EndpointVerdict]
 
     def __init__(self, settings: HealthSettings, observer: Observer) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Metrics(Collector):
             yield from cell.families(seen.memory.value)
             yield from bus.families(seen.memory.value)
         yield from host.families(seen)
-        yield from told.families(seen.control.value or {})
+        yield from nonrt_status.families(seen.control.value or {})
 
     def _verdicts(self) -> Iterator[Metric]:
         verdicts = {name: self.verdict(name) for name in ENDPOINTS}

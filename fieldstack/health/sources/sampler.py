@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from fieldstack.health.model.observation import NS_PER_S, Sample
 
 T = TypeVar("T")
-STALE_LOOKS = 4
+STALE_READS = 4
 """A sample is stale when so many looks, and a second, have been missed."""
 
 
@@ -21,7 +21,7 @@ class Sampler(Generic[T]):
     def __init__(self, source: str, look: Callable[[], T], every_s: float) -> None:
         self._look = look
         self._every_s = every_s
-        stale_ns = round((STALE_LOOKS * every_s + 1.0) * NS_PER_S)
+        stale_ns = round((STALE_READS * every_s + 1.0) * NS_PER_S)
         self._sample: Sample[T] = Sample(source, stale_ns)
         self._ending = threading.Event()
         self._first = threading.Event()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldstack.tasks.run.phase import Phase
-from fieldstack.tasks.run.runner import Mark
+from fieldstack.tasks.run.runner import StepMark
 from fieldstack.tasks.run.task import Task
 from fieldstack_base import bounded_json
 
@@ -34,7 +34,7 @@ class SavedTask:
     begun: bool
     group: str
     outputs: dict[str, int]
-    ahead: tuple[Mark, ...]
+    ahead: tuple[StepMark, ...]
     due_ns: int = 0
     triggered: bool = False
     run_due: bool = False
@@ -138,7 +138,7 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         begun=bool(raw.get("b", 0)),
         group=str(raw.get("g", "")),
         outputs={str(key): int(value) for key, value in raw.get("o", {}).items()},
-        ahead=tuple(Mark(int(at), (int(r), int(s))) for at, r, s in raw.get("a", [])),
+        ahead=tuple(StepMark(int(at), (int(r), int(s))) for at, r, s in raw.get("a", [])),
         due_ns=int(raw.get("d", 0)),
         triggered=bool(raw.get("t", 0)),
         run_due=bool(raw.get("q", 0)),

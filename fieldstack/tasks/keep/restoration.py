@@ -14,10 +14,10 @@ from fieldstack.tasks.program.compilation import CompiledTask, compile_task
 from fieldstack.tasks.program.declaration import Mode, OnCrash, TaskDeclaration
 from fieldstack.tasks.program.machine import Machine
 from fieldstack.tasks.program.program import CallAction
-from fieldstack.tasks.run.calls import CallDesk
+from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.phase import FINAL, Phase
 from fieldstack.tasks.run.table import TaskTable
-from fieldstack.tasks.run.task import NS_PER_MS, Task, Wish
+from fieldstack.tasks.run.task import NS_PER_MS, PendingChange, Task
 from fieldstack_base.configuration_error import ConfigurationError
 
 BUILT_IN = "built-in"
@@ -32,7 +32,7 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
-class Remains:
+class PreviousRun:
     """All that a process left: its checkpoint, how far the cycle came, and the task files.
 
     `held`: why tasks under way ask whatever they declare (the restore's verdict); empty: they do not.
@@ -45,10 +45,14 @@ class Remains:
 
 
 def restore(
-    machine: Machine, desk: CallDesk, remains: Remains, built_in: list[TaskDeclaration], now_ns: int
+    machine: Machine,
+    call_runner: CallRunner,
+    remains: PreviousRun,
+    built_in: list[TaskDeclaration],
+    now_ns: int,
 ) -> tuple[TaskTable, list[str]]:
     """The table to go on with, and what people should know about it, one line each."""
-    restoration = _Restoration(machine, desk, remains, now_ns)
+    restoration = _Restoration(machine, call_runner, remains, now_ns)
     for name, file in remains.stored.items():
         restoration.take(name, file)
     for declaration in built_in:
@@ -59,8 +63,8 @@ def restore(
 
 
 class _Restoration:
-    def __init__(self, machine: Machine, desk: CallDesk, remains: Remains, now_ns: int) -> None:
-        self._machine, self._desk, self._now_ns = machine, desk, now_ns
+    def __init__(self, machine: Machine, call_runner: CallRunner, remains: PreviousRun, now_ns: int) -> None:
+        self._machine, self._desk, self._now_ns = machine, call_runner, now_ns
         self._saved, self._played, self._held = remains.saved, remains.played, remains.held
         self._same_memory = remains.saved.memory == remains.played.memory
         self.table = TaskTable(steps=remains.saved.steps)
@@ -88,7 +92,7 @@ class _Restoration:
             elif task.id in stood:
                 self.table.ran_since(task, stood[task.id].run)
             if task.begun or task.phase is Phase.ASKING:
-                self.remarks.append(f"task {task.id}: {_told(task)}")
+                self.remarks.append(f"task {task.id}: {_failure_text(task)}")
 
     def tell_failures(self) -> None:
         """Of what nobody has seen to people are told on: not of what was submitted again meanwhile."""
@@ -116,10 +120,10 @@ class _Restoration:
         task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
         task.triggered, task.run_due, task.outputs = at.triggered, at.run_due, dict(at.outputs)
-        task.wishes = {wish for wish in Wish if wish in at.wished.split()}
+        task.pending_changes = {wish for wish in PendingChange if wish in at.wished.split()}
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
         task.run, task.step, task.attempt = at.run, at.step, at.attempt
-        if Wish.FAIL in task.wishes:
+        if PendingChange.FAIL in task.pending_changes:
             task.end(Phase.FAILED, task.why)
 
     def _go_on(self, task: Task, at: SavedTask | None) -> None:
@@ -213,7 +217,7 @@ def _after_crash(task: Task) -> None:
         task.ask("the Main Core process crashed while it was under way (on_crash: ask)")
 
 
-def _told(task: Task) -> str:
+def _failure_text(task: Task) -> str:
     if task.phase in (Phase.ASKING, Phase.FAILED):
         return f"{task.phase}: {task.why}"
     return f"goes on with step {task.step + 1} of {task.size}, run {task.run + 1}"

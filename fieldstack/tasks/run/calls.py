@@ -46,7 +46,7 @@ class CallResult:
     begun: bool = True
 
 
-class CallDesk:
+class CallRunner:
     """The configured functions and the calls under way."""
 
     def __init__(self, entry_points: Mapping[str, EntryPoint], store: TaskStore) -> None:

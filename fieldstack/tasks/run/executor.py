@@ -14,17 +14,23 @@ from fieldstack.tasks.program.declaration import OnCrash
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.motion import Limits
 from fieldstack.tasks.program.program import CallAction, InputAction
-from fieldstack.tasks.run.beyond import AXES_WAIT, Beyond, beyond_limits, leads_back, why_it_stands
-from fieldstack.tasks.run.calls import CallDesk, key_of
+from fieldstack.tasks.run.calls import CallRunner, key_of
 from fieldstack.tasks.run.jog_feed import JogFeed
 from fieldstack.tasks.run.jogging import Jogging
-from fieldstack.tasks.run.pace import FULL, Pace, rate_limit
 from fieldstack.tasks.run.phase import FINAL, Phase
-from fieldstack.tasks.run.protocol import OwnStream, RtFacts, Verdict, judge
+from fieldstack.tasks.run.position_limits import (
+    AXES_WAIT,
+    GroupBeyondLimit,
+    groups_beyond_limits,
+    moves_inside_limits,
+    standstill_reason,
+)
 from fieldstack.tasks.run.refused_motion import RefusedMotion, group_of
-from fieldstack.tasks.run.runner import Job, Over, Runner, Stage
+from fieldstack.tasks.run.runner import Job, Over, Runner, StreamContext
 from fieldstack.tasks.run.scheduler import schedule
 from fieldstack.tasks.run.setpoint_stream import SetpointStream
+from fieldstack.tasks.run.speed_override import FULL, SpeedOverride, override_rate_limit
+from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamAction, judge
 from fieldstack.tasks.run.table import Barred, TaskTable
 from fieldstack.tasks.run.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
@@ -56,7 +62,7 @@ class TaskExecutor:
         machine: Machine,
         ring: SetpointRing,
         table: TaskTable,
-        desk: CallDesk,
+        desk: CallRunner,
         *,
         lead: int,
         speed_share: float,
@@ -69,10 +75,10 @@ class TaskExecutor:
         """Groups that tasks were moved away from; True: it has been seen out of order since."""
         self.available: frozenset[str] = frozenset()
         self._ring = ring
-        self._desk = desk
+        self._call_runner = desk
         self._lead = lead
         self._limits = tuple(Limits.of_axis(axis, speed_share) for axis in machine.axes)
-        self._pace = Pace(rate_limit(machine.axes, self._limits), machine.cycle_s)
+        self._pace = SpeedOverride(override_rate_limit(machine.axes, self._limits), machine.cycle_s)
         self._feed: _Feed | None = None
         self._given_up_ns: int | None = None
         self._last_stream = 0
@@ -86,7 +92,7 @@ class TaskExecutor:
         self._jog_feed = JogFeed(self.jogging)
         self._refused = RefusedMotion(machine, table)
         self.refusals = self._refused.refusals
-        self._beyond: dict[str, Beyond] = {}
+        self._beyond: dict[str, GroupBeyondLimit] = {}
         self.waits_for_start = False
         """RT holds the axes until somebody starts them; what is submitted meanwhile waits."""
 
@@ -120,7 +126,7 @@ class TaskExecutor:
         begun = (task for task in self.table.live() if task.begun)
         return (
             self._standing
-            and self._desk.busy == 0
+            and self._call_runner.busy == 0
             and all(task.declaration.on_crash is OnCrash.GO_ON for task in begun)
         )
 
@@ -133,47 +139,47 @@ class TaskExecutor:
 
     # ---- one pass ----
 
-    def step(self, now_ns: int, facts: RtFacts) -> Verdict:
-        """One pass: judge RT's facts and act on them. Returns the verdict that was acted on.
+    def step(self, now_ns: int, facts: RtFacts) -> StreamAction:
+        """One pass: judge RT's facts and act on them. Returns the action_on_stream that was acted on.
 
         Raises:
             MotionError: an axis group in motion can not be brought to rest by any plan.
         """
         feed = self._feed
         jogs = self.jogging.active is not None
-        verdict = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns, by_hand=jogs)
+        action_on_stream = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns, by_hand=jogs)
         self._standing = facts.standing
-        self.facts, self._beyond = facts, beyond_limits(self.machine, facts.targets)
+        self.facts, self._beyond = facts, groups_beyond_limits(self.machine, facts.targets)
         self.jogging.look(now_ns)
         self.waits_for_start = facts.waits_for_start
         self._look_at_groups(now_ns, facts)
         if feed is not None:
-            self._note_played(now_ns, feed, facts, verdict)
-        if verdict in (Verdict.ENDED, Verdict.GIVE_UP):
-            given_up = feed is not None and verdict is Verdict.GIVE_UP
+            self._note_played(now_ns, feed, facts, action_on_stream)
+        if action_on_stream in (StreamAction.ENDED, StreamAction.GIVE_UP):
+            given_up = feed is not None and action_on_stream is StreamAction.GIVE_UP
             self._drop_all(
                 self._refused.note(now_ns, feed.own, facts) if feed is not None and given_up else ""
             )
             self._feed = feed = None
-            self._given_up_ns = now_ns if verdict is Verdict.GIVE_UP else None
+            self._given_up_ns = now_ns if action_on_stream is StreamAction.GIVE_UP else None
         self.refusals.forget(now_ns, {task.group for task in self.table.live()})
         for task in self.table.tick(now_ns, self.machine.inputs, facts.inputs):
-            self._desk.forget(task.uid)
-        self._follow_world(now_ns, facts)
-        self._ask_pace(facts)
+            self._call_runner.forget(task.uid)
+        self._poll_external(now_ns, facts)
+        self._update_speed_override(facts)
         wanted = self._feed is None and self._wanted(now_ns)
-        if verdict is Verdict.BEGIN and not self._stopping and wanted:
+        if action_on_stream is StreamAction.BEGIN and not self._stopping and wanted:
             self._begin(now_ns, facts)
-        elif verdict is Verdict.FEED and feed is not None:
+        elif action_on_stream is StreamAction.FEED and feed is not None:
             self._fill(now_ns, feed)
-        return verdict
+        return action_on_stream
 
     def begin_calls(self, now_ns: int) -> None:
         """Begin the calls that this pass came to; to be called once its checkpoint is written."""
         for task in self._calls:
             action = task.action
             if isinstance(action, CallAction):
-                self._desk.start(task.id, key_of(task), action, now_ns)
+                self._call_runner.start(task.id, key_of(task), action, now_ns)
         self._calls.clear()
 
     # ---- groups ----
@@ -202,15 +208,15 @@ class TaskExecutor:
         self._jog_feed.stopped(facts)
         for name, group in self.machine.groups.items():
             if name not in well and group is not self._jog_feed.group:
-                feed.stream.stand_at(group, facts.targets)
+                feed.stream.hold_at(group, facts.targets)
 
     # ---- what was played ----
 
-    def _note_played(self, now_ns: int, feed: _Feed, facts: RtFacts, verdict: Verdict) -> None:
+    def _note_played(self, now_ns: int, feed: _Feed, facts: RtFacts, action_on_stream: StreamAction) -> None:
         """Not when RT broke the stream: the last setpoints may have been cut off by the stop."""
-        if facts.stream != feed.own.number or verdict is Verdict.GIVE_UP:
+        if facts.stream != feed.own.number or action_on_stream is StreamAction.GIVE_UP:
             return
-        self._effective = feed.stream.pace_at(facts.tail)
+        self._effective = feed.stream.speed_override_at(facts.tail)
         for task in list(self.table.live()):
             runner = task.runner
             if runner is None:
@@ -219,7 +225,7 @@ class TaskExecutor:
             if cursor is not None:
                 self.table.advance(task, cursor)
                 self.refusals.worked(group_of(task))
-            if runner.over is not None and runner.over_at <= facts.tail:
+            if runner.over is not None and runner.ended_at <= facts.tail:
                 self._finish(now_ns, task, runner)
         self._jog_feed.played(facts)
 
@@ -236,7 +242,7 @@ class TaskExecutor:
         if not task.begun:
             self.table.requeue(task)
         if task.phase in FINAL:
-            self._desk.forget(task.uid)
+            self._call_runner.forget(task.uid)
 
     def _drop_all(self, why: str) -> None:
         for task in self.table.live():
@@ -245,12 +251,12 @@ class TaskExecutor:
 
     # ---- steps that wait for the world ----
 
-    def _follow_world(self, now_ns: int, facts: RtFacts) -> None:
+    def _poll_external(self, now_ns: int, facts: RtFacts) -> None:
         for task in self.table.live():
             runner = task.runner
             if runner is None:
                 continue
-            if task.wishes:
+            if task.pending_changes:
                 runner.halt()
             waiting = runner.waiting
             if isinstance(waiting, InputAction):
@@ -265,7 +271,7 @@ class TaskExecutor:
     ) -> None:
         task.input_since_ns = task.input_since_ns or now_ns
         if bool(self.machine.inputs[action.signal].value(facts.inputs)) is action.value:
-            self._world_came(now_ns, task, runner)
+            self._complete_external(now_ns, task, runner)
         elif action.timeout_ms and now_ns - task.input_since_ns > action.timeout_ms * NS_PER_MS:
             wanted = "on" if action.value else "off"
             task.fail(f"input {action.signal} was not {wanted} within {action.timeout_ms} ms")
@@ -273,12 +279,12 @@ class TaskExecutor:
 
     def _await_call(self, now_ns: int, task: Task, runner: Runner) -> None:
         key = key_of(task)
-        result = self._desk.poll(key, now_ns)
+        result = self._call_runner.poll(key, now_ns)
         if result is None:
-            if not self._desk.knows(key) and not self._stopping:
+            if not self._call_runner.knows(key) and not self._stopping:
                 self._calls.append(task)
         elif result.ok:
-            self._world_came(now_ns, task, runner)
+            self._complete_external(now_ns, task, runner)
         elif result.begun:
             task.fail(result.text)
             runner.halt()
@@ -286,7 +292,7 @@ class TaskExecutor:
             task.ask(result.text)
             runner.halt()
 
-    def _world_came(self, now_ns: int, task: Task, runner: Runner) -> None:
+    def _complete_external(self, now_ns: int, task: Task, runner: Runner) -> None:
         """What the world did is done, whatever becomes of the setpoints: counted at once."""
         if self.table.complete_step(task, now_ns) and self._feed is not None:
             self._feed.stream.drop(runner)  # its run has ended, at rest
@@ -297,46 +303,46 @@ class TaskExecutor:
 
     # ---- planning ahead ----
 
-    def _ask_pace(self, facts: RtFacts) -> None:
+    def _update_speed_override(self, facts: RtFacts) -> None:
         self._pace.ask(facts.speed_override)
         if self._feed is None:
             self._pace.value = self._pace.wanted
             self._effective = round(self._pace.value * FULL)
 
-    def _barred(self, now_ns: int) -> Barred:
+    def _blocked_groups(self, now_ns: int) -> Barred:
         """Groups on which tasks wait at present, with why."""
-        shut = {name: self._why_shut(now_ns, name) for name in ("", *self.machine.groups)}
+        shut = {name: self._block_reason(now_ns, name) for name in ("", *self.machine.groups)}
 
         def why(task: Task, group: str) -> str:
             beyond = self._beyond.get(group)
-            if beyond is not None and not leads_back(task.action, beyond):
+            if beyond is not None and not moves_inside_limits(task.action, beyond):
                 return beyond.text
             return shut[group] or shut[""]
 
         return why
 
-    def _why_shut(self, now_ns: int, name: str) -> str:
-        why = self.jogging.bars(name) or self.refusals.waits(now_ns, name)
+    def _block_reason(self, now_ns: int, name: str) -> str:
+        why = self.jogging.waiting_reason_of(name) or self.refusals.waits(now_ns, name)
         group = self.machine.groups.get(name)
         if why or group is None or self.facts is None or name in self.available:
             return why
-        return "its axis group is out of use" if name in self.lost else why_it_stands(group, self.facts)
+        return "its axis group is out of use" if name in self.lost else standstill_reason(group, self.facts)
 
-    def why_it_waits(self, now_ns: int, task: Task) -> str:
+    def waiting_reason(self, now_ns: int, task: Task) -> str:
         """Why a task does not begin now, though nothing of its own keeps it; empty: nothing does."""
-        self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        self.table.claims(frozenset(self.lost), self._blocked_groups(now_ns))
         moves = bool(task.compiled.groups)
         return task.waits or (AXES_WAIT if moves and self.waits_for_start else "")
 
     def _wanted(self, now_ns: int) -> bool:
-        claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        claims = self.table.claims(frozenset(self.lost), self._blocked_groups(now_ns))
         return bool(schedule(claims, self.available).starts) or self.jogging.active is not None
 
     def _begin(self, now_ns: int, facts: RtFacts) -> None:
         number = max(facts.stream, self._last_stream) + 1
         self._last_stream = number
         head = self._ring.head
-        stage = Stage(
+        stage = StreamContext(
             head=head,
             cycle_s=self.machine.cycle_s,
             pace=self._pace,
@@ -372,7 +378,7 @@ class TaskExecutor:
 
     def _assign_tasks(self, now_ns: int, feed: _Feed) -> None:
         tasks = self.table.tasks
-        claims = self.table.claims(frozenset(self.lost), self._barred(now_ns))
+        claims = self.table.claims(frozenset(self.lost), self._blocked_groups(now_ns))
         decisions = schedule(claims, self.available)
         for name in decisions.give_way:
             self._runner_of(tasks[name]).give_way()

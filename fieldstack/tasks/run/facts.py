@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from fieldstack.tasks.run.protocol import RtFacts
+from fieldstack.tasks.run.stream_control import RtFacts
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import IO_BYTES, MAX_AXES, AxisMode, RtPhase, Stop, StreamState

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fieldstack.tasks.program.machine import Group
 from fieldstack.tasks.run.jogging import Jogging
-from fieldstack.tasks.run.protocol import RtFacts
 from fieldstack.tasks.run.runner import Over
 from fieldstack.tasks.run.setpoint_stream import SetpointStream
+from fieldstack.tasks.run.stream_control import RtFacts
 from fieldstack_rt.datastore.layout import AxisMode
 
 FOLLOWS = (AxisMode.HOLDING, AxisMode.FOLLOWING)
@@ -48,7 +48,7 @@ class JogFeed:
         """End it once its last setpoint was played."""
         jog = self._jogging.active
         runner = jog.runner if jog is not None else None
-        if runner is not None and runner.over is not None and runner.over_at <= facts.tail:
+        if runner is not None and runner.over is not None and runner.ended_at <= facts.tail:
             reached = runner.over is Over.RUN_ENDED
             self._jogging.end("at its limit" if reached else runner.failure, reached=reached)
 
@@ -65,7 +65,7 @@ class JogFeed:
     def _well(self, facts: RtFacts) -> bool:
         """Its group follows, or would; a wait for a start is none for it."""
         group = self.group
-        return group is not None and all(facts.well_by_hand(number, FOLLOWS) for number in group.numbers)
+        return group is not None and all(facts.can_jog(number, FOLLOWS) for number in group.numbers)
 
     def _cut(self, facts: RtFacts, stream: SetpointStream | None) -> frozenset[str]:
         """Take what is left of a jog that ended early out of the stream."""
@@ -80,7 +80,7 @@ class JogFeed:
         if self._leaving is None or stream is None:
             return frozenset()
         group, until = self._leaving
-        stream.stand_at(group, facts.targets)
+        stream.hold_at(group, facts.targets)
         if facts.tail >= until:
             self._leaving = None
         return frozenset({group.name})

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.motion import Limits
 from fieldstack.tasks.program.program import Block, MoveAction
-from fieldstack.tasks.run.beyond import beyond_limits
-from fieldstack.tasks.run.protocol import BY_HAND, RtFacts
+from fieldstack.tasks.run.position_limits import groups_beyond_limits
 from fieldstack.tasks.run.runner import SLOW_SHARE, Job, Runner
+from fieldstack.tasks.run.stream_control import CLEARED_BY_JOG, RtFacts
 from fieldstack.tasks.run.table import TaskError, TaskTable
 from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_rt.datastore.events import stop_text
@@ -26,7 +26,7 @@ LOOK = "`fieldstack-rt status --once` shows the cell"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class JogRequest:
     """`way`: 1 or -1; `percent` of the axis's jog velocity; `held_ns`: when it was last seen to be held."""
 
     axis: str
@@ -61,7 +61,7 @@ class Jogging:
     def active(self) -> Jog | None:
         return self.last if self.last is not None and not self.last.ended else None
 
-    def bars(self, group: str) -> str:
+    def waiting_reason_of(self, group: str) -> str:
         """Why tasks wait for this group; empty: they do not."""
         jog = self.active
         if jog is None or jog.job.group is None or jog.job.group.name != group:
@@ -70,7 +70,7 @@ class Jogging:
 
     # ---- what a person asks ----
 
-    def begin(self, now_ns: int, wish: Wish, facts: RtFacts | None, table: TaskTable) -> Jog:
+    def begin(self, now_ns: int, wish: JogRequest, facts: RtFacts | None, table: TaskTable) -> Jog:
         """Raises TaskError: why not, and what to do."""
         number = self._number(wish.axis)
         _check_time(now_ns, wish.held_ns)
@@ -140,11 +140,11 @@ class Jogging:
         end = axis.position_max_counts if way > 0 else axis.position_min_counts
         if (end - at) * way > 0:
             return
-        out = beyond_limits(self._machine, facts.targets)
+        out = groups_beyond_limits(self._machine, facts.targets)
         told = next((one.text for one in out.values() if axis.beyond_limit(at) and axis.name in one.text), "")
         raise TaskError(told or f"axis {axis.name} stands at its limit: it can only go the other way")
 
-    def _job(self, number: int, group: Group, wish: Wish) -> Job:
+    def _job(self, number: int, group: Group, wish: JogRequest) -> Job:
         axis = self._machine.axes[number]
         end = axis.position_max_counts if wish.way > 0 else axis.position_min_counts
         targets = tuple(end / axis.counts_per_unit if one == number else None for one in group.numbers)
@@ -170,7 +170,7 @@ def _check_machine(facts: RtFacts | None) -> RtFacts:
         raise TaskError(f"RT does not cycle; {LOOK}")
     if facts.stop is Stop.ESTOP:
         raise TaskError("EMERGENCY_STOP is latched: remove the cause, then `fieldstack reset`")
-    if facts.stop not in BY_HAND:
+    if facts.stop not in CLEARED_BY_JOG:
         raise TaskError(f"the axes may not move: {stop_text(facts.stop)}; {LOOK}")
     if not facts.permit:
         raise TaskError(f"the axes may not move: the Non-RT process gives no permit; {LOOK}")
@@ -179,9 +179,9 @@ def _check_machine(facts: RtFacts | None) -> RtFacts:
 
 def _check_axes(facts: RtFacts, group: Group) -> None:
     for number, axis in zip(group.numbers, group.axes, strict=True):
-        if not facts.well_by_hand(number):
+        if not facts.can_jog(number):
             stop = facts.stops[number] if number < len(facts.stops) else Stop.NONE
-            why = stop_text(stop) if stop not in BY_HAND else facts.axes[number].name.lower()
+            why = stop_text(stop) if stop not in CLEARED_BY_JOG else facts.axes[number].name.lower()
             raise TaskError(f"axis {axis.name} does not stand under power ({why}); {LOOK}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fieldstack.tasks.program.declaration import OnResourceLost
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack.tasks.run.table import TaskError
-from fieldstack.tasks.run.task import Task, Wish
+from fieldstack.tasks.run.task import PendingChange, Task
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ def _move_bound(
     taken.add(chosen)
     restarts = how is OnResourceLost.MOVE_RESTART
     if restarts:
-        task.wishes.add(Wish.RESTART)
+        task.pending_changes.add(PendingChange.RESTART)
     if task.runner is not None:
         task.runner.halt()
     word = "restarted" if restarts else "resumed"

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 FIRST_NS = 200_000_000
 """Between the first refusal and the next try; doubled with each one."""
-MOST_NS = 30_000_000_000
+MAX_DELAY_NS = 30_000_000_000
 ASK_AT = 5
 """So often a task is tried before it waits for a person."""
 FORGET_NS = 60_000_000_000
 """What concerns no group is told for so long after the last time."""
-MOST_TOLD = 4
+MOST_SHOWN = 4
 
 
 @dataclass(slots=True)
-class _Refused:
+class _RefusalRecord:
     why: str
     group: str
     count: int = 0
@@ -30,15 +30,15 @@ class Refusals:
     """By subject: `axis:NAME` and the like. `group`: the axis group that waits; empty: all do."""
 
     def __init__(self) -> None:
-        self._found: dict[str, _Refused] = {}
+        self._found: dict[str, _RefusalRecord] = {}
 
     def note(self, now_ns: int, subject: str, why: str, group: str = "") -> int:
         """It was refused now. Returns how often that was in a row, for this reason."""
         one = self._found.get(subject)
         if one is None or (one.why, one.group) != (why, group):
-            one = self._found[subject] = _Refused(why, group)
+            one = self._found[subject] = _RefusalRecord(why, group)
         one.count += 1
-        one.again_ns = now_ns + min(MOST_NS, FIRST_NS << min(one.count - 1, 20))
+        one.again_ns = now_ns + min(MAX_DELAY_NS, FIRST_NS << min(one.count - 1, 20))
         return one.count
 
     def waits(self, now_ns: int, group: str) -> str:
@@ -63,6 +63,6 @@ class Refusals:
                 del self._found[subject]
 
     def told(self) -> dict[str, tuple[int, str]]:
-        """Subjects with how often and why, the most frequent first, not more than MOST_TOLD."""
+        """Subjects with how often and why, the most frequent first, not more than MOST_SHOWN."""
         ordered = sorted(self._found.items(), key=lambda item: -item[1].count)
-        return {subject: (one.count, one.why) for subject, one in ordered[:MOST_TOLD]}
+        return {subject: (one.count, one.why) for subject, one in ordered[:MOST_SHOWN]}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.run.protocol import OwnStream, Refused, RtFacts, refusal
 from fieldstack.tasks.run.refusals import ASK_AT, Refusals
+from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamRefusal, refusal
 from fieldstack.tasks.run.table import TaskTable
 from fieldstack.tasks.run.task import Task
 from fieldstack_rt.datastore.layout import Stop
@@ -43,7 +43,7 @@ class RefusedMotion:
                 task.ask(f"its motion was refused {count} times: {subject} {found.why}")
         return f"refused: {subject} {found.why}"
 
-    def _whose(self, found: Refused, running: list[Task]) -> tuple[str, str]:
+    def _whose(self, found: StreamRefusal, running: list[Task]) -> tuple[str, str]:
         """Subject, and the axis group whose tasks it concerns; empty: all."""
         if found.axis is None:
             return found.subject, ""

@@ -19,7 +19,7 @@ from fieldstack.tasks.program.program import (
     Outputs,
     WaitAction,
 )
-from fieldstack.tasks.run.pace import Pace
+from fieldstack.tasks.run.speed_override import SpeedOverride
 
 SLOW_SHARE = 0.95
 """Of the jog velocity, for axes beyond a limit: RT refuses what is faster."""
@@ -38,7 +38,7 @@ class Over(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StepMark:
     """All steps before `cursor` are complete once the setpoints before ring position `at` are played."""
 
     at: int
@@ -46,12 +46,12 @@ class Mark:
 
 
 @dataclass(slots=True)
-class Stage:
+class StreamContext:
     """What all runners of a stream share. `head`: ring position of the setpoint that is made now."""
 
     head: int
     cycle_s: float
-    pace: Pace
+    pace: SpeedOverride
     image: int
     """Outputs of the slaves that are no axes, as one little-endian number."""
     outputs: dict[str, Signal]
@@ -88,14 +88,16 @@ class Runner:
         MotionError: from `next_state`, if no way to rest can be planned.
     """
 
-    def __init__(self, job: Job, stage: Stage, positions: tuple[float, ...], outputs: Outputs) -> None:
+    def __init__(
+        self, job: Job, stage: StreamContext, positions: tuple[float, ...], outputs: Outputs
+    ) -> None:
         self.job = job
         self.cursor = job.cursor
-        self.marks: deque[Mark] = deque()
+        self.marks: deque[StepMark] = deque()
         self.external: InputAction | CallAction | None = None
         """The step that waits for the world, when it is one."""
         self.over: Over | None = None
-        self.over_at = 0
+        self.ended_at = 0
         self.failure = ""
         self.moving = False
         self._stage = stage
@@ -159,7 +161,7 @@ class Runner:
                 return self._end(Over.HALTED)
             ended = step + 1 >= size
             self.cursor = (run + 1, 0) if ended else (run, step + 1)
-            self.marks.append(Mark(self._stage.head, self.cursor))
+            self.marks.append(StepMark(self._stage.head, self.cursor))
             if ended and (not loops or run + 1 == runs or self._give_way or self._last_run):
                 return self._end(Over.RUN_ENDED)
             if self._give_way:
@@ -167,7 +169,7 @@ class Runner:
 
     def _end(self, why: Over) -> None:
         self.over = why
-        self.over_at = self._stage.head
+        self.ended_at = self._stage.head
 
     def _perform(self, action: Action) -> Iterator[MotionState | None]:
         if isinstance(action, MoveAction):
@@ -178,13 +180,13 @@ class Runner:
             self._stage.set(action.outputs)
             yield None
         else:
-            yield from self._await_world(action)
+            yield from self._await_external(action)
 
     def _move(self, action: MoveAction) -> Iterator[MotionState]:
         job, stage = self.job, self._stage
         if job.group is None:
             return
-        yield from self._lead_back(job.group, action)
+        yield from self._return_inside_limits(job.group, action)
         if self.failure:
             return
         target = [
@@ -196,7 +198,7 @@ class Runner:
             return
         switches = deque(action.switches)
         self.moving = True
-        for state, progress in self._paced(plan):
+        for state, progress in self._at_speed_override(plan):
             while switches and switches[0][0] <= progress:
                 stage.set(switches.popleft()[1])
             self._state = state
@@ -214,7 +216,7 @@ class Runner:
             self.failure = str(error)
             return None
 
-    def _lead_back(self, group: Group, action: MoveAction) -> Iterator[MotionState]:
+    def _return_inside_limits(self, group: Group, action: MoveAction) -> Iterator[MotionState]:
         """Axes that the move takes into their range from beyond come to its end first, slowly."""
         limits, target = list(self.job.limits), list(self._state.position)
         for place, (axis, to) in enumerate(zip(group.axes, action.targets, strict=True)):
@@ -226,13 +228,13 @@ class Runner:
         if plan is None:
             return
         self.moving = True
-        for state, _ in self._paced(plan):
+        for state, _ in self._at_speed_override(plan):
             self._state = state
             yield state
         self._state = MotionState.at_rest(target)
         self.moving = False
 
-    def _paced(self, plan: Move) -> Iterator[tuple[MotionState, float]]:
+    def _at_speed_override(self, plan: Move) -> Iterator[tuple[MotionState, float]]:
         """The plan's states with the override as it is in each cycle, and how much of its time has passed."""
         passed_s, pace, cycle_s = 0.0, self._stage.pace, self._stage.cycle_s
         duration_s = plan.duration_s
@@ -249,7 +251,7 @@ class Runner:
             yield None
         self._may_be_cut = False
 
-    def _await_world(self, action: InputAction | CallAction) -> Iterator[None]:
+    def _await_external(self, action: InputAction | CallAction) -> Iterator[None]:
         self.external, self._resolved = action, False
         self._may_be_cut = isinstance(action, InputAction)
         yield None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.program import Outputs
-from fieldstack.tasks.run.pace import FULL
-from fieldstack.tasks.run.runner import Job, Runner, Stage
+from fieldstack.tasks.run.runner import Job, Runner, StreamContext
+from fieldstack.tasks.run.speed_override import FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SetpointStream:
     """Setpoints of one stream from rest at `start` on, the first of them `start` itself."""
 
     def __init__(
-        self, machine: Machine, stage: Stage, start: Sequence[int], able: int, *, by_hand: int = 0
+        self, machine: Machine, stage: StreamContext, start: Sequence[int], able: int, *, by_hand: int = 0
     ) -> None:
         """`able`: mask of the axes that hold, and can follow from the first setpoint on.
 
@@ -47,7 +47,7 @@ class SetpointStream:
         self._ending = False
         self._begun = False
         self._pace: deque[tuple[int, float]] = deque()
-        self._played_pace = stage.pace.value
+        self._played_speed_override = stage.pace.value
         self.finished = False
         """The setpoint that ends the stream has been taken."""
 
@@ -74,7 +74,7 @@ class SetpointStream:
         if runner in self._runners:
             self._runners.remove(runner)
 
-    def stand_at(self, group: Group, targets: Sequence[int]) -> None:
+    def hold_at(self, group: Group, targets: Sequence[int]) -> None:
         """Axes that were stopped from outside hold there now."""
         for number in group.numbers:
             self._positions[number], self._velocities[number] = targets[number], 0
@@ -93,11 +93,11 @@ class SetpointStream:
             self._stage.head += 1
         return taken
 
-    def pace_at(self, tail: int) -> int:
+    def speed_override_at(self, tail: int) -> int:
         """The speed override, per mille, that is in effect with `tail` setpoints played."""
         while self._pace and self._pace[0][0] <= tail:
-            self._played_pace = self._pace.popleft()[1]
-        return round(self._played_pace * FULL)
+            self._played_speed_override = self._pace.popleft()[1]
+        return round(self._played_speed_override * FULL)
 
     # ---- inside ----
 
@@ -105,7 +105,7 @@ class SetpointStream:
         if not self._begun:
             self._begun = True
             return self._setpoint(self._able, hold_to_run=self._by_hand)
-        self._advance_pace()
+        self._advance_speed_override()
         axes, hold = 0, self._by_hand
         for runner in tuple(self._runners):
             axes |= self._advance(runner)
@@ -114,7 +114,7 @@ class SetpointStream:
         self.finished = last
         return self._setpoint(axes, last=last, hold_to_run=hold)
 
-    def _advance_pace(self) -> None:
+    def _advance_speed_override(self) -> None:
         pace = self._stage.pace
         if pace.value != pace.wanted:
             pace.advance()

@@ -10,7 +10,7 @@ from fieldstack.tasks.program.declaration import Edge, Mode, OnResourceLost
 from fieldstack.tasks.program.machine import Signal
 from fieldstack.tasks.run.phase import FINAL, Phase
 from fieldstack.tasks.run.scheduler import Claim
-from fieldstack.tasks.run.task import Task, Wish
+from fieldstack.tasks.run.task import PendingChange, Task
 
 MAX_LIVE = 48
 ENTRY_BYTES = 190
@@ -108,14 +108,14 @@ class TaskTable:
         if self.failures.pop(task_id, None) is not None:
             return f"task {task_id!r} has failed: noted, it is not told of any longer"
         task = self._not_ended(task_id)
-        task.wishes.add(Wish.CANCEL)
+        task.pending_changes.add(PendingChange.CANCEL)
         return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"
 
     def pause(self, task_id: str) -> str:
         task = self._not_ending(task_id)
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             raise TaskError(f"task {task_id!r} is {task.phase} already")
-        task.wishes.add(Wish.PAUSE)
+        task.pending_changes.add(PendingChange.PAUSE)
         return f"task {task_id!r}: comes to rest and pauses" if task.runner else "paused"
 
     def resume(self, task_id: str, by: str, answer: str = "") -> str:
@@ -123,7 +123,7 @@ class TaskTable:
         task = self._not_ending(task_id)
         if not by:
             raise TaskError("say who resumes it: --by NAME")
-        if task.phase not in (Phase.PAUSED, Phase.ASKING) and Wish.PAUSE not in task.wishes:
+        if task.phase not in (Phase.PAUSED, Phase.ASKING) and PendingChange.PAUSE not in task.pending_changes:
             raise TaskError(f"task {task_id!r} is {task.shown}: there is nothing to resume")
         if task.compiled.problem:
             what = "Mend that and restart the Main Core process, or cancel the task"
@@ -133,7 +133,7 @@ class TaskTable:
                 f"task {task_id!r}: {task.why}. Look whether the call's work was done, then "
                 "resume with --call done (take it as done) or --call redo (run it again)"
             )
-        task.wishes.discard(Wish.PAUSE)
+        task.pending_changes.discard(PendingChange.PAUSE)
         about_call, task.asks_about_call, task.why = task.asks_about_call, False, ""
         if task.phase in (Phase.PAUSED, Phase.ASKING):
             due = task.begun or task.run_due or not self._waits(task)
@@ -165,7 +165,7 @@ class TaskTable:
     # ---- time and triggers ----
 
     def tick(self, now_ns: int, inputs: Mapping[str, Signal], image: bytes) -> list[Task]:
-        """Triggers, periods, and wishes of tasks that stand; returns those that ended with it."""
+        """Triggers, periods, and pending_changes of tasks that stand; returns those that ended with it."""
         live = list(self.live())
         for task in live:
             self._watch_input(task, inputs, image)
@@ -219,7 +219,7 @@ class TaskTable:
         for task in self.live():
             runner = task.runner
             task.waits = ""
-            if runner is None and (task.phase is not Phase.READY or task.wishes):
+            if runner is None and (task.phase is not Phase.READY or task.pending_changes):
                 continue
             if runner is not None and runner.over is not None:
                 continue  # its last setpoints are being played
@@ -252,16 +252,16 @@ def _open_to(task: Task, lost: frozenset[str]) -> tuple[str, ...]:
 
 def _grant(task: Task) -> None:
     """What was wished of a task comes true once it stands."""
-    if Wish.CANCEL in task.wishes:
+    if PendingChange.CANCEL in task.pending_changes:
         task.end(Phase.CANCELLED)
-    elif Wish.FAIL in task.wishes:
+    elif PendingChange.FAIL in task.pending_changes:
         task.end(Phase.FAILED, task.why)
     else:
-        if Wish.RESTART in task.wishes:
+        if PendingChange.RESTART in task.pending_changes:
             task.restart()
-        if Wish.PAUSE in task.wishes and task.phase is not Phase.ASKING:
+        if PendingChange.PAUSE in task.pending_changes and task.phase is not Phase.ASKING:
             task.phase, task.why = Phase.PAUSED, "by an operator"
-    task.wishes.clear()
+    task.pending_changes.clear()
 
 
 def _bytes(compiled: CompiledTask) -> int:

@@ -16,7 +16,7 @@ from fieldstack.tasks.run.runner import Cursor, Runner
 NS_PER_MS = 1_000_000
 
 
-class Wish(StrEnum):
+class PendingChange(StrEnum):
     """What is to become of a task once its axes are at rest; of several, the first one comes true first."""
 
     CANCEL = "cancel"
@@ -26,7 +26,7 @@ class Wish(StrEnum):
     PAUSE = "pause"
 
 
-ENDING = frozenset({Wish.CANCEL, Wish.FAIL})
+ENDING = frozenset({PendingChange.CANCEL, PendingChange.FAIL})
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Task:
     waits: str = ""
     """Why it does not run at present though it is READY; found anew in each pass."""
     asks_about_call: bool = False
-    wishes: set[Wish] = field(default_factory=set)
+    pending_changes: set[PendingChange] = field(default_factory=set)
     missed: int = 0
     """Periods that passed while the run before was still under way."""
     input_since_ns: int = 0
@@ -119,12 +119,12 @@ class Task:
     @property
     def ends(self) -> bool:
         """It will not go on, whatever comes."""
-        return self.phase in FINAL or bool(self.wishes & ENDING)
+        return self.phase in FINAL or bool(self.pending_changes & ENDING)
 
     @property
     def wished(self) -> str:
-        """Its wishes in words, the first to come true first."""
-        return " ".join(wish for wish in Wish if wish in self.wishes)
+        """Its pending_changes in words, the first to come true first."""
+        return " ".join(wish for wish in PendingChange if wish in self.pending_changes)
 
     def run_ended(self, now_ns: int) -> None:
         """After the last step of a run: done, or when the next one begins."""
@@ -171,13 +171,13 @@ class Task:
 
     def end(self, phase: Phase, why: str = "") -> None:
         self.phase, self.why, self.begun, self.waits = phase, why, False, ""
-        self.wishes.clear()
+        self.pending_changes.clear()
         self.asks_about_call = False
 
     def fail(self, why: str) -> None:
         """It has failed once its axes are at rest: this is kept, however they come to it."""
         if not self.ends:
-            self.wishes.add(Wish.FAIL)
+            self.pending_changes.add(PendingChange.FAIL)
             self.why = why
 
     def ask(self, why: str, *, about_call: bool = False) -> None:

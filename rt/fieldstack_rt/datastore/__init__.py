@@ -22,7 +22,7 @@ from fieldstack_rt.datastore.layout import (
 )
 from fieldstack_rt.datastore.rings import EventRing, RtEvent, SetpointRing
 from fieldstack_rt.datastore.store import DataStore
-from fieldstack_rt.datastore.verdict import counter_is_good
+from fieldstack_rt.datastore.working_counter import counter_is_good
 
 __all__ = [
     "AgentReaction",

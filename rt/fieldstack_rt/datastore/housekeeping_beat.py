@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack_rt.datastore.words import NO_MORE
+from fieldstack_rt.datastore.atomic_words import NO_MORE
 
 AHEAD_NS = 1_000_000_000
 """So much newer than the look at it a beat may be."""

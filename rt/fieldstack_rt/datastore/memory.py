@@ -24,7 +24,7 @@ from fieldstack_rt.datastore.errors import (
     StoreMissingError,
     StoreUnfinishedError,
 )
-from fieldstack_rt.datastore.living import RtProcess, rt_processes
+from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
 
 MODE = 0o660
 MAGIC = 0x4B4341545344464C

@@ -10,12 +10,12 @@ from typing import Any
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import memory
+from fieldstack_rt.datastore.atomic_words import StoreWords
 from fieldstack_rt.datastore.errors import StoreMissingError, TornRecordError
 from fieldstack_rt.datastore.estop import Estop
 from fieldstack_rt.datastore.layout import StartKind
-from fieldstack_rt.datastore.living import mapping_of
 from fieldstack_rt.datastore.rings import EventRing, SetpointRing
-from fieldstack_rt.datastore.words import StoreWords
+from fieldstack_rt.datastore.rt_process_search import mapping_of
 
 _SPINS = 2000
 _PATIENCE_S = 0.02
@@ -217,9 +217,9 @@ class DataStore(StoreWords):
         record.checksum = stamped
         return record.sequence > 0 and found == stamped
 
-    def keep_words(self) -> tuple[str, ...]:
+    def rewrite_damaged_words(self) -> tuple[str, ...]:
         """And the last bus command, which is written too seldom to mend itself."""
-        damaged = super().keep_words()
+        damaged = super().rewrite_damaged_words()
         shared = ffi.buffer(ffi.addressof(self.raw, "bus_command"))
         if self._commanded is None:
             self._commanded = ffi.new("fs_bus_command *", self.raw.bus_command)

@@ -15,7 +15,7 @@ from fieldstack_ethercat.bus.config import (
     configuration_group,
     configuration_start,
     configuration_stop,
-    image,
+    image_layout,
 )
 from fieldstack_ethercat.bus.config.plan import MAX_PROCESS_IMAGE
 
@@ -107,8 +107,8 @@ def bits_of(pdos: Sequence[PdoConfig]) -> int:
 
 
 def _process_image(bus: BusConfig) -> Iterator[Finding]:
-    _, outputs = image.lay_out(bits_of(slave.pdos.rx) for slave in bus.slaves)
-    _, inputs = image.lay_out(bits_of(slave.pdos.tx) for slave in bus.slaves)
+    _, outputs = image_layout.lay_out(bits_of(slave.pdos.rx) for slave in bus.slaves)
+    _, inputs = image_layout.lay_out(bits_of(slave.pdos.tx) for slave in bus.slaves)
     if outputs + inputs > MAX_PROCESS_IMAGE:
         yield (
             ("slaves",),

@@ -31,7 +31,7 @@ from fieldstack_ethercat.bus.master import interface as network
 from fieldstack_ethercat.bus.master import missing_slaves, process_image, topology
 from fieldstack_ethercat.bus.master.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.master.recovery import Step
-from fieldstack_ethercat.bus.master.roster import Roster
+from fieldstack_ethercat.bus.master.slave_presence import SlavePresence
 from fieldstack_ethercat.bus.script import Script, finish
 from fieldstack_ethercat.bus.slave import slave_scripts, slave_setup
 from fieldstack_ethercat.bus.slave.slave_address import address_at, give_address
@@ -39,7 +39,7 @@ from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.bus.soem.acyclic import Acyclic
 from fieldstack_ethercat.bus.soem.soem_context import SoemContext, SoemView
-from fieldstack_ethercat.bus.soem.soem_objects import Patience, SoemObjects, problem_of
+from fieldstack_ethercat.bus.soem.soem_objects import RetryBudget, SoemObjects, problem_of
 from fieldstack_ethercat.bus.soem.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
 from fieldstack_ethercat.wire.al import AlState, control_word
 from fieldstack_ethercat.wire.coe import Emergency
@@ -47,7 +47,7 @@ from fieldstack_ethercat.wire.registers import Register
 
 SECOND_LOOKS = 2
 """So often a wire that differs from the plan is looked at again before that is said."""
-MISSING_PATIENCE_NS = 3_000_000_000
+MISSING_WAIT_NS = 3_000_000_000
 """So long slaves that do not answer yet are looked for, if all that do are the right ones."""
 LINK_TIMEOUT_NS = 3_000_000_000
 STATE_TIMEOUT_NS = 10_000_000_000
@@ -58,7 +58,7 @@ STATE_POLL_NS = 500_000
 SLAVE_COUNT_EXCEEDED = -4
 """SOEM's answer to more slaves than it has places for."""
 KEPT_EMERGENCIES = 64
-SPARED_PATIENCE_NS = 500_000_000
+NONESSENTIAL_WAIT_NS = 500_000_000
 """A state change of a slave that the others can do without is waited for so long at bring-up."""
 MISSING_TIMEOUT_US = 2000
 """SOEM waits so long for the state of each slave, where some are missing: the others are known to have it."""
@@ -81,8 +81,8 @@ class Bus:
         """By position: objects that say how a drive stops, which it does not have."""
         self.on_retry: Callable[[MailboxSilentError], None] | None = None
         """Told of each mailbox that did not answer in time during bring-up, and is asked again."""
-        self.roster = Roster(plan)
-        self._patience = Patience()
+        self.slave_presence = SlavePresence(plan)
+        self._retry_budget = RetryBudget()
         self._links: tuple[SlaveLink, ...] = ()
         self._wire: Acyclic | None = None
         self._master: Any = None
@@ -152,7 +152,7 @@ class Bus:
             self._view = SoemView(self.master)
             for slave in self.master.slaves:
                 slave.add_emergency_callback(self.emergencies.append)
-            self.roster.unseen.clear()
+            self.slave_presence.absent.clear()
             self._found = tuple(
                 topology.FoundSlave(position, slave.man, slave.id, slave.rev, slave.name)
                 for position, slave in enumerate(self.master.slaves)
@@ -173,13 +173,13 @@ class Bus:
         self._take_places(self._require_planned(found))
         self._require_preop(timeout_ns)
         with self._lock:
-            self._setup_error, self._patience = None, Patience(self.on_retry)
+            self._setup_error, self._retry_budget = None, RetryBudget(self.on_retry)
             for position, slave in enumerate(self.master.slaves):
-                if position not in self.roster.unseen:
+                if position not in self.slave_presence.absent:
                     slave.config_func = self._hook
             if self.plan.distributed_clocks:
                 self._clocks = Clocks(self, self.master, self._configured_view(), self.plan)
-                self._clocks.set_up(self.roster.unseen)
+                self._clocks.set_up(self.slave_presence.absent)
             self._context = self._map()
             self._hold_back()
             self.wait_for_state(AlState.SAFEOP, timeout_ns)
@@ -194,17 +194,17 @@ class Bus:
         while True:
             if looks >= SECOND_LOOKS or not topology.compare(self.plan.slaves, found):
                 try:
-                    return self.roster.places_of(found)
+                    return self.slave_presence.places_of(found)
                 except SlavesMissingError:
-                    if time.monotonic_ns() - began_ns >= MISSING_PATIENCE_NS:
+                    if time.monotonic_ns() - began_ns >= MISSING_WAIT_NS:
                         raise
             looks += 1
             found = self.find()
 
     def _take_places(self, places: Sequence[int]) -> None:
         """The bus comes up without slaves that it can do without; their places are kept for them."""
-        self.roster.unseen = set(range(len(self.plan.slaves))) - set(places)
-        if not self.roster.unseen:
+        self.slave_presence.absent = set(range(len(self.plan.slaves))) - set(places)
+        if not self.slave_presence.absent:
             return
         with self._lock:
             missing_slaves.spread(self._configured_view(), self.plan, places)
@@ -218,19 +218,21 @@ class Bus:
         """SOEM has requested PRE-OP, and would go on without a slave that takes long for it."""
         self.wait_for_state(AlState.PREOP, timeout_ns, error_is_final=False)
         for slave in self.read_states():
-            if slave.position in self.roster.spared and (slave.state is not AlState.PREOP or slave.error):
+            if slave.position in self.slave_presence.nonessential and (
+                slave.state is not AlState.PREOP or slave.error
+            ):
                 self._leave_out(slave.position)
 
     def _leave_out(self, position: int) -> None:
         """The bus comes up without it, as if it were missing; its place in the image is kept."""
         plan = self.plan.slaves[position]
         self._configured_view().give_mapping(position, plan.output_bits, plan.input_bits)
-        self.roster.unseen.add(position)
+        self.slave_presence.absent.add(position)
 
     def _hold_back(self) -> None:
         """Who was left out and answers all the same is not set up: it is not to follow the others to OP."""
         for slave in self.read_states():
-            if slave.position in self.roster.unseen and slave.answers:
+            if slave.position in self.slave_presence.absent and slave.answers:
                 self.link(slave.position).put(
                     Register.AL_CONTROL, control_word(AlState.INIT, acknowledge=True)
                 )
@@ -257,13 +259,13 @@ class Bus:
     ) -> None:
         """Wait until every slave is in `state`; StateChangeError if one refuses, or at the deadline.
 
-        Slaves of non-essential groups are given SPARED_PATIENCE_NS, and then left to the recovery."""
+        Slaves of non-essential groups are given NONESSENTIAL_WAIT_NS, and then left to the recovery."""
         began_ns = time.monotonic_ns()
         while True:
             states = self.read_states()
             waited_ns = time.monotonic_ns() - began_ns
             late = [slave for slave in states if slave.state is not state or slave.error]
-            late = self.roster.awaited(late, waited_ns >= SPARED_PATIENCE_NS)
+            late = self.slave_presence.awaited(late, waited_ns >= NONESSENTIAL_WAIT_NS)
             if not late:
                 return
             refused = next((slave for slave in late if slave.error and error_is_final), None)
@@ -288,7 +290,7 @@ class Bus:
             SlaveState(link.position, link.name, status, code)
             for link, (status, code) in zip(links, found, strict=True)
         )
-        self.roster.note(states)
+        self.slave_presence.note(states)
         return states
 
     def exchange(self, timeout_us: int = 0) -> int:
@@ -310,12 +312,12 @@ class Bus:
     def script(self, position: int, step: Step, state: AlState | None) -> Script[None] | None:
         """How a step of the recovery is taken; None if there is nobody at the slave's place in the line."""
         link = self.link(position)
-        if position in self.roster.unseen:
+        if position in self.slave_presence.absent:
             return self._take_in(link)
         if step is Step.RECOVER_ADDRESS:
             planned = {one.address for one in self._slave_links()}
-            if self.roster.unseen:  # the line is shorter than planned
-                place = self.roster.place(position, self._acyclic())
+            if self.slave_presence.absent:  # the line is shorter than planned
+                place = self.slave_presence.place(position, self._acyclic())
                 link = replace(link, position=position if place is None else place)
             return give_address(link, planned) if address_at(link) is not None else None
         if step is Step.ACKNOWLEDGE and state is not None:
@@ -332,9 +334,9 @@ class Bus:
         )
 
     def _take_in(self, link: SlaveLink) -> Script[None]:
-        yield from self.roster.take_in(link, self._acyclic())
-        if link.position not in self.roster.unseen and self._clocks is not None:
-            self._clocks.welcome(link.position)
+        yield from self.slave_presence.admit_late_slave(link, self._acyclic())
+        if link.position not in self.slave_presence.absent and self._clocks is not None:
+            self._clocks.add_late_clock(link.position)
 
     def link(self, position: int) -> SlaveLink:
         """The slave at that position, for scripts."""
@@ -350,13 +352,13 @@ class Bus:
         """Slaves whose distributed clocks follow the reference clock, itself among them; empty: none do."""
         return self._clocks.positions if self._clocks is not None else ()
 
-    def tend_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
+    def maintain_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
         """Choose the reference clock among the slaves that answer, and align the clocks of those that came
         back; their positions. `states`: as just read. To be called before such a slave is set up anew."""
         if self._clocks is None:
             return ()
         with self._lock:
-            return self._clocks.tend([state.position for state in states if state.answers])
+            return self._clocks.maintain([state.position for state in states if state.answers])
 
     def read_register(self, position: int, address: int, size: int) -> bytes | None:
         """Registers of one slave by its station address; None if it does not answer."""
@@ -401,7 +403,7 @@ class Bus:
         record = view.slave(position)
         has_coe = bool(record.mailbox_protocols & MAILBOX_COE)
         complete_access = bool(record.coe_details & COE_COMPLETE_ACCESS)
-        objects = SoemObjects(self.master.slaves[position], position, plan.name, self._patience)
+        objects = SoemObjects(self.master.slaves[position], position, plan.name, self._retry_budget)
         self.lacking[position] = finish(
             slave_setup.set_up(
                 link,
@@ -423,7 +425,7 @@ class Bus:
         try:
             self._set_up(position)
         except BusError as error:
-            if position in self.roster.spared and not getattr(error, "refusal", False):
+            if position in self.slave_presence.nonessential and not getattr(error, "refusal", False):
                 self._leave_out(position)
             else:
                 self._setup_error = error
@@ -435,7 +437,7 @@ class Bus:
     def _map(self) -> SoemContext:
         problems: list[Exception] = []
         timeouts, patience_us = pysoem.settings.timeouts, pysoem.settings.timeouts.state
-        if self.roster.unseen:
+        if self.slave_presence.absent:
             timeouts.state = MISSING_TIMEOUT_US  # all who are there are in PRE-OP already
         try:
             self.master.config_map()

@@ -72,7 +72,7 @@ class Clocks:
                 break
         self.positions = tuple(found)
 
-    def welcome(self, position: int) -> None:
+    def add_late_clock(self, position: int) -> None:
         """A slave that was missing at the set-up has come: its clock is aligned like one that was away.
 
         What its cable delays nobody has measured: it gets what the clock before it has, a microsecond too
@@ -92,7 +92,7 @@ class Clocks:
         if sync0 is not None:
             self._master.slaves[position].dc_sync(True, sync0.cycle_ns, sync0.shift_ns)
 
-    def tend(self, answering: Collection[int]) -> tuple[int, ...]:
+    def maintain(self, answering: Collection[int]) -> tuple[int, ...]:
         """Let the first clock that can be trusted lead, and align those that came back with it.
 
         Without this the clocks behind a reference that is gone would follow a time that stands still.

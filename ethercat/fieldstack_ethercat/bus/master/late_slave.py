@@ -53,7 +53,7 @@ def place_of(
     return strangers[0] if len(strangers) == 1 and not set(alike) & set(missing) else None
 
 
-def take_in(link: SlaveLink, plan: SlavePlan, place: int) -> Script[None]:
+def admit_late_slave(link: SlaveLink, plan: SlavePlan, place: int) -> Script[None]:
     """Reads who stands at that place; the planned slave gets its address, and its record is filled.
 
     It is in INIT afterwards, and can be set up. OtherDeviceError, SlaveGoneError.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from fieldstack_ethercat.bus.config import image
+from fieldstack_ethercat.bus.config import image_layout
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import MappingMismatchError
 from fieldstack_ethercat.bus.soem.soem_context import SoemContext, SoemView, expect
@@ -18,7 +18,7 @@ def take_over(plan: BusPlan, view: SoemView) -> SoemContext:
     _check_sizes(plan, view)
     context = view.mapped()
     _check_places(plan, context)
-    safe = image.safe_output_image(plan)
+    safe = image_layout.safe_output_image(plan)
     ctypes.memmove(context.outputs_address, safe, len(safe))
     return context
 
@@ -43,8 +43,8 @@ def _check_sizes(plan: BusPlan, view: SoemView) -> None:
 
 def _check_places(plan: BusPlan, context: SoemContext) -> None:
     """SOEM must have laid the image out as the plan does: the guard builds its frames from the plan."""
-    outputs, output_size = image.output_places(plan)
-    inputs, input_size = image.input_places(plan)
+    outputs, output_size = image_layout.output_places(plan)
+    inputs, input_size = image_layout.input_places(plan)
     expect("size of the outputs", context.outputs_size, output_size)
     expect("size of the inputs", context.inputs_size, input_size)
     for at, found in enumerate(context.slaves):

@@ -67,7 +67,7 @@ class RecoveryEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class SlaveMemory:
     """What is remembered of one slave between passes. `healthy_since_ns` is None while it is not."""
 
     answered: bool = True
@@ -81,7 +81,7 @@ class Memory:
 class Decision:
     """One pass: the memory to keep, the steps to take by position, the events to report."""
 
-    memory: tuple[Memory, ...]
+    memory: tuple[SlaveMemory, ...]
     steps: tuple[tuple[int, Step], ...]
     events: tuple[RecoveryEvent, ...]
 
@@ -106,17 +106,17 @@ def step_for(state: SlaveState, allow_op: bool, attempts: int = 0, faulty: bool 
 def decide(
     now_ns: int,
     states: Sequence[SlaveState],
-    memory: Sequence[Memory],
+    memory: Sequence[SlaveMemory],
     allow_op: bool = True,
     *,
     busy: Collection[int] = (),
     faulty: Mapping[int, str] = NO_FAULTS,
 ) -> Decision:
-    """What to do about every slave now. `memory` is the last decision's, or `forget(states)` at first.
+    """What to do about every slave now. `memory` is the last decision's, or `new_memory(states)` at first.
 
     `busy`: positions whose last step is still under way. `faulty`: why slaves in OP take no part.
     """
-    kept: list[Memory] = []
+    kept: list[SlaveMemory] = []
     steps: list[tuple[int, Step]] = []
     events: list[RecoveryEvent] = []
     line_break = find_break(states)
@@ -133,15 +133,15 @@ def decide(
     return Decision(tuple(kept), tuple(steps), tuple(events))
 
 
-def forget(states: Sequence[SlaveState]) -> tuple[Memory, ...]:
+def new_memory(states: Sequence[SlaveState]) -> tuple[SlaveMemory, ...]:
     """The memory of a bus that was well until now."""
-    return tuple(Memory() for _ in states)
+    return tuple(SlaveMemory() for _ in states)
 
 
-def _remember(now_ns: int, state: SlaveState, before: Memory, healthy: bool) -> Memory:
+def _remember(now_ns: int, state: SlaveState, before: SlaveMemory, healthy: bool) -> SlaveMemory:
     since = (before.healthy_since_ns if before.healthy else None) or now_ns
     settled = healthy and now_ns - since >= SETTLED_NS
-    return Memory(
+    return SlaveMemory(
         answered=state.answers,
         healthy=healthy,
         healthy_since_ns=since if healthy else None,
@@ -150,7 +150,7 @@ def _remember(now_ns: int, state: SlaveState, before: Memory, healthy: bool) -> 
     )
 
 
-def _attempted(now_ns: int, memory: Memory, step: Step) -> Memory:
+def _attempted(now_ns: int, memory: SlaveMemory, step: Step) -> SlaveMemory:
     if step is Step.RECOVER_ADDRESS:
         return replace(memory, next_ns=now_ns + LOST_POLL_NS)
     attempts = memory.attempts + 1
@@ -165,7 +165,7 @@ def backoff_ns(attempts: int) -> int:
 
 
 def _events(
-    state: SlaveState, before: Memory, *, healthy: bool, lost_text: str, why: str
+    state: SlaveState, before: SlaveMemory, *, healthy: bool, lost_text: str, why: str
 ) -> list[RecoveryEvent]:
     def event(kind: EventKind, text: str) -> RecoveryEvent:
         return RecoveryEvent(state.position, state.name, kind, text)
@@ -195,7 +195,7 @@ class Recovery:
 
     def __init__(self, bus: RecoverableBus, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._bus = bus
-        self._memory: tuple[Memory, ...] | None = None
+        self._memory: tuple[SlaveMemory, ...] | None = None
         self.states: tuple[SlaveState, ...] = ()
         """As read by the last pass."""
         self._steps: tuple[tuple[int, Step], ...] = ()
@@ -204,7 +204,7 @@ class Recovery:
         """Why slaves that say they are in OP take no part in the exchange, by position; see `suspect`."""
         self.failures: dict[int, str] = {}
         """What the last attempt to bring a slave back failed with, by position, until it is well."""
-        self._told: dict[int, tuple[str, int]] = {}
+        self._last_reported: dict[int, tuple[str, int]] = {}
 
     def run(self, now_ns: int, allow_op: bool = True) -> tuple[RecoveryEvent, ...]:
         """One pass: read states, decide, act. Returns what happened; a failed step is an event, no error."""
@@ -225,7 +225,7 @@ class Recovery:
         """The slave takes no part in the exchange although it is in OP: it is to be set up anew."""
         self.faulty[position] = why
 
-    def begin_anew(self, positions: Collection[int]) -> None:
+    def restart_slaves(self, positions: Collection[int]) -> None:
         """These slaves are taken down by command: what is under way ends, what failed is forgotten."""
         for position in positions:
             self._runner.cancel(position)
@@ -248,13 +248,13 @@ class Recovery:
         if exchange_is_whole and not any(s.answers for s in states) and self.states and exchange_is_whole():
             return ()
         self.states = states
-        before = self._memory or forget(states)
+        before = self._memory or new_memory(states)
         decision = decide(now_ns, states, before, allow_op, busy=self.busy, faulty=self.faulty)
         self._memory, self._steps = decision.memory, decision.steps
         for place, one in enumerate(decision.memory):
             if one.healthy:
                 self.failures.pop(place, None)
-                self._told.pop(place, None)
+                self._last_reported.pop(place, None)
         return decision.events
 
     def act(self) -> tuple[RecoveryEvent, ...]:
@@ -268,7 +268,7 @@ class Recovery:
             line_ends = line_ends or script is None
             if script is not None:
                 self._runner.begin(position, step, script)
-        return tuple(event for ended in self._runner.carry_on() if (event := self._note(ended)))
+        return tuple(event for ended in self._runner.run_pass() if (event := self._note(ended)))
 
     def _note(self, ended: Ended[Step]) -> RecoveryEvent | None:
         position, now_ns = ended.position, ended.at_ns
@@ -280,10 +280,10 @@ class Recovery:
         text = str(ended.error)
         self.failures[position] = text
         self._put_off(position, now_ns, ended.step)
-        before, told_ns = self._told.get(position, ("", 0))
+        before, told_ns = self._last_reported.get(position, ("", 0))
         if text == before and now_ns - told_ns < TELL_AGAIN_NS:
             return None
-        self._told[position] = (text, now_ns)
+        self._last_reported[position] = (text, now_ns)
         return RecoveryEvent(position, self.states[position].name, EventKind.FAILED, text, ended.step)
 
     def _put_off(self, position: int, now_ns: int, step: Step) -> None:

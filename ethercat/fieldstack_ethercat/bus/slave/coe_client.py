@@ -83,8 +83,8 @@ class CoeClient:
         began_ns = now_ns
         telegram, tried, sent = self._telegram(request), False, False
         while now_ns - began_ns <= PATIENCE_NS:
-            answer, empty = self._look()
-            if answer is not None and (found := self._judge(answer, place, matches, sent=tried)):
+            answer, empty = self._read_mailbox()
+            if answer is not None and (found := self._match_answer(answer, place, matches, sent=tried)):
                 return found
             if empty and not sent:  # what was left there is out
                 tried, sent = True, self._link.put(self._out[0], telegram)
@@ -99,7 +99,7 @@ class CoeClient:
         telegram = MailboxTelegram(MailboxType.COE, message, int(record.mailbox_counter)).pack()
         return telegram.ljust(self._out[1], b"\0")
 
-    def _look(self) -> tuple[bytes | None, bool]:
+    def _read_mailbox(self) -> tuple[bytes | None, bool]:
         """What lies in the mailbox, and whether it is known to be empty."""
         if self._lost:
             self._ask_again()
@@ -124,7 +124,7 @@ class CoeClient:
         if self._link.put(_SM1 + _ACTIVATE, self._repeat):
             self._lost, self._repeat = False, None
 
-    def _judge(self, answer: bytes, place: str, matches: Matches, *, sent: bool) -> Response | None:
+    def _match_answer(self, answer: bytes, place: str, matches: Matches, *, sent: bool) -> Response | None:
         """What lay there before the request was sent can be an emergency, but no answer to it."""
         if sent:
             return self._understand(answer, place, matches)
@@ -143,7 +143,7 @@ class CoeClient:
                 return None
             message = CoeMessage.unpack(telegram.data)
             if message.service == CoeService.EMERGENCY:
-                self._tell(Emergency.unpack(message.payload))
+                self._report_emergency(Emergency.unpack(message.payload))
                 return None
             if message.service not in (CoeService.SDO_RESPONSE, CoeService.SDO_REQUEST):
                 return None
@@ -154,7 +154,7 @@ class CoeClient:
             raise self._aborted(place, response.code, abort_text(response.code))
         return response if matches(response) else None
 
-    def _tell(self, emergency: Emergency) -> None:
+    def _report_emergency(self, emergency: Emergency) -> None:
         if self._on_emergency is not None:
             self._on_emergency(emergency)
 

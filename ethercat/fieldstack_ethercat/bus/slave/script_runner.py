@@ -62,7 +62,7 @@ class ScriptRunner(Generic[S]):
         if work is not None:
             work.script.close()
 
-    def carry_on(self) -> list[Ended[S]]:
+    def run_pass(self) -> list[Ended[S]]:
         """One pass. Who has waited longest comes first; what finds no time is first in the next pass."""
         ended: list[Ended[S]] = []
         now_ns = self._clock()

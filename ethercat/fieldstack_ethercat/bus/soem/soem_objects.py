@@ -21,7 +21,7 @@ LARGEST = 2 + 4 * 255
 _SILENT = (pysoem.WkcError, pysoem.MailboxError, pysoem.PacketError)
 
 
-class Patience:
+class RetryBudget:
     """What is left of a bring-up's time for second attempts. `tell` hears of each of them."""
 
     def __init__(self, tell: Callable[[MailboxSilentError], None] | None = None) -> None:
@@ -41,10 +41,10 @@ class Patience:
 class SoemObjects:
     """The objects of one of pysoem's slaves; its scripts never yield."""
 
-    def __init__(self, slave: Any, position: int, name: str, patience: Patience | None = None) -> None:
-        """`patience`: None: one attempt each."""
+    def __init__(self, slave: Any, position: int, name: str, retry_budget: RetryBudget | None = None) -> None:
+        """`retry_budget`: None: one attempt each."""
         self._slave, self._position, self._name = slave, position, name
-        self._patience = patience
+        self._patience = retry_budget
 
     def upload(self, index: int, sub: int, complete: bool = False) -> Script[bytes]:
         yield from ()

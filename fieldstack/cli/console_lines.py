@@ -1,0 +1,29 @@
+"""Lines about a cell for whoever listens; the cell never depends on it that somebody does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from rich.console import Console
+
+
+class ConsoleLines:
+    """Prints lines, until one can not be written: its reader or terminal has gone, or the disk is full."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Never raises; after the first line that failed, nothing is printed any more."""
+        try:
+            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        except (OSError, ValueError, SystemExit):  # rich ends the program at a broken pipe
+            self._go_quiet()
+
+    def _go_quiet(self) -> None:
+        self._console.quiet = True
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._console.file.fileno())  # what is buffered would fail again at the very end
+            os.close(nowhere)

@@ -1,0 +1,38 @@
+"""The policy's section `rt_agent`, as the words in shared memory that RT's agent follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack.ha.policy.view import Policy
+from fieldstack_rt.datastore import AgentReaction, DataStore
+
+_REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}
+
+
+def write_agent_settings(store: DataStore, policy: Policy) -> None:
+    """Reactions last: with another reaction the times are those of the same policy."""
+    for name, value in _words(policy).items():
+        setattr(store, f"agent_{name}", value)
+
+
+def not_in_force(status: Any, policy: Policy) -> list[str]:
+    """What RT (`fs_rt_status`) does not watch by as the policy says; a word of 0 leaves it RT's own."""
+    return [
+        name for name, value in _words(policy).items() if value and int(getattr(status.agent, name)) != value
+    ]
+
+
+def _words(policy: Policy) -> dict[str, int]:
+    """By their names in `fs_agent_settings`."""
+    agent = policy.rt_agent
+    return {
+        "slow_ns": agent.nonrt_slow_ms * NS_PER_MS,
+        "timeout_ns": agent.nonrt_timeout_ms * NS_PER_MS,
+        "grace_ns": agent.nonrt_startup_grace_ms * NS_PER_MS,
+        "go_on_ns": agent.go_on_ms * NS_PER_MS,
+        "hold_at_most_ns": agent.hold_at_most_ms * NS_PER_MS,
+        "on_silent": _REACTIONS[agent.on_nonrt_silent],
+        "on_dead": _REACTIONS[agent.on_nonrt_dead],
+    }

@@ -1,0 +1,232 @@
+"""The rule of a restore: whether the cell goes on from its checkpoint, or from a safe initial state.
+
+A pure function of what is known; the table `RULES` is read from the top, and the first that applies decides.
+In either case budgets and latches are kept. Where they can not be read, EMERGENCY_STOP is latched in their
+place: nothing that restrains the cell is ever dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fieldstack.ha.model.facts import PositionCheck
+
+MAX_CHECKPOINT_AGE_NS = 12 * 3600 * 10**9
+"""Longer than a shift: what a machine did before that, it does not take up again by itself."""
+
+
+class Verdict(StrEnum):
+    """GO_ON: tasks under way do what each declares. SAFE_INITIAL_STATE: axes stand until a person says go: by
+    a reset where something is latched or stands elsewhere, else by going on with each task, which asks."""
+
+    GO_ON = "go on"
+    SAFE_INITIAL_STATE = "safe initial state"
+
+
+class Source(StrEnum):
+    """Where the checkpoint was found: `memory` outlives processes, `file` outlives the machine's run."""
+
+    NONE = "none"
+    MEMORY = "memory"
+    FILE = "file"
+
+
+class Ended(StrEnum):
+    """How the cell's last life ended."""
+
+    FIRST = "first start"
+    REQUEST = "by request"
+    FAILURE = "by failure"
+
+
+class PlanMatch(StrEnum):
+    """Whether the checkpoint is of the present bus configuration."""
+
+    SAME = "same"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFacts:
+    """All that a restore is decided from.
+
+    `unreadable`: why what is there can not be used (checksum, version). `age_ns`: since the positions were
+    taken; None: unknown, as after a change of the wall clock. `positions`: what RT found when it compared.
+    `unresolved`: why a restore before had tasks ask, if no Main Core has obeyed that since.
+    `asking`: tasks under way that declare to ask; `willing`: those that go on or start again by themselves,
+    which all do after an orderly end of the Main Core.
+    """
+
+    source: Source = Source.NONE
+    unreadable: str = ""
+    ended: Ended = Ended.FIRST
+    rt_ran_on: bool = False
+    age_ns: int | None = 0
+    boot_changed: bool = False
+    plan: PlanMatch = PlanMatch.SAME
+    positions: PositionCheck = PositionCheck.PENDING
+    latched: str = ""
+    unresolved: str = ""
+    asking: tuple[str, ...] = field(default=())
+    willing: int = 0
+    max_age_ns: int = MAX_CHECKPOINT_AGE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`use_positions`: RT compares the axes with the checkpoint before they get power. (Never with one of
+    another bus, whichever rule decides.) `tasks_ask`: tasks under way ask, whatever they declare, as they do
+    with any rule if the verdict before had them ask and no Core has obeyed it.
+    """
+
+    name: str
+    applies: Callable[[RestoreFacts], bool]
+    verdict: Verdict
+    use_positions: bool
+    reason: Callable[[RestoreFacts], str]
+    tasks_ask: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a restore came to; `rule` is the name of the row that decided."""
+
+    verdict: Verdict
+    rule: str
+    reason: str
+    use_positions: bool
+    tasks_ask: bool
+
+    def to_dict(self) -> dict[str, str | bool]:
+        return {
+            "verdict": str(self.verdict),
+            "rule": self.rule,
+            "reason": self.reason,
+            "positions": self.use_positions,
+            "tasks_ask": self.tasks_ask,
+        }
+
+
+_GO_ON, _INITIAL = Verdict.GO_ON, Verdict.SAFE_INITIAL_STATE
+
+
+def _age(facts: RestoreFacts) -> str:
+    seconds = (facts.age_ns or 0) / 1e9
+    return f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
+
+
+def _go_on(facts: RestoreFacts) -> str:
+    run = "of the machine's run before" if facts.boot_changed else "of this run of the machine"
+    positions = {
+        PositionCheck.AGREE: "the axes are where it says",
+        PositionCheck.PENDING: "RT compares the axes with it before they get power",
+    }[facts.positions]
+    asks = f"; {', '.join(facts.asking)} will ask" if facts.asking else ""
+    return f"it is whole, {_age(facts)} old, {run}; the last life ended {facts.ended}; {positions}{asks}"
+
+
+UNREADABLE = "unreadable"
+"""The rule of a checkpoint of which nothing is known, not even what a person had latched."""
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "positions-differ",
+        lambda f: f.positions is PositionCheck.DIFFER,
+        _INITIAL,
+        True,
+        lambda _: "the axes are not where the checkpoint says: a reset confirms where they are",
+        tasks_ask=False,
+    ),
+    Rule(
+        "rt-ran-on",
+        lambda f: f.rt_ran_on,
+        _GO_ON,
+        True,
+        lambda _: "the RT process ran on: nothing was interrupted but its supervision",
+        tasks_ask=False,
+    ),
+    Rule(
+        "latched",
+        lambda f: bool(f.latched),
+        _INITIAL,
+        True,
+        lambda f: f"EMERGENCY_STOP is latched ({f.latched}): a reset clears it",
+        tasks_ask=False,
+    ),
+    Rule(
+        "unresolved",
+        lambda f: bool(f.unresolved),
+        _INITIAL,
+        True,
+        lambda f: f"as at the start before, since which no Main Core ran: {f.unresolved}",
+    ),
+    Rule(
+        UNREADABLE,
+        lambda f: f.source is Source.NONE and bool(f.unreadable),
+        _INITIAL,
+        False,
+        lambda f: f"there is no usable checkpoint: {f.unreadable}",
+    ),
+    Rule(
+        "first-start",
+        lambda f: f.source is Source.NONE,
+        _INITIAL,
+        False,
+        lambda _: "there is no checkpoint yet",
+        tasks_ask=False,
+    ),
+    Rule(
+        "other-bus",
+        lambda f: f.plan is PlanMatch.OTHER,
+        _INITIAL,
+        False,
+        lambda _: "it is of another bus configuration: its positions mean nothing here",
+    ),
+    Rule(
+        "age-unknown",
+        lambda f: f.age_ns is None,
+        _INITIAL,
+        True,
+        lambda _: "its age is not known: the wall clock was put back",
+    ),
+    Rule(
+        "too-old",
+        lambda f: f.ended is Ended.FAILURE and f.age_ns is not None and f.age_ns > f.max_age_ns,
+        _INITIAL,
+        True,
+        lambda f: (
+            f"the cell failed and its checkpoint is {_age(f)} old, "
+            f"at most {f.max_age_ns // 3_600_000_000_000} h are allowed"
+        ),
+    ),
+    Rule(
+        "plan-unknown",
+        lambda f: f.plan is PlanMatch.UNKNOWN and f.boot_changed,
+        _INITIAL,
+        True,
+        lambda _: "it does not say of which bus configuration it is, and the machine has started anew",
+    ),
+    Rule(
+        "all-tasks-ask",
+        lambda f: bool(f.asking) and not f.willing,
+        _INITIAL,
+        True,
+        lambda f: f"all tasks under way ask before they go on: {', '.join(f.asking)}",
+        tasks_ask=False,
+    ),
+    Rule("go-on", lambda _: True, _GO_ON, True, _go_on, tasks_ask=False),
+)
+
+
+def judge(facts: RestoreFacts) -> Judgement:
+    """The first rule that applies; the last one always does."""
+    rule = next(rule for rule in RULES if rule.applies(facts))
+    same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
+    tasks_ask = rule.tasks_ask or bool(facts.unresolved)
+    reason = rule.reason(facts)
+    if tasks_ask and not rule.tasks_ask:
+        reason += f"; tasks ask, as at the start before: {facts.unresolved}"
+    return Judgement(rule.verdict, rule.name, reason, rule.use_positions and same_bus, tasks_ask)

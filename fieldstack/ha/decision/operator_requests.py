@@ -1,0 +1,68 @@
+"""Words that operators say, and the policy's rules of `operator_request` that answer to them."""
+
+from __future__ import annotations
+
+import difflib
+
+from fieldstack.ha.decision.active_rules import drop
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import ActiveRule
+from fieldstack.ha.model.facts import Request
+from fieldstack.ha.model.measures import FactKind, Measure
+from fieldstack.ha.model.vocabulary import ClearWhen
+from fieldstack.ha.policy.view import Policy
+
+PREFIX = "operator:"
+Answer = tuple[bool, str]
+
+
+def known_requests(policy: Policy) -> tuple[str, ...]:
+    """What operators can ask for under this policy; `*` and `?` match."""
+    rows = (row for row in policy.table.rows.values() if row.fact is FactKind.OPERATOR_REQUEST)
+    return tuple(dict.fromkeys(row.subject.removeprefix(PREFIX) for row in rows))
+
+
+def say(draft: DecisionContext, request: Request) -> Answer:
+    """A measure of this one decision: what it leads to, the rules say."""
+    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
+    if not rows:
+        return False, _unknown(draft, request)
+    text = f"{request.subject} asked for by {request.who}"
+    draft.asked.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
+    return True, f"{_who(request)}: rule {', '.join(row.name for row in rows)} takes effect"
+
+
+def withdraw_request(draft: DecisionContext, request: Request) -> Answer:
+    """End what was asked for. What stops the axes, or waits for a person, a reset alone ends."""
+    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
+    if not rows:
+        return False, _unknown(draft, request)
+    names = {row.name for row in rows}
+    counting = [
+        one
+        for one in draft.active_rules.values()
+        if one.key.rule in names and one.key.subject == request.subject
+    ]
+    if not counting:
+        return True, f"{_who(request)}: it was not in force"
+    if kept := [one for one in counting if not _may_end(one)]:
+        rules = ", ".join(one.key.rule for one in kept)
+        return False, f"{request.subject} is not taken back: {rules} counts until a reset (fieldstack reset)"
+    for one in counting:
+        drop(draft, one.key)
+    return True, f"{_who(request)}: {', '.join(one.key.rule for one in counting)} is taken back"
+
+
+def _may_end(one: ActiveRule) -> bool:
+    return not one.stops and one.hold is None and one.clear is not ClearWhen.NEVER
+
+
+def _who(request: Request) -> str:
+    return f"{request.subject} by {request.who}"
+
+
+def _unknown(draft: DecisionContext, request: Request) -> str:
+    word, known = request.subject.removeprefix(PREFIX), known_requests(draft.policy)
+    near = difflib.get_close_matches(word, known, 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no rule answers to {word!r}; the policy in force knows: {', '.join(known) or 'no word'}{meant}"

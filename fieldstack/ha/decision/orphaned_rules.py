@@ -1,0 +1,38 @@
+"""Rules that count, and that nothing can clear any more: their policy, or what told of them, has gone."""
+
+from __future__ import annotations
+
+from fieldstack.ha.checkpoint.durable_state import UNREADABLE
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import ActiveRule
+from fieldstack.ha.decision.in_flight_actions import UNCONFIRMED
+from fieldstack.ha.model.measures import BUILT_IN
+from fieldstack.ha.model.vocabulary import ClearWhen
+from fieldstack.ha.policy.table import matches
+from fieldstack.ha.policy.view import Policy
+
+
+def unruled(one: ActiveRule, policy: Policy) -> bool:
+    """Whether no rule of the policy judges it: there is none of that name, or of other facts or subjects."""
+    if one.key.rule in (UNCONFIRMED, UNREADABLE):
+        return False
+    row = policy.table.get(one.key.rule)
+    if row is None or not matches(row.subject, one.key.subject):
+        return True
+    return one.evidence is not None and one.evidence.fact is not row.fact
+
+
+def left_behind(draft: DecisionContext, one: ActiveRule) -> bool:
+    """Whether its cause can not be seen to go: it is unruled, or no probe tells of its subject (a slave that
+    was taken out of the cell). Then a reset is its only way out."""
+    if one.clear is not ClearWhen.GONE:
+        return False
+    return unruled(one, draft.policy) or _unreported(draft, one)
+
+
+def _unreported(draft: DecisionContext, one: ActiveRule) -> bool:
+    row = draft.row(one.key)
+    if row is None or row.momentary or row.fact in BUILT_IN or row.fact in draft.unknown:
+        return False
+    told = (row.fact, one.key.subject)
+    return all((measure.fact, measure.subject) != told for measure in draft.facts.measures)

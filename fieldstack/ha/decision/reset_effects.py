@@ -1,0 +1,38 @@
+"""What a reset finds of axes that ran on, and of the latch. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.model.measures import STANDS_NOW, FactKind, Measure
+from fieldstack.ha.model.vocabulary import ClearWhen
+from fieldstack_rt.datastore.layout import EstopSource
+
+_GONE = ClearWhen.GONE
+RELEASE_NS = 200_000_000
+"""A cycle thread that has heard of a reset has let go of an axis that stands long before."""
+
+
+def ignore_stopped_axes(draft: DecisionContext) -> None:
+    """Axes that stand when a person resets are RT's to release: until it has, they are no new failure."""
+    reset_ns = draft.state.reset_ns
+    if reset_ns and draft.now_ns - reset_ns <= RELEASE_NS:
+        draft.facts = replace(draft.facts, measures=tuple(_ignored(one) for one in draft.facts.measures))
+
+
+def _ignored(one: Measure) -> Measure:
+    stands = one.fact is FactKind.AXIS_RUNS_ON and one.value <= STANDS_NOW
+    return replace(one, value=0.0) if stands else one
+
+
+def keep_new_latch(draft: DecisionContext) -> None:
+    """What a rule latches in the very decision of a reset is not what the person has seen."""
+    fresh = {one.until is _GONE for one in draft.actions if one.kind is ActionKind.EMERGENCY_STOP}
+    draft.actions = [
+        replace(one, sources=one.sources & ~(1 << EstopSource.POLICY))
+        if one.kind is ActionKind.CLEAR_LATCH and (one.until is _GONE) in fresh
+        else one
+        for one in draft.actions
+    ]

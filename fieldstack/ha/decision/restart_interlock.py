@@ -1,0 +1,211 @@
+"""Why the axes stand: what is kept of it until a start, and what of it lets motion resume by itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.decision_state import (
+    FIRST_START,
+    ActiveRule,
+    DecisionState,
+    InterlockCause,
+    Key,
+    RestartInterlock,
+)
+from fieldstack.ha.model.facts import AxesFacts, AxisWait, ProcessCondition, ProcessFacts
+from fieldstack.ha.model.measures import FactKind
+from fieldstack.ha.model.states import MOVING
+from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
+from fieldstack.ha.policy.table import RuleRow
+from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_rt.datastore.layout import Stop
+
+_BY_RULE = {
+    Stop.AXIS_FAULT: FactKind.DRIVE_FAULT,
+    Stop.SLAVE_LOST: FactKind.SLAVE_LOST,
+    Stop.WKC: FactKind.WORKING_COUNTER_LOW,
+}
+"""What RT stops for by itself, in less time than the rules of the same fact need to judge it."""
+_NONRT = frozenset({Stop.NONRT_SILENT, Stop.NONRT_DEAD})
+_ORDERED = frozenset({Stop.START, Stop.PERMIT, Stop.BLOCKED, Stop.ESTOP})
+"""Why Non-RT (or who raised the latch) had the axes stopped, the causes say."""
+_LOST = frozenset({FactKind.PROCESS_DEAD, FactKind.PROCESS_SILENT})
+STOPPED_BY_RT = Key("rt-stopped", "axes")
+_TOLD = 3
+"""Causes that a text names."""
+
+
+def note_latched_estop(draft: DecisionContext) -> None:
+    """What a request of this decision may take away before any rule has judged it."""
+    if draft.facts.estop.on_reset:
+        stand(draft, Key("emergency-stop", "cell"), f"EMERGENCY_STOP: {draft.facts.estop.text}")
+
+
+def note_reset_cause(draft: DecisionContext, who: str) -> None:
+    """A reset makes ready, and no more: what stands waits for a start from now on."""
+    if draft.state.standing.causes or draft.facts.axes.waiting or draft.state.ha not in MOVING:
+        stand(draft, Key("reset", "cell"), f"reset by {who}: a reset is no start")
+
+
+def note_stop_causes(draft: DecisionContext) -> None:
+    """What stops the axes by this decision. A state without motion always has a cause."""
+    for one in draft.active_rules.values():
+        row = draft.row(one.key)
+        if one.stops or one.hold or _rt_loss(one, row):
+            stand(draft, one.key, one.cause, _within(one, row), _began(draft, one))
+    if core := draft.facts.core:
+        _note_core_loss(draft, core)
+    if draft.state.ha not in MOVING and not draft.state.standing.of_all:
+        stand(draft, Key("stopped", "cell"), draft.state.reason)
+    _note_rt_stops(draft)
+
+
+def _note_rt_stops(draft: DecisionContext) -> None:
+    """Axes that RT has stopped by itself, for what lets nothing resume: its successor would not know."""
+    standing = draft.state.standing
+    waits = [one for one in draft.facts.axes.waits if _unexplained(draft, one)]
+    if not waits or not draft.state.rt.proven or draft.state.ha not in MOVING:
+        return
+    others = tuple(one for one in standing.causes if one.key != STOPPED_BY_RT)
+    before = sum(one.axes for one in standing.causes if one.key == STOPPED_BY_RT)
+    mask = before | sum(1 << one.number for one in waits)
+    alone = InterlockCause(STOPPED_BY_RT, "RT has stopped axes by itself", 0, mask)
+    draft.state = replace(draft.state, standing=RestartInterlock(standing.since_ns, (*others, alone)))
+
+
+def _unexplained(draft: DecisionContext, wait: AxisWait) -> bool:
+    """An EMERGENCY_STOP is no part of a first start: whoever knew of it has lost what was kept."""
+    causes = draft.state.standing.of(wait.number)
+    if wait.reasons >> Stop.ESTOP & 1 and all(one.key.rule == FIRST_START for one in causes):
+        return True
+    return not causes and not may_resume_after_rt_stop(draft, wait)
+
+
+def stand(draft: DecisionContext, key: Key, text: str, within_ns: int = 0, since_ns: int = 0) -> None:
+    """One more cause; of the same, the stricter word counts."""
+    old = draft.state.standing
+    same = next((one for one in old.causes if one.key == key), None)
+    if same is not None and same.within_ns <= within_ns:
+        return
+    others = tuple(one for one in old.causes if one.key != key)
+    began = [one for one in (old.since_ns, since_ns or draft.now_ns) if one]
+    causes = (*others, InterlockCause(key, text, within_ns))
+    draft.state = replace(draft.state, standing=RestartInterlock(min(began), causes))
+
+
+def _rt_loss(one: ActiveRule, row: RuleRow | None) -> bool:
+    return row is not None and row.fact in _LOST and one.key.subject == ProcessName.RT
+
+
+def _within(one: ActiveRule, row: RuleRow | None) -> int:
+    return row.resume_ns if row is not None and not one.hold and one.clear is ClearWhen.GONE else 0
+
+
+def _began(draft: DecisionContext, one: ActiveRule) -> int:
+    """A lost process was so before the rule saw it."""
+    recovery = draft.state.rt.recovery
+    return recovery.began_ns if recovery and one.key.subject == ProcessName.RT else one.since_ns
+
+
+# ---- the Main Core ----
+
+
+def core_at_work(draft: DecisionContext) -> bool:
+    core = draft.facts.core
+    return core is None or (core.condition is ProcessCondition.RUNNING and draft.state.core.proven)
+
+
+def _note_core_loss(draft: DecisionContext, core: ProcessFacts) -> None:
+    """Without it the axes come to the end of their setpoints and stand, once it had been at work."""
+    started = core.condition in (ProcessCondition.NEVER_SEEN, ProcessCondition.STARTING)
+    if core.condition is ProcessCondition.RUNNING or (started and draft.state.core.recovery is None):
+        return
+    since_ns = _core_stop_ns(draft, core)
+    losses = [one for one in draft.active_rules.values() if _core_restart(draft, one)]
+    for one in losses:
+        stand(draft, one.key, one.cause, _within(one, draft.row(one.key)), since_ns)
+    if not losses:
+        stand(draft, Key("stopped", core.name), f"{core.name} was {core.condition}", 0, since_ns)
+
+
+def _core_restart(draft: DecisionContext, one: ActiveRule) -> bool:
+    """A rule that found it lost, or that has it restarted."""
+    row = draft.row(one.key)
+    if row is None or one.key.subject != ProcessName.CORE:
+        return False
+    return row.fact in _LOST or any(order.action is PolicyAction.REBOOT_PROCESS for order in row.orders)
+
+
+def _core_stop_ns(draft: DecisionContext, core: ProcessFacts) -> int:
+    """At the latest when it was last known to make progress."""
+    silent_ns = draft.section(core.name).health_check_timeout_ms * NS_PER_MS
+    at_ns = core.detected_ns or draft.now_ns
+    return at_ns - silent_ns if core.condition is ProcessCondition.SILENT else at_ns
+
+
+# ---- may it resume by itself ----
+
+
+def resumes(draft: DecisionContext, wait: AxisWait) -> bool:
+    """Whether everything that stopped the axis lets it move again by itself, and it stood for less."""
+    causes = draft.state.standing.of(wait.number)
+    if not causes or any(one.within_ns == 0 for one in causes):
+        return False
+    if any(one.key.rule == FIRST_START for one in causes):
+        return True  # nothing was interrupted: what failed while the cell came up is no reason to wait
+    stood_ns = draft.now_ns - draft.state.standing.since_ns
+    own_ns = draft.now_ns - wait.since_ns
+    return stood_ns < min(one.within_ns for one in causes) and all(
+        own_ns < within for within in _own_limits(draft, wait.reasons)
+    )
+
+
+def may_resume_after_rt_stop(draft: DecisionContext, wait: AxisWait) -> bool:
+    """The same for an axis that RT alone has stopped: no rule had time to."""
+    if any(bit in _ORDERED for bit in _bits(wait.reasons)):
+        return False  # whoever told it to stand has left no word of why
+    own_ns = draft.now_ns - wait.since_ns
+    return wait.reasons != 0 and all(own_ns < within for within in _own_limits(draft, wait.reasons))
+
+
+def _own_limits(draft: DecisionContext, reasons: int) -> Iterator[int]:
+    """For each reason of RT's own within which time it may resume."""
+    for bit in _bits(reasons):
+        if bit in _NONRT:
+            yield draft.policy.rt_agent.resume_within_ms * NS_PER_MS
+        elif (fact := _BY_RULE.get(Stop(bit))) is not None:
+            rows = [row for row in draft.policy.table.rows.values() if row.fact is fact]
+            yield _first(rows).resume_ns if rows else 0
+        elif bit not in _ORDERED:
+            yield 0  # its drive let go by itself; RT went down
+
+
+def _first(rows: list[RuleRow]) -> RuleRow:
+    """The one that would have taken effect first: what ended before it did is no matter of the others."""
+    return min(rows, key=lambda row: (row.threshold, row.debounce_ns, row.resume_ns))
+
+
+def _bits(mask: int) -> Iterator[Stop]:
+    return (bit for bit in Stop if mask >> bit & 1)
+
+
+def told(state: DecisionState, axes: AxesFacts) -> str:
+    """The state's reason, and what motion waits for in a cell that is ready."""
+    if state.ha not in MOVING or not axes.free or (state.standing.causes and _is_first_start(state.standing)):
+        return state.reason
+    if not state.standing.of_all:
+        return f"{state.reason}; axes that RT has stopped wait for start (fieldstack start)"
+    return f"ready, waits for start (fieldstack start): {why(state.standing)}"
+
+
+def _is_first_start(standing: RestartInterlock) -> bool:
+    return all(one.key.rule == FIRST_START for one in standing.causes)
+
+
+def why(standing: RestartInterlock) -> str:
+    """For people; empty: nothing waits by any rule."""
+    told = [one.text for one in standing.causes if one.key.rule != FIRST_START]
+    more = f" (and {len(told) - _TOLD} more)" if len(told) > _TOLD else ""
+    return "; ".join(told[:_TOLD]) + more

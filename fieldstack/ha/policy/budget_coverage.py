@@ -1,0 +1,89 @@
+"""Which paces of failure spend a restart budget: none between two that are caught may escape both budgets.
+
+A subject that fails w after each restart has, with n restarts allowed in a window W and delays of at most d,
+its n-th newest restart no more than w + (n - 1)(w + d) ago when it fails: it spends that budget whenever this
+is less than W. Where w is longer than the quick window, each restart is the first of its window again, and d
+is `restart_delay_ms`. Where that leaves a gap, paces are played through.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fieldstack.ha.policy.restart_budget import delay_of_ns
+from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
+from fieldstack.ha.policy.view import Budget
+
+SAMPLES = 80
+MAX_BREAKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetCoverage:
+    """`well_ns`: what fails within this time after each of its restarts spends a budget; rarer failures never
+    do. `uncaught_from_ns`: a shorter time that escapes all the same (0: at once); None: there is none."""
+
+    well_ns: int
+    uncaught_from_ns: int | None = None
+
+    @property
+    def well_s(self) -> float:
+        return self.well_ns / NS_PER_S
+
+
+def reach(budget: Budget) -> BudgetCoverage:
+    if not budget.max_restart_count:
+        return BudgetCoverage(budget.long_window_ns)
+    first_ns, longest_ns = budget.restart_delay_ms * NS_PER_MS, _longest_delay_ns(budget)
+    end_ns = _end_ns(budget.long_count, budget.long_window_ns, first_ns)
+    if longest_ns == first_ns:  # always the same: each budget catches all up to its end
+        return BudgetCoverage(max(end_ns, _end_ns(budget.max_restart_count, budget.window_ns, first_ns)))
+    if _end_ns(budget.long_count, budget.long_window_ns, longest_ns) >= budget.window_ns:
+        return BudgetCoverage(end_ns)
+    return _played(budget)
+
+
+def _end_ns(count: int, window_ns: int, wait_ns: int) -> int:
+    return (window_ns - (count - 1) * wait_ns) // count
+
+
+def _longest_delay_ns(budget: Budget) -> int:
+    return max(budget.restart_delay_ms, budget.restart_backoff_max_ms) * NS_PER_MS
+
+
+def _played(budget: Budget) -> BudgetCoverage:
+    found = [(well_ns, spends(budget, well_ns)) for well_ns in sorted(set(_samples(budget)))]
+    last = max((well_ns for well_ns, caught in found if caught), default=0)
+    escapes = next((well_ns for well_ns, caught in found if not caught and well_ns <= last), None)
+    return BudgetCoverage(last, escapes)
+
+
+def spends(budget: Budget, well_ns: int) -> bool:
+    """Whether something that fails so long after each restart comes to the end of a budget."""
+    now_ns, quick, slow = 0, deque[int](), deque[int]()
+    for _ in range(budget.long_count + budget.max_restart_count + 2):
+        now_ns += well_ns
+        _forget(quick, now_ns - budget.window_ns)
+        _forget(slow, now_ns - budget.long_window_ns)
+        if len(quick) >= budget.max_restart_count or len(slow) >= budget.long_count:
+            return True
+        now_ns += delay_of_ns(len(quick), budget)
+        quick.append(now_ns)
+        slow.append(now_ns)
+    return False
+
+
+def _forget(restarts: deque[int], until_ns: int) -> None:
+    while restarts and restarts[0] <= until_ns:
+        restarts.popleft()
+
+
+def _samples(budget: Budget) -> Iterator[int]:
+    """Evenly in proportion, and on both sides of where the number within the quick window changes."""
+    yield 0
+    top = budget.long_window_ns
+    yield from (round(top ** (place / SAMPLES)) for place in range(SAMPLES // 2, SAMPLES + 1))
+    for count in range(1, min(budget.max_restart_count, MAX_BREAKS) + 1):
+        yield from (budget.window_ns // count + shift for shift in (-NS_PER_MS, 0, NS_PER_MS))

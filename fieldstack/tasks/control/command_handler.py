@@ -1,0 +1,264 @@
+"""The control socket of the Main Core process, served in a thread of its own.
+
+Reading a task, checking it and writing its file take time, and are done here; what touches the tasks
+themselves is done by the feeding loop between two passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fieldstack.tasks.control.jog_commands import jog_commands
+from fieldstack.tasks.keep.task_store import StoredTask, TaskStore, UndecidedError
+from fieldstack.tasks.program.compilation import compile_task
+from fieldstack.tasks.program.task_files import parse
+from fieldstack.tasks.run.calls import CallRunner
+from fieldstack.tasks.run.executor import TaskExecutor
+from fieldstack.tasks.run.injection import Injector
+from fieldstack.tasks.run.loop_queue import LoopQueue, LoopSilentError
+from fieldstack.tasks.run.phase import Phase
+from fieldstack.tasks.run.reallocation import give_back, reallocate
+from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.run.task import Task
+from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_base.control.server import Command, ControlServer
+from fieldstack_base.yaml_source import MAX_BYTES
+
+Answer = tuple[str, dict[str, Any]]
+WAITS_FOR_START = "waits for a start (fieldstack start)"
+LONGEST_REQUEST = 8 * MAX_BYTES
+AGAIN_S = 0.05
+"""Bytes: the longest text of a task, as JSON escapes it at worst."""
+
+
+class NotAllMovedError(Exception):
+    """A reallocation was done as far as it goes; `more` has what moved and what could not."""
+
+    def __init__(self, text: str, more: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.more = more
+
+
+class TaskCommandHandler:
+    """Commands: submit, cancel, pause, resume, trigger, list, status, reallocate, give_back, inject, jogs."""
+
+    def __init__(
+        self,
+        executor: TaskExecutor,
+        calls: CallRunner,
+        store: TaskStore,
+        inbox: LoopQueue,
+        *,
+        room: int,
+        injector: Injector | None,
+    ) -> None:
+        self._executor, self._calls, self._store, self._inbox = executor, calls, store, inbox
+        self._room = room
+        """Bytes of the checkpoint."""
+        self._injector = injector
+        self._commands: dict[str, Callable[[Command], Answer]] = {
+            "submit": self._submit,
+            "cancel": self._of_task(executor.table.cancel),
+            "pause": self._of_task(executor.table.pause),
+            "trigger": self._of_task(executor.table.trigger),
+            "resume": self._resume,
+            "list": self._list,
+            "status": self._status,
+            "reallocate": self._reallocate,
+            "give_back": self._give_back,
+            "inject": self._inject,
+            **jog_commands(executor, inbox),
+        }
+
+    def answer(self, command: Command) -> tuple[bool, str, dict[str, Any]]:
+        """Whether it was done, what to tell people, and more for machines."""
+        do = self._commands.get(command.name)
+        if do is None:
+            return False, f"no such command {command.name!r}; one of: {', '.join(self._commands)}", {}
+        try:
+            message, more = do(command)
+        except ConfigurationError as error:
+            issues = [issue.text(error.file) for issue in error.issues]
+            return False, str(error), {"issues": issues}
+        except (NotAllMovedError, TaskError, LoopSilentError) as error:
+            return False, str(error), getattr(error, "more", {})
+        except OSError as error:
+            return False, _not_written(error), {}
+        except Exception as error:  # a fault of ours: it is refused, and the others are answered on
+            traceback.print_exc()
+            what = f"{type(error).__name__}: {error}"
+            return False, f"a fault of Fieldstack ({what}); please report it with the Main Core's log", {}
+        return True, message, more
+
+    def _submit(self, command: Command) -> Answer:
+        file = command.text("file") or "task"
+        declaration = parse(command.text("text"), file)
+        machine, calls = self._executor.machine, self._calls
+        compiled = compile_task(declaration, machine, calls.timeouts, file, calls.broken)
+        table = self._executor.table
+        self._inbox.ask(lambda: table.check_new(compiled, self._room))
+        stored = StoredTask(
+            uid=uuid.uuid4().hex[:12],
+            declaration=declaration.model_dump(mode="json", exclude_none=True),
+            by=command.text("by"),
+            number=time.time_ns(),
+        )
+        self._store.save(stored)
+
+        def add() -> str:
+            task = table.add(compiled, stored.uid)
+            task.stored = stored
+            return self._executor.waiting_reason(time.monotonic_ns(), task) or waits_for_trigger(task)
+
+        done = f"task {declaration.id!r} submitted"
+        try:
+            waits = self._inbox.ask(add, later=True)
+            done += f"; it waits: {waits}" if waits else ""
+        except LoopSilentError as error:  # its file is there: whoever comes next begins it
+            done += f"; it begins when the Main Core is at work again: {error}"
+        return done, {"id": declaration.id}
+
+    def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
+        return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})
+
+    def _resume(self, command: Command) -> Answer:
+        task_id, by, how = command.text("id"), command.text("by"), command.text("answer")
+        return self._inbox.ask(lambda: self._executor.table.resume(task_id, by, how)), {}
+
+    def _list(self, _command: Command) -> Answer:
+        table = self._executor.table
+        tasks = self._inbox.ask(lambda: [task_view(self._executor, task) for task in table.tasks.values()])
+        return f"{len(tasks)} tasks", {"tasks": tasks}
+
+    def _status(self, command: Command) -> Answer:
+        """Of one task, with its steps; without an id, of the executor."""
+        executor, task_id = self._executor, command.text("id")
+        if task_id:
+            return "", {"task": self._inbox.ask(lambda: task_view(executor, executor.table.get(task_id)))}
+        return "", self._inbox.ask(lambda: describe(executor, self._calls))
+
+    def _reallocate(self, command: Command) -> Answer:
+        keep = command.data.get("keep") is True
+        done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group"), keep=keep))
+        more = {"moved": done.moved, "not_moved": done.not_moved}
+        if done.stuck:
+            raise NotAllMovedError(done.text(), more)
+        return done.text(), more
+
+    def _give_back(self, command: Command) -> Answer:
+        return self._inbox.ask(lambda: give_back(self._executor, command.text("group"))), {}
+
+    def _inject(self, command: Command) -> Answer:
+        if self._injector is None:
+            raise TaskError("faults are not injected here: set `core: {fault_injection: true}` for the cell")
+        return self._injector.order(command.data), {}
+
+
+def _not_written(error: OSError) -> str:
+    why = error.strerror or str(error)
+    if isinstance(error, UndecidedError):
+        later = "after a power cut it may be there all the same"
+        return f"not accepted: {why}; {later}: mend the disk, then look at `fieldstack task list`"
+    return f"nothing was changed: {why}; free the disk and try again"
+
+
+def task_view(executor: TaskExecutor, task: Task) -> dict[str, Any]:
+    """A task for `status`, with what it waits for: axes that nobody has started stand, whoever asks."""
+    waits = executor.waits_for_start and task.phase is Phase.READY and bool(task.compiled.groups)
+    shown = task.describe()
+    if trigger := waits_for_trigger(task):
+        return shown | {"doing": f"waits {trigger}"}
+    return shown | ({"doing": WAITS_FOR_START, "why": shown["why"] or WAITS_FOR_START} if waits else {})
+
+
+def waits_for_trigger(task: Task) -> str:
+    """Of a task that an operator's word begins, the command; empty: it does not wait for that."""
+    trigger = task.declaration.trigger
+    if task.phase is not Phase.WAITING or trigger is None or not trigger.operator:
+        return ""
+    return f"for its trigger: `fieldstack task trigger {task.id}`"
+
+
+def describe(executor: TaskExecutor, calls: CallRunner) -> dict[str, Any]:
+    """The executor as `status` tells it."""
+    table = executor.table
+    owners = {
+        task.runner.job.group.name: task.id for task in table.live() if task.runner and task.runner.job.group
+    }
+    groups = {
+        name: {
+            "axes": [axis.name for axis in group.axes],
+            "capabilities": sorted(group.capabilities),
+            "available": name in executor.available,
+            "out_of_use": name in executor.lost,
+            "task": owners.get(name, ""),
+        }
+        for name, group in executor.machine.groups.items()
+    }
+    return {
+        "state": executor.state.name.lower(),
+        "speed_override": executor.speed_override,
+        "safe_moment": executor.safe_moment,
+        "tasks_running": executor.running,
+        "steps_done": table.steps,
+        "groups": groups,
+        "calls": {"under_way": calls.busy, "broken": calls.broken},
+        "waits_for_start": executor.waits_for_start,
+        "tasks": [task_view(executor, task) for task in table.tasks.values()],
+    }
+
+
+class TaskCommandServer:
+    """Serves the socket until it is closed. A client waits at most for one pass of the feeding loop."""
+
+    def __init__(self, path: Path, desk: TaskCommandHandler) -> None:
+        self._server = ControlServer(path, LONGEST_REQUEST)
+        self._desk = desk
+        self._epoll = select.epoll()
+        self._woken, self._waker = socket.socketpair()
+        for descriptor in (self._server.listener, self._woken.fileno()):
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._run, name="task-desk", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._waker.send(b"x")
+        self._thread.join(5.0)
+        self._epoll.close()
+        self._server.close()
+        self._woken.close()
+        self._waker.close()
+
+    def _run(self) -> None:
+        while True:
+            for descriptor, _ in self._epoll.poll():
+                if descriptor == self._woken.fileno():
+                    return
+                try:
+                    self._serve(descriptor)
+                except Exception:  # others are served on, not too fast if it comes again
+                    traceback.print_exc()
+                    time.sleep(AGAIN_S)
+
+    def _serve(self, descriptor: int) -> None:
+        if descriptor == self._server.listener:
+            client = self._server.accept()
+            if client is not None:
+                self._epoll.register(client, select.EPOLLIN)
+            return
+        if not self._server.owns(descriptor):
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(descriptor)
+            return
+        for command in self._server.receive(descriptor):
+            ok, message, more = self._desk.answer(command)
+            self._server.answer(command.client, ok=ok, message=message, **more)
