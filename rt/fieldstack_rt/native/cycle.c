@@ -89,7 +89,7 @@ static void follow_enabling(fs_cycle *cycle, uint64_t now) {
     cycle->was_enabled = cycle->status.axes_confirmed = enabled;
     uint32_t all = enabled && cycle->config.axis_count > 0;
     for (uint32_t i = 0; i < cycle->config.axis_count; i++) {
-        cycle->own_resets[i] += fresh >> i & 1; /* faults of the time before are reset once */
+        cycle->own_resets[i] += (uint32_t)(fresh >> i & 1); /* faults of the time before are reset once */
         all = all && fs_axis_enabled(&cycle->axes[i]);
     }
     if (all && !cycle->all_enabled) fs_cycle_tell(cycle, now, FS_EV_AXES_ENABLED, 0, cycle->config.axis_count, 0, 0);

@@ -32,7 +32,7 @@ void sii_reload(esc *slave) {
     const int good = byte_at(slave, 14) == checksum(slave);
     put16(m + REG_EEPROM_CONTROL, STATUS_READ_8_BYTES | (good ? 0 : ERROR_CHECKSUM));
     if (good) {
-        put16(m + REG_STATION_ALIAS, byte_at(slave, 8) | byte_at(slave, 9) << 8);
+        put16(m + REG_STATION_ALIAS, byte_at(slave, 8) | (unsigned)byte_at(slave, 9) << 8);
         m[REG_DL_STATUS] |= 1; /* EEPROM loaded, PDI operational */
     }
 }
