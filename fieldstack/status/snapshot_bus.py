@@ -218,9 +218,14 @@ def text_of(field: Any) -> str:
     return content.split(b"\0")[0].decode(errors="replace")
 
 
+_PUBLISHED_NAMES = {"UNDERRUN": "DRY"}
+"""Where the published JSON keeps an older word: monitoring matches it."""
+
+
 def name_of(kind: Any, value: int) -> str:
-    """An enumeration member's name; the number itself if this version does not know it."""
+    """An enumeration member as the JSON names it; the number itself if this version does not know it."""
     try:
-        return str(kind(value).name)
+        name = str(kind(value).name)
     except ValueError:
         return str(value)
+    return _PUBLISHED_NAMES.get(name, name)

@@ -10,7 +10,7 @@ from rich.console import Console
 from fieldstack.cli.dashboard import STOP_TEXT, render
 from fieldstack.status import snapshot
 from fieldstack.status.snapshot import Clock
-from fieldstack.status.snapshot_bus import AxisView
+from fieldstack.status.snapshot_bus import AxisView, name_of
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore.layout import Stop
 
@@ -41,4 +41,4 @@ def test_what_troubles_an_axis_is_whole_in_80_columns() -> None:
 
 
 def test_every_reason_to_stand_has_words() -> None:
-    assert set(STOP_TEXT) == {stop.name for stop in Stop}
+    assert set(STOP_TEXT) == {name_of(Stop, stop) for stop in Stop}

@@ -190,7 +190,7 @@ def test_plain_outputs_are_streamed_with_the_axes(cell: RtCell) -> None:
 def test_a_ring_that_runs_dry_means_a_controlled_stop_and_a_new_stream_goes_on(cell: RtCell) -> None:
     began = time.monotonic_ns()
     Sway(cell, 1).push(0.25)
-    wait_for(lambda: _state(cell) is StreamState.DRY, "the stream runs dry")
+    wait_for(lambda: _state(cell) is StreamState.UNDERRUN, "the stream runs dry")
     wait_for(lambda: _standing(cell), "all axes stand")
     assert cell.seen(EventCode.STREAM_DRY)
     _motion_was_smooth(cell, began)
@@ -237,7 +237,7 @@ def test_a_stray_tail_of_the_ring_plays_nothing_again(cell: RtCell) -> None:
     ring, played = cell.store.raw.setpoints, cell.store.rt_status().setpoint_tail
     ring.tail = played - 100 if played > 100 else 0
     wait_for(lambda: ring.tail >= played, "the tail is mended")
-    wait_for(lambda: _state(cell) is StreamState.DRY, "the stream goes on to its end")
+    wait_for(lambda: _state(cell) is StreamState.UNDERRUN, "the stream goes on to its end")
     assert ring.tail == ring.head
 
 

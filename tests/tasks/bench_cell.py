@@ -216,7 +216,11 @@ class BenchCell:
                 if self.facts.stream_state is StreamState.PLAYING:
                     self._finished = self.facts.stream
                     self.facts = replace(
-                        self.facts, stream_state=StreamState.DRY, stop=Stop.DRY, axes=HOLDING, standing=True
+                        self.facts,
+                        stream_state=StreamState.UNDERRUN,
+                        stop=Stop.UNDERRUN,
+                        axes=HOLDING,
+                        standing=True,
                     )
                 return
             self._play_one(setpoint)

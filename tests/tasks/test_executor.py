@@ -80,7 +80,7 @@ def test_nothing_begins_while_anything_stops_the_axes(demo: BenchCell, change: d
     assert demo.executor.state is CoreState.WAITING
 
 
-@pytest.mark.parametrize("ended", [StreamState.DRY, StreamState.BROKEN, StreamState.REFUSED])
+@pytest.mark.parametrize("ended", [StreamState.UNDERRUN, StreamState.BROKEN, StreamState.REFUSED])
 def test_a_stream_that_rt_ended_is_never_fed_again(demo: BenchCell, ended: StreamState) -> None:
     demo.run(10)
     head = int(demo.ring.head)
@@ -93,7 +93,11 @@ def test_a_stream_that_rt_ended_is_never_fed_again(demo: BenchCell, ended: Strea
 def test_the_next_stream_has_a_higher_id_and_begins_where_the_axes_stand(demo: BenchCell) -> None:
     demo.run(10)
     demo.facts = replace(
-        demo.facts, stream_state=StreamState.DRY, axes=HOLDING, targets=(777, 0, 0, 0), stop=Stop.DRY
+        demo.facts,
+        stream_state=StreamState.UNDERRUN,
+        axes=HOLDING,
+        targets=(777, 0, 0, 0),
+        stop=Stop.UNDERRUN,
     )
     assert demo.pass_() is StreamAction.GIVE_UP
     assert demo.pass_(BACKOFF_NS // MS - 1) is StreamAction.WAIT

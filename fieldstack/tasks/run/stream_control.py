@@ -18,7 +18,7 @@ ACCEPT_TIMEOUT_NS = 1_000_000_000
 BACKOFF_NS = 200_000_000
 """Time between giving up a stream and beginning the next."""
 
-CLEARED_BY_NEW_STREAM = frozenset({Stop.NONE, Stop.DRY})
+CLEARED_BY_NEW_STREAM = frozenset({Stop.NONE, Stop.UNDERRUN})
 """Reasons to stand that a new stream ends by itself."""
 CLEARED_BY_JOG = CLEARED_BY_NEW_STREAM | {Stop.START}
 """The same, of axes that a person holds: each renewal is a start."""
@@ -134,7 +134,7 @@ def refusal(facts: RtFacts, own: OwnStream) -> StreamRefusal | None:
         )
     if facts.stream_state is StreamState.REFUSED:
         return StreamRefusal("", refusal_text(facts.refusal), facts.refused_axis)
-    if facts.stream_state is StreamState.DRY:
+    if facts.stream_state is StreamState.UNDERRUN:
         return StreamRefusal("fieldstack-core", "does not plan quickly enough: the setpoints ran dry")
     return None
 

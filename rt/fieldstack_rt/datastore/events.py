@@ -329,7 +329,7 @@ _REACTIONS: Mapping[int, str] = {
 _STOPS: Mapping[int, str] = {
     Stop.NONE: "free to move",
     Stop.NOT_ENABLED: "not all enabled",
-    Stop.DRY: "standing, the setpoint stream ran dry",
+    Stop.UNDERRUN: "standing, the setpoint stream ran dry",
     Stop.START: "standing, waits for a start",
     Stop.OUT: "standing, dropped out of the running stream",
     Stop.BLOCKED: "standing, blocked by the Non-RT process",

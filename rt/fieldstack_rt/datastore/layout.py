@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         DISABLED, ENABLING, HOLDING, FOLLOWING, RAMPING, QUICK_STOP, FAULT = range(7)
 
     class Stop(IntEnum):
-        NONE, NOT_ENABLED, DRY, OUT, START, PERMIT, BLOCKED, NONRT_SILENT, NONRT_DEAD = range(9)
+        NONE, NOT_ENABLED, UNDERRUN, OUT, START, PERMIT, BLOCKED, NONRT_SILENT, NONRT_DEAD = range(9)
         AXIS_FAULT, SLAVE_LOST, WKC, SHUTDOWN, ESTOP = range(9, 14)
 
     class Stand(IntEnum):
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         NONE, GO, WAIT = range(3)
 
     class StreamState(IntEnum):
-        IDLE, PLAYING, ENDED, DRY, BROKEN, REFUSED = range(6)
+        IDLE, PLAYING, ENDED, UNDERRUN, BROKEN, REFUSED = range(6)
 
     class Refusal(IntEnum):
         NONE, HELD, NOT_HOLDING, AWAY, JUMP, LIMIT, SPEED, BEYOND_SPEED = range(8)
@@ -142,8 +142,8 @@ else:
     Stop = _mirror(
         "Stop",
         "FS_STOP_",
-        "NONE NOT_ENABLED DRY OUT START PERMIT BLOCKED NONRT_SILENT NONRT_DEAD AXIS_FAULT SLAVE_LOST WKC "
-        "SHUTDOWN ESTOP",
+        "NONE NOT_ENABLED UNDERRUN OUT START PERMIT BLOCKED NONRT_SILENT NONRT_DEAD AXIS_FAULT SLAVE_LOST "
+        "WKC SHUTDOWN ESTOP",
     )
     Stand = _mirror("Stand", "FS_STAND_", "UNKNOWN MOVING STANDING")
     Rung = _mirror("Rung", "FS_RUNG_", "NONE QUICK_STOP BRAKE DISABLE_VOLTAGE SAFE_OUTPUTS END_RT")
@@ -151,7 +151,7 @@ else:
     AgentReaction = _mirror("AgentReaction", "FS_AGENT_", "DEFAULT STOP HOLD")
     BusCommandKind = _mirror("BusCommandKind", "FS_BUS_COMMAND_", "NONE RESTART_SLAVE")
     StartKind = _mirror("StartKind", "FS_START_", "NONE GO WAIT")
-    StreamState = _mirror("StreamState", "FS_STREAM_", "IDLE PLAYING ENDED DRY BROKEN REFUSED")
+    StreamState = _mirror("StreamState", "FS_STREAM_", "IDLE PLAYING ENDED UNDERRUN BROKEN REFUSED")
     Refusal = _mirror("Refusal", "FS_REFUSAL_", "NONE HELD NOT_HOLDING AWAY JUMP LIMIT SPEED BEYOND_SPEED")
     WkcVerdict = _mirror("WkcVerdict", "FS_WKC_", "UNJUDGED WHOLE EXCUSED LOW")
     EstopSource = _mirror("EstopSource", "FS_ESTOP_", "OPERATOR API POLICY GUARD RT CORE EXTERNAL OTHER")

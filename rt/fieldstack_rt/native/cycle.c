@@ -135,7 +135,7 @@ static void prepare_outputs(fs_cycle *cycle, uint64_t now) {
         else if (cycle->status.bad_wkc_row) cycle->axes[i].state.following_error = error_before; /* position is stale */
         fs_cycle_write_axis(cycle, i, outputs);
     }
-    int io_live = stop <= FS_STOP_DRY; /* plain outputs: category 0, safe as soon as anything else stops the axes */
+    int io_live = stop <= FS_STOP_UNDERRUN; /* plain outputs: category 0, safe once anything else stops the axes */
     copy_spans(outputs, config->io_outputs, config->io_output_spans, cycle->status.io_outputs,
                sizeof cycle->status.io_outputs, &cycle->status.outputs_size, io_live);
     fs_cycle_close_watch(cycle, now, outputs);

@@ -455,7 +455,7 @@ enum fs_rt_exit { FS_EXIT_RUNS_ON = 9 }; /* exit status of an RT process that en
 enum fs_stop {
     FS_STOP_NONE,
     FS_STOP_NOT_ENABLED,
-    FS_STOP_DRY,
+    FS_STOP_UNDERRUN,
     FS_STOP_OUT,
     FS_STOP_START,
     FS_STOP_PERMIT,
@@ -478,7 +478,7 @@ enum fs_stream_state {
     FS_STREAM_IDLE,
     FS_STREAM_PLAYING,
     FS_STREAM_ENDED,
-    FS_STREAM_DRY,
+    FS_STREAM_UNDERRUN,
     FS_STREAM_BROKEN,
     FS_STREAM_REFUSED
 };

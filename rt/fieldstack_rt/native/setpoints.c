@@ -200,7 +200,7 @@ static int by_hand_alone(const fs_cycle *cycle, const fs_setpoint *setpoint) {
 }
 
 static int must_stand(uint32_t stop, int by_hand) {
-    return stop != FS_STOP_NONE && stop != FS_STOP_DRY && !(stop == FS_STOP_START && by_hand);
+    return stop != FS_STOP_NONE && stop != FS_STOP_UNDERRUN && !(stop == FS_STOP_START && by_hand);
 }
 
 static uint64_t take(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behind, double dt_s) {
@@ -227,7 +227,7 @@ static uint64_t take(fs_cycle *cycle, uint64_t now, uint32_t stop, uint32_t behi
     uint32_t dropped = playing ? catch_up(cycle, behind) : 0;
     const fs_setpoint *setpoint = next_valid(cycle, now);
     if (playing && (!setpoint || setpoint->stream != cycle->status.stream)) {
-        end_stream(cycle, now, FS_STREAM_DRY, FS_EV_STREAM_DRY, 0);
+        end_stream(cycle, now, FS_STREAM_UNDERRUN, FS_EV_STREAM_DRY, 0);
         cycle->dry = 1;
         return 0;
     }

@@ -4,7 +4,7 @@
 /* A reset is no start (IEC 60204-1, 9.2.3.4; ISO 13850): whatever else than the end of its setpoints has stopped
  * an axis, it moves again only by a start that was given after that. Kept here, where nothing comes between. */
 
-enum { NO_WAIT = 1u << FS_STOP_NOT_ENABLED | 1u << FS_STOP_DRY | 1u << FS_STOP_OUT | 1u << FS_STOP_START };
+enum { NO_WAIT = 1u << FS_STOP_NOT_ENABLED | 1u << FS_STOP_UNDERRUN | 1u << FS_STOP_OUT | 1u << FS_STOP_START };
 
 static void begin(fs_cycle *cycle, uint64_t now, uint32_t axis, uint32_t reasons) {
     fs_rt_status *status = &cycle->status;

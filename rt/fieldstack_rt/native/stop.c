@@ -71,7 +71,7 @@ static uint32_t all_stops(fs_cycle *cycle, uint32_t groups) {
     if (wkc_lost(cycle)) stops |= 1u << FS_STOP_WKC;
     if (nonrt) stops |= 1u << nonrt;
     if (fs_load32(&cycle->store->motion_permit) != 1) stops |= 1u << FS_STOP_PERMIT;
-    return cycle->dry ? stops | 1u << FS_STOP_DRY : stops;
+    return cycle->dry ? stops | 1u << FS_STOP_UNDERRUN : stops;
 }
 
 uint32_t fs_cycle_stop_reason(fs_cycle *cycle, uint64_t now) {
