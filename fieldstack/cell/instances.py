@@ -91,7 +91,7 @@ def _view_of(instance: Instance) -> InstanceView | None:
     return InstanceView(instance.name, state, up, processes, orphaned, note)
 
 
-def living(instance: Instance) -> dict[str, int]:
+def running_pids(instance: Instance) -> dict[str, int]:
     """Pids of its processes that run now, by name.
 
     Where its memory is another version's or user's, damaged or gone, only those that the kernel shows."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from fieldstack.cell import children
 from fieldstack.cell.children import Child
-from fieldstack.cell.instances import end_command, folder_of, is_managed, living
+from fieldstack.cell.instances import end_command, folder_of, is_managed, running_pids
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.takedown import take_down
 from fieldstack.nonrt.settings import NonRtSettings
@@ -135,7 +135,7 @@ class CellRun:
     def _refuse_another(self) -> None:
         """Before anything is touched: what runs is ours to end only if an `up` that is gone wrote it down."""
         instance = self._launch.instance
-        alive, record = living(instance), read_record(instance)
+        alive, record = running_pids(instance), read_record(instance)
         if not alive:
             return
         known = (record.nonrt_pid, record.segment_pid) if record is not None else ()

@@ -11,7 +11,7 @@ from fieldstack.ha.actuators.stops import guard_has_outputs
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.standstill import HARDWARE, read_back
 from fieldstack.nonrt.readback import without_rt
-from fieldstack.process.unreachable_rt import reach, stop_unreachable_rt
+from fieldstack.process.unreachable_rt import attach_or_damaged, stop_unreachable_rt
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, StoreMissingError
 from fieldstack_rt.datastore.rt_process_search import rt_processes
@@ -50,7 +50,7 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     """
     store, refused = None, ""
     try:
-        store = _reach(instance)
+        store = _attach_or_damaged(instance)
     except StoreError as error:
         if not rt_processes(instance.name):
             if isinstance(error, StoreMissingError):
@@ -70,12 +70,12 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     return EstopOutcome(safe and bool(latched or endings), "\n".join(texts), reached=bool(endings))
 
 
-def _reach(instance: Instance) -> DataStore:
+def _attach_or_damaged(instance: Instance) -> DataStore:
     """A cell whose memory was lost makes a new one soon: a stop that is asked for meanwhile counts."""
     until_s = time.monotonic() + REACH_S
     while True:
         try:
-            return reach(instance)
+            return attach_or_damaged(instance)
         except StoreMissingError:
             if time.monotonic() >= until_s or rt_processes(instance.name):
                 raise

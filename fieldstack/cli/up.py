@@ -17,7 +17,7 @@ from rich.text import Text
 
 from fieldstack.cell import locations
 from fieldstack.cell.configuration import load
-from fieldstack.cell.instances import end_command, is_managed, living
+from fieldstack.cell.instances import end_command, is_managed, running_pids
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
@@ -187,7 +187,7 @@ def run_down(instance: Instance, console: Console) -> ExitCode:
     say = ConsoleLines(console).say
     if held(instance):
         return _end_up(instance, say)
-    pids = list(living(instance).values())
+    pids = list(running_pids(instance).values())
     if is_managed(instance, pids):
         say(f"cell {instance.name} is not this command's to end; use: {end_command(instance, pids)}")
         return ExitCode.FAILED

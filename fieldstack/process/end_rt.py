@@ -110,7 +110,7 @@ def _signal_it(pidfd: int, stand_s: float) -> tuple[bool, bool]:
     return bool(gone.poll(_KILLED_S * 1000)), True
 
 
-def strays(instance: Instance) -> list[RtProcess]:
+def rt_on_other_memory(instance: Instance) -> list[RtProcess]:
     """Living RT processes on another memory than the one of that name, as far as the kernel lets us look."""
     try:
         named = memory.file_of(instance.shm_name).stat().st_ino

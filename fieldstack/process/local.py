@@ -109,7 +109,7 @@ class LocalProcessManager:
         self._ended.pop(name, None)
         spare = self._spares.get(name)
         try:
-            child = (spare and spare.call(lambda pid: self._announce(name, pid))) or self._start_new(name)
+            child = (spare and spare.activate(lambda pid: self._announce(name, pid))) or self._start_new(name)
         except OSError as error:
             raise ProcessStartError(name, self._commands[name], _why(error, self._folder)) from error
         pidfd = os.pidfd_open(child.pid)  # a child that was not reaped keeps its pid

@@ -138,8 +138,8 @@ class SystemdProcessManager:
         self._collect_late_ends()
 
     def take_late_ends(self) -> list[tuple[str, Ended]]:
-        told, self._late_ends = self._late_ends, []
-        return told
+        ends, self._late_ends = self._late_ends, []
+        return ends
 
     def last_message(self, name: str) -> str:
         unit = self._processes[name].unit

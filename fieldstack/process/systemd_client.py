@@ -105,9 +105,9 @@ class SystemdClient:
         What a signal has told while the reply was on its way is newer: then it is read again.
         """
         for _ in range(READ_ATTEMPTS):
-            told = self._signals_seen.get(path, 0)
+            seen = self._signals_seen.get(path, 0)
             (found,) = await self._send(Message(NAME, path, GETTER, "GetAll", signature="s", body=[kind]))
-            if self._signals_seen.get(path, 0) == told:
+            if self._signals_seen.get(path, 0) == seen:
                 known = [name for name in PROPERTIES[kind] if name in found]
                 self._on_change(unit, {name: found[name].value for name in known})
                 return

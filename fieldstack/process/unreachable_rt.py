@@ -14,7 +14,7 @@ from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError
 from fieldstack_rt.datastore.rt_process_search import RtProcess, mapping_of, rt_processes
 
 
-def reach(instance: Instance) -> DataStore:
+def attach_or_damaged(instance: Instance) -> DataStore:
     """The memory of that name, with a damaged header if an RT process lives. Raises StoreError."""
     return DataStore.attach(instance, by_suffix=bool(rt_processes(instance.name)))
 

@@ -65,7 +65,7 @@ class Spare:
         self.failures, self.why = self.failures + 1, why
         self._not_before_s = now_s + min(LONGEST_S, RETRY_S * 2 ** min(self.failures - 1, 10))
 
-    def call(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
+    def activate(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
         """The spare, announced by its pid and then told to go; None if there is none that can.
 
         Raises OSError: it could not be announced, and is gone.

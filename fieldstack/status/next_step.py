@@ -15,7 +15,7 @@ DEFAULT_INSTANCE = "cell"
 
 def next_step(snapshot: Snapshot) -> str:
     """Of the first row that holds; empty: nothing waits for a person."""
-    return next((tell(snapshot) for holds, tell in _ROWS if holds(snapshot)), "")
+    return next((text(snapshot) for holds, text in _ROWS if holds(snapshot)), "")
 
 
 def may_start(snapshot: Snapshot) -> bool:
@@ -33,11 +33,11 @@ def _of_person(snapshot: Snapshot) -> bool:
 
 
 def _then_reset(before: str) -> Callable[[Snapshot], str]:
-    def tell(snapshot: Snapshot) -> str:
+    def text(snapshot: Snapshot) -> str:
         reset, start = (command(snapshot.instance, word) for word in ("reset", "start"))
         return f"{before}, then `{reset}`, then `{start}`"
 
-    return tell
+    return text
 
 
 def _beyond(snapshot: Snapshot) -> str:

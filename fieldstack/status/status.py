@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fieldstack.events.reader import EventReader
-from fieldstack.process.end_rt import strays
+from fieldstack.process.end_rt import rt_on_other_memory
 from fieldstack.status import snapshot
 from fieldstack.status.snapshot import Clock, Snapshot, wall_text
 from fieldstack_base.instance import Instance
@@ -38,10 +38,10 @@ class StatusSource:
         if store is None:
             return self._down(clock)
         found = snapshot.take(store, self._plan, clock)
-        return found if found.rt.alive else self._with_strays(found, strays(self._instance))
+        return found if found.rt.alive else self._with_other_rt(found, rt_on_other_memory(self._instance))
 
     @staticmethod
-    def _with_strays(found: Snapshot, others: Sequence[RtProcess]) -> Snapshot:
+    def _with_other_rt(found: Snapshot, others: Sequence[RtProcess]) -> Snapshot:
         """No RT process works on this memory, which is not to be taken for: none works."""
         if not others:
             return found
@@ -90,7 +90,7 @@ class StatusSource:
         last = EventReader(self._instance.state_dir).last(1)
         living = rt_processes(self._instance.name)
         if not last:
-            return self._with_strays(snapshot.down(self._instance, clock, since=None, note=""), living)
+            return self._with_other_rt(snapshot.down(self._instance, clock, since=None, note=""), living)
         since = wall_text(last[0].wall_ns / 1e9)
         note = f"last event: {last[0].text}"
-        return self._with_strays(snapshot.down(self._instance, clock, since=since, note=note), living)
+        return self._with_other_rt(snapshot.down(self._instance, clock, since=since, note=note), living)

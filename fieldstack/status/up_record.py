@@ -18,7 +18,7 @@ from fieldstack_base.process_facts import same_process
 
 RECORD = "up.json"
 LOCK = "up.lock"
-POLL_S = 0.5
+WRITER_WAIT_S = 0.5
 """Far longer than somebody who only looks who holds the lock has it."""
 
 
@@ -79,7 +79,7 @@ def hold(instance: Instance) -> Iterator[None]:
         AlreadyRunningError: another holds it.
     """
     with (instance.runtime_dir / LOCK).open("a") as lock:
-        until = time.monotonic() + POLL_S
+        until = time.monotonic() + WRITER_WAIT_S
         while not _taken(lock, fcntl.LOCK_EX):
             pid = _writer_in(instance.runtime_dir)
             if pid or time.monotonic() > until:

@@ -83,7 +83,7 @@ def test_it_is_the_holder_that_is_asked_however_late_it_says_who_it_is(
 
 def test_a_cell_of_systemd_is_left_to_it(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     with program("sleep", "60") as unit:
-        monkeypatch.setattr(up, "living", lambda _instance: {"rt": unit.pid})
+        monkeypatch.setattr(up, "running_pids", lambda _instance: {"rt": unit.pid})
         read_text = Path.read_text
 
         def read(path: Path, *arguments: str, **options: str) -> str:

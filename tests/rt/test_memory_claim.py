@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.cell.instances import instances, living
+from fieldstack.cell.instances import instances, running_pids
 from fieldstack.cell.takedown import take_down
 from fieldstack.cli.estop import stop_cell
 from fieldstack.nonrt.memory_claim import claim
-from fieldstack.process.end_rt import Wire, end_rt, strays
+from fieldstack.process.end_rt import Wire, end_rt, rt_on_other_memory
 from fieldstack.status.status import StatusSource
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
@@ -79,14 +79,14 @@ def test_the_kernel_shows_it_whatever_its_memory_says(store: DataStore) -> None:
             (process.pid, "lo")
         ]
         assert not rt_processes(store.instance.name[:-1])
-        assert not strays(store.instance), "it works on the memory of that name"
+        assert not rt_on_other_memory(store.instance), "it works on the memory of that name"
         store.unlink()
-        assert [one.pid for one in strays(store.instance)] == [process.pid]
+        assert [one.pid for one in rt_on_other_memory(store.instance)] == [process.pid]
         looked = StatusSource(store.instance).take()
         assert (looked.cell, f"RT process {process.pid} LIVES" in looked.note) == ("down", True)
         listed = {one.instance: one for one in instances()}[store.instance.name]
         assert (listed.processes["rt"], listed.orphaned) == (process.pid, True)
-        assert living(store.instance)["rt"] == process.pid
+        assert running_pids(store.instance)["rt"] == process.pid
         with pytest.raises(StoreBusyError, match=str(process.pid)):
             DataStore.create(store.instance)
     assert not rt_processes(store.instance.name)

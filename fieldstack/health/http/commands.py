@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
-from fieldstack.process.unreachable_rt import reach, stop_unreachable_rt
+from fieldstack.process.unreachable_rt import attach_or_damaged, stop_unreachable_rt
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import Clear, EstopSource, StoreError
 
@@ -84,7 +84,7 @@ def _latch(instance: Instance, fields: dict[str, str], why: str) -> Reply:
     """Also for an RT process that this memory does not reach: it is ended, and what is read back is told."""
     reason = f"{fields['reason']} ({fields['by']})"
     try:
-        store = reach(instance)
+        store = attach_or_damaged(instance)
     except (StoreError, OSError) as error:
         endings = stop_unreachable_rt(instance, None, EstopSource.API, reason)
         told = "".join(f"; {ending}" for ending in endings)
