@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from fieldstack.process.end_rt import STANDSTILL_TIMEOUT_S, RtEndResult, Wire, end_rt, strays
+from fieldstack.process.end_rt import STANDSTILL_TIMEOUT_S, RtEndResult, Wire, end_rt, rt_on_other_memory
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, ForeignMasterError, RtInTheWayError, StoreBusyError
 from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
@@ -40,7 +40,7 @@ def claim(instance: Instance, wire: Wire) -> Claim:
         RtInTheWayError: it is, and could not be ended.
         ForeignMasterError: a master that cannot be seen drives the bus.
     """
-    endings = tuple(_end_all(strays(instance), wire))
+    endings = tuple(_end_all(rt_on_other_memory(instance), wire))
 
     def before_new() -> None:
         _refuse_foreign_master(instance, wire)
