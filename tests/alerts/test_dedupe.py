@@ -6,10 +6,10 @@ from itertools import count, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from receivers import report
 
 from fieldstack.alerts.dedupe import AGAIN_PARTS, MAX_KEYS, Deduplicator, Message
 from fieldstack.alerts.model.alert import AlertState
+from tests.alerts.receivers import report
 
 S = 1_000_000_000
 WINDOW = 10 * S

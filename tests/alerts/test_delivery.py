@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from receivers import alert, report, wait_for
 
 from fieldstack.alerts import backoff
 from fieldstack.alerts.channels.base import DeliveryError
@@ -14,6 +13,7 @@ from fieldstack.alerts.delivery import NS_PER_HOUR, Counts, Delivery
 from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.powered_clock import PoweredClock
 from fieldstack.alerts.spool import Spool
+from tests.alerts.receivers import alert, report, wait_for
 
 KEEP_H = 72.0
 

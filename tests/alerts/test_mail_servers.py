@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from receivers import alert, report, section, wait_for
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.mail import MailChannel
 from fieldstack.alerts.model.settings import MailSection
 from fieldstack.alerts.service import AlertService
+from tests.alerts.receivers import alert, report, section, wait_for
 
 
 class Server:

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
-from receivers import Severity, alert, certificate
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.command import CommandChannel
@@ -26,6 +25,7 @@ from fieldstack.alerts.channels.journal import JournalChannel
 from fieldstack.alerts.channels.mail import MailChannel
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.model.settings import CommandSection, JournalSection, MailSection
+from tests.alerts.receivers import Severity, alert, certificate
 
 PASSWORD = "s3cret"  # noqa: S105
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from receivers import Webhook, section, wait_for, webhook
 
 from fieldstack.alerts import disk_writer
 from fieldstack.alerts.service import RECORD, folder_of
@@ -21,6 +20,8 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerts import Alerts, Sent, open_alerts
 from fieldstack_base.durable import DurableRecord
 from fieldstack_base.instance import Instance
+from tests.alerts.receivers import Webhook, section, wait_for, webhook
+from tests.repository import ROOT
 
 
 @pytest.fixture
@@ -107,8 +108,7 @@ def test_a_service_that_can_not_be_made_sends_nothing(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {here!r})
-from test_port import CellStart
+from tests.alerts.test_port import CellStart
 from fieldstack_base.instance import Instance
 now = CellStart(Path({file!r}), Instance({name!r}))
 if {begun}:
@@ -126,9 +126,9 @@ time.sleep(60)
 
 def killed(file: Path, instance: Instance, *, begun: bool) -> None:
     """A Non-RT process that is killed: before its alert service had begun, or with the alert on the disk."""
-    here = str(Path(__file__).parent)
-    script = KILLED.format(here=here, file=str(file), name=instance.name, begun=begun)
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as child:
+    script = KILLED.format(file=str(file), name=instance.name, begun=begun)
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         try:
             assert child.stdout.readline() == "sent\n"

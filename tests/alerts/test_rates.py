@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from receivers import Severity, report
 
 from fieldstack.alerts.backoff import FIRST_NS, MAX_DELAY_NS, SPREAD, delay_ns
 from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.routing import Route
 from fieldstack.alerts.token_bucket import TokenBucket
+from tests.alerts.receivers import Severity, report
 
 S = 1_000_000_000
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receivers import Webhook, report, section, wait_for, webhook
 
 from fieldstack.alerts import backoff
 from fieldstack.alerts.model.alert import Report
@@ -20,6 +19,8 @@ from fieldstack.alerts.service import RECORD, AlertService, folder_of
 from fieldstack.alerts.spool import waiting_on_disk
 from fieldstack.events.kinds import Severity
 from fieldstack_base.durable import DurableRecord
+from tests.alerts.receivers import Webhook, report, section, wait_for, webhook
+from tests.repository import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -177,8 +178,7 @@ def test_reports_never_wait_and_the_inbox_is_bounded(tmp_path: Path, hook: Webho
 CHILD = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {here!r})
-from receivers import report, section
+from tests.alerts.receivers import report, section
 from fieldstack.alerts.service import AlertService
 channels = {{"ops": {{"webhook": {{"url": {url!r}, "timeout_s": 1.0}}, "burst": 1000}}}}
 service = AlertService(section(**channels), "cell", Path({folder!r})).start()
@@ -199,8 +199,8 @@ def _kept(folder: Path) -> int:
 def test_what_waits_outlives_a_kill_and_what_was_firing_is_resolved(tmp_path: Path, running: Running) -> None:
     with webhook() as gone:
         port, url = gone.port, gone.url
-    script = CHILD.format(here=str(Path(__file__).parent), url=url, folder=str(tmp_path))
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    script = CHILD.format(url=url, folder=str(tmp_path))
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
         child.stdout.readline()

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from receivers import alert
 
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.spool import Spool, waiting_on_disk
+from tests.alerts.receivers import alert
 
 
 def drain(spool: Spool) -> list[str]:

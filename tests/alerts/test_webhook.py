@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receivers import Webhook, alert, certificate, webhook
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.webhook import WebhookChannel
 from fieldstack.alerts.model.settings import WebhookSection
+from tests.alerts.receivers import Webhook, alert, certificate, webhook
 
 
 @pytest.fixture

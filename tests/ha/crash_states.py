@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from syscalls import Call
+from tests.ha.syscalls import Call
 
 Folder = dict[str, bytes]
 """A folder's files by name."""

@@ -1,4 +1,6 @@
-"""Saves under the tracer, in a process of one thread: `python cut_runner.py WHAT FOLDER` prints JSON.
+"""Saves under the tracer, in a process of one thread: `python -m tests.ha.cut_runner WHAT FOLDER`.
+
+It prints JSON. WHAT is one of:
 
 - `kill`: SIGKILL before each system call that a save makes.
 - `random`: SIGKILL at random moments of processes that save without pause.
@@ -27,9 +29,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import syscalls
-from crash_states import Disk, put
-
 from fieldstack.events import EventKind, EventReader, Severity
 from fieldstack.events.event import Event
 from fieldstack.events.writer import SegmentWriter
@@ -37,6 +36,8 @@ from fieldstack.ha.checkpoint.restoring import OLD_HA_RECORD, RECORD, take_over
 from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore
 from fieldstack_base.counts_file import CountsFile
 from fieldstack_base.durable import DurableRecord
+from tests.ha import syscalls
+from tests.ha.crash_states import Disk, put
 
 SAVES = 4
 SHUTDOWN = 0x8004587D

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from script import Script
-
 from fieldstack.ha.decision.decision_state import ActiveRule, DecisionState
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import Facts, RequestKind
 from fieldstack.ha.model.states import MOVING, NEXT, HaState
 from fieldstack.ha.model.vocabulary import REMEDIES, ClearWhen, PolicyAction, ProcessName
+from tests.ha.script import Script
 
 LIFE = (A.STOP_PROCESS, A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE)
 BEGINNINGS = {A.START_PROCESS, A.REBOOT_PROCESS, A.RESTART_SLAVE, A.RESTART_MODULE, A.REALLOCATE}

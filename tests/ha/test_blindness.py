@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from script import SHIPPED, Script
 
 from fieldstack.ha.model.actions import ActionKind
 from fieldstack.ha.model.facts import Facts, RequestKind
@@ -15,6 +14,7 @@ from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack.ha.policy.compilation import compile_policy
 from fieldstack.ha.policy.timing import worst_cases
+from tests.ha.script import SHIPPED, Script
 
 NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")
 

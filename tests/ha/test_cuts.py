@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import syscalls
 
-HERE = Path(__file__).parent
+from tests.ha import syscalls
+from tests.repository import ROOT
+
 pytestmark = pytest.mark.skipif(not syscalls.NAMES, reason="the tracer knows x86-64 and AArch64")
 
 
 def cut(what: str, folder: Path) -> dict[str, Any]:
-    path = os.pathsep.join([str(HERE), *sys.path])
     done = subprocess.run(
-        [sys.executable, str(HERE / "cut_runner.py"), what, str(folder)],
-        env=os.environ | {"PYTHONPATH": path},
+        [sys.executable, "-m", "tests.ha.cut_runner", what, str(folder)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=100,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from script import MS, Script
 
 from fieldstack.ha.decision.decision_state import BudgetUse
 from fieldstack.ha.model.actions import ActionKind as A
@@ -17,6 +16,7 @@ from fieldstack.ha.model.measures import STANDS_NOW, FactKind
 from fieldstack.ha.model.states import NEXT, TRANSITIONS, HaState, Verdict
 from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack_rt.datastore.layout import EstopSource
+from tests.ha.script import MS, Script
 
 
 def test_a_cell_starts_through_recovery_and_moves_only_when_all_is_read_back() -> None:

@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from rules_of_safety import check
-from script import SHIPPED, Script
 
 from fieldstack.ha.decision.decision_state import DecisionState
 from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
@@ -23,6 +21,8 @@ from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
+from tests.ha.rules_of_safety import check
+from tests.ha.script import SHIPPED, Script
 
 STEP_MS = 2500
 KEPT = (

@@ -9,8 +9,6 @@ from functools import cache
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from rules_of_safety import Restarts, Starts, check
-from script import SHIPPED, Script
 
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.model.actions import ActionKind as A
@@ -20,6 +18,8 @@ from fieldstack.ha.model.measures import FACTS, FactKind, Over
 from fieldstack.ha.model.states import MOVING
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
+from tests.ha.rules_of_safety import Restarts, Starts, check
+from tests.ha.script import SHIPPED, Script
 
 _WORDS = (RequestKind.RULE, RequestKind.RULE_OFF)
 DOWN = (C.DEAD, C.SILENT, C.STOPPED, C.STOPPING)

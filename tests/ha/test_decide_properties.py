@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from script import Script
 
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.model.actions import Action
@@ -26,6 +25,7 @@ from fieldstack.ha.model.facts import (
 from fieldstack.ha.model.facts import ProcessCondition as C
 from fieldstack.ha.model.states import MOVING, TRANSITIONS, HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
+from tests.ha.script import Script
 
 _STARTS = (A.START_PROCESS, A.REBOOT_PROCESS)
 

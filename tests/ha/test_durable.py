@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from script import Script
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.cell_start import CellStart
@@ -21,6 +20,7 @@ from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy import load_policy
 from fieldstack_base.durable import BackgroundSaver, DurableRecord
+from tests.ha.script import Script
 
 POLICY = load_policy(Path(__file__).parents[2] / "config/ha/failover_policy.json")
 S = 10**9

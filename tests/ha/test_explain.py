@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from script import SHIPPED
 
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind, Severity, render
@@ -13,6 +12,7 @@ from fieldstack.ha.model.actions import Action, ActionKind, Evidence
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.policy import load_policy
 from fieldstack.ha.policy.explain import UnexplainedError, explain
+from tests.ha.script import SHIPPED
 
 POLICY = load_policy(SHIPPED)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from script import MS, SHIPPED, Script
 
 from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.model.actions import ActionKind as A
@@ -21,6 +20,7 @@ from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.cell_targets import require_targets
 from fieldstack.ha.policy.timing import worst_cases
 from fieldstack.ha.policy.windows import BUCKETS, judged
+from tests.ha.script import MS, SHIPPED, Script
 
 
 def with_rule(**rule: Any) -> FailoverPolicy:

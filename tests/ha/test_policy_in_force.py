@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from script import SHIPPED
 
 from fieldstack.ha.actuators.agent_settings import not_in_force, write_agent_settings
 from fieldstack.ha.policy import RtAgent, json_schema, load_policy
 from fieldstack.nonrt.policy_in_force import PolicyInForce, Reload
 from fieldstack_rt._native import ffi, lib
+from tests.ha.script import SHIPPED
 
 
 @pytest.mark.parametrize("name", ["\0", "none.json", "."])

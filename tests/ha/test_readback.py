@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_actuators import CELL, MS, PlayedRt
 
 from fieldstack.nonrt.readback import (
     RESET_START_NS,
@@ -20,6 +19,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource
 from fieldstack_rt.datastore.layout import AxisMode, Rung, Stand
+from tests.ha.test_actuators import CELL, MS, PlayedRt
 
 SETTLE_MS = SETTLE_NS // MS
 

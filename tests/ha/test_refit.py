@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from script import SHIPPED, Script
 
 from fieldstack.ha.decision.apply_policy import apply_policy
 from fieldstack.ha.model.actions import ActionKind as A
@@ -17,6 +16,7 @@ from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
+from tests.ha.script import SHIPPED, Script
 
 
 def changed(change: Callable[[dict[str, Any]], None]) -> FailoverPolicy:

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from script import MS, SHIPPED, Script
 
 from fieldstack.ha.model.actions import ActionKind
 from fieldstack.ha.model.facts import ProcessCondition
@@ -20,6 +19,7 @@ from fieldstack.ha.policy.budget_coverage import reach, spends
 from fieldstack.ha.policy.budget_rows import budget_rows
 from fieldstack.ha.policy.processes import LONG_COUNT, RestartBudget
 from fieldstack.ha.policy.restart_budget import delay_ns, in_long_window, in_window, spent, to_keep
+from tests.ha.script import MS, SHIPPED, Script
 
 S = 1000 * MS
 POLICY = parse_policy(SHIPPED.read_bytes())

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from script import MS
 
 from fieldstack.events import EventKind, EventLog, EventReader
 from fieldstack.ha.model.measures import BUILT_IN, FACTS, FACTS_BY_PROBE, PARTS_WITHOUT_FACTS, FactKind
 from fieldstack.ha.monitor.retried import FIRST_NS, MAX_DELAY_NS, TRACE_CHARS, WELL_NS, Retried, Retries
+from tests.ha.script import MS
 
 
 class Told:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from script import SHIPPED
 
 from fieldstack.ha.policy import load_policy
 from fieldstack.ha.scenario import ScenarioError, load_scenario, play
 from fieldstack.ha.scenario.draw import to_dict
+from tests.ha.script import SHIPPED
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from script import MS, SHIPPED, Script
 
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
@@ -20,6 +19,7 @@ from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import MOVING, HaState
 from fieldstack.ha.policy import PolicyError, parse_policy
 from fieldstack_rt.datastore.layout import Stop
+from tests.ha.script import MS, SHIPPED, Script
 
 
 def _ready(cell: Script, passes: int = 5) -> Script:

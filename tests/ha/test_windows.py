@@ -7,10 +7,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from script import SHIPPED
 
 from fieldstack.ha.policy import parse_policy
 from fieldstack.ha.policy.windows import BUCKETS, Samples, judged
+from tests.ha.script import SHIPPED
 
 POLICY = parse_policy(json.dumps(json.loads(SHIPPED.read_text(encoding="utf-8"))))
 MEAN = POLICY.table.rows["memory-high"]  # over 10 s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import pytest
 
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

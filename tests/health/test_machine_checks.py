@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from observed import CLOCK, NOW, SETUP, THREAD, S, check, seen
 
 from fieldstack.health.model.result import Level
 from fieldstack.health.sources.clock import ClockSource, ClockWatch
 from fieldstack.health.sources.disk import DiskSource
 from fieldstack.health.sources.setup import SetupSource, cpu_list
 from fieldstack.host.memory_lock import MemoryLock
+from tests.health.observed import CLOCK, NOW, SETUP, THREAD, S, check, seen
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from promql import metrics_in
-from serving import Pulse, Served, serving, wait_for
 
 from fieldstack.ha.monitor.log_histogram import LogHistogram
 from fieldstack.ha.monitor.process_history import History
@@ -23,6 +21,8 @@ from fieldstack.health.metrics.histograms import EDGES_NS, cumulative
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
+from tests.health.promql import metrics_in
+from tests.health.serving import Pulse, Served, serving, wait_for
 
 MONITORING = Path(__file__).resolve().parents[2] / "config/monitoring"
 PROMETHEUS_OWN = {"up"}

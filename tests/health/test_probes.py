@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
 
 from fieldstack.health.http import response_texts
 from fieldstack.health.model.result import Level
 from fieldstack.status.snapshot_bus import AxisView
 from fieldstack.status.snapshot_work import GroupView, WorkView
 from fieldstack_rt.datastore.layout import HaState
+from tests.health.observed import DISK, LATCHED, NOW, S, bus, check, ha, process, seen, verdict
 
 READY = {"OPERATIONAL", "DEGRADED"}
 AXIS = AxisView("y", "mm", 0.0, 0.0, 0.0, 0.0, 0.0, "HOLDING", "NONE", "Operation enabled", 0x27, 0, "")

@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterator
 
 import pytest
-from serving import PATIENCE_S, Pulse, Served, serving, wait_for
 
 from fieldstack.health.model.token import Access, check, ensure_token
 from fieldstack.health.self_probe import answers
@@ -21,6 +20,7 @@ from fieldstack.status.status import StatusSource
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import HaState
+from tests.health.serving import PATIENCE_S, Pulse, Served, serving, wait_for
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from fieldstack.cell import configuration, locations
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt.datastore import DataStore
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ha"))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field, replace
 
 import pytest
-from script import Script
 
 from fieldstack.ha.model.actions import ActionKind
 from fieldstack.ha.model.facts import ProcessCondition
@@ -15,6 +14,7 @@ from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import Signal
+from tests.ha.script import Script
 
 SECOND = 1_000_000_000
 MIB = 2**20

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import rt_cell
 
 from fieldstack_base.instance import Instance
+from tests.rt.rt_cell import rt_cell
 
 
 def main() -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,7 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import AgentReaction, DataStore, EventCode, PeerView
 from fieldstack_rt.datastore.layout import AxisMode, Stop
 from fieldstack_rt.guard import Guard, GuardConfig
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 MS = 1_000_000
 OWNER_DIED = 0xC0000000

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from pathlib import Path
 
 import pytest
 
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.layout import AxisMode, Refusal, Stop
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_axis import DT, Bench
+from tests.rt.test_axis import DT, Bench
 
 LIMIT = 1_000_000
 SLOW_COUNTS = 2.5

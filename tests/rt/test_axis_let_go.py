@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.layout import Stop
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_axis import DT, ENABLED, READY, SWITCH_ON_DISABLED, Bench
+from tests.rt.test_axis import DT, ENABLED, READY, SWITCH_ON_DISABLED, Bench
 
 
 def wait_s(bench: Bench) -> float:

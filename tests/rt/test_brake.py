@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +11,8 @@ from fieldstack_ethercat.segment.description.defects import Defect
 from fieldstack_ethercat.segment.truth import EventKind, SlaveEvent
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode
 from fieldstack_rt.datastore.layout import Rung
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
-from test_stop_watch import dash, obeyed_ns, of, stop
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.test_stop_watch import dash, obeyed_ns, of, stop
 
 pytestmark = pytest.mark.system
 Z, DIO = 2, 4

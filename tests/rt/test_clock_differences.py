@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.clock_differences import ROUND_NS, ClockDifferences
 from fieldstack_rt.datastore.layout import NO_DC, Stop
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import rt_cell, wait_for
+from tests.rt.rt_cell import rt_cell, wait_for
 
 POLICY = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 

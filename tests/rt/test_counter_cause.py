@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import EventCode
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 SLAVE = 1
 UNEXPLAINED_CYCLES = 100

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +17,7 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.datastore.rings import ALL_AXES
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, stop_segment, take_rts_cpu, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, stop_segment, take_rts_cpu, wait_for
 
 OPERATION_ENABLED = 0x27
 STATE_BITS = 0x6F

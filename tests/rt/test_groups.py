@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +16,7 @@ from fieldstack_ethercat.testing.motion_trace import check_smooth
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 GROUPS = """
 loss_diagnosis_ms: 500

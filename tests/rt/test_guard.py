@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,9 @@ from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Inject, RtPhase, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
-from rt_without_bus import rt_without_bus, unkillable
+from tests.repository import ROOT
+from tests.rt.rt_cell import RtCell, rt_cell, take_rts_cpu, wait_for
+from tests.rt.rt_without_bus import rt_without_bus, unkillable
 
 WATCHDOG_EXPIRED = 0x001B
 """The AL status code of slaves that their own watchdog made safe, because nobody else had."""
@@ -160,10 +158,9 @@ def test_a_damaged_plan_is_written_anew_by_rt(cell: RtCell) -> None:
 @pytest.mark.system
 def test_stopping_and_continuing_everything_is_not_rts_failure(instance: Instance) -> None:
     """The guard counts observations: a machine that stood still has made none."""
-    script = Path(__file__).with_name("group_stop.py")
-    group = os.posix_spawn(
-        sys.executable, [sys.executable, str(script), instance.name], os.environ, setpgroup=0
-    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.rt.group_stop", instance.name]
+    group = os.posix_spawn(sys.executable, command, environment, setpgroup=0)
     found = 0
     try:
         for _ in range(5):

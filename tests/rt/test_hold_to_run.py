@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,7 @@ from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import EventCode
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
 from fieldstack_rt.datastore.rings import ALL_AXES
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 HELD, OTHER = 0, 1
 SPEED = 50_000

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import EventCode
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 SLOW, OTHER = 4, 1
 PACE_NS = 500_000_000

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from fieldstack_base.instance import Instance
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, stop_segment, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, stop_segment, wait_for
 
 DIO = 4
 LAG_CYCLES = 16

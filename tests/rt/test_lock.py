@@ -6,11 +6,9 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +17,8 @@ from fieldstack_rt.cycle import BusTakenError, CycleThread
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import GuardState, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import wait_for
-from rt_without_bus import RtWithoutBus, rt_without_bus
+from tests.rt.rt_cell import wait_for
+from tests.rt.rt_without_bus import RtWithoutBus, rt_without_bus
 
 WAITERS, OWNER_DIED, TID = 0x80000000, 0x40000000, 0x3FFFFFFF
 MARK = WAITERS | OWNER_DIED

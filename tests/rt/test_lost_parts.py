@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import counter_is_good
 from fieldstack_rt.datastore.layout import AxisMode, Stop, WkcVerdict
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 GROUPS = """
 loss_diagnosis_ms: 500

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,7 @@ from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EventCode, ForeignMasterError, StoreBusyError, memory
 from fieldstack_rt.datastore.rt_process_search import rt_processes
 from fieldstack_rt.wire_state import make_safe, master_frames
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 _STAND_IN = """
 import ctypes, sys, time

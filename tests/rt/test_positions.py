@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,7 @@ from fieldstack_rt.positions import (
     differences,
     last_published,
 )
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 AXIS = AxisPlan(
     name="x",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,7 @@ from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode, StartKind
 from fieldstack_rt.datastore.layout import AxisMode, Stop, StreamState
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
 
 ALL = 0b1111
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +12,8 @@ from fieldstack_base.instance import Instance
 from fieldstack_ethercat.segment.description.defects import Defect
 from fieldstack_rt.datastore import EstopSource, EventCode, RtEvent
 from fieldstack_rt.datastore.layout import GuardState, Rung, Stand, Stop
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import RtCell, rt_cell, wait_for
-from test_cycle import Dash
+from tests.rt.rt_cell import RtCell, rt_cell, wait_for
+from tests.rt.test_cycle import Dash
 
 pytestmark = pytest.mark.system
 Y = 1

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,8 @@ from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EventCode
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
 from fieldstack_rt.guard import Guard, GuardConfig
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rt_cell import NONRT_SIDE, RtCell, rt_cell, wait_for
-from rt_without_bus import RtWithoutBus, rt_without_bus
+from tests.rt.rt_cell import NONRT_SIDE, RtCell, rt_cell, wait_for
+from tests.rt.rt_without_bus import RtWithoutBus, rt_without_bus
 
 THRESHOLD = 40
 BOUND_MS = 3 * THRESHOLD + 100

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from running_cell import CONFIG, RunningCell, wait_for
 
 from fieldstack.tasks.control.client import ask
+from tests.system.running_cell import CONFIG, RunningCell, wait_for
 
 
 def submit(cell: RunningCell, folder: Path, task: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -13,9 +12,7 @@ from typing import Any
 import pytest
 
 from fieldstack_base.instance import Instance
-
-sys.path.insert(0, str(Path(__file__).parent))
-from running_cell import RunningCell, StartCell, cell_file, running_cell
+from tests.system.running_cell import RunningCell, StartCell, cell_file, running_cell
 
 _numbers = count()
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from running_cell import RunningCell
-
 from fieldstack.events.kinds import EventKind as CellEvent
 from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
 from fieldstack_ethercat.testing.motion_trace import check_smooth, disturbed, gaps
+from tests.system.running_cell import RunningCell
 
 STANDING = 2000.0
 REST_SHARE = 0.05

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cell_tasks import status, submit
-from running_cell import CONFIG, MAIN, RunningCell, StartCell, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.status.endpoint import read_endpoint
@@ -23,6 +21,8 @@ from fieldstack.tasks.control.client import ask
 from fieldstack.tasks.control.jog_client import HeldJog
 from fieldstack.tasks.run.jogging import HOLD_NS
 from fieldstack_rt.datastore.layout import EventCode
+from tests.system.cell_tasks import status, submit
+from tests.system.running_cell import CONFIG, MAIN, RunningCell, StartCell, wait_for
 
 pytestmark = pytest.mark.system
 

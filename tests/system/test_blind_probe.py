@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from running_cell import wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.measures import FACTS_BY_PROBE
 from fieldstack.process.nonrt_client import ask
+from tests.system.running_cell import wait_for
 
 pytestmark = pytest.mark.system
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import CONFIG, RunningCell, policy_file, wait_for
-from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore.layout import Stop
+from tests.system.running_cell import CONFIG, RunningCell, policy_file, wait_for
+from tests.system.stops import Watch, motors_stopped_along_the_ramp
 
 pytestmark = pytest.mark.system
 

@@ -8,11 +8,11 @@ import signal
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_rt._native import ffi
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import Watch, motors_stopped_along_the_ramp
 
 pytestmark = pytest.mark.system
 

@@ -8,10 +8,10 @@ import random
 import signal
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, motion_was_smooth, outputs_became_safe
 
 from fieldstack_rt._native import ffi
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import Watch, motion_was_smooth, outputs_became_safe
 
 pytestmark = pytest.mark.system
 

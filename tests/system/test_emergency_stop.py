@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, policy_file, wait_for
-from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.process.nonrt_client import ask
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt.datastore import Clear, EstopSource
+from tests.system.running_cell import RunningCell, policy_file, wait_for
+from tests.system.stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 pytestmark = pytest.mark.system
 

@@ -6,11 +6,11 @@ import signal
 from typing import Any
 
 import pytest
-from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.running_segment import running_segment
 from fieldstack_ethercat.wire.al import AlState
+from tests.system.stops import Watch, motors_stopped_along_the_ramp
 
 pytestmark = pytest.mark.system
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import StartCell, wait_for
+
+from tests.system.running_cell import StartCell, wait_for
 
 pytestmark = pytest.mark.system
 

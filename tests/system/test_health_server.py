@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hook import webhook
-from running_cell import RunningCell, StartCell, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.health.model.token import token_file
@@ -25,6 +23,8 @@ from fieldstack.status.beat import beat_file, read_beat
 from fieldstack.status.endpoint import read_endpoint
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import EstopSource
+from tests.system.hook import webhook
+from tests.system.running_cell import RunningCell, StartCell, wait_for
 
 pytestmark = pytest.mark.system
 BOUND_S = 0.25

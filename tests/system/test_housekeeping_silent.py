@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from running_cell import RunningCell, wait_for
 
 from fieldstack.bench.failover.stopped_thread import stopped_thread
 from fieldstack.events.kinds import EventKind
+from tests.system.running_cell import RunningCell, wait_for
 
 pytestmark = pytest.mark.system
 

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, outputs_became_safe
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, memory
 from fieldstack_rt.datastore.memory import process_alive
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import Watch, outputs_became_safe
 
 pytestmark = pytest.mark.system
 

@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, motors_stopped_along_the_ramp
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.monitor.history_keeper import read_history
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import Watch, motors_stopped_along_the_ramp
 
 PASS_MS = 20
 """Non-RT beats once a supervision pass."""

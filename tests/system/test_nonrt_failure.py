@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.segment.truth import EventKind as SegmentEvent
 from fieldstack_rt._native import lib
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe
 
 pytestmark = pytest.mark.system
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from running_cell import RunningCell, wait_for
+
+from tests.system.running_cell import RunningCell, wait_for
 
 pytestmark = pytest.mark.system
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import CONFIG, RunningCell, StartCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.process.nonrt_client import ask
+from tests.system.running_cell import CONFIG, RunningCell, StartCell, policy_file, wait_for
 
 pytestmark = pytest.mark.system
 DRIVE_FAULT = 0x8611

@@ -7,9 +7,9 @@ import signal
 from typing import Any
 
 import pytest
-from running_cell import RunningCell
 
 from fieldstack.cell.instances import instances
+from tests.system.running_cell import RunningCell
 
 pytestmark = pytest.mark.system
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cell_tasks import status, submit, two_groups
-from running_cell import RunningCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.process.nonrt_client import ask
+from tests.system.cell_tasks import status, submit, two_groups
+from tests.system.running_cell import RunningCell, policy_file, wait_for
 
 pytestmark = pytest.mark.system
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
+from tests.system.running_cell import RunningCell, policy_file, wait_for
 
 pytestmark = pytest.mark.system
 

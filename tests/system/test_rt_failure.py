@@ -7,12 +7,17 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from running_cell import RunningCell, wait_for
-from stops import Watch, motors_stopped_along_the_ramp, outputs_became_safe, watchdogs_that_expired
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.actions import Step
 from fieldstack_rt.datastore.layout import Inject, TripCause
+from tests.system.running_cell import RunningCell, wait_for
+from tests.system.stops import (
+    Watch,
+    motors_stopped_along_the_ramp,
+    outputs_became_safe,
+    watchdogs_that_expired,
+)
 
 pytestmark = pytest.mark.system
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import posix_ipc
 import pytest
-from running_cell import wait_for
 
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.memory import MAGIC
+from tests.system.running_cell import wait_for
 
 pytestmark = pytest.mark.system
 

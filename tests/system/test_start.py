@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import CONFIG, SHIPPED_POLICY, RunningCell, policy_file, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack.process.nonrt_client import ask
 from fieldstack.status.endpoint import read_endpoint
 from fieldstack_rt.datastore.layout import Stop
+from tests.system.running_cell import CONFIG, SHIPPED_POLICY, RunningCell, policy_file, wait_for
 
 pytestmark = pytest.mark.system
 DIO = 4

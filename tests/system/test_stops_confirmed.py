@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from running_cell import CONFIG, RunningCell, wait_for
 
 from fieldstack.cli.estop import raise_estop
 from fieldstack.cli.exit_codes import ExitCode
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.segment.description.defects import Defect
+from tests.system.running_cell import CONFIG, RunningCell, wait_for
 
 pytestmark = pytest.mark.system
 FAST, HOLDING, QUICK_STOP_ACTIVE = 0, 1, 5

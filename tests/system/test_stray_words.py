@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, StartCell, policy_file, wait_for
-from stops import Watch, motion_was_smooth, watchdogs_that_expired
 
 from fieldstack.bench.failover.stray_words import StrayWrite, every
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.actions import Step
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.layout import TripCause
+from tests.system.running_cell import RunningCell, StartCell, policy_file, wait_for
+from tests.system.stops import Watch, motion_was_smooth, watchdogs_that_expired
 
 pytestmark = pytest.mark.system
 

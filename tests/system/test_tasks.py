@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cell_tasks import await_end, status, submit, two_groups
-from hook import webhook
-from running_cell import RunningCell, wait_for
 
 from fieldstack.tasks.control.client import ask
+from tests.system.cell_tasks import await_end, status, submit, two_groups
+from tests.system.hook import webhook
+from tests.system.running_cell import RunningCell, wait_for
 
 pytestmark = pytest.mark.system
 

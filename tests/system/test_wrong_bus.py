@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from running_cell import RunningCell, wait_for
 
 from fieldstack.events.kinds import EventKind
 from fieldstack_ethercat.wire.al import AlState
+from tests.system.running_cell import RunningCell, wait_for
 
 pytestmark = pytest.mark.system
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from machine import Machine, unavailable
-from systemd_cell import SystemdCell, installation
+from tests.systemd.machine import Machine, unavailable
+from tests.systemd.systemd_cell import SystemdCell, installation
 
 WRONG = """bus: missing.yaml
 policy: failover_policy.json

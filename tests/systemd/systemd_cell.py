@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from machine import REPOSITORY, Machine
+
+from tests.systemd.machine import REPOSITORY, Machine
 
 PATIENCE_S = 45.0
 """Far beyond what a busy machine needs."""

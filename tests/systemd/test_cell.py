@@ -6,8 +6,9 @@ import json
 import subprocess
 
 import pytest
-from machine import Machine
-from systemd_cell import SystemdCell, wait_for
+
+from tests.systemd.machine import Machine
+from tests.systemd.systemd_cell import SystemdCell, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

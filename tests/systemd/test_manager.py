@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from machine import Machine
-from systemd_cell import FOLDERS
+
+from tests.systemd.machine import Machine
+from tests.systemd.systemd_cell import FOLDERS
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from machine import Machine
-from systemd_cell import SystemdCell, wait_for
+
+from tests.systemd.machine import Machine
+from tests.systemd.systemd_cell import SystemdCell, wait_for
 
 RUN = "/opt/fieldstack/bin/fieldstack-nonrt run --settings /nowhere.json"
 DROP_IN = rf"[Service]\nExecStart=\nExecStart={RUN}\n"

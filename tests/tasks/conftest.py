@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import pytest
 
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
-
-sys.path.insert(0, str(Path(__file__).parent))
-from bench_cell import BenchCell
+from tests.tasks.bench_cell import BenchCell
 
 _numbers = itertools.count()
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from bench_cell import MACHINE, BenchCell, declare, two_groups
+
+from tests.tasks.bench_cell import MACHINE, BenchCell, declare, two_groups
 
 Y = 1
 AXIS = MACHINE.axes[Y]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_cell import MACHINE, declare, two_groups
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from fieldstack.tasks.program import task_files
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.program import Block, WaitAction
 from fieldstack_base.configuration_error import ConfigurationError
+from tests.tasks.bench_cell import MACHINE, declare, two_groups
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 MOVE = "[{move: {to: {x: 10}}}]"

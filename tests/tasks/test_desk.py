@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_cell import BenchCell, module_of
 
 from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
 from fieldstack.tasks.keep.task_store import StoredTask
 from fieldstack.tasks.run.loop_queue import LoopQueue
 from fieldstack_base.control.client import Answer, request
 from fieldstack_rt.datastore.layout import Stop
+from tests.tasks.bench_cell import BenchCell, module_of
 
 CALL = "id: t\nsteps: [{call: {name: weigh, arguments: %s}}]\n"
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from bench_cell import HOLDING, LEAD, MACHINE, BenchCell, declare
 
 from fieldstack.tasks.program.demo import demo_tasks
 from fieldstack.tasks.run.facts import rt_facts
@@ -14,6 +13,7 @@ from fieldstack.tasks.run.stream_control import ACCEPT_TIMEOUT_NS, BACKOFF_NS, S
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState
+from tests.tasks.bench_cell import HOLDING, LEAD, MACHINE, BenchCell, declare
 
 MS = 1_000_000
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from bench_cell import HOLDING, MACHINE, BenchCell, declare, two_groups
 
 from fieldstack.tasks.run.jogging import HOLD_NS, Jog, JogRequest
 from fieldstack.tasks.run.table import TaskError
 from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop
+from tests.tasks.bench_cell import HOLDING, MACHINE, BenchCell, declare, two_groups
 
 MS = 1_000_000
 Y = 1

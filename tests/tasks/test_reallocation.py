@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bench_cell import BenchCell, declare, module_of, two_groups
 
 from fieldstack.tasks.run.reallocation import give_back, reallocate
 from fieldstack.tasks.run.table import TaskError
 from fieldstack_rt.datastore.layout import AxisMode, Stop
+from tests.tasks.bench_cell import BenchCell, declare, module_of, two_groups
 
 Make = Callable[..., BenchCell]
 WORK = "[{move: {to: [30, 10]}}, {set_output: {out-1: true}}, {move: {to: [300, 100]}}, {wait: {ms: 50}}]"

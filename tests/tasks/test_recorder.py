@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from bench_cell import BenchCell, declare
 
 from fieldstack.tasks.keep import outcome_recorder
 from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
+from tests.tasks.bench_cell import BenchCell, declare
 
 
 def test_a_disk_that_refuses_is_told_until_it_works(cell: BenchCell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from bench_cell import BenchCell, declare
-
 from fieldstack.tasks.run.refusals import ASK_AT
 from fieldstack_rt.datastore.layout import AxisMode, Refusal, Stop, StreamState
+from tests.tasks.bench_cell import BenchCell, declare
 
 Y = 1
 

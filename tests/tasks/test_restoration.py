@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_cell import BenchCell, declare, module_of, two_groups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from fieldstack.tasks.run.table import TaskError
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Stop
+from tests.tasks.bench_cell import BenchCell, declare, module_of, two_groups
 
 ALL = {"group": "all"}
 Make = Callable[..., BenchCell]

@@ -9,10 +9,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from bench_cell import MACHINE, MS, BenchCell, declare, module_of
 
 from fieldstack.tasks.program.demo import demo_tasks
 from fieldstack.tasks.run.table import MAX_FAILURES, TaskError
+from tests.tasks.bench_cell import MACHINE, MS, BenchCell, declare, module_of
 
 FAR = "[{move: {to: {x: 400}}}, {set_output: {out-1: true}}]"
 ALL = {"group": "all"}

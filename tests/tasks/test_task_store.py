@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_cell import BenchCell, declare, module_of
 
 from fieldstack.tasks.control.command_handler import TaskCommandHandler
 from fieldstack.tasks.keep import task_store
 from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore, UndecidedError
 from fieldstack_base.control.server import Command
+from tests.tasks.bench_cell import BenchCell, declare, module_of
 
 Make = Callable[..., BenchCell]
 TASK = StoredTask("u", {"id": "t"}, "me", 1)

@@ -1,0 +1,1 @@
+"""The tests: a folder a room, with its helpers beside them, imported as `tests.ROOM.HELPER` (README.md)."""
