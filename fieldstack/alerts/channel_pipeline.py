@@ -28,7 +28,7 @@ class ChannelPipeline:
         channel = make_channel(self._section)
         return Delivery(self.name, channel, self.spool, self._section.keep_hours, self.counts)
 
-    def renew(self) -> None:
+    def restart_delivery(self) -> None:
         """Another delivery thread; the old one ends by itself when it can."""
         self.delivery.end()
         self.delivery = self._make()

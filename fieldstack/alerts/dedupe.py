@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(slots=True)
 class Incident:
-    """One rule and subject. `told`: what receivers believe (None: nothing yet); `firing`: what is true.
+    """One rule and subject. `sent_state`: what receivers believe (None: nothing yet); `firing`: what is true.
 
     `held`: it fires until it is cleared, however long nothing is heard of it. `times`: how often it has begun
     to fire since `began_ns`, without a window of rest; `again_ns`: how long the next time waits to be told.
@@ -41,7 +41,7 @@ class Incident:
     fired_ns: int
     again_ns: int
     times: int = 1
-    told: AlertState | None = None
+    sent_state: AlertState | None = None
     pending: int = 0
     """Occurrences since the last message."""
     total: int = 0
@@ -74,7 +74,7 @@ class Deduplicator:
             one = self._incidents[report.key] = self._begun(report, now_ns, held=held)
         elif not one.firing:
             one.times += 1
-        fresh = one.told is None or self._may_send_again(one, now_ns)
+        fresh = one.sent_state is None or self._may_send_again(one, now_ns)
         one.report, one.firing, one.held = report, True, one.held or held or report.lasting
         one.pending, one.total, one.fired_ns = one.pending + 1, one.total + 1, now_ns
         return [self._send(one, now_ns)] if fresh else []
@@ -87,7 +87,7 @@ class Deduplicator:
         return now_ns - max(one.sent_ns, one.fired_ns) >= self._window_ns
 
     def _may_send_again(self, one: Incident, now_ns: int) -> bool:
-        wait_ns = one.again_ns if one.told is AlertState.RESOLVED else self._window_ns
+        wait_ns = one.again_ns if one.sent_state is AlertState.RESOLVED else self._window_ns
         return now_ns - one.sent_ns >= wait_ns
 
     def cleared(self, key: str, _now_ns: int) -> list[Message]:
@@ -96,7 +96,7 @@ class Deduplicator:
         if one is None or not one.firing:
             return []
         one.firing = False
-        return [self._resolve(one)] if one.told is AlertState.FIRING else []
+        return [self._resolve(one)] if one.sent_state is AlertState.FIRING else []
 
     def firing(self) -> frozenset[str]:
         """Keys of all conditions that are there."""
@@ -118,11 +118,11 @@ class Deduplicator:
         return messages
 
     def _send(self, one: Incident, now_ns: int) -> Message:
-        if one.told is AlertState.RESOLVED:
+        if one.sent_state is AlertState.RESOLVED:
             one.id, one.total = self._new_id(), one.pending
             one.again_ns = min(2 * one.again_ns, self._window_ns)
         message = Message(self._report(one, now_ns), AlertState.FIRING, one.pending, one.id)
-        one.pending, one.sent_ns, one.told = 0, now_ns, AlertState.FIRING
+        one.pending, one.sent_ns, one.sent_state = 0, now_ns, AlertState.FIRING
         return message
 
     def _report(self, one: Incident, now_ns: int) -> Report:
@@ -133,7 +133,7 @@ class Deduplicator:
 
     def _resolve(self, one: Incident) -> Message:
         message = Message(one.report, AlertState.RESOLVED, max(one.total, 1), one.id)
-        one.pending, one.told = 0, AlertState.RESOLVED
+        one.pending, one.sent_state = 0, AlertState.RESOLVED
         return message
 
     def _bound(self) -> None:
@@ -159,11 +159,11 @@ class Deduplicator:
             KeyError, ValueError, TypeError, AttributeError: it is something else.
         """
         for one in data.values():
-            told = dict(one["report"])
-            told["severity"] = Severity(told["severity"])
-            report = Report(**told)
+            fields = dict(one["report"])
+            fields["severity"] = Severity(fields["severity"])
+            report = Report(**fields)
             found = self._begun(report, now_ns, held=True)
-            found.id, found.told, found.total = str(one["id"]), AlertState.FIRING, int(one["total"])
+            found.id, found.sent_state, found.total = str(one["id"]), AlertState.FIRING, int(one["total"])
             found.times = int(one.get("times", 1))
             self._incidents[report.key] = found
 

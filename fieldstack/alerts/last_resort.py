@@ -15,18 +15,18 @@ from fieldstack.alerts.model.settings import AlertsSection, load
 from fieldstack.alerts.service import AlertService
 from fieldstack_base.instance import Instance
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 POLL_S = 0.02
 SETTINGS = "alerts.json"
 RULE = "given-up"
 
 
-def tell(instance: Instance, report: Report, patience_s: float = PATIENCE_S) -> str:
+def send_directly(instance: Instance, report: Report, timeout_s: float = TIMEOUT_S) -> str:
     """Takes it in and delivers it. What has come of it, in words; never raises for a channel or a disk."""
     section, remark = _section(instance)
     service = AlertService(section, instance.name, instance.state_dir).start()
     receipt = service.raise_(report)
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + timeout_s
     while time.monotonic() < until and (receipt.awaited or _queued(service)):
         time.sleep(POLL_S)
     awaited, queued = receipt.awaited, _queued(service)

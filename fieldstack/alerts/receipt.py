@@ -23,6 +23,6 @@ class Receipt:
         if self.refused or self.messages is None:
             return self.refused or "the alert service has not come to it yet"
         for spool, entry in self.messages:
-            if not (entry.on_disk or entry.over):
+            if not (entry.on_disk or entry.finished):
                 return f"it is not on the disk yet{f' ({spool.failure})' if spool.failure else ''}"
         return ""

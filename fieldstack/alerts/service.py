@@ -45,7 +45,7 @@ class _Cleared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
+class _ActiveSet:
     """All conditions that are there now; others have cleared."""
 
     keys: frozenset[str]
@@ -57,17 +57,17 @@ class _Raised:
     receipt: Receipt
 
 
-_Item = _Raised | _Cleared | _Settled
+_Item = _Raised | _Cleared | _ActiveSet
 
 
 class AlertService:
-    """`raise_`, `clear` and `settle` may be called from any thread and cost microseconds."""
+    """`raise_`, `clear` and `set_active` may be called from any thread and cost microseconds."""
 
     def __init__(self, section: AlertsSection, instance: str, state_dir: Path) -> None:
         self._instance = instance
         self._inbox: deque[_Item] = deque()
         self._wake = threading.Event()
-        self._settled: frozenset[str] | None = None
+        self._active: frozenset[str] | None = None
         self._dedupe = Deduplicator(round(section.window_s * 1e9), new_id)
         self._record = DurableRecord(state_dir, RECORD)
         self._watched: frozenset[str] = frozenset()
@@ -76,10 +76,10 @@ class AlertService:
         self.taken = 0
         """All reports of events up to this one are where nothing loses them; -1: nobody knows."""
         self._open: deque[Receipt] = deque()
-        self._settling = threading.Lock()
+        self._lock = threading.Lock()
         self._restore()
         folder = folder_of(state_dir)
-        self._lanes = [
+        self._pipelines = [
             ChannelPipeline(name, one, folder, self._now_ns) for name, one in section.channels.items()
         ]
         self.beat = 0
@@ -87,7 +87,7 @@ class AlertService:
         """Reports that found the inbox full."""
         self._ending = threading.Event()
         self._thread = self._make_thread()
-        self._keeper = self._make_keeper()
+        self._disk_writer = self._make_disk_writer()
 
     def _restore(self) -> None:
         data = self._record.load().data
@@ -105,7 +105,7 @@ class AlertService:
     def raise_(self, report: Report) -> Receipt:
         """A rule took effect: tell people. The receipt says when that can not be lost any more."""
         receipt = Receipt(report.event)
-        with self._settling:
+        with self._lock:
             taken_in = self._put(_Raised(report, receipt))
             if taken_in and report.event:
                 self._open.append(receipt)
@@ -117,12 +117,12 @@ class AlertService:
         """Its condition has gone: tell those who were told of it."""
         self._put(_Cleared(f"{rule}|{subject}"))
 
-    def settle(self, active: frozenset[tuple[str, str]]) -> None:
+    def set_active(self, active: frozenset[tuple[str, str]]) -> None:
         """All (rule, subject) that count now: those of an earlier call that are missing have cleared."""
         keys = frozenset(f"{rule}|{subject}" for rule, subject in active)
-        if keys != self._settled:
-            self._settled = keys
-            self._put(_Settled(keys))
+        if keys != self._active:
+            self._active = keys
+            self._put(_ActiveSet(keys))
 
     def _put(self, item: _Item) -> bool:
         if len(self._inbox) >= INBOX_LIMIT:
@@ -135,10 +135,10 @@ class AlertService:
     # ---- life ----
 
     def start(self) -> AlertService:
-        for lane in self._lanes:
-            lane.spool.on_finished = self._wake_keeper
-            lane.delivery.start()
-        self._keeper.start()
+        for pipeline in self._pipelines:
+            pipeline.spool.on_finished = self._wake_disk_writer
+            pipeline.delivery.start()
+        self._disk_writer.start()
         self._thread.start()
         return self
 
@@ -151,11 +151,11 @@ class AlertService:
         self._ending.set()
         self._wake.set()
         self._ending = threading.Event()
-        self._keeper.close(0.0)
-        self._thread, self._keeper = self._make_thread(), self._make_keeper()
-        for lane in self._lanes:
-            lane.renew()
-        self._keeper.start()
+        self._disk_writer.close(0.0)
+        self._thread, self._disk_writer = self._make_thread(), self._make_disk_writer()
+        for pipeline in self._pipelines:
+            pipeline.restart_delivery()
+        self._disk_writer.start()
         self._thread.start()
 
     def close(self, timeout_s: float = 2.0) -> None:
@@ -165,18 +165,18 @@ class AlertService:
         self._wake.set()
         self._thread.join(timeout_s)
         self._round(time.monotonic_ns())
-        for lane in self._lanes:
-            lane.delivery.end()
-        self._keeper.close(max(0.1, until - time.monotonic()))
-        for lane in self._lanes:
-            lane.delivery.join(max(0.0, until - time.monotonic()))
+        for pipeline in self._pipelines:
+            pipeline.delivery.end()
+        self._disk_writer.close(max(0.1, until - time.monotonic()))
+        for pipeline in self._pipelines:
+            pipeline.delivery.join(max(0.0, until - time.monotonic()))
 
     def status(self) -> dict[str, Any]:
         """For `status` of the control socket: what is firing, and each channel's numbers."""
         return {
             "beat": self.beat,
             "overflow": self.overflow,
-            "problem": self._problem or self._keeper.failure,
+            "problem": self._problem or self._disk_writer.failure,
             "firing": [
                 {
                     "rule": one.report.rule,
@@ -187,12 +187,12 @@ class AlertService:
                 for one in self._dedupe.incidents()
                 if one.firing
             ],
-            "channels": {lane.name: lane.status() for lane in self._lanes},
+            "channels": {pipeline.name: pipeline.status() for pipeline in self._pipelines},
         }
 
     def refused(self) -> dict[str, tuple[int, str]]:
         """Channels whose receivers refuse what they are sent: how often in a row, and why the last time."""
-        counts = {lane.name: lane.counts for lane in self._lanes}
+        counts = {pipeline.name: pipeline.counts for pipeline in self._pipelines}
         return {
             name: (one.consecutive_failures, one.last_error)
             for name, one in counts.items()
@@ -201,17 +201,17 @@ class AlertService:
 
     def disk_refused(self) -> dict[str, tuple[int, str]]:
         """`alerts`: how often in a row the disk has refused their record, and why; empty: it takes it."""
-        keeper = self._keeper
-        return {"alerts": (keeper.failures, keeper.failure)} if keeper.failures else {}
+        disk_writer = self._disk_writer
+        return {"alerts": (disk_writer.failures, disk_writer.failure)} if disk_writer.failures else {}
 
     # ---- dispatcher ----
 
-    def _make_keeper(self) -> DiskWriter:
-        return DiskWriter([lane.spool for lane in self._lanes], self._record, self._content)
+    def _make_disk_writer(self) -> DiskWriter:
+        return DiskWriter([pipeline.spool for pipeline in self._pipelines], self._record, self._content)
 
     def _content(self) -> dict[str, Any]:
-        """For the keeper, after it has brought the queues to the disk."""
-        with self._settling:
+        """For the disk_writer, after it has brought the queues to the disk."""
+        with self._lock:
             while self._open and (self._open[0].refused or not self._open[0].awaited):
                 self.taken = self._open.popleft().event
         clock = self._clock.to_dict(boot_time_ns())
@@ -220,8 +220,8 @@ class AlertService:
     def _now_ns(self) -> int:
         return self._clock.at(boot_time_ns())
 
-    def _wake_keeper(self) -> None:
-        self._keeper.wake()
+    def _wake_disk_writer(self) -> None:
+        self._disk_writer.wake()
 
     def _make_thread(self) -> threading.Thread:
         return threading.Thread(target=self._run, args=(self._ending,), name="alerts", daemon=True)
@@ -244,14 +244,14 @@ class AlertService:
         for message in self._dedupe.due(now_ns):
             self._route(self._alert(message), now_ns)
             changed = True
-        for lane in self._lanes:
-            changed |= self._service_channel(lane, now_ns)
+        for pipeline in self._pipelines:
+            changed |= self._service_channel(pipeline, now_ns)
         if changed:
-            self._keeper.wake()
+            self._disk_writer.wake()
 
     def _take_in(self, item: _Item, now_ns: int) -> None:
         try:
-            messages = [self._route(self._alert(one), now_ns) for one in self._judge(item, now_ns)]
+            messages = [self._route(self._alert(one), now_ns) for one in self._messages_for(item, now_ns)]
         except Exception as error:  # a report that nobody can make an alert of: the others are sent
             self._problem = f"a report could not be taken: {type(error).__name__}: {error}"
             traceback.print_exc()
@@ -261,7 +261,7 @@ class AlertService:
         if isinstance(item, _Raised):
             item.receipt.messages = list(chain.from_iterable(messages))
 
-    def _judge(self, item: _Item, now_ns: int) -> list[Message]:
+    def _messages_for(self, item: _Item, now_ns: int) -> list[Message]:
         if isinstance(item, _Raised):
             report = item.report
             return self._dedupe.fired(report, now_ns, held=report.key in self._watched)
@@ -282,13 +282,13 @@ class AlertService:
         )
 
     def _route(self, alert: Alert, now_ns: int) -> list[tuple[Spool, Entry]]:
-        lanes = [lane for lane in self._lanes if lane.route.admits(alert, now_ns)]
-        return [(lane.spool, lane.spool.push(alert)) for lane in lanes]
+        pipelines = [pipeline for pipeline in self._pipelines if pipeline.route.admits(alert, now_ns)]
+        return [(pipeline.spool, pipeline.spool.push(alert)) for pipeline in pipelines]
 
-    def _service_channel(self, lane: ChannelPipeline, now_ns: int) -> bool:
-        if lane.delivery.stuck(now_ns) or not lane.delivery.alive:
-            lane.renew()
-        if (report := lane.route.summary(now_ns)) is not None:
-            lane.spool.push(make(report, AlertState.SUMMARY, self._instance, time.time_ns()))
+    def _service_channel(self, pipeline: ChannelPipeline, now_ns: int) -> bool:
+        if pipeline.delivery.stuck(now_ns) or not pipeline.delivery.alive:
+            pipeline.restart_delivery()
+        if (report := pipeline.route.summary(now_ns)) is not None:
+            pipeline.spool.push(make(report, AlertState.SUMMARY, self._instance, time.time_ns()))
             return True
         return False

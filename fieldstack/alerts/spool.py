@@ -28,13 +28,13 @@ SINCE = "since_ns"
 
 @dataclass(slots=True)
 class Entry:
-    """`since_ns`: when it was taken in, by the spool's clock. `over`: delivered or given up."""
+    """`since_ns`: when it was taken in, by the spool's clock. `finished`: delivered or given up."""
 
     number: int
     alert: Alert
     since_ns: int
     on_disk: bool = False
-    over: bool = False
+    finished: bool = False
 
 
 class Spool:
@@ -46,7 +46,7 @@ class Spool:
         self._limit = limit
         self._clock = clock
         self._queue: deque[Entry] = deque()
-        self._over: list[int] = []
+        self._finished: list[int] = []
         self.changed = threading.Condition()
         self._syncing = threading.Lock()
         self.on_finished: Callable[[], None] = lambda: None
@@ -95,16 +95,16 @@ class Spool:
     def done(self, entry: Entry) -> bool:
         """It was delivered, or given up. Doing it twice does nothing, and is False."""
         with self.changed:
-            first = not entry.over and bool(self._queue) and self._queue[0] is entry
+            first = not entry.finished and bool(self._queue) and self._queue[0] is entry
             if first:
                 self._end(self._queue.popleft())
         self.on_finished()
         return first
 
     def _end(self, entry: Entry) -> None:
-        entry.over = True
+        entry.finished = True
         if entry.on_disk:
-            self._over.append(entry.number)
+            self._finished.append(entry.number)
 
     def __len__(self) -> int:
         with self.changed:
@@ -123,14 +123,14 @@ class Spool:
 
     def _sync(self) -> None:
         with self.changed:
-            over, self._over = self._over, []
+            finished, self._finished = self._finished, []
             missing = [entry for entry in self._queue if not entry.on_disk]
         failure = ""
-        for number in over:
+        for number in finished:
             with contextlib.suppress(OSError):
                 self._file(number).unlink(missing_ok=True)
         for entry in missing:
-            if entry.over:
+            if entry.finished:
                 continue
             try:
                 self._write(entry)
@@ -164,8 +164,8 @@ class Spool:
     def _written(self, entry: Entry) -> None:
         with self.changed:
             entry.on_disk = True
-            if entry.over:  # delivered while it was written
-                self._over.append(entry.number)
+            if entry.finished:  # delivered while it was written
+                self._finished.append(entry.number)
 
 
 def waiting_on_disk(folder: Path) -> int:

@@ -210,7 +210,9 @@ class CellRun:
         if self._given_up:
             from fieldstack.alerts import last_resort
 
-            self._say(last_resort.tell(self._launch.instance, last_resort.up_gave_up(self._given_up)))
+            self._say(
+                last_resort.send_directly(self._launch.instance, last_resort.up_gave_up(self._given_up))
+            )
 
 
 def tail(child: Child) -> str:

@@ -77,7 +77,7 @@ def unit_failed(
     if _status(instance)["live"] and process == "nonrt":
         print(f"{unit} runs again: nobody is told")
         return
-    told = last_resort.tell(
+    told = last_resort.send_directly(
         instance, last_resort.systemd_gave_up(unit, process, instance.name, _now(instance))
     )
     print(told)

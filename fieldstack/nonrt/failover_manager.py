@@ -21,7 +21,7 @@ from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager
@@ -58,34 +58,34 @@ class FailoverManager:
         self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
         stops = Stops(ports.store, ports.log, ports.cell)
         starts = Starts(ports.store, ports.cell, time.monotonic_ns)
-        self._carry: dict[ActionKind, Callable[[Action], ExecutionResult]] = {
+        self._executors: dict[ActionKind, Callable[[Action], ExecutionResult]] = {
             ActionKind.SHUTDOWN: lambda _: Outcome(True, "the cell goes down: Core, RT, then Non-RT"),
             ActionKind.EMERGENCY_STOP: stops.emergency_stop,
             ActionKind.SAFE_MODE_ENTER: lambda _: stops.permit(False),
             ActionKind.SAFE_MODE_EXIT: lambda _: stops.permit(True),
             ActionKind.AWAIT_MANUAL: lambda _: Outcome(True, "waiting for a person"),
-            ActionKind.DEGRADE: Degrade(ports.store, ports.cell).carry,
+            ActionKind.DEGRADE: Degrade(ports.store, ports.cell).execute,
             ActionKind.RECORD_STEP: self._record_step,
             ActionKind.READ_CHECKPOINT: self._read_checkpoint,
             ActionKind.FENCE_PROCESS: self._processes.fence,
             ActionKind.STOP_PROCESS: self._processes.stop,
             ActionKind.REBOOT_PROCESS: self._reboot,
             ActionKind.START_PROCESS: self._processes.start,
-            ActionKind.RESTART_SLAVE: SlaveRestarts(ports.store, ports.cell).carry,
-            ActionKind.RESTART_MODULE: ports.modules.carry,
+            ActionKind.RESTART_SLAVE: SlaveRestarts(ports.store, ports.cell).execute,
+            ActionKind.RESTART_MODULE: ports.modules.execute,
             ActionKind.REALLOCATE: ports.core.reallocate,
             ActionKind.CLEAR_LATCH: stops.clear_latch,
             ActionKind.RESET_FAULTS: stops.reset_faults,
-            ActionKind.AWAIT_START: starts.carry,
-            ActionKind.START: starts.carry,
-            ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).carry,
+            ActionKind.AWAIT_START: starts.execute,
+            ActionKind.START: starts.execute,
+            ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).execute,
             ActionKind.ANSWER: self._answer,
         }
 
     def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
         for action in actions:
             carried = self._try(action)
-            if isinstance(carried, Following):
+            if isinstance(carried, PendingReadback):
                 self._ports.log.append(EventKind.ACTION_ORDERED, **action.event_fields())
                 self._in_flight_orders.begin(action, carried, now_ns)
             elif carried is not None:
@@ -94,13 +94,13 @@ class FailoverManager:
     def _try(self, action: Action) -> ExecutionResult | None:
         """What fails in a way that nobody thought of is an action that failed: the others are carried out."""
         try:
-            return self._carry[action.kind](action)
+            return self._executors[action.kind](action)
         except Exception as error:
             return fault(self._ports.log, action, error)
 
     def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
         """What has become of orders since the last call."""
-        return self._in_flight_orders.look(now_ns)
+        return self._in_flight_orders.poll_all(now_ns)
 
     @property
     def busy(self) -> bool:

@@ -61,7 +61,7 @@ class PredictionPart:
         self._prediction, self._watch = prediction, BeatWatch(prediction.beat)
         self._sampler, self._sampled = sampler, BeatWatch(sampler.beat)
         sampler.start()
-        prediction.follow(sampler)
+        prediction.use_sampler(sampler)
         prediction.start()
 
     def trouble(self) -> str:

@@ -51,9 +51,9 @@ class NonRt:
         self._loop = Loop(opened.control, (opened.guard.fileno(), self._parts.checkpoint.counts.fileno()))
         self._memory = MemoryWatch(opened.store, "owner_pid")
         self._modules_ns = 0
-        self._supervision, self._desk = self._parts.supervision, self._parts.desk
+        self._supervision, self._command_handler = self._parts.supervision, self._parts.command_handler
         self._beside: dict[str, Callable[[int], None]] = {
-            "guard": GuardLiveness(opened.guard.status, self._end_without_guard).look,
+            "guard": GuardLiveness(opened.guard.status, self._end_without_guard).check,
             "history": self._parts.history.keep,
             "service-manager": self._tell_systemd,
             "process-ends": lambda _now_ns: self._watch_ends(),
@@ -83,7 +83,7 @@ class NonRt:
             gap_ns = URGENT_NS if self._supervision.urgent else pass_ns
             due, commands = self._loop.wait(last_ns + gap_ns)
             for command in commands:
-                self._desk.take(command, time.monotonic_ns())
+                self._command_handler.handle(command, time.monotonic_ns())
             if self._loop.signals and self._end_asked():
                 return
             if self._processes.going_down:

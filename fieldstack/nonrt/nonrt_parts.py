@@ -106,10 +106,10 @@ class Opened:
         self.log.append(EventKind.CHECKPOINT_BACK)
 
     def report_restore(self, judgement: Judgement) -> None:
-        told: dict[str, Any] = judgement.to_dict()
+        fields: dict[str, Any] = judgement.to_dict()
         go_on = judgement.verdict is Verdict.GO_ON
         severity = Severity.INFO if go_on or judgement.rule == "first-start" else Severity.WARNING
-        self.log.append(EventKind.CHECKPOINT_JUDGED, severity=severity, **told)
+        self.log.append(EventKind.CHECKPOINT_JUDGED, severity=severity, **fields)
 
 
 def open_all(settings: NonRtSettings) -> Opened:
@@ -192,7 +192,7 @@ class Parts:
         self.modules = Modules((self.alerts, *self._module_set.modules))
         self.core = CoreControl(opened.instance.runtime_dir / "core.sock")
         self.checkpoint = self._make_checkpoint()
-        self.desk = OperatorCommandHandler(
+        self.command_handler = OperatorCommandHandler(
             OperatorCommandPorts(
                 opened.control,
                 store,
@@ -245,7 +245,7 @@ class Parts:
             self.checkpoint,
             opened.log,
             self.alerts,
-            lambda action: self.desk.answer(action, time.monotonic_ns()),
+            lambda action: self.command_handler.answer(action, time.monotonic_ns()),
             opened.cell,
             self.core,
             self.modules,
@@ -270,7 +270,7 @@ class Parts:
         if is_limited(opened.store):
             state = replace(state, limits=LIMITS_UNKNOWN)
         parts = SupervisionParts(
-            ports, opened.force, self._probes(), observer, self.desk, status, self.retries
+            ports, opened.force, self._probes(), observer, self.command_handler, status, self.retries
         )
         return Supervision(parts, state)
 

@@ -28,7 +28,7 @@ COMMANDS = ("reset", "start", "ack", "estop", "status", "shutdown", "restart", "
 class Readback(Protocol):
     """An answer that is on its way; None: not yet."""
 
-    def look(self, now_ns: int) -> Finding | None: ...
+    def poll(self, now_ns: int) -> Finding | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class OperatorCommandHandler:
         self._asked: dict[int, _Asked] = {}
         self._readbacks: list[tuple[_Asked, Readback]] = []
         self._next = 1
-        self._take: dict[str, Callable[[Command, int], None]] = {
+        self._handlers: dict[str, Callable[[Command, int], None]] = {
             "ack": self._ack,
             "estop": self._estop,
             "restart": self._restart,
@@ -77,7 +77,7 @@ class OperatorCommandHandler:
             "inject": self._inject,
         }
 
-    def take(self, command: Command, now_ns: int) -> None:
+    def handle(self, command: Command, now_ns: int) -> None:
         """Whatever a command leads to, it is answered, and ends neither this process nor other commands."""
         try:
             self._do(command, now_ns)
@@ -87,7 +87,7 @@ class OperatorCommandHandler:
     def _do(self, command: Command, now_ns: int) -> None:
         if kind := _PLAIN.get(command.name):
             self._request(command, kind)
-        elif handler := self._take.get(command.name):
+        elif handler := self._handlers.get(command.name):
             handler(command, now_ns)
         else:
             self._refuse(command, f"unknown command {command.name!r}; known are: {', '.join(COMMANDS)}")
@@ -190,7 +190,7 @@ class OperatorCommandHandler:
         for one in list(self._readbacks):
             asked, readback = one
             try:
-                finding = readback.look(now_ns)
+                finding = readback.poll(now_ns)
             except Exception as error:
                 finding = Finding(False, self._fault(asked.name, error))
             if finding is not None:

@@ -78,7 +78,7 @@ class Reload:
         except Exception as error:  # whatever it is, the operator gets an answer
             self._found = f"{str(self._file)!r} can not be read: {error!r}"
 
-    def look(self, now_ns: int) -> Finding | None:
+    def poll(self, now_ns: int) -> Finding | None:
         """Called between passes until it gives an answer: it is in force, and RT shows its part of it."""
         found = self._found
         if found is None:

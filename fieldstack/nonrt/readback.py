@@ -41,7 +41,7 @@ class EstopReadback:
         self._began_ns = now_ns
         self._until_ns = now_ns + max(OBEY_TIMEOUT_NS, self._cell.stop_ms * NS_PER_MS)
 
-    def look(self, now_ns: int) -> Finding | None:
+    def poll(self, now_ns: int) -> Finding | None:
         found, cycle = self._read(now_ns)
         if found is True:
             took_ms = (now_ns - self._began_ns) // NS_PER_MS
@@ -87,7 +87,7 @@ class ResetReadback:
         self._in_fault_ns = 0
         self._waits = ""
 
-    def look(self, now_ns: int) -> Finding | None:
+    def poll(self, now_ns: int) -> Finding | None:
         missing = self._missing(now_ns)
         if not missing:
             return Finding(True, f"{self._said}; read back: latch cleared, no axis in fault{self._waits}")
@@ -127,7 +127,7 @@ class StartReadback:
         self._store, self._cell, self._said, self._axes = store, cell, said, axes
         self._until_ns = now_ns + START_TIMEOUT_NS
 
-    def look(self, now_ns: int) -> Finding | None:
+    def poll(self, now_ns: int) -> Finding | None:
         status = fresh_status(self._store, now_ns)
         waiting = self._axes if status is None else int(status.axes_await_start) & self._axes
         if waiting and now_ns < self._until_ns:

@@ -40,7 +40,7 @@ class SupervisionParts:
     force: PolicyInForce
     probes: Mapping[str, Probe]
     observer: Observer
-    desk: OperatorCommandHandler
+    command_handler: OperatorCommandHandler
     status: StatusWriter
     retries: Retries
 
@@ -71,9 +71,9 @@ class Supervision:
     @property
     def urgent(self) -> bool:
         """Whether the next pass should come soon: something is on its way."""
-        tracks, desk = (self.state.rt, self.state.core), self._parts.desk
+        tracks, handler = (self.state.rt, self.state.core), self._parts.command_handler
         counted = any(one.counted_ns for one in self.state.waiting)
-        waiting = any(one.pending or one.counted_ns for one in tracks) or counted or desk.waiting
+        waiting = any(one.pending or one.counted_ns for one in tracks) or counted or handler.waiting
         return self.state.ha is HaState.RECOVERY or self.manager.busy or waiting
 
     def run(self, now_ns: int) -> None:
@@ -87,15 +87,15 @@ class Supervision:
 
     def _pass(self, now_ns: int) -> None:
         parts, attempt = self._parts, self.retries.attempt
-        self._keep_words()
+        self._keep_permit()
         attempt("process-manager", now_ns, parts.ports.processes.tick)
-        for name, look in parts.observer.looks.items():
-            attempt(f"observer-{name}", now_ns, partial(look, now_ns))
+        for name, check in parts.observer.checks.items():
+            attempt(f"observer-{name}", now_ns, partial(check, now_ns))
         attempt("module-care", now_ns, parts.ports.modules.tick)
         observed = parts.ports.monitor.observe(now_ns)
         self.facts = replace(
             observed,
-            requests=parts.desk.requests(),
+            requests=parts.command_handler.requests(),
             measures=self._measures(now_ns),
             outcomes=self.manager.outcomes(now_ns),
             group_of=parts.ports.cell.group_of,
@@ -108,16 +108,16 @@ class Supervision:
         self._tell_change(before)
         self._keep(now_ns)  # a restart that takes this process along with it has counted
         self.manager.execute(actions, now_ns)
-        attempt("alerts", now_ns, self._settle_alerts)
-        attempt("readbacks", now_ns, partial(parts.desk.follow, now_ns))
+        attempt("alerts", now_ns, self._set_active_alerts)
+        attempt("readbacks", now_ns, partial(parts.command_handler.follow, now_ns))
         attempt("checkpoint-keeping", now_ns, partial(self._checkpoint, now_ns, before))
         self._keep(now_ns)
         self._watch_log(parts.ports.log)
         self._publish(now_ns)
 
-    def _settle_alerts(self) -> None:
+    def _set_active_alerts(self) -> None:
         active = frozenset((one.key.rule, one.key.subject) for one in self.state.active_rules)
-        self._parts.ports.alerts.settle(active)
+        self._parts.ports.alerts.set_active(active)
 
     def _pass_failed(self, error: Exception) -> None:
         """Nothing beats. What goes on failing ends this process: the next one begins with fresh facts."""
@@ -162,12 +162,12 @@ class Supervision:
         """A pass on the way down: nothing is decided any more; events, status and tasks are followed."""
         now_ns = time.monotonic_ns()
         self._parts.ports.checkpoint.keep_task(now_ns)
-        for name, look in self._parts.observer.looks.items():
-            self.retries.attempt(f"observer-{name}", now_ns, partial(look, now_ns))
+        for name, check in self._parts.observer.checks.items():
+            self.retries.attempt(f"observer-{name}", now_ns, partial(check, now_ns))
         self._parts.observer.finish()
         self._publish(now_ns)
 
-    def _keep_words(self) -> None:
+    def _keep_permit(self) -> None:
         """A permit that nobody gave lasts no longer than a pass."""
         if damaged := self._parts.ports.store.rewrite_damaged_words():
             what = f"damaged in the shared memory, and as they should be again: {', '.join(damaged)}"

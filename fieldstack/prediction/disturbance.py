@@ -32,7 +32,7 @@ class Disturbance:
         self._before: dict[str, int] = {}
         self._usual: dict[str, deque[int]] = {}
 
-    def look(self, pid: int, tid: int) -> bool:
+    def is_disturbed(self, pid: int, tid: int) -> bool:
         """Judges the time since the last look; the first look at a thread judges nothing."""
         now = {"steal": self._steal_ns(), f"thread {tid}": self._waited_ns(pid, str(tid))}
         for other in self._hardware():

@@ -58,7 +58,7 @@ def _of_series(series: Series) -> dict[str, Any]:
         "signal": asdict(series.last),
         "began_ns": series.began_ns,
         "last_ns": series.last_ns,
-        "scales": [_of_scale(scale) for scale in series.ladder.scales],
+        "scales": [_of_scale(scale) for scale in series.medians.scales],
         "told": [state.forecast is not None for state in series.states],
         "level": series.level and _of_level(series.level),
         "rate": series.rate and _of_rate(series.rate),
@@ -69,7 +69,7 @@ def _to_series(data: dict[str, Any]) -> Series:
     """What was told before is told again with the first median that says so."""
     signal = Signal(**data["signal"])
     series = Series(SPECS[signal.name], signal.life, data["began_ns"], signal, data["last_ns"])
-    for scale, kept in zip(series.ladder.scales, data["scales"], strict=True):
+    for scale, kept in zip(series.medians.scales, data["scales"], strict=True):
         _to_scale(scale, kept)
     for state, told in zip(series.states, data["told"], strict=True):
         state.hits = HITS - 1 if told else 0

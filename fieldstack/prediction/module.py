@@ -85,7 +85,7 @@ class PredictionModule:
         self._means = _Means()
         self._seen_ns = self._interval_ns = self._saved_ns = 0
         self._learned_file = store.instance.runtime_dir / LEARNED_FILE if keep else None
-        self.remembered = ""
+        self.storage_problem = ""
         """Why nothing was remembered, or could not be kept; empty: all is well."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,7 +102,7 @@ class PredictionModule:
 
     # ---- life ----
 
-    def follow(self, sampler: ResourceSampler) -> None:
+    def use_sampler(self, sampler: ResourceSampler) -> None:
         """Another sampler from now on."""
         self._sampler = sampler
 
@@ -125,7 +125,7 @@ class PredictionModule:
 
     def _run(self, stop: threading.Event) -> None:
         try:
-            self._remember(time.monotonic_ns())
+            self._load_learned(time.monotonic_ns())
             while not stop.wait(TICK_S):
                 self._slice_ns = time.thread_time_ns()
                 self.round(time.monotonic_ns())
@@ -143,7 +143,7 @@ class PredictionModule:
             self._telemetry = Telemetry(
                 self._store, load_plan(self._plan_file), Disturbance(hardware=self._hardware)
             )
-        self._telemetry.look()
+        self._telemetry.sample()
         sample = self._sampler.last
         if sample is not None and sample.t_ns != self._seen_ns:
             self._seen_ns = sample.t_ns
@@ -198,10 +198,10 @@ class PredictionModule:
 
     # ---- what it keeps ----
 
-    def _remember(self, now_ns: int) -> None:
+    def _load_learned(self, now_ns: int) -> None:
         self._saved_ns = now_ns
         if self._learned_file is not None and not self.predictor.series:
-            self.remembered = learned_file.load(self._learned_file, self.predictor, now_ns)
+            self.storage_problem = learned_file.load(self._learned_file, self.predictor, now_ns)
 
     def _save(self, now_ns: int) -> None:
         self._saved_ns = now_ns
@@ -211,7 +211,7 @@ class PredictionModule:
             for _ in learned_file.save(self._learned_file, self.predictor):
                 self._yield_cpu()
         except OSError as error:
-            self.remembered = f"{self._learned_file} can not be written: {error.strerror}"
+            self.storage_problem = f"{self._learned_file} can not be written: {error.strerror}"
 
     # ---- what it tells ----
 
@@ -226,7 +226,7 @@ class PredictionModule:
             "running": self.alive,
             "failure": self.failure,
             "age_s": round((now_ns - found.t_ns) / 1e9, 1) if found.t_ns else None,
-            "remembered": self.remembered,
+            "remembered": self.storage_problem,
             "series": len(self.predictor.series),
             "charts": len(charts),
             "charts_ready": sum(charts.values()),
@@ -256,18 +256,18 @@ class PredictionProbe:
         found = self._module.findings
         if now_ns - found.t_ns > MAX_AGE_NS:
             return
-        told = set[tuple[FactKind, str]]()
+        reported = set[tuple[FactKind, str]]()
         for forecast in found.forecasts:  # soonest first
             subject = _subject(forecast.subject)
-            if (FactKind.PREDICTED_EXHAUSTION, subject) not in told:
-                told.add((FactKind.PREDICTED_EXHAUSTION, subject))
+            if (FactKind.PREDICTED_EXHAUSTION, subject) not in reported:
+                reported.add((FactKind.PREDICTED_EXHAUSTION, subject))
                 yield Measure(
                     FactKind.PREDICTED_EXHAUSTION, subject, forecast.eta_at(now_ns), forecast.text_at(now_ns)
                 )
         for anomaly in found.anomalies:  # worst first
             subject = _subject(anomaly.subject)
-            if (FactKind.ANOMALY, subject) not in told:
-                told.add((FactKind.ANOMALY, subject))
+            if (FactKind.ANOMALY, subject) not in reported:
+                reported.add((FactKind.ANOMALY, subject))
                 yield Measure(FactKind.ANOMALY, subject, anomaly.score, anomaly.text)
 
 

@@ -8,7 +8,7 @@ from fieldstack.prediction.charts import LevelChart, RateChart
 from fieldstack.prediction.findings import Anomaly, Forecast
 from fieldstack.prediction.median_scales import MedianScales
 from fieldstack.prediction.signals import SPECS, SeriesSpec, Signal, amount
-from fieldstack.prediction.trend_forecast import Refusal, Verdict, judge
+from fieldstack.prediction.trend_forecast import Refusal, TimeToLimit, time_to_limit
 
 SETTLE_S = 30.0
 """A start-up is no trend: so much of a life's beginning is left out."""
@@ -40,14 +40,14 @@ class Series:
     began_ns: int
     last: Signal
     last_ns: int
-    ladder: MedianScales = field(default_factory=MedianScales)
+    medians: MedianScales = field(default_factory=MedianScales)
     states: list[_ScaleState] = field(default_factory=list)
     level: LevelChart | None = None
     rate: RateChart | None = None
     anomaly: Anomaly | None = None
 
     def __post_init__(self) -> None:
-        self.states = [_ScaleState() for _ in self.ladder.scales]
+        self.states = [_ScaleState() for _ in self.medians.scales]
         self.level = LevelChart(self.spec.level) if self.spec.level else None
         self.rate = RateChart() if self.spec.rate else None
 
@@ -79,7 +79,7 @@ class Predictor:
     def __init__(self, settle_s: float = SETTLE_S) -> None:
         self._settle_ns = round(settle_s * 1e9)
         self.series: dict[Key, Series] = {}
-        self.charted = self.judged = 0
+        self.charted = self.ready_intervals = 0
         """Intervals of all charts, and those of them that came when the baseline was learned."""
 
     def feed(self, now_ns: int, signal: Signal) -> None:
@@ -87,9 +87,9 @@ class Predictor:
         series = self._series(now_ns, signal)
         if not series.spec.forecast or signal.limit <= 0 or now_ns - series.began_ns < self._settle_ns:
             return
-        new = series.ladder.add(now_ns / 1e9, signal.value)
+        new = series.medians.add(now_ns / 1e9, signal.value)
         for number in range(new):
-            self._judge(series, number, now_ns)
+            self._update_forecast(series, number, now_ns)
         if new:
             _retract(series)
 
@@ -98,7 +98,7 @@ class Predictor:
         series = self._series(now_ns, signal)
         if series.chart is not None:
             self.charted += 1
-            self.judged += series.chart.ready
+            self.ready_intervals += series.chart.ready
         if series.level is not None:
             series.level.add(signal.value, signal.limit)
             self._note(series, now_ns, series.level)
@@ -144,9 +144,9 @@ class Predictor:
         """A life that is over is over for all of its series, also for those that rest."""
         self.series = {key: one for key, one in self.series.items() if one.life != life}
 
-    def _judge(self, series: Series, number: int, now_ns: int) -> None:
-        scale, state, signal = series.ladder.scales[number], series.states[number], series.last
-        found = judge(scale, signal.limit)
+    def _update_forecast(self, series: Series, number: int, now_ns: int) -> None:
+        scale, state, signal = series.medians.scales[number], series.states[number], series.last
+        found = time_to_limit(scale, signal.limit)
         if isinstance(found, Refusal):
             state.refusal, state.hits, state.misses = found, 0, state.misses + 1
             if state.misses >= HITS:
@@ -168,13 +168,13 @@ class Predictor:
 
 def _retract(series: Series) -> None:
     """What has fallen below the beginning of its rise has given back all: no scale waits for its medians."""
-    latest = series.ladder.scales[0].values[-1]
+    latest = series.medians.scales[0].values[-1]
     for state in series.states:
         if state.forecast and latest < state.floor:
             state.forecast, state.hits = None, 0
 
 
-def _forecast(signal: Signal, found: Verdict, age_s: float, now_ns: int) -> Forecast:
+def _forecast(signal: Signal, found: TimeToLimit, age_s: float, now_ns: int) -> Forecast:
     low, eta, high = (max(0.0, value - age_s) for value in (found.eta_low_s, found.eta_s, found.eta_high_s))
     return Forecast(
         signal.name,

@@ -49,7 +49,7 @@ class Telemetry:
         self.intervals = self.disturbed = 0
         """Intervals that counted, and those of them whose latencies were left out: the machine held it up."""
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Keeps the largest following errors of this interval."""
         try:
             status = self._store.rt_status()
@@ -63,7 +63,7 @@ class Telemetry:
         """The signals of the interval that ends now; each is computed as it is asked for."""
         before, self._before = self._before, self._counters()
         following, self._following = self._following, [0] * len(self._following)
-        disturbed = self._disturbance.look(self._store.rt_pid, int(self._store.raw.rt_tid))
+        disturbed = self._disturbance.is_disturbed(self._store.rt_pid, int(self._store.raw.rt_tid))
         now = self._before
         if before is None or now is None or before.life != now.life:
             return

@@ -49,7 +49,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TimeToLimit:
     """A trend with the time to the limit and its 95 % interval (s after the window's last median)."""
 
     trend: Trend
@@ -61,7 +61,7 @@ class Verdict:
     eta_high_s: float
 
 
-def judge(scale: Scale, limit: float) -> Verdict | Refusal:
+def time_to_limit(scale: Scale, limit: float) -> TimeToLimit | Refusal:
     """Time to `limit` (> 0) as this window sees it."""
     if not scale.full:
         return Refusal.YOUNG
@@ -124,7 +124,7 @@ def _effective_rises(values: Sequence[float]) -> float:
 
 def _when(
     times: Sequence[float], values: Sequence[float], thirds: Sequence[float], limit: float
-) -> Verdict | Refusal:
+) -> TimeToLimit | Refusal:
     trend = robust_trend(times, values)
     if trend.confidence < CONFIDENCE or trend.slope_low <= 0:
         return Refusal.UNCERTAIN
@@ -135,4 +135,4 @@ def _when(
     straight = rest / trend.slope
     eta = bent if first < _BENT * second else straight
     soonest, latest = min(rest / trend.slope_high, bent, eta), max(rest / trend.slope_low, bent, eta)
-    return Verdict(trend, thirds[0], span, eta, soonest, latest)
+    return TimeToLimit(trend, thirds[0], span, eta, soonest, latest)

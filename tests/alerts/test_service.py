@@ -71,10 +71,10 @@ def test_a_condition_that_has_gone_is_told_as_resolved(running: Running, hook: W
     service = running(ops=to(hook))
     active = frozenset({("rt-dead", "fieldstack-rt")})
     service.raise_(report())
-    service.settle(active)
-    service.settle(active)
+    service.set_active(active)
+    service.set_active(active)
     wait_for(lambda: hook.taken, "the alert")
-    service.settle(frozenset())
+    service.set_active(frozenset())
     wait_for(lambda: len(hook.taken) == 2, "its resolution")
     first, second = hook.taken
     assert (first["state"], second["state"]) == ("firing", "resolved")
@@ -158,11 +158,11 @@ def test_a_delivery_thread_that_hangs_for_ever_is_replaced(
     running: Running, tmp_path: Path, hook: Webhook
 ) -> None:
     service = running(ops=to(hook))
-    lane = service._lanes[0]
-    wait_for(lambda: lane.delivery.alive, "it runs")
-    stuck = lane.delivery
+    pipeline = service._pipelines[0]
+    wait_for(lambda: pipeline.delivery.alive, "it runs")
+    stuck = pipeline.delivery
     stuck._busy_since_ns = 1  # as in a name look-up without end
-    wait_for(lambda: lane.delivery is not stuck, "another one")
+    wait_for(lambda: pipeline.delivery is not stuck, "another one")
     service.raise_(report())
     wait_for(lambda: hook.taken, "and it delivers")
     assert tmp_path
@@ -184,7 +184,7 @@ channels = {{"ops": {{"webhook": {{"url": {url!r}, "timeout_s": 1.0}}, "burst": 
 service = AlertService(section(**channels), "cell", Path({folder!r})).start()
 for number in range(20):
     service.raise_(report(rule=f"r{{number:02}}", lasting=True))
-service.settle(frozenset((f"r{{number:02}}", "fieldstack-rt") for number in range(20)))
+service.set_active(frozenset((f"r{{number:02}}", "fieldstack-rt") for number in range(20)))
 print("raised", flush=True)
 time.sleep(60)
 """
@@ -216,7 +216,7 @@ def test_what_waits_outlives_a_kill_and_what_was_firing_is_resolved(tmp_path: Pa
         service = running(ops=to(back))
         wait_for(lambda: len(back.taken) == 20, "all came after the restart")
         assert [one["rule"] for one in back.taken] == [f"r{n:02}" for n in range(20)]
-        service.settle(frozenset())
+        service.set_active(frozenset())
         wait_for(lambda: len(back.taken) == 40, "all are resolved")
         assert {one["state"] for one in back.taken[20:]} == {"resolved"}
         wait_for(lambda: waiting_on_disk(spool) == 0, "nothing waits")

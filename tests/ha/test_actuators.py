@@ -25,11 +25,11 @@ from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Evidence
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import FactKind
-from fieldstack.ha.model.outcome import Following, Outcome
+from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.model.standstill import read_back
 from fieldstack.ha.modules.modules import (
+    CHECK_INTERVAL_NS,
     GRACE_NS,
-    LOOK_NS,
     ExternalModule,
     ExternalProcess,
     Modules,
@@ -101,8 +101,8 @@ def order(kind: ActionKind, **fields: Any) -> Action:
     return Action(kind, "a-rule", "a cause", **fields)
 
 
-def followed(carried: object) -> Following:
-    assert isinstance(carried, Following)
+def followed(carried: object) -> PendingReadback:
+    assert isinstance(carried, PendingReadback)
     return carried
 
 
@@ -110,18 +110,18 @@ def test_a_degraded_cell_is_one_whose_core_and_axes_obey(store: DataStore, rt: P
     rt.echo(1000)
     rt.status.axes[1].velocity = 50_000
     carried = followed(
-        Degrade(store, CELL).carry(order(ActionKind.DEGRADE, override_percent=40, groups=("group:right",)))
+        Degrade(store, CELL).execute(order(ActionKind.DEGRADE, override_percent=40, groups=("group:right",)))
     )
     assert (store.speed_override, store.axes_blocked) == (400, 0b10)
-    assert "axis:y still moves" in str(carried.look(rt.cycle()))
+    assert "axis:y still moves" in str(carried.poll(rt.cycle()))
     rt.status.axes[1].velocity = 0
-    assert "still runs at 100 %" in str(carried.look(rt.cycle()))
+    assert "still runs at 100 %" in str(carried.poll(rt.cycle()))
     rt.echo(400)
-    assert carried.look(rt.cycle()) == Outcome(True, "speed override 40 %, standing: group:right")
+    assert carried.poll(rt.cycle()) == Outcome(True, "speed override 40 %, standing: group:right")
 
 
 def test_a_group_that_does_not_exist_is_refused_by_name(store: DataStore) -> None:
-    carried = Degrade(store, CELL).carry(order(ActionKind.DEGRADE, groups=("group:top",)))
+    carried = Degrade(store, CELL).execute(order(ActionKind.DEGRADE, groups=("group:top",)))
     assert isinstance(carried, Outcome)
     assert not carried.confirmed
     assert "top" in carried.text
@@ -131,33 +131,33 @@ def test_a_group_that_does_not_exist_is_refused_by_name(store: DataStore) -> Non
 
 def test_slave_restarts_go_side_by_side_and_need_answer_and_op(store: DataStore, rt: PlayedRt) -> None:
     restarts = SlaveRestarts(store, CELL)
-    first = followed(restarts.carry(order(ActionKind.RESTART_SLAVE, subject="slave:x-drive")))
-    second = followed(restarts.carry(order(ActionKind.RESTART_SLAVE, subject="slave:y-drive")))
+    first = followed(restarts.execute(order(ActionKind.RESTART_SLAVE, subject="slave:x-drive")))
+    second = followed(restarts.execute(order(ActionKind.RESTART_SLAVE, subject="slave:y-drive")))
     now = rt.cycle()
-    assert "RT has not answered" in str(first.look(now))
-    assert "has not been taken" in str(second.look(now))
+    assert "RT has not answered" in str(first.poll(now))
+    assert "has not been taken" in str(second.poll(now))
     sent = store.bus_command()
     assert (int(sent.sequence), int(sent.slaves[0])) == (1, 0b01)
     rt.bus.command_taken = 1
-    assert "RT has not answered" in str(second.look(rt.cycle()))
+    assert "RT has not answered" in str(second.poll(rt.cycle()))
     assert int(store.bus_command().slaves[0]) == 0b10
     rt.bus.command_done, rt.bus.command_ok, rt.bus.command_text = 2, 0, b"no answer in INIT"
     rt.bus.slaves[1].restart_done = 2
-    assert second.look(rt.cycle()) == Outcome(False, "no answer in INIT")
+    assert second.poll(rt.cycle()) == Outcome(False, "no answer in INIT")
 
 
 def test_a_restart_is_judged_by_its_own_slave_though_a_later_one_was_answered_first(
     store: DataStore, rt: PlayedRt
 ) -> None:
     first = followed(
-        SlaveRestarts(store, CELL).carry(order(ActionKind.RESTART_SLAVE, subject="slave:x-drive"))
+        SlaveRestarts(store, CELL).execute(order(ActionKind.RESTART_SLAVE, subject="slave:x-drive"))
     )
-    first.look(rt.cycle())
+    first.poll(rt.cycle())
     rt.bus.slaves[0].restart_done, rt.bus.slaves[0].restart_ok = 1, 1
     rt.bus.command_done, rt.bus.command_ok, rt.bus.command_text = 2, 0, b"of another"
-    assert "not OP" in str(first.look(rt.cycle()))
+    assert "not OP" in str(first.poll(rt.cycle()))
     rt.bus.slaves[0].al_state = 8
-    assert first.look(rt.cycle()) == Outcome(True, "back in OP")
+    assert first.poll(rt.cycle()) == Outcome(True, "back in OP")
 
 
 @pytest.fixture
@@ -170,38 +170,38 @@ def stops(store: DataStore, tmp_path: Path) -> Iterator[Stops]:
 def test_the_permit_is_taken_back_when_the_axes_stand(rt: PlayedRt, stops: Stops) -> None:
     rt.status.stop_reason = Stop.NONE
     carried = followed(stops.permit(False))
-    assert "does not show it" in str(carried.look(rt.cycle()))
+    assert "does not show it" in str(carried.poll(rt.cycle()))
     rt.status.stop_reason, rt.status.axes[1].velocity = Stop.PERMIT, 5000
-    assert "axis 1 still moves" in str(carried.look(rt.cycle()))
+    assert "axis 1 still moves" in str(carried.poll(rt.cycle()))
     rt.status.axes[1].velocity = 0
-    found = carried.look(rt.cycle())
+    found = carried.poll(rt.cycle())
     assert isinstance(found, Outcome)
     assert found.confirmed
     assert "all axes stand" in found.text
-    late = followed(stops.permit(False)).look(rt.now + 10**9)
+    late = followed(stops.permit(False)).poll(rt.now + 10**9)
     assert isinstance(late, Outcome)
     assert "RT does not cycle" in late.text
 
 
 def test_an_emergency_stop_is_confirmed_by_standstill(rt: PlayedRt, stops: Stops) -> None:
     carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
-    assert "has not obeyed" in str(carried.look(rt.cycle()))
+    assert "has not obeyed" in str(carried.poll(rt.cycle()))
     rt.status.estop_seen, rt.status.stop_reason = 1 << EstopSource.POLICY, Stop.ESTOP
     for rt.stand, text in ((Stand.MOVING, "still moves"), (Stand.UNKNOWN, "its inputs do not come")):
-        found = carried.look(rt.cycle())
+        found = carried.poll(rt.cycle())
         assert isinstance(found, str), found
         assert text in found
     rt.stand, rt.status.axes[0].statusword = Stand.STANDING, 0x0027
-    assert "in Operation enabled still" in str(carried.look(rt.cycle()))
+    assert "in Operation enabled still" in str(carried.poll(rt.cycle()))
     rt.status.axes[0].statusword = 0x0040
-    assert isinstance(carried.look(rt.cycle()), Outcome)
+    assert isinstance(carried.poll(rt.cycle()), Outcome)
 
 
 def test_what_is_torn_confirms_no_stop(store: DataStore, rt: PlayedRt, stops: Stops) -> None:
     for carried in (stops.permit(False), stops.emergency_stop(order(ActionKind.EMERGENCY_STOP))):
         rt.cycle()
         store.raw.rt_status_seq += 1
-        found = followed(carried).look(rt.now)
+        found = followed(carried).poll(rt.now)
         assert isinstance(found, str), found
         assert "cannot be read" in found
         store.raw.rt_status_seq += 1
@@ -211,7 +211,7 @@ def test_no_word_makes_a_running_cycle_look_still(store: DataStore, rt: PlayedRt
     rt.status.stop_reason, rt.status.axes[0].velocity = Stop.PERMIT, 5000
     for phase in RtPhase:
         lib.fs_set32(ffi.addressof(store.raw, "rt_phase"), phase)
-        assert "still moves" in str(followed(stops.permit(False)).look(rt.cycle()))
+        assert "still moves" in str(followed(stops.permit(False)).poll(rt.cycle()))
 
 
 def test_without_rt_only_what_was_read_back_confirms_an_emergency_stop(
@@ -221,14 +221,14 @@ def test_without_rt_only_what_was_read_back_confirms_an_emergency_stop(
     rt.status.epoch = 3
     later = rt.cycle() + 10**9
     carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
-    assert "nobody has read back" in str(carried.look(later))
+    assert "nobody has read back" in str(carried.poll(later))
     guard = store.new("fs_guard_status")
     guard.state, guard.trip_epoch = GuardState.TRIPPED, 3
     lib.fs_block_write(store.raw, lib.FS_BLOCK_GUARD_STATUS, guard)
-    assert "nobody has read back" in str(carried.look(later))
+    assert "nobody has read back" in str(carried.poll(later))
     guard.confirmed_ns = later
     lib.fs_block_write(store.raw, lib.FS_BLOCK_GUARD_STATUS, guard)
-    found = carried.look(later)
+    found = carried.poll(later)
     assert isinstance(found, Outcome)
     assert "guard has read back safe outputs" in found.text
 
@@ -240,16 +240,16 @@ def test_no_single_word_says_that_no_rt_process_has_driven_the_axes(
     later = rt.cycle() + 10**9
     store.raw.rt_epoch = 0
     carried = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP)))
-    assert "nobody has read back" in str(carried.look(later))
+    assert "nobody has read back" in str(carried.poll(later))
     assert "nobody has read back" in without_rt(store)
     store.raw.rt_epoch, store.rt_orderly_end = 4, 4
-    assert "nobody has read back" in str(carried.look(later)), "a record of an RT process before"
+    assert "nobody has read back" in str(carried.poll(later)), "a record of an RT process before"
 
 
 def test_a_start_of_which_nothing_is_seen_is_neither_done_nor_undone_by_others(
     store: DataStore, rt: PlayedRt
 ) -> None:
-    found = StartReadback(store, CELL, "start by Ann", 0b11, rt.cycle()).look(rt.now + 10**9)
+    found = StartReadback(store, CELL, "start by Ann", 0b11, rt.cycle()).poll(rt.now + 10**9)
     assert found is not None
     assert not found.confirmed
     assert "not known" in found.text
@@ -271,9 +271,9 @@ def test_no_stray_word_confirms_a_stop_of_an_rt_process_that_is_gone(
     rt.status.epoch, rt.status.estop_seen, rt.status.stop_reason = 3, 1 << EstopSource.POLICY, Stop.ESTOP
     later = rt.cycle() + 10**9
     lib.fs_set64(ffi.addressof(store.raw, *word.split(".")), stray)
-    found = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP))).look(later)
+    found = followed(stops.emergency_stop(order(ActionKind.EMERGENCY_STOP))).poll(later)
     assert isinstance(found, str), found
-    reading = EstopReadback(store, later, CELL).look(later + 10**9)
+    reading = EstopReadback(store, later, CELL).poll(later + 10**9)
     assert reading is not None
     assert not reading.confirmed, reading.text
 
@@ -281,7 +281,7 @@ def test_no_stray_word_confirms_a_stop_of_an_rt_process_that_is_gone(
 def test_axes_of_lost_slaves_are_told_and_hold_nothing_up(rt: PlayedRt, stops: Stops) -> None:
     """Nothing can be read of them, and their loss has rules of its own."""
     rt.status.stop_reason, rt.status.axes_lost, rt.stand = Stop.PERMIT, 0b11, Stand.UNKNOWN
-    found = followed(stops.permit(False)).look(rt.cycle())
+    found = followed(stops.permit(False)).poll(rt.cycle())
     assert isinstance(found, Outcome)
     assert "not known, its slave is lost" in found.text
 
@@ -291,15 +291,15 @@ def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> Non
     in_flight_actions = InFlightOrders(
         lambda action, outcome, _took: told.append((action.rule, outcome.confirmed))
     )
-    awaited = Following(lambda _now: "the moon", 100 * MS, "track")
+    awaited = PendingReadback(lambda _now: "the moon", 100 * MS, "track")
     in_flight_actions.begin(order(ActionKind.SAFE_MODE_ENTER, id=1), awaited, 0)
     in_flight_actions.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, timeout_ns=50 * MS), awaited, 10 * MS)
-    assert in_flight_actions.look(20 * MS) == (
+    assert in_flight_actions.poll_all(20 * MS) == (
         ActionOutcome(1, True, "overtaken by SAFE_MODE_EXIT [a-rule]", 10 * MS),
     )
     assert in_flight_actions.busy
     assert in_flight_actions.describe(30 * MS)[0]["awaited"] == "the moon"
-    (late,) = in_flight_actions.look(60 * MS)
+    (late,) = in_flight_actions.poll_all(60 * MS)
     assert (late.id, late.confirmed, late.text) == (2, False, "not read back within 50 ms: the moon")
     assert not in_flight_actions.busy
     assert told == [("a-rule", True), ("a-rule", False)]
@@ -315,15 +315,15 @@ def test_a_module_of_its_own_is_killed_and_comes_back_by_whoever_keeps_it() -> N
     modules.start()
     first = running[0]
     assert not module.trouble()
-    carried = followed(modules.carry(order(ActionKind.RESTART_MODULE, subject="module:health")))
+    carried = followed(modules.execute(order(ActionKind.RESTART_MODULE, subject="module:health")))
     assert first.wait(10) == -signal.SIGKILL
     running.clear()
-    time.sleep(LOOK_NS / 1e9)
-    assert carried.look(0) == "gone"
+    time.sleep(CHECK_INTERVAL_NS / 1e9)
+    assert carried.poll(0) == "gone"
     running.append(subprocess.Popen(["sleep", "60"]))
-    time.sleep(LOOK_NS / 1e9)
-    assert isinstance(carried.look(20 * MS), str)
-    assert carried.look(1000 * MS) == Outcome(True, "at work, start 2")
+    time.sleep(CHECK_INTERVAL_NS / 1e9)
+    assert isinstance(carried.poll(20 * MS), str)
+    assert carried.poll(1000 * MS) == Outcome(True, "at work, start 2")
     assert [one.value for one in modules.measures(MS)] == [0.0]
     modules.close()
     assert running[0].poll() is None, "it outlives Non-RT"
@@ -373,9 +373,9 @@ def test_a_reallocation_is_asked_of_core_and_never_waited_for(tmp_path: Path) ->
         core.close()
 
 
-def answered(carried: Following) -> Outcome:
+def answered(carried: PendingReadback) -> Outcome:
     for _ in range(2000):
-        if isinstance(found := carried.look(0), Outcome):
+        if isinstance(found := carried.poll(0), Outcome):
             return found
         threading.Event().wait(0.005)
     raise AssertionError("no answer")
@@ -398,10 +398,10 @@ def test_an_alert_is_confirmed_when_nothing_can_lose_it(store: DataStore, tmp_pa
     log, heard = EventLog(tmp_path, sync=False), Heard()
     alerting = Alerting(store, log, heard)  # type: ignore[arg-type]
     heard.waits_for = "it is not on the disk yet"
-    carried = followed(alerting.carry(order(ActionKind.SEND_ALERT, id=7)))
-    assert carried.look(0) == "it is not on the disk yet"
+    carried = followed(alerting.execute(order(ActionKind.SEND_ALERT, id=7)))
+    assert carried.poll(0) == "it is not on the disk yet"
     heard.waits_for = ""
-    assert isinstance(carried.look(1), Outcome)
+    assert isinstance(carried.poll(1), Outcome)
     assert len(heard.texts) == 1
     log.close()
 
@@ -412,19 +412,19 @@ def test_an_alert_of_a_lost_working_counter_names_the_slave(
     log, heard = EventLog(tmp_path, sync=False), Heard()
     alerting = Alerting(store, log, heard)  # type: ignore[arg-type]
     seen = Evidence(FactKind.WORKING_COUNTER_LOW, "cell", 5.0, 5.0)
-    carried = followed(alerting.carry(order(ActionKind.SEND_ALERT, evidence=seen)))
-    assert carried.look(rt.cycle()) == "RT looks for the cause"
+    carried = followed(alerting.execute(order(ActionKind.SEND_ALERT, evidence=seen)))
+    assert carried.poll(rt.cycle()) == "RT looks for the cause"
     assert heard.texts == []
     rt.bus.diagnosis = b"slave y-drive does not answer"
     heard.waits_for = "it is not on the disk yet"
-    assert carried.look(rt.cycle(40)) == heard.waits_for
+    assert carried.poll(rt.cycle(40)) == heard.waits_for
     heard.waits_for = ""
-    assert isinstance(carried.look(rt.cycle(40)), Outcome)
-    late = followed(alerting.carry(order(ActionKind.SEND_ALERT, evidence=seen)))
+    assert isinstance(carried.poll(rt.cycle(40)), Outcome)
+    late = followed(alerting.execute(order(ActionKind.SEND_ALERT, evidence=seen)))
     rt.bus.diagnosis = b"\0" * 8
-    late.look(rt.cycle())
-    assert isinstance(late.look(rt.cycle(300)), Outcome)
-    assert alerting.carry(order(ActionKind.SEND_ALERT)) is None, "any other alert goes out at once"
+    late.poll(rt.cycle())
+    assert isinstance(late.poll(rt.cycle(300)), Outcome)
+    assert alerting.execute(order(ActionKind.SEND_ALERT)) is None, "any other alert goes out at once"
     assert "slave y-drive does not answer" in heard.texts[0]
     assert "found no cause yet" in heard.texts[1]
     log.close()

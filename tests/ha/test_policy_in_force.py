@@ -24,7 +24,7 @@ def test_a_file_that_can_not_be_read_is_a_refusal(tmp_path: Path, name: str) -> 
     for thread in threading.enumerate():
         if thread.name == "policy-reload":
             thread.join()
-    finding = reload.look(0)
+    finding = reload.poll(0)
     assert finding is not None
     assert (finding.confirmed, force.policy) == (False, before)
     assert "the policy in force is unchanged" in finding.text

@@ -114,9 +114,11 @@ def test_a_detection_is_told_once_with_how_long_it_took(tmp_path: Path) -> None:
     silent = ProcessFacts(ProcessName.CORE, ProcessCondition.SILENT, 1, 70, detected_ns=3000 * MS, gone=False)
     dead = ProcessFacts(ProcessName.CORE, ProcessCondition.DEAD, 2, 71, detected_ns=9000 * MS)
     for now, facts, sign in ((1000, well, 990), (3000, silent, 990), (3020, silent, 990)):
-        detections.look(now * MS, facts, sign * MS)
-    detections.look(8990 * MS, ProcessFacts(ProcessName.CORE, ProcessCondition.RUNNING, 2, 71, gone=False), 0)
-    detections.look(9000 * MS, dead, 8000 * MS)
+        detections.observe(now * MS, facts, sign * MS)
+    detections.observe(
+        8990 * MS, ProcessFacts(ProcessName.CORE, ProcessCondition.RUNNING, 2, 71, gone=False), 0
+    )
+    detections.observe(9000 * MS, dead, 8000 * MS)
     log.close()
     told = [event.data for event in EventReader(tmp_path).read() if event.kind is EventKind.PROCESS_DETECTED]
     assert [(one["condition"], one["took_ms"]) for one in told] == [("silent", 2010.0), ("dead", 10.0)]

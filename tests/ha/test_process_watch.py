@@ -13,7 +13,7 @@ from fieldstack.ha.model.facts import ProcessCondition as C
 from fieldstack.ha.model.facts import ProcessFacts
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.ha.monitor.process_watch import ProcessWatch, Sign
+from fieldstack.ha.monitor.process_watch import ProcessWatch, SignOfLife
 from fieldstack.ha.policy import load_policy
 from fieldstack.process import Ended, ProcessHandle
 
@@ -35,11 +35,11 @@ class Watched:
     def later(self, ms: float, *, beats: int = 0, at_work: bool = True, **sign: bool) -> ProcessFacts:
         self.now += round(ms * MS)
         self.beat += beats
-        return self.watch.look(self.now, Sign(self.beat, at_work, **sign), ALIVE, None)
+        return self.watch.observe(self.now, SignOfLife(self.beat, at_work, **sign), ALIVE, None)
 
     def ended(self, status: int | None, *, stopped: bool = False) -> ProcessFacts:
-        sign = Sign(self.beat, at_work=True, stopped=stopped)
-        return self.watch.look(self.now, sign, None, Ended(7, status, "text"))
+        sign = SignOfLife(self.beat, at_work=True, stopped=stopped)
+        return self.watch.observe(self.now, sign, None, Ended(7, status, "text"))
 
 
 def test_never_seen_is_no_failure() -> None:
@@ -94,7 +94,7 @@ def test_a_start_that_was_refused_is_a_death_of_its_own() -> None:
     watched = Watched().began()
     first = watched.ended(-9).start_id
     watched.watch.could_not_start(watched.now, "no such program")
-    facts = watched.watch.look(watched.now, Sign(0, at_work=False), None, None)
+    facts = watched.watch.observe(watched.now, SignOfLife(0, at_work=False), None, None)
     assert (facts.condition, facts.why) == (C.DEAD, "no such program")
     assert facts.start_id > first
 
@@ -147,11 +147,11 @@ def test_silence_is_seen_within_the_computed_worst_case(
     section = POLICY.process(ProcessName.RT).model_copy(update=times | {"failure_threshold": threshold})
     watch = ProcessWatch(section)
     watch.began(0, 7, 0)
-    watch.look(0, Sign(1, at_work=True), ALIVE, None)
+    watch.observe(0, SignOfLife(1, at_work=True), ALIVE, None)
     now = 0.0
     for gap in cycle(gaps):
         now += gap * supervision
-        if watch.look(round(now * MS), Sign(2, at_work=True), ALIVE, None).condition is C.SILENT:
+        if watch.observe(round(now * MS), SignOfLife(2, at_work=True), ALIVE, None).condition is C.SILENT:
             break
     assert now <= supervision + section.silent_ms(supervision)
 
@@ -161,7 +161,7 @@ def test_progress_that_came_late_is_kept_as_history() -> None:
     watch = ProcessWatch(POLICY.process(ProcessName.RT), history)
     watch.began(0, 7, 100)
     for now, beat in ((500, 100), (1000, 101), (1020, 102), (1040, 102), (1060, 102), (1080, 103)):
-        watch.look(now * MS, Sign(beat, at_work=True), ALIVE, None)
+        watch.observe(now * MS, SignOfLife(beat, at_work=True), ALIVE, None)
     kept = history.of(ProcessName.RT)
     assert (kept.misses.count, kept.misses.max) == (1, 2), "what a start takes is no miss"
     assert kept.delay_ms.max == 60.0

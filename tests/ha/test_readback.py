@@ -40,18 +40,18 @@ def asked(rt: PlayedRt) -> ResetReadback:
 def in_the_end(rt: PlayedRt, reset: ResetReadback) -> Finding:
     """RT cycles on as it is until the answer is due; it must not come sooner."""
     began = rt.now
-    assert reset.look(rt.cycle(SETTLE_MS)) is None
+    assert reset.poll(rt.cycle(SETTLE_MS)) is None
     rt.now = began + RESET_TIMEOUT_NS - 2 * MS
-    assert reset.look(rt.cycle()) is None
-    found = reset.look(rt.cycle(2))
+    assert reset.poll(rt.cycle()) is None
+    found = reset.poll(rt.cycle(2))
     assert found is not None
     return found
 
 
 def test_a_reset_is_done_when_rt_has_shown_it(rt: PlayedRt) -> None:
     reset = asked(rt)
-    assert reset.look(rt.now) is None, "nothing later was shown yet"
-    found = reset.look(rt.cycle(SETTLE_MS))
+    assert reset.poll(rt.now) is None, "nothing later was shown yet"
+    found = reset.poll(rt.cycle(SETTLE_MS))
     assert found is not None
     assert found.confirmed
     assert "read back: latch cleared, no axis in fault" in found.text
@@ -60,8 +60,8 @@ def test_a_reset_is_done_when_rt_has_shown_it(rt: PlayedRt) -> None:
 def test_rt_that_does_not_cycle_has_confirmed_nothing(rt: PlayedRt) -> None:
     """It is waited for as long as its start may take; then the answer says that nothing is known."""
     reset = asked(rt)
-    assert reset.look(rt.now + RESET_START_NS - MS) is None
-    found = reset.look(rt.now + RESET_START_NS)
+    assert reset.poll(rt.now + RESET_START_NS - MS) is None
+    found = reset.poll(rt.now + RESET_START_NS)
     assert found is not None
     assert not found.confirmed
     assert "NOT CONFIRMED: RT does not cycle" in found.text
@@ -71,11 +71,11 @@ def test_rt_that_does_not_cycle_has_confirmed_nothing(rt: PlayedRt) -> None:
 def test_rt_that_comes_up_late_confirms_it_all_the_same(rt: PlayedRt) -> None:
     reset = asked(rt)
     rt.now += RESET_TIMEOUT_NS + 500 * MS
-    assert reset.look(rt.now) is None
+    assert reset.poll(rt.now) is None
     rt.stand = Stand.UNKNOWN
-    assert reset.look(rt.cycle()) is None, "it has seen no axis yet"
+    assert reset.poll(rt.cycle()) is None, "it has seen no axis yet"
     rt.stand = Stand.STANDING
-    found = reset.look(rt.cycle(SETTLE_MS))
+    found = reset.poll(rt.cycle(SETTLE_MS))
     assert found is not None
     assert found.confirmed
 
@@ -83,7 +83,7 @@ def test_rt_that_comes_up_late_confirms_it_all_the_same(rt: PlayedRt) -> None:
 def test_a_torn_record_confirms_nothing(rt: PlayedRt) -> None:
     reset = asked(rt)
     lib.fs_block_tear(rt.store.raw, lib.FS_BLOCK_RT_STATUS)
-    found = reset.look(rt.now + RESET_TIMEOUT_NS)
+    found = reset.poll(rt.now + RESET_TIMEOUT_NS)
     assert found is not None
     assert not found.confirmed
     assert "RT's record cannot be read" in found.text
@@ -103,7 +103,7 @@ def test_an_axis_of_which_nothing_comes_is_named_unless_it_is_told_lost(rt: Play
     assert (found.confirmed, "axis 0: not known" in found.text) == (False, True)
     rt.status.axes_lost = 0b11
     reset = asked(rt)
-    lost = reset.look(rt.cycle(SETTLE_MS))
+    lost = reset.poll(rt.cycle(SETTLE_MS))
     assert lost is not None
     assert lost.confirmed
 

@@ -46,7 +46,7 @@ def at_work(store: DataStore) -> RtRecords:
     records = RtRecords(store, CellMap())
     records.began(adopted=False)
     cycles(store, 1)
-    records.look(NOW)
+    records.read(NOW)
     assert records.at_work
     return records
 
@@ -54,13 +54,13 @@ def at_work(store: DataStore) -> RtRecords:
 def test_a_start_comes_to_work_with_its_own_first_record(store: DataStore) -> None:
     records = at_work(store)
     records.began(adopted=False)
-    records.look(NOW + MS)
+    records.read(NOW + MS)
     assert not records.at_work, "that is its predecessor's"
     store.raw.rt_epoch, store.raw.rt_phase = 2, RtPhase.STARTING
-    records.look(NOW + 2 * MS)
+    records.read(NOW + 2 * MS)
     assert (records.at_work, records.epoch) == (False, 2)
     cycles(store, 2)
-    records.look(NOW + 3 * MS)
+    records.read(NOW + 3 * MS)
     assert records.at_work
     assert not records.is_after(1)
     assert records.is_after(2)
@@ -70,7 +70,7 @@ def test_one_that_was_there_before_is_adopted(store: DataStore) -> None:
     cycles(store, 5)
     records = RtRecords(store, CellMap())
     records.began(adopted=True)
-    records.look(NOW)
+    records.read(NOW)
     assert (records.at_work, records.epoch) == (True, 5)
 
 
@@ -78,7 +78,7 @@ def test_one_that_was_there_before_is_adopted(store: DataStore) -> None:
 def test_at_work_stays_whatever_the_phase_says(store: DataStore, phase: int) -> None:
     records = at_work(store)
     store.raw.rt_phase = phase
-    records.look(NOW + MS)
+    records.read(NOW + MS)
     facts = records.facts(NOW + MS)
     assert (records.at_work, records.ending, records.released) == (True, False, False)
     assert (facts.cycling, facts.all_op, facts.wkc) == (True, True, 12)
@@ -88,7 +88,7 @@ def test_at_work_stays_whatever_the_phase_says(store: DataStore, phase: int) -> 
 def test_at_work_stays_whatever_the_epoch_says(store: DataStore, epoch: int) -> None:
     records = at_work(store)
     store.raw.rt_epoch = epoch
-    records.look(NOW + MS)
+    records.read(NOW + MS)
     assert (records.at_work, records.epoch, records.facts(NOW + MS).all_op) == (True, 1, True)
 
 
@@ -98,7 +98,7 @@ def test_a_damaged_epoch_does_not_hide_the_next_start(store: DataStore, epoch: i
     store.raw.rt_epoch = epoch
     records.began(adopted=False)
     cycles(store, int(lib.fs_bus_next_epoch(store.raw)))
-    records.look(NOW + MS)
+    records.read(NOW + MS)
     assert records.at_work
 
 
@@ -106,16 +106,16 @@ def test_a_damaged_epoch_does_not_hide_the_next_start(store: DataStore, epoch: i
 def test_torn_is_unknown_and_the_last_good_record_counts_for_a_while(store: DataStore, block: int) -> None:
     records = at_work(store)
     lib.fs_block_tear(store.raw, block)
-    records.look(NOW + KEPT_NS)
+    records.read(NOW + KEPT_NS)
     facts = records.facts(NOW + KEPT_NS)
     assert (records.at_work, facts.cycling, facts.all_op, facts.wkc) == (True, True, True, 12)
     late = NOW + KEPT_NS + MS
-    records.look(late)
+    records.read(late)
     facts = records.facts(late)
     assert (records.at_work, facts.cycling, facts.all_op, facts.wkc_good) == (True, True, False, False)
     assert "torn for 1001 ms" in facts.detail
     cycles(store, 1)
-    records.look(late + MS)
+    records.read(late + MS)
     assert records.facts(late + MS).all_op, "its writer has mended it"
 
 

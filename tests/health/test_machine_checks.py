@@ -89,10 +89,10 @@ def test_a_step_is_a_jump_and_slewing_or_sleep_is_none() -> None:
 
 
 def test_this_machines_clock_and_disk_can_be_read(tmp_path: Path) -> None:
-    view = ClockSource().look()
+    view = ClockSource().read()
     assert view.jumps == 0
     assert view.synchronized in (True, False, None)
-    (disk,) = DiskSource({"state": tmp_path}).look()
+    (disk,) = DiskSource({"state": tmp_path}).read()
     assert 0 <= disk.used <= 1
     assert not disk.read_only
 
@@ -128,7 +128,7 @@ def fake_machine(root: Path) -> None:
 def test_the_set_up_is_read_from_proc_and_sys(tmp_path: Path) -> None:
     fake_machine(tmp_path)
     source = SetupSource(lambda: (os.getpid(), os.getpid()), tmp_path, nonrt=lambda: 7)
-    view = source.look()
+    view = source.read()
     assert view.thread is not None
     assert (view.thread.cpus, view.thread.locked_kb, view.thread.resident_kb) == ((3,), 512, 900)
     assert view.nonrt_memory == MemoryLock("locked", 90480, 900, 90512)
@@ -139,14 +139,14 @@ def test_the_set_up_is_read_from_proc_and_sys(tmp_path: Path) -> None:
     assert (view.throttle_count, view.throttled_ns) == (4, 0)
     assert view.fair_server_us == 50_000
     (tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count").write_text("5\n")
-    assert source.look().throttled_ns > 0
+    assert source.read().throttled_ns > 0
 
 
 def test_this_machines_set_up_can_be_read() -> None:
-    view = SetupSource(lambda: (os.getpid(), os.getpid())).look()
+    view = SetupSource(lambda: (os.getpid(), os.getpid())).read()
     assert view.thread is not None
     assert view.thread.resident_kb > 0
-    assert SetupSource(lambda: (0, 0)).look().thread is None
+    assert SetupSource(lambda: (0, 0)).read().thread is None
 
 
 def test_cpu_lists() -> None:

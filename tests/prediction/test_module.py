@@ -67,12 +67,12 @@ class Calm(Disturbance):
 
     disturbed = False
 
-    def look(self, pid: int, tid: int) -> bool:  # noqa: ARG002
+    def is_disturbed(self, pid: int, tid: int) -> bool:  # noqa: ARG002
         return self.disturbed
 
 
 def signals(telemetry: Telemetry) -> dict[tuple[str, str], Signal]:
-    telemetry.look()
+    telemetry.sample()
     return {(one.name, one.subject): one for one in telemetry.interval()}
 
 
@@ -143,9 +143,9 @@ def test_more_waiting_or_more_steal_than_usual_is_a_disturbance(tmp_path: Path) 
     for more_waiting, more_steal in ((5, 0), (5, 1), (6, 0), (190, 0), (5, 0), (5, 60), (5, 1)):
         waited, steal = waited + more_waiting, steal + more_steal
         machine(tmp_path, waited, steal)
-        verdicts.append(witness.look(7, 8))
+        verdicts.append(witness.is_disturbed(7, 8))
     assert verdicts == [False, False, False, True, False, True, False]
-    assert Disturbance(tmp_path / "none").look(1, 2) is False
+    assert Disturbance(tmp_path / "none").is_disturbed(1, 2) is False
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def module(store: DataStore) -> Iterator[PredictionModule]:
     instance = store.instance
     sampler = ResourceSampler(lambda: cell_pids(store), instance.state_dir, {"fieldstack-nonrt": 4096})
     made = PredictionModule(store, instance.plan_file, sampler)
-    sampler.look(time.monotonic_ns())
+    sampler.sample(time.monotonic_ns())
     yield made
     made.stop()
 

@@ -189,7 +189,7 @@ def test_the_host_is_read_from_proc() -> None:
 def test_a_disk_that_does_not_answer_has_no_reading(tmp_path: Path) -> None:
     disk = DiskReader(tmp_path)
     assert not list(disk.read(time.monotonic_ns()))
-    disk.look()
+    disk.read_disk()
     now_ns = time.monotonic_ns()
     (found,) = disk.read(now_ns)
     assert 0 < found.share < 1
@@ -200,7 +200,7 @@ def test_the_probe_hands_out_the_last_sample_while_it_is_fresh(tmp_path: Path) -
     sampler = ResourceSampler(lambda: {"fieldstack-core": os.getpid()}, tmp_path, {"fieldstack-core": 4096})
     probe = ResourceProbe(sampler)
     assert probe.measures(0) == ()
-    now_ns = sampler.look(time.monotonic_ns()).t_ns
+    now_ns = sampler.sample(time.monotonic_ns()).t_ns
     found = {(one.fact, one.subject): one for one in probe.measures(now_ns)}
     memory = found[FactKind.MEMORY_HIGH, "fieldstack-core"]
     assert 0 < memory.value < 1

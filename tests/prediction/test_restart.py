@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fieldstack.ha.model.actions import Action, ActionKind
-from fieldstack.ha.model.outcome import Following, Outcome
+from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.nonrt import module_list
@@ -85,11 +85,11 @@ def threads(name: str) -> int:
 
 def confirmed(modules: Modules, passes: int = 4000, step_ms: int = 5) -> Outcome | str:
     """What becomes of a restart within so many passes, for which time passes by that step."""
-    carried = modules.carry(RESTART)
-    assert isinstance(carried, Following)
+    carried = modules.execute(RESTART)
+    assert isinstance(carried, PendingReadback)
     found: Outcome | str = ""
     for number in range(passes):
-        found = carried.look(number * step_ms * MS)
+        found = carried.poll(number * step_ms * MS)
         if isinstance(found, Outcome):
             break
         time.sleep(0.005)

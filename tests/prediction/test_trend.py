@@ -15,7 +15,7 @@ from fieldstack.prediction.median_scales import RATIO, SCALES, WINDOW, MedianSca
 from fieldstack.prediction.predictor import FORGET_NS, QUIET_NS, Predictor
 from fieldstack.prediction.signals import Signal
 from fieldstack.prediction.statistics import normal, robust_trend
-from fieldstack.prediction.trend_forecast import Refusal, Verdict, judge
+from fieldstack.prediction.trend_forecast import Refusal, TimeToLimit, time_to_limit
 
 SECOND = 1_000_000_000
 MIB = 2**20
@@ -112,23 +112,23 @@ def noisy(place: int) -> float:
 def test_what_is_no_rise_to_the_limit(
     value: Callable[[int], float], before: tuple[float, ...], refusal: Refusal
 ) -> None:
-    assert judge(window(value, before), 500) is refusal
+    assert time_to_limit(window(value, before), 500) is refusal
 
 
 def test_a_window_that_is_not_full_says_nothing() -> None:
-    assert judge(Scale(), 500) is Refusal.YOUNG
+    assert time_to_limit(Scale(), 500) is Refusal.YOUNG
 
 
 def test_a_line_reaches_its_limit_when_it_does() -> None:
-    found = judge(window(lambda i: 100 + 8 * i + noisy(i)), 500)
-    assert isinstance(found, Verdict)
+    found = time_to_limit(window(lambda i: 100 + 8 * i + noisy(i)), 500)
+    assert isinstance(found, TimeToLimit)
     assert found.eta_s == pytest.approx((400 - 8 * 23) / 8, rel=0.05)
     assert found.eta_low_s <= found.eta_s <= found.eta_high_s
 
 
 def test_a_rise_that_grows_is_not_taken_as_a_line() -> None:
-    found = judge(window(lambda i: 100 + 0.3 * i * i), 600)
-    assert isinstance(found, Verdict)
+    found = time_to_limit(window(lambda i: 100 + 0.3 * i * i), 600)
+    assert isinstance(found, TimeToLimit)
     assert found.eta_s == pytest.approx((500 / 0.3) ** 0.5 - 23, rel=0.2)
 
 

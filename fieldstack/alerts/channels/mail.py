@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
-from fieldstack.alerts.channels.tls import trust
+from fieldstack.alerts.channels.tls import tls_context
 from fieldstack.alerts.model.alert import SEVERITIES, Alert
 from fieldstack.alerts.model.secret import SecretError, read_secret
 from fieldstack.alerts.model.settings import MailSection
@@ -55,7 +55,7 @@ class MailChannel:
         """Not connected yet: the deadline has to know its socket first."""
         section = self._section
         link = (
-            smtplib.SMTP_SSL(timeout=self.timeout_s, context=trust(section.ca_file))
+            smtplib.SMTP_SSL(timeout=self.timeout_s, context=tls_context(section.ca_file))
             if section.security == "tls"
             else smtplib.SMTP(timeout=self.timeout_s)
         )
@@ -70,7 +70,9 @@ class MailChannel:
     def _secure(self, link: smtplib.SMTP) -> None:
         section = self._section
         if section.security == "starttls":
-            link.starttls(context=trust(section.ca_file))  # raises if the server has none: never in the clear
+            link.starttls(
+                context=tls_context(section.ca_file)
+            )  # raises if the server has none: never in the clear
         if section.user and section.password_file:
             link.login(section.user, read_secret(section.password_file))
 

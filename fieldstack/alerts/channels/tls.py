@@ -8,7 +8,7 @@ from pathlib import Path
 from fieldstack.alerts.channels.base import DeliveryError
 
 
-def trust(ca_file: Path | None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """The system's certificates, or those of a file alone.
 
     Raises:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from fieldstack.alerts.channels.base import DeliveryError
 from fieldstack.alerts.channels.deadline import Deadline
-from fieldstack.alerts.channels.tls import trust
+from fieldstack.alerts.channels.tls import tls_context
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.model.secret import SecretError, read_secret
 from fieldstack.alerts.model.settings import WebhookSection
@@ -44,12 +44,12 @@ class WebhookChannel:
                 connection.close()
         if deadline.passed:  # an answer that we cut off ourselves may look like a whole one
             raise self._too_late()
-        return self._judge(answer)
+        return self._check_response(answer)
 
     def _too_late(self) -> DeliveryError:
         return DeliveryError(f"{self._host}: no answer within {self.timeout_s:g} s")
 
-    def _judge(self, answer: http.client.HTTPResponse) -> str:
+    def _check_response(self, answer: http.client.HTTPResponse) -> str:
         text = f"{self._host} answered {answer.status} {answer.reason}"
         if 200 <= answer.status < 300:
             return text
@@ -88,7 +88,7 @@ class WebhookChannel:
         host = parts.hostname or ""
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port, timeout=self.timeout_s)
-        context = trust(self._section.ca_file)
+        context = tls_context(self._section.ca_file)
         return http.client.HTTPSConnection(host, parts.port, timeout=self.timeout_s, context=context)
 
 

@@ -75,7 +75,7 @@ class Alarms:
         for (name, subject, _), ready in predictor.charts().items():
             what = f"{name} of {subject}"
             self._charts[what] = ready or self._charts.get(what, False)
-        self._judged_share = predictor.judged / max(1, predictor.charted)
+        self._judged_share = predictor.ready_intervals / max(1, predictor.charted)
 
     def note(self, t_s: float, forecasts: tuple[Forecast, ...], anomalies: tuple[Anomaly, ...]) -> None:
         now = {("forecast", one.resource, one.subject): one.text for one in forecasts}

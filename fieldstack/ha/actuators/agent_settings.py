@@ -13,18 +13,20 @@ _REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}
 
 def write_agent_settings(store: DataStore, policy: Policy) -> None:
     """Reactions last: with another reaction the times are those of the same policy."""
-    for name, value in _words(policy).items():
+    for name, value in _settings(policy).items():
         setattr(store, f"agent_{name}", value)
 
 
 def not_in_force(status: Any, policy: Policy) -> list[str]:
     """What RT (`fs_rt_status`) does not watch by as the policy says; a word of 0 leaves it RT's own."""
     return [
-        name for name, value in _words(policy).items() if value and int(getattr(status.agent, name)) != value
+        name
+        for name, value in _settings(policy).items()
+        if value and int(getattr(status.agent, name)) != value
     ]
 
 
-def _words(policy: Policy) -> dict[str, int]:
+def _settings(policy: Policy) -> dict[str, int]:
     """By their names in `fs_agent_settings`."""
     agent = policy.rt_agent
     return {

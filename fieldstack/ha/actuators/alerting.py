@@ -9,7 +9,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerts import Alerts, Sent
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 
@@ -28,15 +28,15 @@ class Alerting:
     def __init__(self, store: DataStore, log: EventLog, alerts: Alerts) -> None:
         self._store, self._log, self._alerts = store, log, alerts
 
-    def carry(self, action: Action) -> ExecutionResult:
+    def execute(self, action: Action) -> ExecutionResult:
         seen = action.evidence
         if seen is None or seen.fact is not FactKind.WORKING_COUNTER_LOW or ": " in action.cause:
             sent = self._send(action)
-            return Following(lambda _now_ns: self._kept(sent), KEPT_NS) if action.id else None
+            return PendingReadback(lambda _now_ns: self._kept(sent), KEPT_NS) if action.id else None
         sent_later: list[Sent] = []
         until_ns = 0
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             nonlocal until_ns
             until_ns = until_ns or now_ns + DIAGNOSIS_NS
             if sent_later:
@@ -48,7 +48,7 @@ class Alerting:
             sent_later.append(self._send(replace(action, cause=cause)))
             return self._kept(sent_later[0])
 
-        return Following(look, 2 * DIAGNOSIS_NS + KEPT_NS)
+        return PendingReadback(poll, 2 * DIAGNOSIS_NS + KEPT_NS)
 
     def _diagnosis(self) -> str:
         try:

@@ -41,7 +41,7 @@ class Sent:
 
 
 class Alerts:
-    """`send` and `settle` never block and never raise: they only fill the service's inbox.
+    """`send` and `set_active` never block and never raise: they only fill the service's inbox.
 
     It is also the module `alerts` of Non-RT: threads that can be restarted alone. `make` may take its time:
     it runs in a thread; what was sent before is handed over then, in order.
@@ -79,7 +79,7 @@ class Alerts:
         """The record of alerts, if the disk does not take it: how often in a row, and why."""
         return self.service.disk_refused() if self.service is not None else {}
 
-    def settle(self, active: Active) -> None:
+    def set_active(self, active: Active) -> None:
         """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
         if self.service is None and self._early and self._early[-1] == active:
             return
@@ -152,7 +152,7 @@ class Alerts:
 
 def _put(service: AlertService, item: Sent | Active) -> None:
     if isinstance(item, frozenset):
-        service.settle(item)
+        service.set_active(item)
     else:
         item.receipt = service.raise_(_report(item.event))
 

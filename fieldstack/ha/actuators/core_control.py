@@ -9,11 +9,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack_base.control.client import request, why_unreachable
 
 TIMEOUT_S = 5.0
-PATIENCE_NS = 6000 * NS_PER_MS
+CONFIRM_TIMEOUT_NS = 6000 * NS_PER_MS
 
 
 @dataclass(slots=True)
@@ -44,10 +44,10 @@ class CoreControl:
         question = _Question(command, fields)
         self._questions.put(question)
 
-        def look(_now_ns: int) -> Outcome | str:
+        def poll(_now_ns: int) -> Outcome | str:
             return question.outcome or "the Main Core has not answered"
 
-        return Following(look, PATIENCE_NS)
+        return PendingReadback(poll, CONFIRM_TIMEOUT_NS)
 
     def _run(self) -> None:
         while (question := self._questions.get()) is not None:

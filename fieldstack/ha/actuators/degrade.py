@@ -7,12 +7,12 @@ from typing import Any
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, Stand
 
 FULL = 1000
-PATIENCE_NS = 5000 * NS_PER_MS
+CONFIRM_TIMEOUT_NS = 5000 * NS_PER_MS
 
 
 def is_limited(store: DataStore) -> bool:
@@ -26,7 +26,7 @@ class Degrade:
     def __init__(self, store: DataStore, cell: CellMap) -> None:
         self._store, self._cell = store, cell
 
-    def carry(self, action: Action) -> ExecutionResult:
+    def execute(self, action: Action) -> ExecutionResult:
         try:
             mask = self._cell.mask(action.groups)
         except KeyError as missing:
@@ -37,7 +37,7 @@ class Degrade:
         store.axes_blocked, store.speed_override = mask, wanted
         said = self._said(action)
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             rt, status = look_at_rt(store, now_ns)
             if rt is Rt.UNKNOWN:
                 return "RT's record cannot be read"
@@ -47,7 +47,7 @@ class Degrade:
                 return awaited
             return Outcome(True, said)
 
-        return Following(look, PATIENCE_NS, "degrade")
+        return PendingReadback(poll, CONFIRM_TIMEOUT_NS, "degrade")
 
     def _said(self, action: Action) -> str:
         groups = f", standing: {', '.join(action.groups)}" if action.groups else ""

@@ -9,7 +9,7 @@ from typing import Any
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.model.actions import Action, ActionOutcome
-from fieldstack.ha.model.outcome import NS_PER_MS, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, Outcome, PendingReadback
 from fieldstack.ha.monitor.retried import trace_of
 
 Record = Callable[[Action, Outcome, int], None]
@@ -19,7 +19,7 @@ Record = Callable[[Action, Outcome, int], None]
 @dataclass(slots=True)
 class _InFlightOrder:
     action: Action
-    following: Following
+    following: PendingReadback
     began_ns: int
     until_ns: int
     awaited: str = ""
@@ -43,12 +43,12 @@ class InFlightOrders:
         self._in_flight_orders: list[_InFlightOrder] = []
         self._outcomes: list[ActionOutcome] = []
 
-    def begin(self, action: Action, following: Following, now_ns: int) -> None:
+    def begin(self, action: Action, following: PendingReadback, now_ns: int) -> None:
         """A later order on the same track ends the earlier one, which nobody awaits any more."""
         for flight in [one for one in self._in_flight_orders if one.following.track == following.track != ""]:
             self._in_flight_orders.remove(flight)
             self._end(flight, Outcome(True, f"overtaken by {action.kind.name} [{action.rule}]"), now_ns)
-        patience_ns = action.timeout_ns or following.patience_ns
+        patience_ns = action.timeout_ns or following.timeout_ns
         self._in_flight_orders.append(_InFlightOrder(action, following, now_ns, now_ns + patience_ns))
 
     def known(self, action: Action, outcome: Outcome, now_ns: int, took_ns: int = 0) -> None:
@@ -57,7 +57,7 @@ class InFlightOrders:
         if action.id:
             self._outcomes.append(ActionOutcome(action.id, outcome.confirmed, outcome.text, now_ns))
 
-    def look(self, now_ns: int) -> tuple[ActionOutcome, ...]:
+    def poll_all(self, now_ns: int) -> tuple[ActionOutcome, ...]:
         """Read back what can be; the outcomes since the last look, for the next decision."""
         for flight in list(self._in_flight_orders):
             found = self._look(flight, now_ns)
@@ -74,7 +74,7 @@ class InFlightOrders:
 
     def _look(self, flight: _InFlightOrder, now_ns: int) -> Outcome | str:
         try:
-            return flight.following.look(now_ns)
+            return flight.following.poll(now_ns)
         except Exception as error:
             return fault(self._log, flight.action, error)
 

@@ -7,12 +7,12 @@ import time
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager, ProcessStartError
 
-PATIENCE_NS = 20_000 * NS_PER_MS
+CONFIRM_TIMEOUT_NS = 20_000 * NS_PER_MS
 
 
 class Processes:
@@ -62,11 +62,11 @@ class Processes:
         self._log.append(EventKind.PROCESS_STARTED, process=name, pid=handle.pid)
         return Outcome(True, f"started, pid {handle.pid}")
 
-    def proof(self, name: ProcessName, said: str) -> Following:
+    def proof(self, name: ProcessName, said: str) -> PendingReadback:
         """Follows the present start until it works, or has failed."""
         start_id = self._monitor.start_id(name)
 
-        def look(_now_ns: int) -> Outcome | str:
+        def poll(_now_ns: int) -> Outcome | str:
             if self._monitor.start_id(name) != start_id:
                 return Outcome(False, f"{said}, and replaced before it was at work")
             at_work, text = self._monitor.at_work(name)
@@ -74,7 +74,7 @@ class Processes:
                 return f"{said}; {text}"
             return Outcome(at_work, f"{said}; {text}")
 
-        return Following(look, PATIENCE_NS, f"reboot {name}")
+        return PendingReadback(poll, CONFIRM_TIMEOUT_NS, f"reboot {name}")
 
 
 def _no_process(action: Action) -> Outcome:

@@ -6,11 +6,11 @@ from typing import Any
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, DataStore, TornRecordError
 
-PATIENCE_NS = 10_000 * NS_PER_MS
+CONFIRM_TIMEOUT_NS = 10_000 * NS_PER_MS
 _AL_OP = 8
 
 
@@ -29,14 +29,14 @@ class SlaveRestarts:
         except TornRecordError:
             return int(self._store.raw.bus_command.sequence)
 
-    def carry(self, action: Action) -> ExecutionResult:
+    def execute(self, action: Action) -> ExecutionResult:
         position = self._cell.slave_position(action.subject)
         if position is None:
             known = ", ".join(self._cell.slaves) or "none"
             return Outcome(False, f"no {action.subject} in the bus configuration (there are: {known})")
         sequence = 0
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             nonlocal sequence
             bus = self._bus()
             if isinstance(bus, str):
@@ -45,10 +45,10 @@ class SlaveRestarts:
                 if int(bus.command_taken) < self._sequence and now_ns < self._until_ns:
                     return "an earlier bus command has not been taken yet"
                 sequence = self._send(position)
-                self._until_ns = now_ns + (action.timeout_ns or PATIENCE_NS)
-            return self._judge(bus, sequence, position)
+                self._until_ns = now_ns + (action.timeout_ns or CONFIRM_TIMEOUT_NS)
+            return self._restart_result(bus, sequence, position)
 
-        return Following(look, PATIENCE_NS, action.subject)
+        return PendingReadback(poll, CONFIRM_TIMEOUT_NS, action.subject)
 
     def _bus(self) -> Any:
         try:
@@ -65,7 +65,7 @@ class SlaveRestarts:
         return self._sequence
 
     @staticmethod
-    def _judge(bus: Any, sequence: int, position: int) -> Outcome | str:
+    def _restart_result(bus: Any, sequence: int, position: int) -> Outcome | str:
         slave = bus.slaves[position]
         if int(slave.restart_done) < sequence and int(bus.command_done) < sequence:
             return "RT has not answered the bus command"

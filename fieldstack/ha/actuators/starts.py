@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import MAX_AXES, StartKind
 
@@ -21,7 +21,7 @@ class Starts:
     def __init__(self, store: DataStore, cell: CellMap, now_ns: Callable[[], int]) -> None:
         self._store, self._cell, self._now_ns = store, cell, now_ns
 
-    def carry(self, action: Action) -> ExecutionResult:
+    def execute(self, action: Action) -> ExecutionResult:
         status = fresh_status(self._store, self._now_ns())
         if status is None:
             return Outcome(False, "RT does not cycle, or does not show its state: nothing was started")
@@ -30,7 +30,7 @@ class Starts:
         sequence = self._store.order_start(status, action.axes, kind, seen_cycle=action.seen_cycle)
         epoch, names = int(status.epoch), axis_names(self._cell, action.axes)
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             seen = fresh_status(self._store, now_ns)
             if seen is not None and int(seen.epoch) != epoch:
                 return Outcome(False, "RT was started anew: its axes wait")
@@ -41,7 +41,7 @@ class Starts:
                 return started(self._cell, action.axes, waiting)
             return Outcome(waiting == action.axes, f"told to wait for a start: {names}")
 
-        return Following(look, TAKE_NS, _TRACK)
+        return PendingReadback(poll, TAKE_NS, _TRACK)
 
 
 def started(cell: CellMap, asked: int, waiting: int) -> Outcome:

@@ -13,7 +13,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.model.standstill import lost_axes, read_back
 from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
@@ -41,7 +41,7 @@ class Stops:
             return Outcome(False, "the latch did not take it")
         said = f"latched until {until.name.lower()}"
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             rt, status = look_at_rt(self._store, now_ns)
             if rt is not Rt.CYCLES:
                 return self._without_cycle(rt, said)
@@ -50,7 +50,7 @@ class Stops:
                 return f"{said}, but the cycle has not obeyed it"
             return self._standing(status, f"{said}; obeyed by cycle {int(status.cycle)}")
 
-        return Following(look, STAND_NS)
+        return PendingReadback(poll, STAND_NS)
 
     def permit(self, permit: bool) -> ExecutionResult:
         """Give or take the motion permit: it is given once RT has seen it, taken once the axes stand."""
@@ -60,7 +60,7 @@ class Stops:
         if store.motion_permit is not permit:
             return Outcome(False, f"motion permit {word}, but shared memory does not keep it")
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             rt, status = look_at_rt(store, now_ns)
             if rt is Rt.STILL:
                 return Outcome(
@@ -75,7 +75,7 @@ class Stops:
             said = f"motion permit {word}; seen by cycle {int(status.cycle)}"
             return Outcome(True, said) if permit else self._standing(status, said)
 
-        return Following(look, OBEY_NS if permit else STAND_NS, PERMIT)
+        return PendingReadback(poll, OBEY_NS if permit else STAND_NS, PERMIT)
 
     def _standing(self, status: Any, said: str) -> Outcome | str:
         plans = self._cell.plans

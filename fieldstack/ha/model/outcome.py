@@ -17,15 +17,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
-    """An order that was given. `look(now_ns)` reads back: an outcome, or what is still awaited (text).
+class PendingReadback:
+    """An order that was given. `poll(now_ns)` reads back: an outcome, or what is still awaited (text).
 
-    `patience_ns` bounds it where the policy gives no time. Of two orders on one `track` the later counts.
+    `timeout_ns` bounds it where the policy gives no time. Of two orders on one `track` the later counts.
     """
 
-    look: Callable[[int], Outcome | str]
-    patience_ns: int
+    poll: Callable[[int], Outcome | str]
+    timeout_ns: int
     track: str = ""
 
 
-ExecutionResult = Outcome | Following | None
+ExecutionResult = Outcome | PendingReadback | None

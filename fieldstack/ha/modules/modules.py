@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind, Measure
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Following, Outcome
+from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
 
-PATIENCE_NS = 5000 * NS_PER_MS
+CONFIRM_TIMEOUT_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0
 MEASURE_NS = 100 * NS_PER_MS
-LOOK_NS = 200 * NS_PER_MS
+CHECK_INTERVAL_NS = 200 * NS_PER_MS
 GRACE_NS = 15_000 * NS_PER_MS
 """The first start of a module may take so long before it counts as dead: a busy machine loads it slowly, and
 it is at work only after its first round."""
@@ -56,13 +56,13 @@ class ExternalProcess:
 class ExternalModule:
     """A module that is a process of its own, which outlives this one: who started the cell keeps it running.
 
-    Non-RT watches it, and kills one that is to be restarted. `look` is asked a few times a second.
+    Non-RT watches it, and kills one that is to be restarted. `find_process` is asked a few times a second.
     """
 
-    def __init__(self, name: str, look: Callable[[], ExternalProcess]) -> None:
+    def __init__(self, name: str, find_process: Callable[[], ExternalProcess]) -> None:
         self.name = name
         self.starts = 0
-        self._look = look
+        self._find_process = find_process
         self._found = ExternalProcess(0, STARTING)
         self._asked_ns = self._begun_ns = 0
         self._seen = False
@@ -70,7 +70,7 @@ class ExternalModule:
     def start(self) -> None:
         self.starts += 1
         self._begun_ns = self._begun_ns or time.monotonic_ns()
-        if self.starts > 1 and (pid := self._look().pid):
+        if self.starts > 1 and (pid := self._find_process().pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)  # one that hangs would not hear of less
             self._asked_ns = 0
@@ -79,8 +79,8 @@ class ExternalModule:
 
     def trouble(self) -> str:
         now_ns = time.monotonic_ns()
-        if now_ns - self._asked_ns >= LOOK_NS:
-            self._asked_ns, self._found = now_ns, self._look()
+        if now_ns - self._asked_ns >= CHECK_INTERVAL_NS:
+            self._asked_ns, self._found = now_ns, self._find_process()
             self._seen |= bool(self._found.pid)
         early = not self._seen and now_ns - self._begun_ns < GRACE_NS
         return STARTING if self._found.trouble and early else self._found.trouble
@@ -151,7 +151,7 @@ class Modules:
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self._modules = {f"module:{module.name}": module for module in modules}
-        self._looked_ns = self._first_ns = 0
+        self._checked_ns = self._first_ns = 0
         self._last: tuple[Measure, ...] = ()
         self.started = False
 
@@ -182,18 +182,18 @@ class Modules:
         if not self.started:
             return ()
         self._first_ns = self._first_ns or now_ns
-        if not self._last or now_ns - self._looked_ns >= MEASURE_NS:
-            self._looked_ns, self._last = now_ns, tuple(self._look(now_ns))
+        if not self._last or now_ns - self._checked_ns >= MEASURE_NS:
+            self._checked_ns, self._last = now_ns, tuple(self._measure(now_ns))
         return self._last
 
-    def _look(self, now_ns: int) -> Iterator[Measure]:
+    def _measure(self, now_ns: int) -> Iterator[Measure]:
         early = now_ns - self._first_ns < GRACE_NS
         for subject, module in self._modules.items():
             trouble = self._trouble(module)
             dead = trouble and not (early and module.starts == 1 and trouble == STARTING)
             yield Measure(FactKind.MODULE_DEAD, subject, float(bool(dead)), trouble)
 
-    def carry(self, action: Action) -> ExecutionResult:
+    def execute(self, action: Action) -> ExecutionResult:
         module = self._modules.get(action.subject)
         if module is None:
             known = ", ".join(self._modules) or "none"
@@ -201,7 +201,7 @@ class Modules:
         module.start()
         well_ns = 0
 
-        def look(now_ns: int) -> Outcome | str:
+        def poll(now_ns: int) -> Outcome | str:
             nonlocal well_ns
             if trouble := self._trouble(module):
                 well_ns = 0
@@ -211,7 +211,7 @@ class Modules:
                 return "it has just begun"
             return Outcome(True, f"at work, start {module.starts}")
 
-        return Following(look, PATIENCE_NS, action.subject)
+        return PendingReadback(poll, CONFIRM_TIMEOUT_NS, action.subject)
 
     def describe(self) -> dict[str, Any]:
         """For `status`."""

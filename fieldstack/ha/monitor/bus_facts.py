@@ -30,22 +30,22 @@ def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
 
     Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `displaced_groups_of`.
     """
-    confirmed, elsewhere = int(status.axes_confirmed), _elsewhere(status, bus)
-    if elsewhere & ~sum(part.axes for part in cell.parts):
+    confirmed, displaced = int(status.axes_confirmed), _displaced(status, bus)
+    if displaced & ~sum(part.axes for part in cell.parts):
         return PositionCheck.DIFFER
     axes = (1 << min(int(status.axis_count), MAX_AXES)) - 1
-    aside = sum(part.axes for part in cell.parts if part.axes & elsewhere)
+    aside = sum(part.axes for part in cell.parts if part.axes & displaced)
     awaited = axes & ~confirmed & ~int(status.axes_lost) & ~_axes_of_lost_slaves(bus, cell) & ~aside
     return PositionCheck.PENDING if awaited else PositionCheck.AGREE
 
 
 def displaced_groups_of(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
     """Names of the parts that stay without power, for their axes stand elsewhere than they should."""
-    elsewhere = _elsewhere(status, bus)
-    return frozenset(part.name for part in cell.parts if part.axes & elsewhere)
+    displaced = _displaced(status, bus)
+    return frozenset(part.name for part in cell.parts if part.axes & displaced)
 
 
-def _elsewhere(status: Any, bus: Any) -> int:
+def _displaced(status: Any, bus: Any) -> int:
     return int(bus.axes_elsewhere) & ~int(status.axes_confirmed)
 
 

@@ -28,18 +28,18 @@ class Detections:
         self._pass_before_ns = self._beat_ns = 0
         self.history = history
         self._log = log
-        self._told: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
         self._alive_ns: dict[str, int] = {}
 
-    def look(self, now_ns: int, facts: ProcessFacts, last_sign_ns: int) -> None:
+    def observe(self, now_ns: int, facts: ProcessFacts, last_sign_ns: int) -> None:
         """`last_sign_ns`: when the process was last known to make progress, 0: never."""
         if facts.condition not in FAILED:
             if not facts.gone:
                 self._alive_ns[facts.name] = now_ns
             return
-        if self._told.get(facts.name) == facts.start_id:
+        if self._reported.get(facts.name) == facts.start_id:
             return
-        self._told[facts.name] = facts.start_id
+        self._reported[facts.name] = facts.start_id
         took_ns = self._took_ns(facts, last_sign_ns)
         self.history.detected(facts.name, facts.condition, took_ns)
         self._log.append(

@@ -10,7 +10,7 @@ from fieldstack_rt.datastore.layout import GuardState
 STILL_NS = 500_000_000
 """A look takes a cycle, or a millisecond: so long without one is no busy machine."""
 LOST_NS = 3_000_000_000
-LOOKS = 5
+MIN_PASSES = 5
 """Passes that see it stand still, too: a stall of the whole machine is one."""
 
 
@@ -19,7 +19,7 @@ class GuardStillError(RuntimeError):
 
 
 class GuardLiveness:
-    """One look at the guard's own status in each pass; `look` raises while an armed guard stands still.
+    """One look at the guard's own status in each pass; `check` raises while an armed guard stands still.
 
     `lost` is called with why, once it has stood still for LOST_NS: only a new process gets a guard again, and
     no RT process could be started meanwhile.
@@ -28,17 +28,17 @@ class GuardLiveness:
     def __init__(self, guard: Callable[[], Any], lost: Callable[[str], None]) -> None:
         self._guard, self._lost = guard, lost
         self._seen: tuple[int, ...] = ()
-        self._since_ns = self._looks = 0
+        self._since_ns = self._passes = 0
 
-    def look(self, now_ns: int) -> None:
+    def check(self, now_ns: int) -> None:
         """GuardStillError: nobody watches RT cycle by cycle."""
         status = self._guard()
         seen = (int(status.state), int(status.observations), int(status.armed_epoch))
         if seen != self._seen or seen[0] != GuardState.ARMED:
-            self._seen, self._since_ns, self._looks = seen, now_ns, 0
-        self._looks += 1
+            self._seen, self._since_ns, self._passes = seen, now_ns, 0
+        self._passes += 1
         still_ns = now_ns - self._since_ns
-        if still_ns < STILL_NS or self._looks <= LOOKS:
+        if still_ns < STILL_NS or self._passes <= MIN_PASSES:
             return
         why = f"the guard's thread has not looked at RT for {still_ns // 1_000_000} ms"
         if still_ns >= LOST_NS:

@@ -27,13 +27,13 @@ class HistoryKeeper:
         if remark:
             log.append(EventKind.SUPERVISION, what=remark)
         self._log = log
-        self._told_ns: int | None = None
+        self._reported_ns: int | None = None
         self._saver = BackgroundSaver(record, on_error)
         self._saved_changes = self._saved_detections = self._saved_ns = 0
 
     def keep(self, now_ns: int) -> None:
         """Hand it over to the disk: each detection at once, other changes now and then; tell of misses."""
-        if self._told_ns is None or now_ns - self._told_ns >= REPORT_EVERY_NS:
+        if self._reported_ns is None or now_ns - self._reported_ns >= REPORT_EVERY_NS:
             self._tell(now_ns)
         if self.history.changes == self._saved_changes:
             return
@@ -42,7 +42,7 @@ class HistoryKeeper:
 
     def _tell(self, now_ns: int) -> None:
         if missed := self.history.take_unreported():
-            self._told_ns = now_ns
+            self._reported_ns = now_ns
             self._log.append(EventKind.PROCESS_DELAYED, **_summary(missed))
 
     def _save(self, now_ns: int) -> None:

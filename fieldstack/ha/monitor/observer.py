@@ -21,7 +21,7 @@ DRAIN_LIMIT = 256
 class Observer:
     """Compares with the pass before and appends events; decides nothing. Names are kept by `processes`.
 
-    `looks`: what is to be done in each pass, by name; one that fails keeps no other from its work.
+    `checks`: what is to be done in each pass, by name; one that fails keeps no other from its work.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Observer:
         self._guard_status, self._guard = guard, guard()
         self._latch = store.estop.state()
         self._refused = self._refusals()
-        self._told_ends: dict[str, int] = {}
+        self._reported_ends: dict[str, int] = {}
         self._coming: set[str] = set()
-        self._looks: dict[str, Callable[[int], None]] = {
+        self._checks: dict[str, Callable[[int], None]] = {
             "rings": self._drain,
             "guard": lambda _now_ns: self._guard_events(),
             "latch": lambda _now_ns: self._latch_events(),
@@ -51,8 +51,8 @@ class Observer:
         }
 
     @property
-    def looks(self) -> dict[str, Callable[[int], None]]:
-        return self._looks
+    def checks(self) -> dict[str, Callable[[int], None]]:
+        return self._checks
 
     # ---- RT's rings ----
 
@@ -165,14 +165,14 @@ class Observer:
     def _ends(self) -> None:
         for name in self._names:
             ended = self._processes.ended(name)
-            if ended is not None and self._told_ends.get(name) != ended.pid:
+            if ended is not None and self._reported_ends.get(name) != ended.pid:
                 self._tell_end(name, ended.pid, ended.text)
         for name, ended in self._processes.take_late_ends():
-            if self._told_ends.get(name) != ended.pid:
+            if self._reported_ends.get(name) != ended.pid:
                 self._tell_end(name, ended.pid, ended.text)
 
     def _tell_end(self, name: str, pid: int, why: str) -> None:
-        self._told_ends[name] = pid
+        self._reported_ends[name] = pid
         self._log.append(EventKind.PROCESS_ENDED, process=name, pid=pid, why=why)
 
 

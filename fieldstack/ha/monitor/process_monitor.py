@@ -18,7 +18,7 @@ from fieldstack.ha.model.facts import (
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.axis_facts import axes_facts
 from fieldstack.ha.monitor.detections import Detections
-from fieldstack.ha.monitor.process_watch import ProcessWatch, Sign
+from fieldstack.ha.monitor.process_watch import ProcessWatch, SignOfLife
 from fieldstack.ha.monitor.rt_records import RtRecords
 from fieldstack.ha.policy.view import Policy
 from fieldstack.process.manager import ProcessManager
@@ -111,12 +111,12 @@ class ProcessMonitor:
     def observe(self, now_ns: int) -> Facts:
         """The built-in facts of this moment. Reads only."""
         guard_status = self._guard_status()
-        self._records.look(now_ns)
+        self._records.read(now_ns)
         rt, core = self._rt_facts(now_ns, guard_status), self._core_facts(now_ns)
         bus, guard = self._bus_facts(now_ns, rt), self._guard_facts(guard_status)
-        self._detections.look(now_ns, rt, self._last_rt_sign(rt, guard_status))
+        self._detections.observe(now_ns, rt, self._last_rt_sign(rt, guard_status))
         if core is not None:
-            self._detections.look(now_ns, core, self._last_sign(core))
+            self._detections.observe(now_ns, core, self._last_sign(core))
             self._seen[core.name] = core
         self._seen[rt.name] = rt
         safe_moment = self.core_status is not None and bool(self.core_status.safe_moment)
@@ -148,14 +148,14 @@ class ProcessMonitor:
 
     def _rt_facts(self, now_ns: int, guard_status: Any) -> ProcessFacts:
         records = self._records
-        sign = Sign(
+        sign = SignOfLife(
             beat=self._store.rt_beats,
             at_work=records.at_work,
             stopping=records.ending,
             released=records.released,
             stopped=records.released and self._store.rt_orderly_end == records.epoch,
         )
-        facts = self._look(ProcessName.RT, now_ns, sign)
+        facts = self._observe_process(ProcessName.RT, now_ns, sign)
         wanted = facts.asked and facts.condition in _OVER
         return (
             self._tripped_facts(facts, guard_status)
@@ -199,7 +199,9 @@ class ProcessMonitor:
         self.core_status = self._core_record()
         beat = self._store.core_beat
         watch = self._watches[ProcessName.CORE]
-        return self._look(ProcessName.CORE, now_ns, Sign(beat, at_work=beat != watch.first_beat))
+        return self._observe_process(
+            ProcessName.CORE, now_ns, SignOfLife(beat, at_work=beat != watch.first_beat)
+        )
 
     def _core_record(self) -> Any:
         """Of the present Core: a record of its predecessor says nothing of it."""
@@ -210,11 +212,11 @@ class ProcessMonitor:
         handle = self._processes.handle(ProcessName.CORE)
         return record if handle is not None and handle.pid == record.pid else None
 
-    def _look(self, name: ProcessName, now_ns: int, sign: Sign) -> ProcessFacts:
+    def _observe_process(self, name: ProcessName, now_ns: int, sign: SignOfLife) -> ProcessFacts:
         handle, ended = self._processes.handle(name), self._processes.ended(name)
         if handle is not None and handle.pid:  # a start by systemd has its pid only some time later
             self._watches[name].has_pid(handle.pid)
-        return self._watches[name].look(now_ns, sign, handle, ended)
+        return self._watches[name].observe(now_ns, sign, handle, ended)
 
     # ---- guard, bus, latch ----
 

@@ -12,7 +12,7 @@ from fieldstack.process.manager import Ended, ProcessHandle
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class SignOfLife:
     """What a process showed at one moment. `at_work`: past its start-up; shown once, for all of a start.
     `stopping`: it says it goes down; `released`: it has let go of the bus, and beats no more; `stopped`: it
     said, as its last word, that it ended as it should."""
@@ -34,25 +34,25 @@ class ProcessWatch:
         self.start_id = 0
         self.started_ns = 0
         self._pid = 0
-        self._asked = False
+        self._stop_requested = False
         self._refused = ""
         self._worked = False
         self._stopping_ns = 0
         self._beat = 0
         self.first_beat = 0
         self.progress_ns = 0
-        self._looked_ns = 0
+        self._checked_ns = 0
         self._misses = 0
         self._since: tuple[ProcessCondition, int] = (ProcessCondition.NEVER_SEEN, 0)
 
     def began(self, now_ns: int, pid: int, beat: int) -> None:
         """It was started, or found running."""
         self.start_id += 1
-        self.started_ns = self.progress_ns = self._looked_ns = now_ns
+        self.started_ns = self.progress_ns = self._checked_ns = now_ns
         self._pid, self._misses = pid, 0
         self._worked = False
         self._beat = self.first_beat = beat
-        self._asked, self._refused = False, ""
+        self._stop_requested, self._refused = False, ""
         self._stopping_ns = 0
 
     def has_pid(self, pid: int) -> None:
@@ -63,12 +63,12 @@ class ProcessWatch:
         self._refused = why
 
     def asked_to_end(self) -> None:
-        self._asked = True
+        self._stop_requested = True
 
-    def look(
-        self, now_ns: int, sign: Sign, handle: ProcessHandle | None, ended: Ended | None
+    def observe(
+        self, now_ns: int, sign: SignOfLife, handle: ProcessHandle | None, ended: Ended | None
     ) -> ProcessFacts:
-        condition, why = self._judge(now_ns, sign, handle, ended)
+        condition, why = self._condition(now_ns, sign, handle, ended)
         if condition is not self._since[0]:
             self._since = (condition, now_ns)
         return ProcessFacts(
@@ -78,20 +78,20 @@ class ProcessWatch:
             self._pid,
             since_ns=self._since[1],
             detected_ns=self._since[1],
-            asked=self._asked,
+            asked=self._stop_requested,
             gone=handle is None,
             why=why,
             exit_code=_exit_code(handle, ended),
         )
 
-    def _judge(
-        self, now_ns: int, sign: Sign, handle: ProcessHandle | None, ended: Ended | None
+    def _condition(
+        self, now_ns: int, sign: SignOfLife, handle: ProcessHandle | None, ended: Ended | None
     ) -> tuple[ProcessCondition, str]:
         if self.start_id == 0:
             return ProcessCondition.NEVER_SEEN, ""
         if handle is None:
             return self._ended(sign, ended)
-        if self._asked:
+        if self._stop_requested:
             return ProcessCondition.STOPPING, "asked to end"
         self._count(now_ns, sign)
         self._worked = self._worked or sign.at_work
@@ -101,11 +101,11 @@ class ProcessWatch:
             return self._starting(now_ns)
         return self._working(now_ns)
 
-    def _ended(self, sign: Sign, ended: Ended | None) -> tuple[ProcessCondition, str]:
+    def _ended(self, sign: SignOfLife, ended: Ended | None) -> tuple[ProcessCondition, str]:
         why = self._refused or (ended.text if ended else "it has gone")
         # What its outcome is nobody knows: only the process itself can have said that it ended as it should.
         orderly = ended is not None and (ended.status == 0 or (ended.status is None and sign.stopped))
-        stopped = self._asked or (orderly and not self._refused)
+        stopped = self._stop_requested or (orderly and not self._refused)
         return (ProcessCondition.STOPPED if stopped else ProcessCondition.DEAD), why
 
     def _starting(self, now_ns: int) -> tuple[ProcessCondition, str]:
@@ -113,7 +113,7 @@ class ProcessWatch:
             return ProcessCondition.STARTING, ""
         return ProcessCondition.SILENT, f"not at work {self.section.startup_grace_ms} ms after its start"
 
-    def _stopping(self, now_ns: int, sign: Sign) -> tuple[ProcessCondition, str]:
+    def _stopping(self, now_ns: int, sign: SignOfLife) -> tuple[ProcessCondition, str]:
         """It says that it goes down, unasked by Non-RT: not for ever, and beating until it has let go."""
         self._stopping_ns = self._stopping_ns or now_ns
         if self._worked and not sign.released and (silence := self._silence(now_ns)):
@@ -122,15 +122,15 @@ class ProcessWatch:
             return ProcessCondition.STOPPING, "it goes down, and Non-RT did not ask for it"
         return ProcessCondition.SILENT, f"still going down after {self.section.startup_grace_ms} ms"
 
-    def _count(self, now_ns: int, sign: Sign) -> None:
+    def _count(self, now_ns: int, sign: SignOfLife) -> None:
         if sign.beat != self._beat:
             if self._misses and self._beat != self.first_beat:  # what it takes to start is no miss
                 self._history.missed(self.name, self._misses, now_ns - self.progress_ns)
             self._beat, self.progress_ns, self._misses = sign.beat, now_ns, 0
-            self._looked_ns = now_ns
-        elif now_ns - self._looked_ns >= self.section.health_check_interval_ms * NS_PER_MS:
+            self._checked_ns = now_ns
+        elif now_ns - self._checked_ns >= self.section.health_check_interval_ms * NS_PER_MS:
             self._misses += 1
-            self._looked_ns = now_ns
+            self._checked_ns = now_ns
 
     def _silence(self, now_ns: int) -> str:
         """What to say of it; empty: it makes progress, or has not been missed often and long enough."""

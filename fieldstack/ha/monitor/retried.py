@@ -40,9 +40,9 @@ class Retried:
         self.injected_until_ns = 0
         """It fails until then, by order (benches and tests)."""
         self._log = log
-        self._good_ns = self._failed_ns = self._again_ns = self._told_ns = 0
+        self._good_ns = self._failed_ns = self._again_ns = self._reported_ns = 0
         self._pause_ns = FIRST_NS
-        self._told, self._untold_end = "", False
+        self._reported, self._untold_end = "", False
 
     def attempt(self, now_ns: int, work: Callable[[], object]) -> None:
         """Do it, if its pause is over. What it raises is kept, and written down."""
@@ -66,13 +66,15 @@ class Retried:
 
     def _failed(self, now_ns: int, error: Exception) -> None:
         if now_ns - self._failed_ns >= WELL_NS:
-            self._pause_ns, self._told = FIRST_NS, ""
+            self._pause_ns, self._reported = FIRST_NS, ""
         self.failure, self.failures = f"{type(error).__name__}: {error}"[:200], self.failures + 1
         self._failed_ns, self._again_ns = now_ns, now_ns + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, MAX_DELAY_NS)
-        goes_on = self.failure == self._told and self._untold_end
-        if not self._told or now_ns - self._told_ns >= (REPEAT_REPORT_NS if goes_on else MIN_REPORT_GAP_NS):
-            self._told, self._told_ns, self._untold_end = self.failure, now_ns, True
+        goes_on = self.failure == self._reported and self._untold_end
+        if not self._reported or now_ns - self._reported_ns >= (
+            REPEAT_REPORT_NS if goes_on else MIN_REPORT_GAP_NS
+        ):
+            self._reported, self._reported_ns, self._untold_end = self.failure, now_ns, True
             what = f"{self.subject} failed, and is tried again: {self.failure}"
             self._tell(Severity.ERROR, what, state="failed", traceback=trace_of(error))
 

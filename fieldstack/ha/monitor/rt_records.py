@@ -66,8 +66,8 @@ class RtRecords:
         """Of the present start; 0: it has not reached the shared memory yet."""
         if self._epoch:
             return self._epoch
-        told = self._store.rt_epoch
-        return told if self._before < told < HIGHEST_EPOCH else 0
+        reported = self._store.rt_epoch
+        return reported if self._before < reported < HIGHEST_EPOCH else 0
 
     def is_after(self, epoch: int) -> bool:
         """Whether an RT process of this epoch belongs to the present start, or to a later one."""
@@ -88,11 +88,11 @@ class RtRecords:
 
     # ---- what it says ----
 
-    def look(self, now_ns: int) -> None:
+    def read(self, now_ns: int) -> None:
         status = self._store.peek("rt_status")
         if not self._epoch and status is not None and int(status.cycle) > 0:
-            told = int(status.epoch)
-            self._epoch = told if told == self.epoch else 0
+            reported = int(status.epoch)
+            self._epoch = reported if reported == self.epoch else 0
         if not self._epoch:
             return
         self._first_cycle_ns = self._first_cycle_ns or now_ns

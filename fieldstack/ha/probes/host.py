@@ -149,7 +149,7 @@ class DiskReader:
         if last is not None and now_ns - last[0] <= _DISK_AGE_NS:
             yield Reading(Resource.DISK, HOST, last[1], last[2], f"file system of {self._folder}", "boot")
 
-    def look(self) -> None:
+    def read_disk(self) -> None:
         """One system call, which may block."""
         found = os.statvfs(self._folder)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize
@@ -159,7 +159,7 @@ class DiskReader:
     def _run(self) -> None:
         while True:
             try:
-                self.look()
+                self.read_disk()
             except Exception:  # what can not be read is not told, and looked at again
                 self._last = None
             if self._stop.wait(self._period_s):

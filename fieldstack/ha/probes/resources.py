@@ -71,7 +71,7 @@ class ResourceSampler:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def look(self, now_ns: int) -> Sample:
+    def sample(self, now_ns: int) -> Sample:
         """Takes a sample now; some 0.3 ms."""
         began = time.monotonic_ns()
         readings = (
@@ -86,7 +86,7 @@ class ResourceSampler:
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._period_s):
-                self.look(time.monotonic_ns())
+                self.sample(time.monotonic_ns())
         except Exception as error:  # supervision sees that and makes a new one
             self.failure = f"{type(error).__name__}: {error}"
 
@@ -96,15 +96,15 @@ class ResourceProbe:
 
     def __init__(self, sampler: ResourceSampler) -> None:
         self._sampler = sampler
-        self._told: tuple[int, tuple[Measure, ...]] = (-1, ())
+        self._reported: tuple[int, tuple[Measure, ...]] = (-1, ())
 
     def measures(self, now_ns: int) -> tuple[Measure, ...]:
         sample = self._sampler.last
         if sample is None or now_ns - sample.t_ns > MAX_AGE_NS:
             return ()
-        if sample.t_ns != self._told[0]:
-            self._told = (sample.t_ns, tuple(_measures(sample.readings)))
-        return self._told[1]
+        if sample.t_ns != self._reported[0]:
+            self._reported = (sample.t_ns, tuple(_measures(sample.readings)))
+        return self._reported[1]
 
 
 def _measures(readings: tuple[Reading, ...]) -> Iterator[Measure]:

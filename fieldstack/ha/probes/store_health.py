@@ -16,7 +16,7 @@ from fieldstack_rt.datastore.memory import MAGIC, SIZE
 from fieldstack_rt.datastore.rings import SETPOINT_SLOTS
 
 SUBJECT = "datastore"
-LOOK_NS = 100_000_000
+CHECK_INTERVAL_NS = 100_000_000
 SLOW_NS = 500_000_000
 """Checksums are looked at so seldom."""
 TORN_NS = 5_000_000
@@ -39,13 +39,13 @@ class StoreHealth:
         self._seen = {name: self._word(name) for name in _COUNTERS}
         self._odd: dict[str, tuple[int, int]] = {}
         self._slow: list[str] = []
-        self._slow_ns = self._looked_ns = 0
+        self._slow_ns = self._checked_ns = 0
         self._last: tuple[Measure, ...] = ()
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
-        if self._last and now_ns - self._looked_ns < LOOK_NS:
+        if self._last and now_ns - self._checked_ns < CHECK_INTERVAL_NS:
             return self._last
-        self._looked_ns = now_ns
+        self._checked_ns = now_ns
         wrong = [*self._header(), *self._torn(now_ns), *self._counters(), *self._bounds()]
         if now_ns - self._slow_ns >= SLOW_NS:
             self._slow_ns, self._slow = now_ns, list(self._checksums())

@@ -9,7 +9,7 @@ from fieldstack.ha.probes.view import View
 from fieldstack_base import bounded_json
 from fieldstack_rt._native import ffi
 
-LOOK_NS = 200_000_000
+CHECK_INTERVAL_NS = 200_000_000
 """Core tells of a failure until somebody has seen to it: looking so seldom is enough."""
 
 
@@ -21,7 +21,7 @@ class Tasks:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._looked_ns = 0
+        self._checked_ns = 0
         self._content = b""
         self._last: tuple[Measure, ...] = ()
 
@@ -29,20 +29,20 @@ class Tasks:
         """Raises ValueError, TypeError or AttributeError for a report that nobody can read; it is asked for
         again the next time, for Core may have been about to write another one."""
         core = self._view.core_status
-        if core is not None and now_ns - self._looked_ns >= LOOK_NS:
+        if core is not None and now_ns - self._checked_ns >= CHECK_INTERVAL_NS:
             content = bytes(ffi.buffer(core.task))[: int(core.task_size)]
             if content != self._content:
-                self._content, self._last = b"", tuple(_told(content))
+                self._content, self._last = b"", tuple(_listed(content))
                 self._content = content
-            self._looked_ns = now_ns
+            self._checked_ns = now_ns
         return self._last
 
 
-def _told(content: bytes) -> Iterator[Measure]:
+def _listed(content: bytes) -> Iterator[Measure]:
     if not content or (b'"failed":{}' in content and b'"refused":{}' in content):
         return
-    told = bounded_json.loads(content)
-    for name, why in told.get("failed", {}).items():
+    listed = bounded_json.loads(content)
+    for name, why in listed.get("failed", {}).items():
         yield Measure(FactKind.TASK_FAILED, f"task:{name}", 1.0, str(why))
-    for name, (count, why) in told.get("refused", {}).items():
+    for name, (count, why) in listed.get("refused", {}).items():
         yield Measure(FactKind.REFUSED_REPEATEDLY, str(name), float(count), str(why))

@@ -12,7 +12,7 @@ class AxesCheck(MemoryCheck):
 
     name = "axes"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         shot = value.snapshot
         if not shot.live:
             return failed("where the axes stand is not known: RT does not cycle", "see the check process-rt")

@@ -10,22 +10,22 @@ from fieldstack.health.model.result import CheckResult, Finding, failed
 
 
 class SampleCheck(ABC):
-    """`judge` sees a fresh value; `when_unobserved` says what not seeing it means."""
+    """`evaluate` sees a fresh value; `when_unobserved` says what not seeing it means."""
 
     name: str
     source: str
 
-    def look(self, seen: Observation, now_ns: int) -> CheckResult:
+    def check(self, seen: Observation, now_ns: int) -> CheckResult:
         sample: Sample[Any] = getattr(seen, self.source)
         trouble = sample.trouble(now_ns)
         if trouble or sample.value is None:
             finding = self.when_unobserved(trouble or f"{sample.source}: nothing to see")
         else:
-            finding = self.judge(sample.value, now_ns)
+            finding = self.evaluate(sample.value, now_ns)
         return CheckResult(self.name, finding, sample.age_s(now_ns))
 
     @abstractmethod
-    def judge(self, value: Any, now_ns: int) -> Finding:
+    def evaluate(self, value: Any, now_ns: int) -> Finding:
         """What a fresh value means."""
 
     def when_unobserved(self, trouble: str) -> Finding:
@@ -38,4 +38,4 @@ class MemoryCheck(SampleCheck):
     source = "memory"
 
     @abstractmethod
-    def judge(self, value: MemoryView, now_ns: int) -> Finding: ...
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding: ...

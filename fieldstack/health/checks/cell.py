@@ -18,7 +18,7 @@ class ObserverCheck(MemoryCheck):
 
     name = "observer"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         if value.store is None:
             return failed("the cell is down: there is no shared memory", "start it: fieldstack up")
         return passed("the shared memory is read")
@@ -35,7 +35,7 @@ class SupervisionCheck(MemoryCheck):
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         view = value.snapshot.nonrt
         if view.state in liveness.LIVE:
             return passed(f"Non-RT is {view.state}", pid=view.pid)
@@ -51,7 +51,7 @@ class StartedCheck(MemoryCheck):
 
     name = "started"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         if value.rt_beat == 0:
             return failed(f"RT has not exchanged a frame yet ({value.snapshot.bus.diagnosis or 'starting'})")
         if value.snapshot.ha.last_state == "NEVER":
@@ -64,7 +64,7 @@ class HaStateCheck(MemoryCheck):
 
     name = "ha-state"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         ha = value.snapshot.ha
         level = READY_STATES.get(ha.state, Level.FAIL)
         text = f"{ha.state}: {ha.reason}" if ha.reason else ha.state
@@ -78,7 +78,7 @@ class EmergencyStopCheck(MemoryCheck):
 
     name = "emergency-stop"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         estop = value.snapshot.estop
         if not estop.latched:
             return passed("not latched")
@@ -92,7 +92,7 @@ class MonitoringCheck(SampleCheck):
     name = "sight"
     source = "control"
 
-    def judge(self, value: dict[str, Any], now_ns: int) -> Finding:
+    def evaluate(self, value: dict[str, Any], now_ns: int) -> Finding:
         blind = [one for one in value.get("blind", ()) if isinstance(one, dict)]
         if not blind:
             return passed("no part of supervision fails")
@@ -108,5 +108,5 @@ class ControlCheck(SampleCheck):
     name = "control"
     source = "control"
 
-    def judge(self, value: dict[str, Any], now_ns: int) -> Finding:
+    def evaluate(self, value: dict[str, Any], now_ns: int) -> Finding:
         return passed("Non-RT answers")

@@ -17,7 +17,7 @@ class ClockCheck(SampleCheck):
     name = "clock"
     source = "clock"
 
-    def judge(self, value: ClockView, now_ns: int) -> Finding:
+    def evaluate(self, value: ClockView, now_ns: int) -> Finding:
         data = {"jumps": value.jumps, "synchronized": value.synchronized, "max_error_s": value.max_error_s}
         wrong = list[str]()
         if value.last_jump_ns and now_ns - value.last_jump_ns < JUMP_REMEMBERED_NS:

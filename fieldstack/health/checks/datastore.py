@@ -10,7 +10,7 @@ from fieldstack.health.model.result import Finding, failed, passed
 class DataStoreCheck(MemoryCheck):
     name = "datastore"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         wrong = [*(f"record {name} is torn" for name in value.torn), *value.damage]
         if wrong:
             remedy = "a restart of the record's writer mends it: fieldstack restart, or the policy's rule"

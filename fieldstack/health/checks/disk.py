@@ -18,7 +18,7 @@ class DiskCheck(SampleCheck):
     def __init__(self, warn: float, fail: float) -> None:
         self._warn, self._fail = warn, fail
 
-    def judge(self, value: tuple[DiskView, ...], now_ns: int) -> Finding:
+    def evaluate(self, value: tuple[DiskView, ...], now_ns: int) -> Finding:
         levels = [self._level(view) for view in value]
         level = worst(levels)
         bad = [view for view, one in zip(value, levels, strict=True) if one is not Level.PASS]

@@ -12,7 +12,7 @@ class EtherCatCheck(MemoryCheck):
 
     name = "ethercat"
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         shot = value.snapshot
         bus = shot.bus
         if not shot.live:

@@ -100,15 +100,13 @@ def all_checks(settings: HealthSettings) -> tuple[HealthCheck, ...]:
     )
 
 
-def _run_check(check: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
+def _run_check(one: HealthCheck, seen: Observation, now_ns: int) -> CheckResult:
     """A check that fails to look has failed; the others are answered."""
     try:
-        return check.look(seen, now_ns)
+        return one.check(seen, now_ns)
     except Exception as error:
         traceback.print_exc()
-        return CheckResult(
-            check.name, failed(f"could not be looked at: {type(error).__name__}: {error}"), None
-        )
+        return CheckResult(one.name, failed(f"could not be looked at: {type(error).__name__}: {error}"), None)
 
 
 def evaluate_endpoint(

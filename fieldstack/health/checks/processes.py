@@ -19,7 +19,7 @@ class ProcessCheck(MemoryCheck):
         self._field = field
         self._optional = optional
 
-    def judge(self, value: MemoryView, now_ns: int) -> Finding:
+    def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         view: ProcessView = getattr(value.snapshot, self._field)
         if view.state == liveness.ABSENT and self._optional:
             return passed("no part of this cell, or not started yet")

@@ -22,7 +22,7 @@ class SetupCheck(SampleCheck):
     source = "setup"
 
     @abstractmethod
-    def judge(self, value: SetupView, now_ns: int) -> Finding: ...
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding: ...
 
     def when_unobserved(self, trouble: str) -> Finding:
         return warned(trouble)
@@ -51,7 +51,7 @@ class SchedulerCheck(SetupCheck):
 
     name = "rt-scheduler"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         thread, verdict = value.thread, _SetupProblems()
         if thread is None:
             return warned(_UNSEEN)
@@ -72,7 +72,7 @@ class MemoryLockCheck(SetupCheck):
 
     name = "rt-memory"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         thread, verdict = value.thread, _SetupProblems()
         if thread is None:
             return warned(_UNSEEN)
@@ -94,7 +94,7 @@ class GuardMemoryCheck(SetupCheck):
 
     name = "guard-memory"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         lock, verdict = value.nonrt_memory, _SetupProblems()
         if lock is None or lock.state == UNKNOWN:
             return warned("Non-RT does not run, or may not be looked at")
@@ -112,7 +112,7 @@ class IsolationCheck(SetupCheck):
 
     name = "rt-isolation"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         cpus, verdict = value.thread.cpus if value.thread else (), _SetupProblems()
         if len(cpus) != 1:
             return warned("which CPU the cycle runs on is not known", "see the check rt-scheduler")
@@ -130,7 +130,7 @@ class KernelCheck(SetupCheck):
 
     name = "rt-kernel"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         verdict = _SetupProblems()
         if not value.kernel_realtime:
             verdict.add(
@@ -155,7 +155,7 @@ class PowerCheck(SetupCheck):
 
     name = "rt-power"
 
-    def judge(self, value: SetupView, now_ns: int) -> Finding:
+    def evaluate(self, value: SetupView, now_ns: int) -> Finding:
         verdict = _SetupProblems()
         slow = sorted({name for name in value.governors.values() if name != "performance"})
         if slow:

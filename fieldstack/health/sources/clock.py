@@ -72,7 +72,7 @@ class ClockSource:
     def __init__(self) -> None:
         self._watch = ClockWatch()
 
-    def look(self) -> ClockView:
+    def read(self) -> ClockView:
         mono_ns, wall_ns, boot_ns = read_clocks()
         self._watch.note(mono_ns, wall_ns, boot_ns)
         synchronized, error_s = kernel_sync()

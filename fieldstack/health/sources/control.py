@@ -14,7 +14,7 @@ class ControlSource:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
 
-    def look(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
         """Raises NonRtUnreachableError."""
         found = ask(self._instance, "status", TIMEOUT_S).data.get("status")
         return found if isinstance(found, dict) else {}

@@ -14,7 +14,7 @@ class DiskSource:
     def __init__(self, folders: dict[str, Path]) -> None:
         self._folders = folders
 
-    def look(self) -> tuple[DiskView, ...]:
+    def read(self) -> tuple[DiskView, ...]:
         """Raises OSError: a folder is gone."""
         return tuple(view_of(name, path) for name, path in self._folders.items())
 

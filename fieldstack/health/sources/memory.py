@@ -23,7 +23,7 @@ class MemorySource:
     def __init__(self, instance: Instance) -> None:
         self._status = StatusSource(instance)
 
-    def look(self) -> MemoryView:
+    def read(self) -> MemoryView:
         """Raises StoreError: the memory is of another version, or may not be read."""
         snapshot = self._status.take()
         store = self._status.store

@@ -21,12 +21,12 @@ class Observer:
 
     def __init__(self, instance: Instance) -> None:
         folders = {"state": instance.state_dir, "runtime": instance.runtime_dir}
-        self.memory = Sampler("memory", MemorySource(instance).look, MEMORY_S)
-        self.control = Sampler("control socket", ControlSource(instance).look, CONTROL_S)
-        self.disk = Sampler("disk", DiskSource(folders).look, DISK_S)
-        self.clock = Sampler("clock", ClockSource().look, CLOCK_S)
+        self.memory = Sampler("memory", MemorySource(instance).read, MEMORY_S)
+        self.control = Sampler("control socket", ControlSource(instance).read, CONTROL_S)
+        self.disk = Sampler("disk", DiskSource(folders).read, DISK_S)
+        self.clock = Sampler("clock", ClockSource().read, CLOCK_S)
         self.setup = Sampler(
-            "real-time set-up", SetupSource(self._cycle_thread, nonrt=self._nonrt).look, SETUP_S
+            "real-time set-up", SetupSource(self._cycle_thread, nonrt=self._nonrt).read, SETUP_S
         )
 
     @property

@@ -18,8 +18,8 @@ STALE_READS = 4
 class Sampler(Generic[T]):
     """`look` may take its time or raise: others only ever see the sample of the last look that ended."""
 
-    def __init__(self, source: str, look: Callable[[], T], every_s: float) -> None:
-        self._look = look
+    def __init__(self, source: str, read: Callable[[], T], every_s: float) -> None:
+        self._read = read
         self._every_s = every_s
         stale_ns = round((STALE_READS * every_s + 1.0) * NS_PER_S)
         self._sample: Sample[T] = Sample(source, stale_ns)
@@ -50,7 +50,7 @@ class Sampler(Generic[T]):
 
     def _take(self) -> Sample[T]:
         try:
-            value, error = self._look(), ""
+            value, error = self._read(), ""
         except Exception as failure:  # whatever a source meets is told, and looked at again
             value, error = None, f"{type(failure).__name__}: {failure}"
         return replace(self._sample, value=value, error=error, taken_ns=time.monotonic_ns())

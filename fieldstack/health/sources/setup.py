@@ -36,7 +36,7 @@ class SetupSource:
         self._throttled = (0, 0)
         self._counted = False
 
-    def look(self) -> SetupView:
+    def read(self) -> SetupView:
         thread = self._thread(*self._cycle())
         cpus = self._sys / "devices/system/cpu"
         mine = thread.cpus if thread and len(thread.cpus) == 1 else self._online(cpus)
