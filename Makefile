@@ -1,6 +1,7 @@
 # make run    set everything up and show a live cell      make test   the tests      make lint   the checks
 # make setup  only set up                                 make clean  remove what was built
 # make format-c  formats the C code                      make fuzz   random input, SECONDS=60 for each fuzzer
+# make generate  writes what is generated from the code
 #
 # PYTHON chooses the interpreter (3.11 or newer), UP hands options to `fieldstack up`: make run UP="--for 30s"
 
@@ -17,7 +18,7 @@ NATIVE := $(wildcard rt/fieldstack_rt/native/*.c rt/fieldstack_rt/native/*.h rt/
 GENERATED := %/_native.c
 PACKAGING := pyproject.toml setup.py MANIFEST.in
 
-.PHONY: run setup test lint clean prerequisites
+.PHONY: run setup test lint generate clean prerequisites
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -33,6 +34,9 @@ lint: $(VENV)/.installed-dev lint-c
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+
+generate: $(VENV)/.installed
+	@$(BIN)/python tools/generate.py
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -23,9 +23,7 @@ def test_the_shipped_cell_is_valid() -> None:
 
 def test_the_published_schema_is_up_to_date() -> None:
     published = (ROOT / "config/cell.schema.json").read_text(encoding="utf-8")
-    assert published == configuration.schema_text(), (
-        "make it anew from fieldstack.cell.configuration.schema_text()"
-    )
+    assert published == configuration.schema_text(), "publish it anew: make generate"
 
 
 @pytest.mark.parametrize(
