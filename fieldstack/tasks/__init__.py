@@ -1,1 +1,1 @@
-"""The Main Core process: the business logic that the Hard-Core protects; today the demo motion program."""
+"""The process that runs tasks: program (declared, checked), run, keep (on disk), control (commands)."""

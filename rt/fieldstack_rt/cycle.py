@@ -1,4 +1,7 @@
-"""The native cycle thread's handle (native/cycle.c; DESIGN decision 1)."""
+"""The native cycle thread's handle (native/cycle.c).
+
+Why it is native: docs/decisions/0001-native-cycle-on-pysoems-context.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The native guard, as the Non-RT process runs it (native/guard.c; DESIGN decision 5)."""
+"""The native guard, as the Non-RT process runs it (native/guard.c).
+
+What it may do and when: docs/decisions/0002-the-bus-belongs-to-who-holds-the-mutex.md, and
+docs/decisions/0022-a-fence-is-the-end-of-a-process.md.
+"""
 
 from __future__ import annotations
 

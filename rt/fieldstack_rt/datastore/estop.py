@@ -1,4 +1,4 @@
-"""EMERGENCY_STOP: a latch anyone may set and only the Non-RT process clears (DESIGN decision 6)."""
+"""EMERGENCY_STOP: a latch that anyone may set and only the Non-RT process clears."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The bridge from pysoem to SOEM's own context, for the native cycle (DESIGN decision 1).
+"""The bridge from pysoem to SOEM's own context, for the native cycle.
+
+Why: docs/decisions/0001-native-cycle-on-pysoems-context.md.
 
 pysoem embeds SOEM's context in its master object, and its extension module exports `ecx_send_processdata` and
 `ecx_receive_processdata`. The native cycle calls these two on that context, without Python. Nothing of this
