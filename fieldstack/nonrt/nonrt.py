@@ -121,7 +121,7 @@ class NonRt:
     def _watch_memory(self, now_ns: int) -> None:
         """Nobody could attach to a memory without a name: what works on it is ended while the guard still
         sees it, and whoever started this process starts it again, on a new one."""
-        watch = self._memory.look(now_ns)
+        watch = self._memory.check(now_ns)
         if watch.mended_magic is not None:
             what = (
                 f"the shared memory's header was damaged, and is mended (magic was {watch.mended_magic:#x})"

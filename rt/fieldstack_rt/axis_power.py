@@ -46,7 +46,7 @@ class AxisPower:
         self._last = positions.last_published(store, len(plan.axes))
 
     @property
-    def elsewhere(self) -> int:
+    def displaced(self) -> int:
         """Mask of the axes that do not stand where they should, and that nobody has confirmed yet."""
         return sum(refusal.axes for refusal in self._refused.values())
 
@@ -75,7 +75,7 @@ class AxisPower:
         refused = self._refused.get(group.name)
         if refused is not None and refused.at_reset == resets:
             return
-        if refused is None and (axes := self._elsewhere(status, group)):
+        if refused is None and (axes := self._displaced(status, group)):
             self._refused[group.name] = _Refusal(resets, axes)
             return
         self._refused.pop(group.name, None)
@@ -84,7 +84,7 @@ class AxisPower:
         self._powered.add(group.name)
         self._set(self.enabled | group.mask)
 
-    def _elsewhere(self, status: Any, group: GroupPlan) -> int:
+    def _displaced(self, status: Any, group: GroupPlan) -> int:
         """Mask. Axes pass that stand where either record says: a checkpoint is old where Non-RT was held up.
 
         Of a group that has power in part, only the others are looked at.

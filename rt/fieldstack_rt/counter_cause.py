@@ -45,7 +45,7 @@ class CounterCause:
     """Looks at a few slaves a call at most, from the housekeeping thread."""
 
     def __init__(self, bus: CauseBus, plan: BusPlan) -> None:
-        self._bus, self._plan, self._spared = bus, plan, nonessential_slaves(plan)
+        self._bus, self._plan, self._nonessential = bus, plan, nonessential_slaves(plan)
         self._next_ns = 0
         self._at = -1
         self._seen: Finding | None = None
@@ -60,7 +60,9 @@ class CounterCause:
         """One look. `busy`: slaves that something is being done about."""
         wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
         takes_part = {s.position for s in states if s.state is AlState.OP and not s.error}
-        aside = self._spared - takes_part  # their loss is told, and explains no more than their own share
+        aside = (
+            self._nonessential - takes_part
+        )  # their published loss explains their own share only
         whole = len(takes_part | aside) == len(states) and aside.issuperset(busy)
         wrong = bool(states) and wrong_ns >= SUSPICIOUS_NS
         if not (wrong and whole):
@@ -81,7 +83,7 @@ class CounterCause:
         self._seen = None
         order = [before.position] if before else self._turn(positions)[:most]
         for position in order:
-            causes = exchange_participation.look(self._bus.link(position))
+            causes = exchange_participation.faults_of(self._bus.link(position))
             if causes:
                 self._seen = Finding(position, "it takes no part in the exchange: " + ", ".join(causes))
                 return self._seen if self._seen == before else None

@@ -165,7 +165,7 @@ class RTExecutive:
             self.store.beat_rt_main(time.monotonic_ns())
             guard_plan.mend(self.store, self._guard_plan)
             self._watch_memory(now_ns)
-            absent.tell(self._housekeeping.absent)
+            absent.publish(self._housekeeping.absent)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle and this loop, not by one
                 beat = self.store.rt_beat
                 notifier().progress(now_ns, f"cycles on {self.bus.interface}, {len(self.plan.slaves)} slaves")
@@ -176,7 +176,7 @@ class RTExecutive:
 
     def _watch_memory(self, now_ns: int) -> None:
         """Without a memory that others see, nobody guards this process and no stop reaches it: it ends."""
-        watch = self._memory.look(now_ns)
+        watch = self._memory.check(now_ns)
         if watch.lost:
             self.store.host_events.push(EventCode.MEMORY_LOST)
             raise StoreLostError(watch.lost)
@@ -275,7 +275,7 @@ class RTExecutive:
 
     def _publish_diagnosis(self, diagnosis: str) -> None:
         if self._housekeeping is not None:
-            self._housekeeping.tell(diagnosis)
+            self._housekeeping.publish_bus(diagnosis)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

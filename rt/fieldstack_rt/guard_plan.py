@@ -64,7 +64,7 @@ class AbsentSlaves:
         self._store, self._epoch, self._sequence = store, store.rt_epoch, 0
         self._published: Any = None
 
-    def tell(self, positions: Collection[int]) -> None:
+    def publish(self, positions: Collection[int]) -> None:
         """Writes what is new, or was damaged since; never over the newest, for RT may die inside of it."""
         record = self._store.new("fs_guard_losses")
         record.epoch = self._epoch

@@ -66,7 +66,7 @@ class Housekeeping:
         self._reported_lacks: frozenset[tuple[int, int]] = frozenset()
         if degraded:
             store.host_events.push(EventCode.SETUP_DEGRADED, a=len(degraded))
-        self.tell("")
+        self.publish_bus("")
 
     def begin(self) -> int:
         """Before the counter is supervised: who is missing is told lost from the start; how many."""
@@ -134,7 +134,7 @@ class Housekeeping:
         restart, states = self._restart, self._recovery.states
         restart.note_states(states)
         slaves = restart.slaves
-        all_stand = losses.judge(slaves).essential
+        all_stand = losses.effect_of(slaves).essential
         axes = losses.all_axes if all_stand else losses.axes_of(slaves)
         answered = restart.run(now_ns, states, status, axes)
         if restart.slaves != slaves:
@@ -164,7 +164,7 @@ class Housekeeping:
         restarted = self._restart.slaves
         states = self._recovery.states
         unfit = restarted | self._recovery.faulty.keys() | self._recovery.setting_up
-        loss = losses.judge(self._lost() | restarted, still_contributing(states) - unfit)
+        loss = losses.effect_of(self._lost() | restarted, still_contributing(states) - unfit)
         loss = replace(loss, axes=loss.axes | losses.axes_of(restarted))
         if loss != self._loss:
             self._cycle.set_lost(loss.axes, loss.wkc)
@@ -175,12 +175,12 @@ class Housekeeping:
 
     def _give_power(self, status: Any, losses: LossRules, *, whole: bool) -> bool:
         """True: other axes than before stand elsewhere."""
-        elsewhere = self._power.elsewhere
-        loss, wkc, row = self._loss, int(status.wkc), int(status.bad_wkc_row)
-        bus_lost = loss.essential or losses.unexplained(wkc, row)
+        displaced = self._power.displaced
+        loss, wkc, consecutive_bad = self._loss, int(status.wkc), int(status.bad_wkc_row)
+        bus_lost = loss.essential or losses.unexplained(wkc, consecutive_bad)
         lost = losses.all_axes if bus_lost else loss.axes
         self._power.run(status, well=loss.well if whole else 0, lost=lost)
-        return self._power.elsewhere != elsewhere
+        return self._power.displaced != displaced
 
     def _note(self, event: RecoveryEvent, now_ns: int) -> None:
         state = self._recovery.states[event.position]
@@ -195,18 +195,18 @@ class Housekeeping:
     def _publish_bus(self, now_ns: int) -> None:
         recovery = self._recovery
         sentences = explain(recovery.states, recovery.faulty, recovery.failures)
-        self.tell("; ".join((*sentences, self._cause.text) if self._cause.text else sentences), now_ns)
+        self.publish_bus("; ".join((*sentences, self._cause.text) if self._cause.text else sentences), now_ns)
 
     def _lacks(self) -> str:
         """Objects that say how a drive stops, and that it does not have."""
         found = ((at, ", ".join(f"0x{one:04X}" for one in lacks)) for at, lacks in self._bus.lacking.items())
         return "; ".join(f"{self._plan.slaves[at].name} has no {lacks}" for at, lacks in found if lacks)
 
-    def tell(self, diagnosis: str, now_ns: int = 0) -> None:
+    def publish_bus(self, diagnosis: str, now_ns: int = 0) -> None:
         """Publishes `fs_rt_bus`; texts are kept to 255 bytes."""
         record = self._store.new("fs_rt_bus")
         record.read_ns, record.recoveries = now_ns, self._recoveries
-        record.axes_elsewhere = self._power.elsewhere
+        record.axes_elsewhere = self._power.displaced
         record.slave_count = len(self._plan.slaves)
         lost = self._lost()
         for state in self._recovery.states:

@@ -9,8 +9,8 @@ from fieldstack_rt.datastore.store import DataStore
 
 CHECK_PERIOD_NS = 100_000_000
 """A memory that was removed, replaced or cut is noticed within so long."""
-_LOOKS_DAMAGED = 2
-"""Looks in a row that find the header damaged before it is mended: others are to see, and tell, it too."""
+_CHECKS_DAMAGED = 2
+"""Checks in a row that find the header damaged before it is mended: others are to see, and tell, it too."""
 
 
 class MemoryWatch:
@@ -27,9 +27,9 @@ class MemoryWatch:
         self._damaged = 0
         self.lost = ""
         self.mended_magic: int | None = None
-        """The magic that was found in a damaged header in this look, which has mended it."""
+        """The magic that was found in a damaged header in this check, which has mended it."""
 
-    def look(self, now_ns: int) -> MemoryWatch:
+    def check(self, now_ns: int) -> MemoryWatch:
         """Looks if it is time. A damaged header is mended, by who knows the layout: it works on it."""
         self.mended_magic = None
         if now_ns >= self._next_ns:
@@ -44,7 +44,7 @@ class MemoryWatch:
         mine = int(getattr(raw.header, self._pid_word)) == os.getpid()
         whole = header and mine and bool(lib.fs_identity_is_whole(raw))
         self._damaged = 0 if whole else self._damaged + 1
-        if self._damaged >= _LOOKS_DAMAGED:
+        if self._damaged >= _CHECKS_DAMAGED:
             self.mended_magic = int(raw.header.magic)
             lib.fs_store_stamp(raw, self._created_ns)
             setattr(raw.header, self._pid_word, os.getpid())

@@ -47,7 +47,7 @@ class LossRules:
         )
         self.all_axes = sum(group.mask for group in plan.groups)
 
-    def judge(self, lost: Collection[int], still_contributing: Collection[int] = ()) -> LossEffect:
+    def effect_of(self, lost: Collection[int], still_contributing: Collection[int] = ()) -> LossEffect:
         """`lost`: positions of slaves; `still_contributing`: those in SAFE-OP, which add inputs."""
         excused = self._excusable.intersection(lost)
         essential = len(excused) < len(set(lost))

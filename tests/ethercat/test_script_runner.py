@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from fieldstack_ethercat.bus.errors import BusError
-from fieldstack_ethercat.bus.script import AT_ONCE, Script, finish, pause_ns
+from fieldstack_ethercat.bus.script import AT_ONCE, Script, pause_ns, run_to_end
 from fieldstack_ethercat.bus.slave.script_runner import BUDGET_NS, LONGEST_NAP_NS, ScriptRunner
 
 MS = 1_000_000
@@ -118,7 +118,7 @@ def test_a_script_can_be_run_to_its_end() -> None:
         later_ns = yield now_ns + MS
         return later_ns - now_ns
 
-    assert finish(answer()) >= MS
+    assert run_to_end(answer()) >= MS
 
 
 @pytest.mark.parametrize("waited_ms", [0, 1, 10, 100, 10_000])

@@ -28,7 +28,7 @@ def plan(tmp_path: Path) -> BusPlan:
 
 
 def told(plan: BusPlan, monkeypatch: pytest.MonkeyPatch, states: list[int], busy: set[int]) -> str:
-    monkeypatch.setattr(exchange_participation, "look", lambda _link: ())
+    monkeypatch.setattr(exchange_participation, "faults_of", lambda _link: ())
     bus: Any = SimpleNamespace(link=lambda at: SimpleNamespace(position=at), count=lambda: len(plan.slaves))
     cause = CounterCause(bus, plan)
     status = SimpleNamespace(wkc=3, expected_wkc=12, bad_wkc_row=2000)
@@ -49,8 +49,6 @@ def test_a_wrong_counter_is_not_hidden_by_a_tool_that_is_told_lost(
         assert "fieldstack reset" in text
 
 
-def test_one_that_cannot_be_spared_explains_it_by_its_state(
-    plan: BusPlan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_essential_one_explains_it_by_its_state(plan: BusPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(plan, monkeypatch, [OP, SAFEOP, OP, OP, OP], set()) == ""
     assert told(plan, monkeypatch, [OP, OP, OP, OP, OP], {1}) == ""

@@ -24,7 +24,7 @@ def pause_ns(waited_ns: int) -> int:
     return min(LONGEST_PAUSE_NS, max(FIRST_PAUSE_NS, waited_ns // 8))
 
 
-def finish(script: Script[T], clock: Callable[[], int] = time.monotonic_ns) -> T:
+def run_to_end(script: Script[T], clock: Callable[[], int] = time.monotonic_ns) -> T:
     """Run a script to its end and wait for it: where nobody else has to be served."""
     try:
         until_ns = next(script)

@@ -32,7 +32,7 @@ from fieldstack_ethercat.bus.master import missing_slaves, process_image, topolo
 from fieldstack_ethercat.bus.master.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.master.recovery import Step
 from fieldstack_ethercat.bus.master.slave_presence import SlavePresence
-from fieldstack_ethercat.bus.script import Script, finish
+from fieldstack_ethercat.bus.script import Script, run_to_end
 from fieldstack_ethercat.bus.slave import slave_scripts, slave_setup
 from fieldstack_ethercat.bus.slave.slave_address import address_at, give_address
 from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
@@ -170,7 +170,7 @@ class Bus:
         """
         found = self._found or self.find()
         self._found = ()
-        self._take_places(self._require_planned(found))
+        self._note_absent(self._require_planned(found))
         self._require_preop(timeout_ns)
         with self._lock:
             self._setup_error, self._retry_budget = None, RetryBudget(self.on_retry)
@@ -188,7 +188,7 @@ class Bus:
         """The planned position of each slave found.
 
         A frame that gets lost while SOEM reads an EEPROM reads as zeros: look again at what differs. Slaves
-        that are missing and cannot be spared may still be starting up: they are looked for a while longer.
+        that are missing and essential may still be starting up: they are looked for a while longer.
         """
         began_ns, looks = time.monotonic_ns(), 0
         while True:
@@ -201,13 +201,13 @@ class Bus:
             looks += 1
             found = self.find()
 
-    def _take_places(self, places: Sequence[int]) -> None:
+    def _note_absent(self, places: Sequence[int]) -> None:
         """The bus comes up without slaves that it can do without; their places are kept for them."""
         self.slave_presence.absent = set(range(len(self.plan.slaves))) - set(places)
         if not self.slave_presence.absent:
             return
         with self._lock:
-            missing_slaves.spread(self._configured_view(), self.plan, places)
+            missing_slaves.insert_missing(self._configured_view(), self.plan, places)
             slaves = [self.master._get_slave(at) for at in range(len(self.plan.slaves))]
             self.master.slaves = slaves
             for slave in slaves:
@@ -313,7 +313,7 @@ class Bus:
         """How a step of the recovery is taken; None if there is nobody at the slave's place in the line."""
         link = self.link(position)
         if position in self.slave_presence.absent:
-            return self._take_in(link)
+            return self._admit_late_slave(link)
         if step is Step.RECOVER_ADDRESS:
             planned = {one.address for one in self._slave_links()}
             if self.slave_presence.absent:  # the line is shorter than planned
@@ -323,7 +323,7 @@ class Bus:
         if step is Step.ACKNOWLEDGE and state is not None:
             return slave_scripts.acknowledge(link, state)
         if step is Step.REQUEST_OP:
-            return slave_scripts.reach(link, AlState.OP)
+            return slave_scripts.reach_state(link, AlState.OP)
         return slave_scripts.configure(
             link,
             self.plan.slaves[position],
@@ -333,7 +333,7 @@ class Bus:
             source=self.plan.source,
         )
 
-    def _take_in(self, link: SlaveLink) -> Script[None]:
+    def _admit_late_slave(self, link: SlaveLink) -> Script[None]:
         yield from self.slave_presence.admit_late_slave(link, self._acyclic())
         if link.position not in self.slave_presence.absent and self._clocks is not None:
             self._clocks.add_late_clock(link.position)
@@ -404,7 +404,7 @@ class Bus:
         has_coe = bool(record.mailbox_protocols & MAILBOX_COE)
         complete_access = bool(record.coe_details & COE_COMPLETE_ACCESS)
         objects = SoemObjects(self.master.slaves[position], position, plan.name, self._retry_budget)
-        self.lacking[position] = finish(
+        self.lacking[position] = run_to_end(
             slave_setup.set_up(
                 link,
                 objects if has_coe else None,
@@ -452,7 +452,7 @@ class Bus:
             if number:
                 plan = self.plan.slaves[number - 1]
                 raise MailboxFailureError(plan.position, plan.name, problem_of(problem)) from problem
-        return process_image.take_over(self.plan, self._configured_view())
+        return process_image.check_and_make_safe(self.plan, self._configured_view())
 
     def _configured_view(self) -> SoemView:
         if self._view is None:

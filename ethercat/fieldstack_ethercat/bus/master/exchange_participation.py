@@ -47,7 +47,7 @@ def _manager(record: Slave, raw: bytes, number: int) -> str:
     return f"sync manager {number} is set up otherwise than was written" if have[:5] != want[:5] else ""
 
 
-def look(link: SlaveLink) -> tuple[str, ...] | None:
+def faults_of(link: SlaveLink) -> tuple[str, ...] | None:
     """Reads one slave in OP, three frames at most; None if it does not answer."""
     fmmus = link.get(Register.FMMU, MAX_FMMUS * FMMU_SIZE)
     managers = link.get(Register.SYNC_MANAGER, MAX_SYNC_MANAGERS * SYNC_MANAGER_SIZE)

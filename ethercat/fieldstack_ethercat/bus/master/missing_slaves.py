@@ -27,7 +27,7 @@ def station_address(position: int) -> int:
     return FIRST_ADDRESS + position
 
 
-def spread(view: SoemView, plan: BusPlan, places: Sequence[int]) -> None:
+def insert_missing(view: SoemView, plan: BusPlan, places: Sequence[int]) -> None:
     """`places`: the planned position of each slave found, in order. Afterwards SOEM has as many as planned;
     what was made of its list before (pysoem's slaves, views) is void."""
     found = [bytes(view.slave(at)) for at in range(len(places))]

@@ -10,7 +10,7 @@ from fieldstack_ethercat.bus.errors import MappingMismatchError
 from fieldstack_ethercat.bus.soem.soem_context import SoemContext, SoemView, expect
 
 
-def take_over(plan: BusPlan, view: SoemView) -> SoemContext:
+def check_and_make_safe(plan: BusPlan, view: SoemView) -> SoemContext:
     """Check the image that `config_map` made, and fill its outputs with what is safe.
 
     MappingMismatchError if a slave's size is not the planned one, SoemLayoutError if memory disagrees.

@@ -10,7 +10,7 @@ from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import MailboxSilentError, SdoAbortedError
 from fieldstack_ethercat.bus.master.bringup import STATE_TIMEOUT_NS, Bus
 from fieldstack_ethercat.bus.master.topology import FoundSlave
-from fieldstack_ethercat.bus.script import finish
+from fieldstack_ethercat.bus.script import run_to_end
 from fieldstack_ethercat.bus.slave import pdo_mapping
 from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_objects import SoemObjects
@@ -83,8 +83,8 @@ def _scan_slave(slave: Any, found: FoundSlave, view: SoemView) -> ScannedSlave:
 
 
 def _over_coe(objects: SoemObjects, found: FoundSlave, complete_access: bool) -> ScannedSlave:
-    rx = finish(pdo_mapping.read(objects, pdo_mapping.RX_ASSIGN, complete_access))
-    tx = finish(pdo_mapping.read(objects, pdo_mapping.TX_ASSIGN, complete_access))
+    rx = run_to_end(pdo_mapping.read(objects, pdo_mapping.RX_ASSIGN, complete_access))
+    tx = run_to_end(pdo_mapping.read(objects, pdo_mapping.TX_ASSIGN, complete_access))
     device_type = _number(objects, DEVICE_TYPE, 0, "<I") or 0
     is_drive = device_type & 0xFFFF == PROFILE_CIA402
     limits = {}
@@ -96,7 +96,7 @@ def _over_coe(objects: SoemObjects, found: FoundSlave, complete_access: bool) ->
 
 def _number(objects: SoemObjects, index: int, sub: int, layout: str) -> int | None:
     try:
-        raw = finish(objects.upload(index, sub))
+        raw = run_to_end(objects.upload(index, sub))
     except (MailboxSilentError, SdoAbortedError):
         return None
     return int(struct.unpack(layout, raw)[0]) if len(raw) == struct.calcsize(layout) else None

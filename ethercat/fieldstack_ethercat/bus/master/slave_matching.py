@@ -18,7 +18,7 @@ def nonessential_slaves(plan: BusPlan) -> frozenset[int]:
     return frozenset(at for group in plan.groups if not group.essential for at in group.slaves)
 
 
-def places(
+def match_slaves(
     planned: Sequence[SlavePlan], found: Sequence[FoundSlave], nonessential: Collection[int]
 ) -> tuple[tuple[int, ...], int]:
     """The planned position of each slave found, in order, and in how many ways that fits.

@@ -12,7 +12,7 @@ from fieldstack_ethercat.bus.errors import (
 )
 from fieldstack_ethercat.bus.master import late_slave, topology
 from fieldstack_ethercat.bus.master.missing_slaves import station_address
-from fieldstack_ethercat.bus.master.slave_matching import nonessential_slaves, places
+from fieldstack_ethercat.bus.master.slave_matching import match_slaves, nonessential_slaves
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 from fieldstack_ethercat.bus.script import Script
 from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
@@ -42,7 +42,7 @@ class SlavePresence:
         """
         if not (differences := topology.compare(self._plan.slaves, found)):
             return tuple(range(len(found)))
-        chosen, ways = places(self._plan.slaves, found, self.nonessential) if len(found) else ((), 0)
+        chosen, ways = match_slaves(self._plan.slaves, found, self.nonessential) if len(found) else ((), 0)
         if ways > 1:
             raise AmbiguousSlavesError(differences, ways)
         if not ways:

@@ -42,7 +42,7 @@ SETTLE_NS = 5_000_000
 EEPROM_TO_PDI = b"\x01"
 
 
-def reach(link: SlaveLink, state: AlState, *, acknowledge: bool = False) -> Script[None]:
+def reach_state(link: SlaveLink, state: AlState, *, acknowledge: bool = False) -> Script[None]:
     """Request an AL state, and see it reached. StateChangeError if it is refused or late, SlaveGoneError.
 
     With `acknowledge` an error that is there is acknowledged, and may show until the state is reached.
@@ -67,7 +67,7 @@ def reach(link: SlaveLink, state: AlState, *, acknowledge: bool = False) -> Scri
 
 def acknowledge(link: SlaveLink, state: AlState) -> Script[None]:
     """Clear the error indication of a slave that is in `state`."""
-    yield from reach(link, state, acknowledge=True)
+    yield from reach_state(link, state, acknowledge=True)
 
 
 def configure(
@@ -83,12 +83,12 @@ def configure(
 
     `source`: of the plan; `on_lacking`: told of the stop objects that it does not have.
     """
-    yield from reach(link, AlState.INIT, acknowledge=True)
+    yield from reach_state(link, AlState.INIT, acknowledge=True)
     yield from _forget_all(link)
     yield from _write_sync_managers(link)
     now_ns = yield AT_ONCE
     yield now_ns + SETTLE_NS
-    yield from reach(link, AlState.PREOP)
+    yield from reach_state(link, AlState.PREOP)
     has_coe = bool(link.record.mailbox_protocols & MAILBOX_COE)
     complete = bool(link.record.coe_details & COE_COMPLETE_ACCESS)
     objects = CoeClient(link, on_emergency) if has_coe else None
@@ -100,7 +100,7 @@ def configure(
         yield AT_ONCE
     yield from _write_sync_managers(link)
     yield from _write_fmmus(link)
-    yield from reach(link, AlState.SAFEOP)
+    yield from reach_state(link, AlState.SAFEOP)
 
 
 def _forget_all(link: SlaveLink) -> Script[None]:

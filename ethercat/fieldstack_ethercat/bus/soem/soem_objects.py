@@ -22,19 +22,19 @@ _SILENT = (pysoem.WkcError, pysoem.MailboxError, pysoem.PacketError)
 
 
 class RetryBudget:
-    """What is left of a bring-up's time for second attempts. `tell` hears of each of them."""
+    """What is left of a bring-up's time for second attempts. `on_retry` hears of each of them."""
 
-    def __init__(self, tell: Callable[[MailboxSilentError], None] | None = None) -> None:
+    def __init__(self, on_retry: Callable[[MailboxSilentError], None] | None = None) -> None:
         self._left_ns = PATIENCE_NS
-        self._tell = tell
+        self._on_retry = on_retry
 
     def allows(self, failed: MailboxSilentError, took_ns: int) -> bool:
         """Whether to try again after an attempt that took so long."""
         self._left_ns -= took_ns
         if self._left_ns <= 0:
             return False
-        if self._tell is not None:
-            self._tell(failed)
+        if self._on_retry is not None:
+            self._on_retry(failed)
         return True
 
 
@@ -44,7 +44,7 @@ class SoemObjects:
     def __init__(self, slave: Any, position: int, name: str, retry_budget: RetryBudget | None = None) -> None:
         """`retry_budget`: None: one attempt each."""
         self._slave, self._position, self._name = slave, position, name
-        self._patience = retry_budget
+        self._retry_budget = retry_budget
 
     def upload(self, index: int, sub: int, complete: bool = False) -> Script[bytes]:
         yield from ()
@@ -75,7 +75,7 @@ class SoemObjects:
         raise AssertionError("the last attempt returns or raises")
 
     def _may_try_again(self, failed: MailboxSilentError, took_ns: int) -> bool:
-        return self._patience is not None and self._patience.allows(failed, took_ns)
+        return self._retry_budget is not None and self._retry_budget.allows(failed, took_ns)
 
     def _within(self, timeout_ms: int, transfer: Callable[[], Any]) -> Any:
         master = self._slave._master

@@ -43,26 +43,26 @@ def test_who_does_not_take_part_is_lost() -> None:
     ],
 )
 def test_losses(losses: LossRules, lost: list[int], loss: LossEffect) -> None:
-    assert losses.judge(lost) == loss
+    assert losses.effect_of(lost) == loss
 
 
 def test_a_slave_in_safe_op_still_adds_its_inputs(losses: LossRules) -> None:
     states = [SlaveState(at, "s", state) for at, state in enumerate((8, 8, 8, 0x14, 0))]
     assert still_contributing(states) == {3}
-    assert losses.judge(lost_slaves(states), still_contributing(states)).wkc == 5
-    assert losses.judge(lost_slaves(states)).wkc == 6, "as of one in restart"
+    assert losses.effect_of(lost_slaves(states), still_contributing(states)).wkc == 5
+    assert losses.effect_of(lost_slaves(states)).wkc == 6, "as of one in restart"
 
 
 def test_without_groups_every_loss_is_essential() -> None:
     plan = BusConfig.from_text(CELL).to_plan()
     losses = LossRules(plan, excusable_wkc(plan, plan.expected_wkc))
     assert losses.excusable_wkc == 0
-    assert losses.judge([4]).essential
+    assert losses.effect_of([4]).essential
 
 
 def test_in_a_split_image_nothing_is_excused(plan: BusPlan) -> None:
     losses = LossRules(plan, excusable_wkc(plan, plan.expected_wkc + 3))
-    assert losses.judge([3]) == LossEffect(0, 0, 0, True)
+    assert losses.effect_of([3]) == LossEffect(0, 0, 0, True)
 
 
 @pytest.mark.parametrize(

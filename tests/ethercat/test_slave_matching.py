@@ -10,7 +10,7 @@ import pytest
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import SlavePlan
 from fieldstack_ethercat.bus.master.late_slave import place_of
-from fieldstack_ethercat.bus.master.slave_matching import places
+from fieldstack_ethercat.bus.master.slave_matching import match_slaves
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def _found(line: str) -> list[FoundSlave]:
 
 
 @pytest.mark.parametrize(
-    ("planned", "spared", "found", "expected"),
+    ("planned", "nonessential", "found", "expected"),
     [
         ("ddddi", (3, 4), "ddddi", ((0, 1, 2, 3, 4), 1)),
         ("ddddi", (3, 4), "ddd", ((0, 1, 2), 1)),
@@ -41,9 +41,9 @@ def _found(line: str) -> list[FoundSlave]:
     ],
 )
 def test_only_one_way_to_fill_the_gaps_is_good(
-    planned: str, spared: tuple[int, ...], found: str, expected: tuple[tuple[int, ...], int]
+    planned: str, nonessential: tuple[int, ...], found: str, expected: tuple[tuple[int, ...], int]
 ) -> None:
-    assert places(_planned(planned), _found(found), spared) == expected
+    assert match_slaves(_planned(planned), _found(found), nonessential) == expected
 
 
 ADDRESSES = {0x1001 + at: at for at in range(5)}
