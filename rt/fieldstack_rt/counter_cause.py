@@ -60,9 +60,7 @@ class CounterCause:
         """One look. `busy`: slaves that something is being done about."""
         wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
         takes_part = {s.position for s in states if s.state is AlState.OP and not s.error}
-        aside = (
-            self._nonessential - takes_part
-        )  # their published loss explains their own share only
+        aside = self._nonessential - takes_part  # their published loss explains their own share only
         whole = len(takes_part | aside) == len(states) and aside.issuperset(busy)
         wrong = bool(states) and wrong_ns >= SUSPICIOUS_NS
         if not (wrong and whole):
