@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = os.environ.get("FUZZ_SECONDS", "3")
+SECONDS = os.environ.get("FUZZ_SECONDS", "2")
 SEED = os.environ.get("FUZZ_SEED", "1")
 BUILD_S = 300
 

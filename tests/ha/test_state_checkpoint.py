@@ -209,6 +209,24 @@ def test_damaged_memory_gives_way_to_the_file(store: DataStore, tmp_path: Path) 
     assert store.checkpoint().position[0] == 1
 
 
+@pytest.mark.parametrize(
+    "extra", [b'{"origin":5}', b'{"origin":{"positions":["x"]}}', b'{"origin":{"wall_ns":[]}}']
+)
+def test_memory_of_another_shape_gives_way_to_the_file(
+    store: DataStore, tmp_path: Path, extra: bytes
+) -> None:
+    checkpoint, _ = make(store, tmp_path)
+    checkpoint.keep(5 * S, status(store, 1), changed=True)
+    checkpoint.close()
+    record = store.checkpoint()
+    ffi.memmove(record.ha, extra, len(extra))
+    record.ha_size = len(extra)
+    store.write_checkpoint(record)
+    restored = make(store, tmp_path)[0].restore()
+    assert "its shape is not that of a checkpoint" in restored.remark
+    assert store.checkpoint().position[0] == 1
+
+
 def test_what_does_not_fit_into_the_memory_is_in_the_file(store: DataStore, tmp_path: Path) -> None:
     big = {"reasons": "x" * 5000}
     checkpoint, _ = make(store, tmp_path)

@@ -115,8 +115,18 @@ class Checkpoint:
 
 
 def from_memory(record: Any) -> Checkpoint:
-    """From a whole `fs_checkpoint`."""
-    extra = extra_of(record)
+    """From a whole `fs_checkpoint`.
+
+    Raises:
+        CheckpointFormatError: what it says in JSON is not of a checkpoint's shape: another version wrote it.
+    """
+    try:
+        return _from_memory(record, extra_of(record))
+    except (AttributeError, ValueError, TypeError, OverflowError) as error:
+        raise CheckpointFormatError(f"its shape is not that of a checkpoint: {error!r}") from error
+
+
+def _from_memory(record: Any, extra: dict[str, Any]) -> Checkpoint:
     ha, origin = extra.get("state"), extra.get("origin") or {}
     numbers: dict[str, Any] = {name: int(getattr(record, name)) for name in _NUMBERS}
     positions = record.position[0 : min(int(record.axis_count), MAX_AXES)]
@@ -125,7 +135,7 @@ def from_memory(record: Any) -> Checkpoint:
         boot=str(origin.get("boot", "")),
         wall_ns=int(origin.get("wall_ns", 0)),
         plan=str(origin.get("plan", extra.get("plan", ""))),
-        positions=tuple(origin.get("positions", positions)),
+        positions=tuple(int(position) for position in origin.get("positions", positions))[:MAX_AXES],
         task=bytes(ffi.buffer(record.task))[: min(int(record.task_size), TASK_BYTES)],
         ha=ha if isinstance(ha, dict) else None,
     )

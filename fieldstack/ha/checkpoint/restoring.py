@@ -84,11 +84,15 @@ def _in_memory(store: DataStore, remarks: list[str]) -> Checkpoint | None:
     except TornRecordError as error:
         remarks.append(str(error))
         return None
-    if store.checkpoint_valid(record):
+    if not store.checkpoint_valid(record):
+        if record.generation:
+            remarks.append("the one in shared memory is damaged: its checksum is wrong")
+        return None
+    try:
         return from_memory(record)
-    if record.generation:
-        remarks.append("the one in shared memory is damaged: its checksum is wrong")
-    return None
+    except CheckpointFormatError as error:
+        remarks.append(f"the one in shared memory cannot be read: {error}")
+        return None
 
 
 def _in_file(file: DurableRecord, remarks: list[str]) -> Checkpoint | None:

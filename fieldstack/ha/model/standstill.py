@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_rt.datastore.events import rung_text
 from fieldstack_rt.datastore.layout import MAX_AXES, Rung, Stand, Stop
 
 _STATE_MASK, _OPERATION_ENABLED = 0x6F, 0x27
@@ -93,19 +94,10 @@ def runs_on_text(axis: Any, plans: Sequence[AxisPlan], number: int) -> str:
         how = "is not seen any more"
     name = f"axis {_name(plans, number)}"
     if axis.rung != Rung.NONE:
-        return f"{name} did not stop within its bound and {how}; now: {_RUNGS[int(axis.rung)]}"
+        return f"{name} did not stop within its bound and {how}; now: {rung_text(int(axis.rung))}"
     if axis.ignores:
         return f"{name} ignores the stop (Operation enabled) and {how}"
     return ""
-
-
-_RUNGS = {
-    int(Rung.QUICK_STOP): "quick stop",
-    int(Rung.BRAKE): "brake applied",
-    int(Rung.DISABLE_VOLTAGE): "voltage disabled",
-    int(Rung.SAFE_OUTPUTS): "safe outputs of its slave",
-    int(Rung.END_RT): "RT ended, the guard has the outputs",
-}
 
 
 def speed_of(plans: Sequence[AxisPlan], number: int, counts_s: int) -> float:

@@ -7,8 +7,6 @@ from typing import Any
 from fieldstack.ha.model.facts import AxesFacts, AxisWait
 from fieldstack_rt.datastore.layout import MAX_AXES, Stop
 
-"""What there is room for: a count in damaged memory may be more."""
-
 
 def axes_facts(status: Any) -> AxesFacts:
     """`status` is a `fs_rt_status` of the present epoch; None: nothing is known."""

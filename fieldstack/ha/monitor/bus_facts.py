@@ -9,7 +9,6 @@ from fieldstack.ha.model.facts import PositionCheck
 from fieldstack_rt.datastore.layout import MAX_AXES, MAX_SLAVES
 
 _AL_OP = 8
-"""What there is room for: counts in damaged memory may be more."""
 
 
 def all_in_op(bus: Any, cell: CellMap) -> bool:

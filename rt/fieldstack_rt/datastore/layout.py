@@ -9,6 +9,7 @@ from fieldstack_rt._native import lib
 
 MAX_AXES: int = lib.FS_MAX_AXES
 MAX_SLAVES: int = lib.FS_MAX_SLAVES
+"""What there is room for: counts in damaged memory may be more."""
 IO_BYTES: int = lib.FS_IO_BYTES
 """Of slaves that are no axes, in a direction."""
 NO_DC = -(2**31)
