@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fieldstack.cli import alerts, bus, errors, jog, policy, requests, segment_faults, task
+from fieldstack.cli import alerts, bench, bus, errors, jog, policy, requests, segment_faults, task
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -38,8 +36,7 @@ app.add_typer(task.app, name="task")
 app.command("status", epilog=epilog())(status)
 requests.add_to(app)
 jog.add_to(app)
-if importlib.util.find_spec("fieldstack.bench.cli") is not None:
-    app.add_typer(importlib.import_module("fieldstack.bench.cli").app, name="bench")
+app.add_typer(bench.app, name="bench")
 
 
 @app.command(epilog=epilog())

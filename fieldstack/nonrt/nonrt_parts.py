@@ -19,7 +19,7 @@ from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
 from fieldstack.ha.checkpoint.restore_rules import UNREADABLE, Judgement, Verdict
 from fieldstack.ha.checkpoint.restoring import rt_runs
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN
+from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN, RECORD_UNREADABLE
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import Probe
 from fieldstack.ha.model.vocabulary import ProcessName
@@ -263,7 +263,7 @@ class Parts:
         if now_ns in state.budget(ProcessName.NONRT).restarts:
             self._tell_restart(len(state.budget(ProcessName.NONRT).restarts))
         for one in state.active_rules:
-            if one.key.rule == durable_state.UNREADABLE:
+            if one.key.rule == RECORD_UNREADABLE:
                 rule, subject = one.key
                 told = opened.log.append(EventKind.ALERT, rule=rule, subject=subject, cause=one.cause)
                 self.alerts.send(told)

@@ -17,7 +17,7 @@ OWN = {
     "bounded_json.py",
     "bare_exchange.py",
     "bringup_reference.py",
-    "failover_cell.py",
+    "bench_cell.py",
     "running_segment.py",
 }
 """These read what the programs that they start themselves print, or the shipped policy."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fieldstack.bench.failover.failover_incident import Incident
-from fieldstack.bench.failover.failover_incident_result import COLUMNS, LIMITS_MS, MEANINGS, IncidentResult
-from fieldstack.bench.failover.failover_losses import Losses, missing_events, positions_differed, total
-from fieldstack.bench.failover.failover_signs import SIGNS, first
 from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.incident import Incident
+from fieldstack.bench.failover.incident_result import COLUMNS, LIMITS_MS, MEANINGS, IncidentResult
+from fieldstack.bench.failover.losses import Losses, missing_events, positions_differed, total
+from fieldstack.bench.failover.signs import SIGNS, first
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind, Severity
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldstack.bench.failover import failover_cell
-from fieldstack.bench.failover.failover_result import blocks
+from fieldstack.bench.failover import bench_cell
+from fieldstack.bench.failover.result import blocks
 from fieldstack.bench.harness.plans import plan_for
 from fieldstack.cell import locations
 from fieldstack.ha.policy import load_policy
@@ -30,10 +30,10 @@ def test_terminals_have_no_axis_and_a_short_cycle_a_short_timeout() -> None:
 
 def test_the_benchmarks_cell_has_no_restart_budget_and_takes_injected_faults(tmp_path: Path) -> None:
     base = locations.find(None)
-    cell = failover_cell.prepare(base, tmp_path)
+    cell = bench_cell.prepare(base, tmp_path)
     assert cell.config.rt.fault_injection
     for process in load_policy(cell.policy_file).processes:
-        assert process.max_restart_count == failover_cell.MOST_RESTARTS
+        assert process.max_restart_count == bench_cell.MOST_RESTARTS
         assert process.restart_delay_ms == process.restart_backoff_initial_ms == 0
     assert cell.bus.to_plan().slaves
 

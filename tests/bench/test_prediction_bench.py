@@ -7,13 +7,13 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from fieldstack.bench.cli import app
-from fieldstack.bench.prediction.prediction_leaks import LEAKS, Leak, run_leaks
-from fieldstack.bench.prediction.prediction_normal import NormalResult, replay_normal
-from fieldstack.bench.prediction.prediction_record import SignalFile
-from fieldstack.bench.prediction.prediction_result import PredictionResult
-from fieldstack.bench.prediction.prediction_scenarios import Expect
-from fieldstack.bench.prediction.prediction_score import Score
+from fieldstack.bench.prediction.leaks import LEAKS, Leak, run_leaks
+from fieldstack.bench.prediction.normal import NormalResult, replay_normal
+from fieldstack.bench.prediction.record import SignalFile
+from fieldstack.bench.prediction.result import PredictionResult
+from fieldstack.bench.prediction.scenarios import Expect
+from fieldstack.bench.prediction.score import Score
+from fieldstack.cli.bench import app
 from fieldstack.prediction.signals import Signal
 
 MIB = 2**20

@@ -11,10 +11,10 @@ import pytest
 
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.cell_start import CellStart
-from fieldstack.ha.checkpoint.durable_state import UNREADABLE, latched, restore, to_record
+from fieldstack.ha.checkpoint.durable_state import latched, restore, to_record
 from fieldstack.ha.decision.builtin import spent_measures
 from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, DecisionState, Key
+from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, ActiveRule, BudgetUse, DecisionState, Key
 from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
@@ -179,7 +179,7 @@ def test_what_version_1_kept_is_taken_over() -> None:
     assert (waits.key, waits.hold) == (("restart-budget-spent", "fieldstack-rt"), Hold.RESET)
     assert PolicyAction.EMERGENCY_STOP in waits.effects
     (unread,) = restore(old | {"conditions": None}, POLICY, 5, 5).active_rules
-    assert unread.key.rule == UNREADABLE
+    assert unread.key.rule == RECORD_UNREADABLE
 
 
 @pytest.mark.parametrize("kept", [None, {}])
@@ -193,7 +193,7 @@ def test_no_record_is_a_fresh_start(kept: dict[str, object] | None) -> None:
 )
 def test_a_record_of_another_shape_may_have_held_the_cell(kept: dict[str, object]) -> None:
     (unread,) = restore(kept, POLICY, 5, 5).active_rules
-    assert (unread.key.rule, unread.hold) == (UNREADABLE, Hold.RESET)
+    assert (unread.key.rule, unread.hold) == (RECORD_UNREADABLE, Hold.RESET)
     assert "all of it" in unread.cause
     assert latched(kept) == (0, "")
 
@@ -207,7 +207,8 @@ def test_one_word_of_another_version_costs_one_entry_and_a_person_is_told() -> N
     kept["budgets"] |= {"fieldstack-core": {"restarts": ["yesterday"]}}
     cell = Script()
     cell.state = restore(kept, POLICY, cell.now, 1001 * S)
-    assert [one.key.rule for one in cell.state.active_rules] == ["restart-budget-spent"] * 2 + [UNREADABLE]
+    rules = [one.key.rule for one in cell.state.active_rules]
+    assert rules == ["restart-budget-spent"] * 2 + [RECORD_UNREADABLE]
     assert cell.state.budget(ProcessName.RT).spent == "five times"
     assert (
         "rule frozen ('FREEZE' is not a valid PolicyAction); the budget of fieldstack-core"

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from fieldstack.events.clock import boot_id
-from fieldstack.ha.checkpoint.durable_state import UNREADABLE, restore, to_record
+from fieldstack.ha.checkpoint.durable_state import restore, to_record
 from fieldstack.ha.checkpoint.restart_counts import FILE, RestartCounts
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.decision.decision_state import BudgetUse, DecisionState
+from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, BudgetUse, DecisionState
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
@@ -265,7 +265,7 @@ def test_counts_that_can_not_be_read_wait_for_a_person(tmp_path: Path, damage: s
         CountsFile(tmp_path, FILE).save(data | {"boot": boot_id()} | more)
     state = restore(counts_in(tmp_path).join(kept), POLICY, 101 * S, 1001 * S)
     (waits,) = state.active_rules
-    assert waits.key.rule == UNREADABLE
+    assert waits.key.rule == RECORD_UNREADABLE
     assert "the counts of restarts" in waits.cause
     assert state.budget(ProcessName.RT).restarts == (90 * S,), "what the checkpoint has of them"
 
@@ -273,5 +273,5 @@ def test_counts_that_can_not_be_read_wait_for_a_person(tmp_path: Path, damage: s
 def test_an_unreadable_checkpoint_keeps_the_counts(tmp_path: Path) -> None:
     filed(tmp_path, record_of(90 * S))
     state = restore(counts_in(tmp_path).join({"format": 9}), POLICY, 101 * S, 1001 * S)
-    assert [one.key.rule for one in state.active_rules] == [UNREADABLE]
+    assert [one.key.rule for one in state.active_rules] == [RECORD_UNREADABLE]
     assert state.budget(ProcessName.RT).restarts == (90 * S,)

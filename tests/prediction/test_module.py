@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.prediction.prediction_record import SignalFile, read, replay
+from fieldstack.bench.prediction.record import SignalFile, read, replay
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.disturbance import Disturbance

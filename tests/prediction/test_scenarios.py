@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fieldstack.bench.prediction.prediction_scenarios import HOUR, SCENARIOS, Expect, Scenario
-from fieldstack.bench.prediction.prediction_score import play
+from fieldstack.bench.prediction.scenarios import HOUR, SCENARIOS, Expect, Scenario
+from fieldstack.bench.prediction.score import play
 
 SHORT = [one for one in SCENARIOS if one.seconds / one.period_s <= 6 * HOUR]
 

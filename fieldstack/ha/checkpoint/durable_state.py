@@ -12,7 +12,14 @@ from typing import Any
 from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.cell_start import NO_CELL_START, CellStart
 from fieldstack.ha.checkpoint.durable_reading import FORMAT, Reading
-from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, DecisionState, Key, RestartInterlock
+from fieldstack.ha.decision.decision_state import (
+    RECORD_UNREADABLE,
+    ActiveRule,
+    BudgetUse,
+    DecisionState,
+    Key,
+    RestartInterlock,
+)
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
@@ -20,8 +27,6 @@ from fieldstack.ha.policy.view import Policy
 
 MAX_TEXT = 160
 MAX_CAUSES = 8
-UNREADABLE = "record-unreadable"
-"""Rule name of the wait for a person when something that was kept could not be read."""
 
 
 def outlives(active_rule: ActiveRule) -> bool:
@@ -132,7 +137,7 @@ def _after_the_end(one: ActiveRule) -> ActiveRule:
 def _unreadable(lost: list[str], now_ns: int) -> ActiveRule:
     cause = f"could not be read of the latches and budgets kept: {'; '.join(lost)}"
     effects = frozenset({PolicyAction.AWAIT_MANUAL})
-    key = Key(UNREADABLE, "checkpoint")
+    key = Key(RECORD_UNREADABLE, "checkpoint")
     return ActiveRule(key, now_ns, cause[: 2 * MAX_TEXT], ClearWhen.RESET, effects=effects, hold=Hold.RESET)
 
 

@@ -210,6 +210,8 @@ class RestartInterlock:
         return RestartInterlock(0, tuple(kept))
 
 
+RECORD_UNREADABLE = "record-unreadable"
+"""Rule name of the wait for a person when something that was kept could not be read."""
 FIRST_START = "first-start"
 AT_FIRST_START = InterlockCause(Key(FIRST_START, "cell"), "the first start of the cell (auto_start)", 1 << 62)
 """Nothing has moved yet in this life of the cell, and whoever started it wants it to."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.checkpoint.durable_state import UNREADABLE
 from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule
+from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, ActiveRule
 from fieldstack.ha.decision.in_flight_actions import UNCONFIRMED
 from fieldstack.ha.model.measures import BUILT_IN
 from fieldstack.ha.model.vocabulary import ClearWhen
@@ -14,7 +13,7 @@ from fieldstack.ha.policy.view import Policy
 
 def unruled(one: ActiveRule, policy: Policy) -> bool:
     """Whether no rule of the policy judges it: there is none of that name, or of other facts or subjects."""
-    if one.key.rule in (UNCONFIRMED, UNREADABLE):
+    if one.key.rule in (UNCONFIRMED, RECORD_UNREADABLE):
         return False
     row = policy.table.get(one.key.rule)
     if row is None or not matches(row.subject, one.key.subject):

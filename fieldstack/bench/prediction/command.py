@@ -15,17 +15,17 @@ from fieldstack.bench.harness import report
 from fieldstack.bench.harness.checks import all_held
 from fieldstack.bench.harness.preconditions import require_for_bench
 from fieldstack.bench.harness.report import Say
-from fieldstack.bench.prediction.prediction_leaks import run_leaks
-from fieldstack.bench.prediction.prediction_normal import (
+from fieldstack.bench.prediction.leaks import run_leaks
+from fieldstack.bench.prediction.normal import (
     NormalRequest,
     NormalResult,
     replay_normal,
     run_normal,
 )
-from fieldstack.bench.prediction.prediction_prevention import run_prevention
-from fieldstack.bench.prediction.prediction_result import PredictionResult
-from fieldstack.bench.prediction.prediction_scenarios import SCENARIOS, Expect
-from fieldstack.bench.prediction.prediction_score import Score, play
+from fieldstack.bench.prediction.prevention import run_prevention
+from fieldstack.bench.prediction.result import PredictionResult
+from fieldstack.bench.prediction.scenarios import SCENARIOS, Expect
+from fieldstack.bench.prediction.score import Score, play
 from fieldstack.prediction.findings import duration
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldstack.bench.failover import failover_cell
-from fieldstack.bench.failover.failover_cell import BenchCell
+from fieldstack.bench.failover import bench_cell
+from fieldstack.bench.failover.bench_cell import BenchCell
 from fieldstack.bench.harness.errors import BenchError
 from fieldstack.bench.harness.report import Say
-from fieldstack.bench.prediction.prediction_record import SignalFile, replay
+from fieldstack.bench.prediction.record import SignalFile, replay
 from fieldstack.cell import configuration, locations
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.prediction.findings import Anomaly, Forecast, duration
@@ -140,10 +140,10 @@ def run_normal(request: NormalRequest, folder: Path, say: Say) -> NormalResult:
     instance = Instance(request.instance or f"bench-{os.getpid()}")
     bench = BenchCell(cell, instance, "", folder / "up.log")
     try:
-        with failover_cell.running(bench) as store, SignalFile(request.record) as file:
+        with bench_cell.running(bench) as store, SignalFile(request.record) as file:
             return _watch(store, instance, request.seconds, file, say)
     finally:
-        failover_cell.remove_traces(instance)
+        bench_cell.remove_traces(instance)
 
 
 def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFile, say: Say) -> NormalResult:

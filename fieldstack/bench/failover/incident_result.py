@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.bench.failover.failover_incident import Incident
-from fieldstack.bench.failover.failover_losses import total
 from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.incident import Incident
+from fieldstack.bench.failover.losses import total
 from fieldstack.bench.harness.checks import Check
 from fieldstack.bench.harness.percentiles import Percentiles
 

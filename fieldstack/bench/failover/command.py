@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fieldstack.bench.failover import failover_cell, failover_incident_command
-from fieldstack.bench.failover.failover_cell import BenchCell
-from fieldstack.bench.failover.failover_incident_result import IncidentResult
-from fieldstack.bench.failover.failover_result import FailoverResult, blocks
-from fieldstack.bench.failover.failover_run import Failover, FailoverBench
+from fieldstack.bench.failover import bench_cell, incident_command
+from fieldstack.bench.failover.bench_cell import BenchCell
 from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.incident_result import IncidentResult
+from fieldstack.bench.failover.result import FailoverResult, blocks
+from fieldstack.bench.failover.run import Failover, FailoverBench
 from fieldstack.bench.harness import report
 from fieldstack.bench.harness.bringup_reference import BringupReference
 from fieldstack.bench.harness.checks import all_held
@@ -46,17 +46,17 @@ def run_failover(request: FailoverRequest, json_file: Path | None, console: Cons
     instance = Instance(f"bench-{os.getpid()}")
     with tempfile.TemporaryDirectory(prefix="fieldstack-bench-") as name:
         folder = Path(name)
-        cell = failover_cell.prepare(locations.find(request.config), folder)
+        cell = bench_cell.prepare(locations.find(request.config), folder)
         try:
             with running_segment(cell.config.segment.devices) as segment, report.status(console) as say:
                 bench = BenchCell(cell, instance, segment.interface, folder / "up.log")
                 result = _measure(request, bench, segment, say)
         finally:
-            failover_cell.remove_traces(instance)
+            bench_cell.remove_traces(instance)
     if isinstance(result, FailoverResult):
         _show(result, console)
     else:
-        failover_incident_command.show(result, console)
+        incident_command.show(result, console)
     if json_file is not None:
         report.write_json(json_file, "failover", result.to_json())
     return all_held(result.checks())
@@ -67,8 +67,8 @@ def _measure(
 ) -> FailoverResult | IncidentResult:
     if request.kind.of_rt:
         return _measure_rt(request, bench, segment, say)
-    counts = blocks(request.runs, failover_incident_command.block_of(request.kind, request.block))
-    return failover_incident_command.measure(
+    counts = blocks(request.runs, incident_command.block_of(request.kind, request.block))
+    return incident_command.measure(
         request.kind, list(counts), bench, segment, settle_s=request.settle_s, say=say
     )
 
@@ -82,7 +82,7 @@ def _measure_rt(
         say(f"{len(runs)} of {request.runs}: bare bring-up")
         reference.take(segment.interface)
         say(f"{len(runs)} of {request.runs}: starting the cell")
-        with failover_cell.running(bench) as store:
+        with bench_cell.running(bench) as store:
             faulty = FailoverBench(bench, store, segment.client, request.settle_s, pressure=request.pressure)
             for _ in range(size):
                 runs.append(faulty.run(len(runs) + 1, request.kind))

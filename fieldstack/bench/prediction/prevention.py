@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from fieldstack.bench.failover import failover_cell
-from fieldstack.bench.failover.failover_cell import BenchCell
+from fieldstack.bench.failover import bench_cell
+from fieldstack.bench.failover.bench_cell import BenchCell
 from fieldstack.bench.harness.errors import ProgramError
 from fieldstack.bench.harness.report import Say
 from fieldstack.cell import configuration, locations
@@ -78,7 +78,7 @@ class PreventionResult:
 
 def run_prevention(config: Path | None, folder: Path, say: Say) -> PreventionResult:
     """Runs a cell of its own for some minutes. Nothing is left running. ProgramError."""
-    failover_cell.prepare(locations.find(config), folder)
+    bench_cell.prepare(locations.find(config), folder)
     file = folder / "cell.yaml"
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
     data["memory_limit_mb"] = {"core": LIMIT_MB}
@@ -86,10 +86,10 @@ def run_prevention(config: Path | None, folder: Path, say: Say) -> PreventionRes
     instance = Instance(f"bench-{os.getpid()}-p")
     bench = BenchCell(configuration.load(file), instance, "", folder / "prevention.log")
     try:
-        with failover_cell.running(bench) as store:
+        with bench_cell.running(bench) as store:
             return _watch(bench, store, say)
     finally:
-        failover_cell.remove_traces(instance)
+        bench_cell.remove_traces(instance)
 
 
 def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
@@ -115,7 +115,7 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
             say(f"prevention: {passed:.0f} s, Core uses {used / _MIB:.0f} of {LIMIT_MB} MiB")
     moving = None
     if restarted is not None:
-        failover_cell.await_moving(bench, store)
+        bench_cell.await_moving(bench, store)
         moving = time.monotonic() - began
     status = store.rt_status()
     return PreventionResult(

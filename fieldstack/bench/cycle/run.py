@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fieldstack.bench.cycle import bare_exchange, cyclictest, witnesses
 from fieldstack.bench.cycle.bare_exchange import BareExchange
-from fieldstack.bench.cycle.cycle_options import MARGIN_NS, SLICE_NS, CycleOptions, LoadKind, Reference
 from fieldstack.bench.cycle.cyclictest import Cyclictest
+from fieldstack.bench.cycle.options import MARGIN_NS, SLICE_NS, CycleOptions, LoadKind, Reference
 from fieldstack.bench.cycle.witnesses import Witnesses
 from fieldstack.bench.harness.report import Say
 from fieldstack.bench.harness.rt_process import Overseer, rt_command, rt_process, shared_memory

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from fieldstack.bench.cycle import attribution
-from fieldstack.bench.cycle.cycle_options import CycleOptions, LoadKind, Reference
-from fieldstack.bench.cycle.cycle_result import Condition, CycleResult, evaluate
-from fieldstack.bench.cycle.cycle_run import CycleRun, Place
+from fieldstack.bench.cycle.options import CycleOptions, LoadKind, Reference
+from fieldstack.bench.cycle.result import Condition, CycleResult, evaluate
+from fieldstack.bench.cycle.run import CycleRun, Place
 from fieldstack.bench.harness import machine, report
 from fieldstack.bench.harness.checks import all_held
 from fieldstack.bench.harness.errors import BenchError

@@ -8,10 +8,10 @@ from typing import Any
 
 from fieldstack.bench.harness.checks import Check
 from fieldstack.bench.harness.percentiles import Percentiles
-from fieldstack.bench.prediction.prediction_normal import Charts, NormalResult, ReplayResult
-from fieldstack.bench.prediction.prediction_prevention import PreventionResult
-from fieldstack.bench.prediction.prediction_scenarios import Expect
-from fieldstack.bench.prediction.prediction_score import Score
+from fieldstack.bench.prediction.normal import Charts, NormalResult, ReplayResult
+from fieldstack.bench.prediction.prevention import PreventionResult
+from fieldstack.bench.prediction.scenarios import Expect
+from fieldstack.bench.prediction.score import Score
 
 CPU_SHARE_MAX = 0.01
 """Of one CPU, for sampler and method together."""

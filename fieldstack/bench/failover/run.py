@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fieldstack.bench.failover import faults, segment_watch, stray_words
-from fieldstack.bench.failover.failover_cell import BenchCell, await_moving, text_of
+from fieldstack.bench.failover.bench_cell import BenchCell, await_moving, text_of
 from fieldstack.bench.failover.faults import FaultKind
 from fieldstack.bench.failover.segment_watch import Mark
 from fieldstack.bench.harness.errors import BenchError, ProgramError

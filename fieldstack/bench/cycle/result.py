@@ -8,8 +8,8 @@ from typing import Any
 from fieldstack.bench.cycle import attribution
 from fieldstack.bench.cycle.attribution import Fault
 from fieldstack.bench.cycle.bare_exchange import BareExchange
-from fieldstack.bench.cycle.cycle_options import CycleOptions, LoadKind, Reference
-from fieldstack.bench.cycle.cycle_run import CycleRecord
+from fieldstack.bench.cycle.options import CycleOptions, LoadKind, Reference
+from fieldstack.bench.cycle.run import CycleRecord
 from fieldstack.bench.cycle.witnesses import Witnesses
 from fieldstack.bench.harness.checks import Check
 from fieldstack.bench.harness.percentiles import Percentiles, microseconds, ratio

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.bench.prediction.prediction_scenarios import Expect, Scenario
+from fieldstack.bench.prediction.scenarios import Expect, Scenario
 from fieldstack.prediction.median_scales import median
 from fieldstack.prediction.predictor import Predictor
 from fieldstack.prediction.signals import SPECS, Signal

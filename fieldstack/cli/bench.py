@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from fieldstack.bench.cycle.cycle_options import LoadKind, Reference
+from fieldstack.bench.cycle.options import LoadKind, Reference
 from fieldstack.bench.failover.faults import FaultKind
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.terminal import terminal
@@ -67,7 +67,7 @@ def cycle(  # noqa: PLR0917 - one parameter an option
 
         fieldstack bench cycle --seconds 60 --devices "drive*32" --rounds 1
     """
-    from fieldstack.bench.cycle.cycle_command import CycleRequest, run_cycle
+    from fieldstack.bench.cycle.command import CycleRequest, run_cycle
 
     request = CycleRequest(
         seconds=seconds,
@@ -129,7 +129,7 @@ def failover(  # noqa: PLR0917 - one parameter an option
 
         fieldstack bench failover --fault sigkill --runs 10 --memory-pressure --check
     """
-    from fieldstack.bench.failover.failover_command import FailoverRequest, run_failover
+    from fieldstack.bench.failover.command import FailoverRequest, run_failover
 
     if memory_pressure and not fault.of_rt:
         raise typer.BadParameter(
@@ -179,8 +179,8 @@ def prediction(  # noqa: PLR0917 - one parameter an option
 
         fieldstack bench prediction --normal 0 --no-leaks --no-prevention --seeds 0 --replay hour.jsonl
     """
-    from fieldstack.bench.prediction.prediction_command import PredictionRequest, run_prediction
-    from fieldstack.bench.prediction.prediction_normal import NormalRequest
+    from fieldstack.bench.prediction.command import PredictionRequest, run_prediction
+    from fieldstack.bench.prediction.normal import NormalRequest
     from fieldstack.cli.options import seconds_of
 
     seconds = None if normal == "0" else seconds_of(normal, "--normal")

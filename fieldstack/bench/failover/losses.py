@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from fieldstack.bench.failover.failover_signs import rt_codes
+from fieldstack.bench.failover.signs import rt_codes
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack_base import bounded_json

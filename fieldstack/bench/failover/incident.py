@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.bench.failover import faults, segment_watch
-from fieldstack.bench.failover.failover_cell import BenchCell, await_moving, is_moving, text_of
-from fieldstack.bench.failover.failover_losses import Losses, missing_events, positions_differed, task_step
-from fieldstack.bench.failover.failover_signs import SIGNS, first
+from fieldstack.bench.failover.bench_cell import BenchCell, await_moving, is_moving, text_of
 from fieldstack.bench.failover.faults import FaultKind
 from fieldstack.bench.failover.forced_stop import power_off_ns, standing_ns
+from fieldstack.bench.failover.losses import Losses, missing_events, positions_differed, task_step
+from fieldstack.bench.failover.signs import SIGNS, first
 from fieldstack.bench.failover.stopped_thread import StoppedThread
 from fieldstack.bench.harness.errors import ProgramError
 from fieldstack.events.event import Event

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fieldstack.bench.harness.report import Say
-from fieldstack.bench.prediction.prediction_scenarios import Expect
-from fieldstack.bench.prediction.prediction_score import Score
+from fieldstack.bench.prediction.scenarios import Expect
+from fieldstack.bench.prediction.score import Score
 from fieldstack.ha.probes.process_resources import ProcessReader
 from fieldstack.ha.probes.readings import Reading, Resource
 from fieldstack.prediction.predictor import SETTLE_S, Predictor

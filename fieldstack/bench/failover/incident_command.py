@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fieldstack.bench.failover import failover_cell
-from fieldstack.bench.failover.failover_cell import BenchCell
-from fieldstack.bench.failover.failover_incident import Incident, IncidentBench
-from fieldstack.bench.failover.failover_incident_result import COLUMNS, IncidentResult
-from fieldstack.bench.failover.failover_losses import total
+from fieldstack.bench.failover import bench_cell
+from fieldstack.bench.failover.bench_cell import BenchCell
 from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.incident import Incident, IncidentBench
+from fieldstack.bench.failover.incident_result import COLUMNS, IncidentResult
+from fieldstack.bench.failover.losses import total
 from fieldstack.bench.harness import report
 from fieldstack.bench.harness.bringup_reference import BringupReference, interpreter_start
 from fieldstack.bench.harness.errors import ProgramError
@@ -80,7 +80,7 @@ def measure(
         for _ in range(count):
             references.take(segment.interface)
         say(f"{_done(incidents)} of {runs}: starting the cell")
-        with _state_folder(kind, bench) as full, failover_cell.running(bench) as store:
+        with _state_folder(kind, bench) as full, bench_cell.running(bench) as store:
             faulty = IncidentBench(bench, store, segment.client, settle_s, full)
             for _ in range(count):
                 incidents.append(faulty.run(_done(incidents) + 1, kind))

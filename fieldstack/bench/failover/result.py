@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.bench.failover.failover_run import Failover
 from fieldstack.bench.failover.faults import FaultKind
+from fieldstack.bench.failover.run import Failover
 from fieldstack.bench.harness.bringup_reference import BringupReference
 from fieldstack.bench.harness.checks import Check
 from fieldstack.bench.harness.percentiles import Percentiles, ratio
