@@ -43,7 +43,7 @@ class HeldKey:
         termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
         signal.signal(signal.SIGTERM, self._handler)
 
-    def look(self, wait_s: float) -> bool:
+    def poll(self, wait_s: float) -> bool:
         """Wait for keys, at most so long. Whether one is held down now."""
         if select.select([self._descriptor], [], [], wait_s)[0]:
             self._take(os.read(self._descriptor, 64), time.monotonic_ns())

@@ -66,7 +66,7 @@ def jog(
         raise UsageError("this is no terminal, so no key can be held: say how long, for example --for 2s")
     with HeldJog(instance_of(instance)) as held:
         if duration_s is not None:
-            code = _follow(Timed(duration_s), held, (axis, direction, speed))
+            code = _follow(TimedHold(duration_s), held, (axis, direction, speed))
         else:
             code = _by_key(held, (axis, direction, speed))
     raise typer.Exit(code)
@@ -78,44 +78,44 @@ class HoldSource(Protocol):
     last_ns: int
     quit: bool
 
-    def look(self, wait_s: float) -> bool: ...
+    def poll(self, wait_s: float) -> bool: ...
 
 
-class Timed:
+class TimedHold:
     """As if held for so long."""
 
     def __init__(self, duration_s: float) -> None:
         self._until = time.monotonic() + duration_s
         self.last_ns, self.quit = 0, False
 
-    def look(self, wait_s: float) -> bool:
+    def poll(self, wait_s: float) -> bool:
         if self.last_ns:
             time.sleep(wait_s)
         self.last_ns, self.quit = time.monotonic_ns(), time.monotonic() >= self._until
         return not self.quit
 
 
-def _by_key(held: HeldJog, wish: JogArguments) -> ExitCode:
+def _by_key(held: HeldJog, arguments: JogArguments) -> ExitCode:
     from fieldstack.cli.held_key import HeldKey
 
     typer.echo("hold a key down to move it; q ends")
     with HeldKey() as key:
-        return _follow(key, held, wish)
+        return _follow(key, held, arguments)
 
 
-def _follow(hold: HoldSource, held: HeldJog, wish: JogArguments) -> ExitCode:
+def _follow(hold: HoldSource, held: HeldJog, arguments: JogArguments) -> ExitCode:
     """Begin when it is held, renew, let go; until the hold is over or the jog ends for another reason."""
     moving = False
     try:
         while not hold.quit:
-            down = hold.look(RENEW_S)
+            down = hold.poll(RENEW_S)
             if not down and not moving:
                 continue
-            answer = _step(held, wish, hold.last_ns, down=down, moving=moving)
+            answer = _step(held, arguments, hold.last_ns, down=down, moving=moving)
             moving = down
             if not answer.accepted or answer.data["ended"]:
                 moving = False
-                if (code := _print_end(answer, wish[0])) is not None:
+                if (code := _print_end(answer, arguments[0])) is not None:
                     return code
     finally:
         if moving:
@@ -123,12 +123,12 @@ def _follow(hold: HoldSource, held: HeldJog, wish: JogArguments) -> ExitCode:
     return ExitCode.OK
 
 
-def _step(held: HeldJog, wish: JogArguments, held_ns: int, *, down: bool, moving: bool) -> Answer:
+def _step(held: HeldJog, arguments: JogArguments, held_ns: int, *, down: bool, moving: bool) -> Answer:
     from fieldstack.cli.estop import user
 
     if not down:
         return held.release()
-    return held.renew(held_ns) if moving else held.begin(*wish, held_ns, user())
+    return held.renew(held_ns) if moving else held.begin(*arguments, held_ns, user())
 
 
 def _print_end(answer: Answer, axis: str) -> ExitCode | None:

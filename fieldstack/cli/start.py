@@ -34,7 +34,7 @@ class StartKey:
         self._instance, self._say = instance, say
         self._asking: threading.Thread | None = None
 
-    def look(self, keys: str) -> None:
+    def handle_keys(self, keys: str) -> None:
         busy = self._asking is not None and self._asking.is_alive()
         if KEY in keys.lower() and not busy:
             self._asking = threading.Thread(target=self._ask, daemon=True)

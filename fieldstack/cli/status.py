@@ -79,7 +79,7 @@ def _live(source: StatusSource, console: Console, instance: Instance) -> None:
         Live(console=console, auto_refresh=False, screen=True) as live,
     ):
         while True:
-            start.look(keys.new())
+            start.handle_keys(keys.new())
             if time.monotonic() >= due:
                 table, due = history_table(process_history(instance)), time.monotonic() + HISTORY_S
             snapshot = source.take()

@@ -157,7 +157,7 @@ class _Session:
                 shown = time.monotonic()
                 self._show(live)
             if keys is not None:
-                start.look(keys.new())
+                start.handle_keys(keys.new())
             cell.wait(TICK_S)
 
     def _show(self, live: Live | None) -> None:

@@ -95,7 +95,7 @@ class CoreProcess:
         self._memory_ns = 0
         self._record = store.new("fs_core_status")
         self._wake = threading.Event()
-        self._inbox = LoopQueue(self._wake)
+        self._loop_queue = LoopQueue(self._wake)
         self._injector = Injector() if settings.fault_injection else None
         self._stop = False
         self._files = TaskStore(store.instance.state_dir)
@@ -112,9 +112,9 @@ class CoreProcess:
         self._revision = saved.revision
         verdict = restore_for_core(store)
         held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
-        remains = PreviousRun(saved, Played(self._memory, _played(store)), self._files.load(), held)
+        previous = PreviousRun(saved, Played(self._memory, _played(store)), self._files.load(), held)
         demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
-        table, remarks = restore(machine, self._calls, remains, demos, self._started_ns)
+        table, remarks = restore(machine, self._calls, previous, demos, self._started_ns)
         broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
         for remark in (*self._files.remarks, *broken, *remarks):
             print(remark, flush=True)
@@ -136,15 +136,15 @@ class CoreProcess:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        desk = TaskCommandHandler(
+        handler = TaskCommandHandler(
             self._executor,
             self._calls,
             self._files,
-            self._inbox,
+            self._loop_queue,
             room=len(self._record.task),
             injector=self._injector,
         )
-        thread = TaskCommandServer(self._store.instance.core_socket, desk)
+        thread = TaskCommandServer(self._store.instance.core_socket, handler)
         gc.collect()
         gc.freeze()
         try:
@@ -173,13 +173,13 @@ class CoreProcess:
         self._wake.set()
 
     def _pass(self) -> None:
-        self._inbox.work()
+        self._loop_queue.work()
         now_ns = time.monotonic_ns()
         if self._injector is not None:
             self._injector.work(now_ns)
         with contextlib.suppress(TornRecordError):  # RT died inside a write; its successor mends the record
             self._executor.step(now_ns, read_facts(self._store))
-        self._recorder.look()
+        self._recorder.enqueue_ended()
         self._publish(now_ns, self._executor.state)
         self._executor.begin_calls(now_ns)
         self._store.beat_core()
@@ -202,7 +202,7 @@ class CoreProcess:
         record.epoch = self._epoch
         record.started_ns = self._started_ns
         record.pass_ns = now_ns
-        record.requests_done = self._inbox.done
+        record.requests_done = self._loop_queue.done
         record.pid = os.getpid()
         record.state = state
         record.speed_override = executor.speed_override
@@ -226,7 +226,7 @@ class CoreProcess:
                     orderly,
                     tuple(self._executor.lost),
                     table.failures,
-                    self._executor.refusals.told() | self._recorder.refused,
+                    self._executor.refusals.summary() | self._recorder.refused,
                 ),
                 ahead=ahead,
             )

@@ -41,28 +41,28 @@ def press(keyboard: int, keys: bytes) -> None:
 def test_one_press_holds_nothing_repeats_do_until_they_end(keyboard: int) -> None:
     with HeldKey() as key:
         press(keyboard, b"+")
-        assert not key.look(1.0)
+        assert not key.poll(1.0)
         press(keyboard, b"+")
-        assert not key.look(1.0)
+        assert not key.poll(1.0)
         press(keyboard, b"+")
-        assert key.look(1.0)
+        assert key.poll(1.0)
         assert abs(time.monotonic_ns() - key.last_ns) < 1e9
         time.sleep(GAP_S)
-        assert not key.look(0.0)
+        assert not key.poll(0.0)
         press(keyboard, b"+")
-        assert not key.look(1.0), "it begins anew"
+        assert not key.poll(1.0), "it begins anew"
 
 
 def test_another_key_lets_go_and_q_ends(keyboard: int) -> None:
     with HeldKey() as key:
         for _ in range(4):
             press(keyboard, b"+")
-            key.look(1.0)
-        assert key.look(0.0)
+            key.poll(1.0)
+        assert key.poll(0.0)
         press(keyboard, b"x")
-        assert not key.look(1.0)
+        assert not key.poll(1.0)
         press(keyboard, b"q")
-        assert not key.look(1.0)
+        assert not key.poll(1.0)
         assert key.quit
 
 
@@ -100,11 +100,11 @@ class Held:
         )
 
 
-WISH = ("y", "-", 100.0)
+ARGUMENTS = ("y", "-", 100.0)
 
 
 def follow(held: Held, seconds: float) -> ExitCode:
-    return jog._follow(jog.Timed(seconds), held, WISH)  # type: ignore[arg-type]
+    return jog._follow(jog.TimedHold(seconds), held, ARGUMENTS)  # type: ignore[arg-type]
 
 
 def test_for_a_time_it_is_begun_renewed_often_and_let_go() -> None:

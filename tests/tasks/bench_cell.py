@@ -132,8 +132,8 @@ class BenchCell:
         """A Main Core process begins on what the last one left."""
         self.calls = CallRunner(self.entries, self.files)
         self.calls.load()
-        remains = PreviousRun(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
-        table, remarks = restore(self.machine, self.calls, remains, built_in or [], self.now_ns)
+        previous = PreviousRun(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
+        table, remarks = restore(self.machine, self.calls, previous, built_in or [], self.now_ns)
         self.executor = TaskExecutor(
             self.machine,
             self.store.setpoints,
@@ -180,7 +180,7 @@ class BenchCell:
     def record_ends(self) -> None:
         """The recorder writes down how tasks ended, and is through with it."""
         recorder = OutcomeRecorder(self.executor.table, self.files)
-        recorder.look()
+        recorder.enqueue_ended()
         recorder.close()
 
     def task(self, name: str = "t") -> Task:
@@ -189,10 +189,10 @@ class BenchCell:
     def pass_(self, ms: int = 20) -> StreamAction:
         """One pass of the process, with its checkpoint."""
         self.now_ns += ms * MS
-        verdict = self.executor.step(self.now_ns, self.facts)
+        action = self.executor.step(self.now_ns, self.facts)
         self.checkpoint()
         self.executor.begin_calls(self.now_ns)
-        return verdict
+        return action
 
     def checkpoint(self, *, orderly: bool = False) -> None:
         self._revision += 1

@@ -22,8 +22,8 @@ SLOW = MACHINE.axes[Y].jog_counts_s
 def begin(cell: BenchCell, axis: str = "y", way: int = 1, *, percent: float = 100, held_ms: int = 0) -> Jog:
     cell.pass_()
     executor = cell.executor
-    wish = JogRequest(axis, way, percent, cell.now_ns - held_ms * MS)
-    return executor.jogging.begin(cell.now_ns, wish, executor.facts, executor.table)
+    request = JogRequest(axis, way, percent, cell.now_ns - held_ms * MS)
+    return executor.jogging.begin(cell.now_ns, request, executor.facts, executor.table)
 
 
 def hold(cell: BenchCell, jog: Jog, passes: int) -> None:

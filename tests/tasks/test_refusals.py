@@ -36,7 +36,7 @@ def test_what_is_refused_again_and_again_is_tried_less_often_and_asks_in_the_end
         if cell.executor._last_stream != before:
             begun.append(cell.now_ns)
             refuse(cell)
-        told = cell.executor.refusals.told() or told
+        told = cell.executor.refusals.summary() or told
     gaps = [(b - a) / 1e9 for a, b in pairwise(begun)]
     assert len(begun) == ASK_AT
     assert all(after > 1.7 * before for before, after in pairwise(gaps))
@@ -47,7 +47,7 @@ def test_what_is_refused_again_and_again_is_tried_less_often_and_asks_in_the_end
     cell.facts = replace(cell.facts, stream_state=StreamState.ENDED)
     cell.until(cell.ended)
     cell.run(10)
-    assert cell.executor.refusals.told() == {}
+    assert cell.executor.refusals.summary() == {}
 
 
 def test_another_reason_or_something_that_worked_counts_anew(cell: BenchCell) -> None:
@@ -57,7 +57,7 @@ def test_another_reason_or_something_that_worked_counts_anew(cell: BenchCell) ->
     refusals.worked("other")
     assert refusals.note(0, "axis:y", "would leave", "g") == 2
     refusals.worked("g")
-    assert refusals.told() == {}
+    assert refusals.summary() == {}
 
 
 def test_the_wait_grows_to_a_bound_and_is_the_groups_own(cell: BenchCell) -> None:
@@ -68,6 +68,6 @@ def test_the_wait_grows_to_a_bound_and_is_the_groups_own(cell: BenchCell) -> Non
     assert not refusals.waits(30_000_000_000, "g")
     assert not refusals.waits(0, "h")
     refusals.forget(0, {"g"})
-    assert refusals.told()
+    assert refusals.summary()
     refusals.forget(0, {"h"})
-    assert not refusals.told()
+    assert not refusals.summary()

@@ -63,10 +63,10 @@ def test_a_person_is_told_what_is_known(
         def ask(work: Callable[[], object]) -> object:
             return work()
 
-    desk = TaskCommandHandler(cell.executor, cell.calls, cell.files, Now(), room=8192, injector=None)  # type: ignore[arg-type]
+    handler = TaskCommandHandler(cell.executor, cell.calls, cell.files, Now(), room=8192, injector=None)  # type: ignore[arg-type]
     submit = Command(0, "submit", {"text": "{id: t, steps: [{wait: {ms: 5}}]}", "by": "Ann"})
     monkeypatch.setattr(task_store, "sync_folder", FailingSync(times))
-    accepted, message, _ = desk.answer(submit)
+    accepted, message, _ = handler.answer(submit)
     assert not accepted
     assert told in message
     cell.crash()

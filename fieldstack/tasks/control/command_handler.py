@@ -56,12 +56,12 @@ class TaskCommandHandler:
         executor: TaskExecutor,
         calls: CallRunner,
         store: TaskStore,
-        inbox: LoopQueue,
+        loop_queue: LoopQueue,
         *,
         room: int,
         injector: Injector | None,
     ) -> None:
-        self._executor, self._calls, self._store, self._inbox = executor, calls, store, inbox
+        self._executor, self._calls, self._store, self._loop_queue = executor, calls, store, loop_queue
         self._room = room
         """Bytes of the checkpoint."""
         self._injector = injector
@@ -76,7 +76,7 @@ class TaskCommandHandler:
             "reallocate": self._reallocate,
             "give_back": self._give_back,
             "inject": self._inject,
-            **jog_commands(executor, inbox),
+            **jog_commands(executor, loop_queue),
         }
 
     def answer(self, command: Command) -> tuple[bool, str, dict[str, Any]]:
@@ -105,7 +105,7 @@ class TaskCommandHandler:
         machine, calls = self._executor.machine, self._calls
         compiled = compile_task(declaration, machine, calls.timeouts, file, calls.broken)
         table = self._executor.table
-        self._inbox.ask(lambda: table.check_new(compiled, self._room))
+        self._loop_queue.ask(lambda: table.check_new(compiled, self._room))
         stored = StoredTask(
             uid=uuid.uuid4().hex[:12],
             declaration=declaration.model_dump(mode="json", exclude_none=True),
@@ -121,41 +121,45 @@ class TaskCommandHandler:
 
         done = f"task {declaration.id!r} submitted"
         try:
-            waits = self._inbox.ask(add, later=True)
+            waits = self._loop_queue.ask(add, later=True)
             done += f"; it waits: {waits}" if waits else ""
         except LoopSilentError as error:  # its file is there: whoever comes next begins it
             done += f"; it begins when the Main Core is at work again: {error}"
         return done, {"id": declaration.id}
 
     def _of_task(self, do: Callable[[str], str]) -> Callable[[Command], Answer]:
-        return lambda command: (self._inbox.ask(lambda: do(command.text("id"))), {})
+        return lambda command: (self._loop_queue.ask(lambda: do(command.text("id"))), {})
 
     def _resume(self, command: Command) -> Answer:
         task_id, by, how = command.text("id"), command.text("by"), command.text("answer")
-        return self._inbox.ask(lambda: self._executor.table.resume(task_id, by, how)), {}
+        return self._loop_queue.ask(lambda: self._executor.table.resume(task_id, by, how)), {}
 
     def _list(self, _command: Command) -> Answer:
         table = self._executor.table
-        tasks = self._inbox.ask(lambda: [task_view(self._executor, task) for task in table.tasks.values()])
+        tasks = self._loop_queue.ask(
+            lambda: [task_view(self._executor, task) for task in table.tasks.values()]
+        )
         return f"{len(tasks)} tasks", {"tasks": tasks}
 
     def _status(self, command: Command) -> Answer:
         """Of one task, with its steps; without an id, of the executor."""
         executor, task_id = self._executor, command.text("id")
         if task_id:
-            return "", {"task": self._inbox.ask(lambda: task_view(executor, executor.table.get(task_id)))}
-        return "", self._inbox.ask(lambda: describe(executor, self._calls))
+            return "", {
+                "task": self._loop_queue.ask(lambda: task_view(executor, executor.table.get(task_id)))
+            }
+        return "", self._loop_queue.ask(lambda: describe(executor, self._calls))
 
     def _reallocate(self, command: Command) -> Answer:
         keep = command.data.get("keep") is True
-        done = self._inbox.ask(lambda: reallocate(self._executor, command.text("group"), keep=keep))
+        done = self._loop_queue.ask(lambda: reallocate(self._executor, command.text("group"), keep=keep))
         more = {"moved": done.moved, "not_moved": done.not_moved}
         if done.stuck:
             raise NotAllMovedError(done.text(), more)
         return done.text(), more
 
     def _give_back(self, command: Command) -> Answer:
-        return self._inbox.ask(lambda: give_back(self._executor, command.text("group"))), {}
+        return self._loop_queue.ask(lambda: give_back(self._executor, command.text("group"))), {}
 
     def _inject(self, command: Command) -> Answer:
         if self._injector is None:
@@ -220,14 +224,14 @@ def describe(executor: TaskExecutor, calls: CallRunner) -> dict[str, Any]:
 class TaskCommandServer:
     """Serves the socket until it is closed. A client waits at most for one pass of the feeding loop."""
 
-    def __init__(self, path: Path, desk: TaskCommandHandler) -> None:
+    def __init__(self, path: Path, handler: TaskCommandHandler) -> None:
         self._server = ControlServer(path, LONGEST_REQUEST)
-        self._desk = desk
+        self._handler = handler
         self._epoll = select.epoll()
         self._woken, self._waker = socket.socketpair()
         for descriptor in (self._server.listener, self._woken.fileno()):
             self._epoll.register(descriptor, select.EPOLLIN)
-        self._thread = threading.Thread(target=self._run, name="task-desk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="task-commands", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -260,5 +264,5 @@ class TaskCommandServer:
                 self._epoll.unregister(descriptor)
             return
         for command in self._server.receive(descriptor):
-            ok, message, more = self._desk.answer(command)
+            ok, message, more = self._handler.answer(command)
             self._server.answer(command.client, ok=ok, message=message, **more)

@@ -17,26 +17,30 @@ from fieldstack.tasks.run.table import TaskError
 from fieldstack_base.control.server import Command
 
 Answer = tuple[str, dict[str, Any]]
-WAYS = {"+": 1, "-": -1}
+DIRECTIONS = {"+": 1, "-": -1}
 
 
-def jog_commands(executor: TaskExecutor, inbox: LoopQueue) -> dict[str, Callable[[Command], Answer]]:
+def jog_commands(executor: TaskExecutor, loop_queue: LoopQueue) -> dict[str, Callable[[Command], Answer]]:
     """By name; each is done in the feeding loop."""
     jogging = executor.jogging
 
     def begin(command: Command) -> Answer:
-        wish = _wish(command)
-        jog = inbox.ask(lambda: jogging.begin(time.monotonic_ns(), wish, executor.facts, executor.table))
-        print(f"jog {jog.number}: axis {wish.axis}, by {command.text('by') or 'unknown'}", flush=True)
+        request = _jog_request(command)
+        jog = loop_queue.ask(
+            lambda: jogging.begin(time.monotonic_ns(), request, executor.facts, executor.table)
+        )
+        print(f"jog {jog.number}: axis {request.axis}, by {command.text('by') or 'unknown'}", flush=True)
         return _jog_answer(executor, jog)
 
     def renew(command: Command) -> Answer:
         number, held_ns = _number(command, "jog"), _number(command, "held_ns")
-        return _jog_answer(executor, inbox.ask(lambda: jogging.renew(time.monotonic_ns(), number, held_ns)))
+        return _jog_answer(
+            executor, loop_queue.ask(lambda: jogging.renew(time.monotonic_ns(), number, held_ns))
+        )
 
     def release(command: Command) -> Answer:
         number = _number(command, "jog")
-        return _jog_answer(executor, inbox.ask(lambda: jogging.release(number)))
+        return _jog_answer(executor, loop_queue.ask(lambda: jogging.release(number)))
 
     return {"jog": begin, "jog_renew": renew, "jog_release": release}
 
@@ -48,13 +52,13 @@ def _jog_answer(executor: TaskExecutor, jog: Jog) -> Answer:
     return jog.ended, more | {"position": at, "unit": jog.axis.unit}
 
 
-def _wish(command: Command) -> JogRequest:
-    way, percent = WAYS.get(command.text("direction")), command.data.get("percent", 100)
-    if way is None:
+def _jog_request(command: Command) -> JogRequest:
+    direction, percent = DIRECTIONS.get(command.text("direction")), command.data.get("percent", 100)
+    if direction is None:
         raise TaskError(f"direction {command.text('direction')!r}: + or -")
     if not isinstance(percent, int | float):
         raise TaskError(f"speed {percent!r}: a number, percent of the axis's jog velocity")
-    return JogRequest(command.text("axis"), way, float(percent), _number(command, "held_ns"))
+    return JogRequest(command.text("axis"), direction, float(percent), _number(command, "held_ns"))
 
 
 def _number(command: Command, key: str) -> int:

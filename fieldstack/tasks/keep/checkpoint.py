@@ -42,7 +42,7 @@ class SavedTask:
     attempt: int = 0
     why: str = ""
     about_call: bool = False
-    wished: str = ""
+    pending_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:
         "w": task.why[: MAX_WHY if with_ahead else 0],
         "h": task.waits[: 2 * MAX_WHY if with_ahead else 0],
         "c": int(task.asks_about_call),
-        "x": task.wished,
+        "x": task.pending_text,
     }
     return {key: value for key, value in values.items() if value not in ("", 0, [], {})}
 
@@ -146,5 +146,5 @@ def _task(name: str, raw: dict[str, Any]) -> SavedTask:
         attempt=int(raw.get("n", 0)),
         why=str(raw.get("w", "")),
         about_call=bool(raw.get("c", 0)),
-        wished=str(raw.get("x", "")),
+        pending_text=str(raw.get("x", "")),
     )

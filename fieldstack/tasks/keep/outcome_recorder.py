@@ -30,7 +30,7 @@ class OutcomeRecorder:
         self._thread = threading.Thread(target=self._run, name="task-recorder", daemon=True)
         self._thread.start()
 
-    def look(self) -> None:
+    def enqueue_ended(self) -> None:
         """Once a pass: hand over what has ended."""
         for task in self._table.tasks.values():
             if task.phase in FINAL and not task.recorded and task.uid not in self._under_way:

@@ -47,13 +47,13 @@ class PreviousRun:
 def restore(
     machine: Machine,
     call_runner: CallRunner,
-    remains: PreviousRun,
+    previous: PreviousRun,
     built_in: list[TaskDeclaration],
     now_ns: int,
 ) -> tuple[TaskTable, list[str]]:
     """The table to go on with, and what people should know about it, one line each."""
-    restoration = _Restoration(machine, call_runner, remains, now_ns)
-    for name, file in remains.stored.items():
+    restoration = _Restoration(machine, call_runner, previous, now_ns)
+    for name, file in previous.stored.items():
         restoration.take(name, file)
     for declaration in built_in:
         restoration.add(declaration, None)
@@ -63,11 +63,11 @@ def restore(
 
 
 class _Restoration:
-    def __init__(self, machine: Machine, call_runner: CallRunner, remains: PreviousRun, now_ns: int) -> None:
-        self._machine, self._desk, self._now_ns = machine, call_runner, now_ns
-        self._saved, self._played, self._held = remains.saved, remains.played, remains.held
-        self._same_memory = remains.saved.memory == remains.played.memory
-        self.table = TaskTable(steps=remains.saved.steps)
+    def __init__(self, machine: Machine, call_runner: CallRunner, previous: PreviousRun, now_ns: int) -> None:
+        self._machine, self._call_runner, self._now_ns = machine, call_runner, now_ns
+        self._saved, self._played, self._held = previous.saved, previous.played, previous.held
+        self._same_memory = previous.saved.memory == previous.played.memory
+        self.table = TaskTable(steps=previous.saved.steps)
         self.remarks: list[str] = []
 
     def take(self, name: str, file: StoredTask) -> None:
@@ -103,7 +103,9 @@ class _Restoration:
 
     def add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
         try:
-            compiled = compile_task(declaration, self._machine, self._desk.timeouts, f"task {declaration.id}")
+            compiled = compile_task(
+                declaration, self._machine, self._call_runner.timeouts, f"task {declaration.id}"
+            )
         except ConfigurationError as error:
             why = "; ".join(f"{issue.key} {issue.value}: {issue.problem}" for issue in error.issues)
             compiled = CompiledTask.impossible(declaration, why)
@@ -120,7 +122,7 @@ class _Restoration:
         task.phase, task.why, task.asks_about_call = at.phase, at.why, at.about_call
         task.begun, task.group, task.missed = at.begun, at.group, at.missed
         task.triggered, task.run_due, task.outputs = at.triggered, at.run_due, dict(at.outputs)
-        task.pending_changes = {wish for wish in PendingChange if wish in at.wished.split()}
+        task.pending_changes = {change for change in PendingChange if change in at.pending_text.split()}
         task.due_ns = at.due_ns if self._same_memory else self._due_anew(task)
         task.run, task.step, task.attempt = at.run, at.step, at.attempt
         if PendingChange.FAIL in task.pending_changes:

@@ -81,16 +81,16 @@ class Move:
         """The state after `number` cycles; past the end: at rest at the target."""
         return self.at(number * self._cycle_s)
 
-    def at(self, time_s: float, pace: float = 1.0) -> MotionState:
-        """The state at a time of the plan, when that time passes `pace` times as quickly as the clock."""
+    def at(self, time_s: float, time_rate: float = 1.0) -> MotionState:
+        """The state at a time of the plan. That time passes `time_rate` times as quickly as the clock."""
         position, velocity, acceleration = self._trajectory.at_time(time_s)
         scale = self._scale
-        if pace == 1.0:
+        if time_rate == 1.0:
             return MotionState(
                 _scaled(position, scale), _scaled(velocity, scale), _scaled(acceleration, scale)
             )
-        slow = [factor * pace for factor in scale]
-        slower = [factor * pace for factor in slow]
+        slow = [factor * time_rate for factor in scale]
+        slower = [factor * time_rate for factor in slow]
         return MotionState(_scaled(position, scale), _scaled(velocity, slow), _scaled(acceleration, slower))
 
 

@@ -1,7 +1,7 @@
 """TaskExecutor: runs the tasks by keeping RT's setpoint ring filled a little ahead.
 
 Two times matter: what is *planned* (the ring's head) and what is *played* (its tail). Axis groups change
-hands as planned; what a task has completed counts as played. Time is an argument; the ring, the call desk
+hands as planned; what a task has completed counts as played. Time is an argument; the ring, the call runner
 and the table are all that it touches.
 """
 
@@ -26,11 +26,11 @@ from fieldstack.tasks.run.position_limits import (
     standstill_reason,
 )
 from fieldstack.tasks.run.refused_motion import RefusedMotion, group_of
-from fieldstack.tasks.run.runner import Job, Over, Runner, StreamContext
+from fieldstack.tasks.run.runner import Job, Runner, RunnerEnd, StreamContext
 from fieldstack.tasks.run.scheduler import schedule
 from fieldstack.tasks.run.setpoint_stream import SetpointStream
 from fieldstack.tasks.run.speed_override import FULL, SpeedOverride, override_rate_limit
-from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamAction, judge
+from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamAction, decide_stream
 from fieldstack.tasks.run.table import Barred, TaskTable
 from fieldstack.tasks.run.task import NS_PER_MS, Task
 from fieldstack_rt.datastore import SetpointRing
@@ -62,7 +62,7 @@ class TaskExecutor:
         machine: Machine,
         ring: SetpointRing,
         table: TaskTable,
-        desk: CallRunner,
+        calls: CallRunner,
         *,
         lead: int,
         speed_share: float,
@@ -75,10 +75,10 @@ class TaskExecutor:
         """Groups that tasks were moved away from; True: it has been seen out of order since."""
         self.available: frozenset[str] = frozenset()
         self._ring = ring
-        self._call_runner = desk
+        self._call_runner = calls
         self._lead = lead
         self._limits = tuple(Limits.of_axis(axis, speed_share) for axis in machine.axes)
-        self._pace = SpeedOverride(override_rate_limit(machine.axes, self._limits), machine.cycle_s)
+        self._override = SpeedOverride(override_rate_limit(machine.axes, self._limits), machine.cycle_s)
         self._feed: _Feed | None = None
         self._given_up_ns: int | None = None
         self._last_stream = 0
@@ -140,39 +140,39 @@ class TaskExecutor:
     # ---- one pass ----
 
     def step(self, now_ns: int, facts: RtFacts) -> StreamAction:
-        """One pass: judge RT's facts and act on them. Returns the action_on_stream that was acted on.
+        """One pass: decide by what RT says, and act on it. Returns the action that was acted on.
 
         Raises:
             MotionError: an axis group in motion can not be brought to rest by any plan.
         """
         feed = self._feed
         jogs = self.jogging.active is not None
-        action_on_stream = judge(now_ns, facts, feed.own if feed else None, self._given_up_ns, by_hand=jogs)
+        action = decide_stream(now_ns, facts, feed.own if feed else None, self._given_up_ns, by_hand=jogs)
         self._standing = facts.standing
         self.facts, self._beyond = facts, groups_beyond_limits(self.machine, facts.targets)
-        self.jogging.look(now_ns)
+        self.jogging.end_if_released(now_ns)
         self.waits_for_start = facts.waits_for_start
         self._look_at_groups(now_ns, facts)
         if feed is not None:
-            self._note_played(now_ns, feed, facts, action_on_stream)
-        if action_on_stream in (StreamAction.ENDED, StreamAction.GIVE_UP):
-            given_up = feed is not None and action_on_stream is StreamAction.GIVE_UP
+            self._note_played(now_ns, feed, facts, action)
+        if action in (StreamAction.ENDED, StreamAction.GIVE_UP):
+            given_up = feed is not None and action is StreamAction.GIVE_UP
             self._drop_all(
                 self._refused.note(now_ns, feed.own, facts) if feed is not None and given_up else ""
             )
             self._feed = feed = None
-            self._given_up_ns = now_ns if action_on_stream is StreamAction.GIVE_UP else None
+            self._given_up_ns = now_ns if action is StreamAction.GIVE_UP else None
         self.refusals.forget(now_ns, {task.group for task in self.table.live()})
         for task in self.table.tick(now_ns, self.machine.inputs, facts.inputs):
             self._call_runner.forget(task.uid)
         self._poll_external(now_ns, facts)
         self._update_speed_override(facts)
         wanted = self._feed is None and self._wanted(now_ns)
-        if action_on_stream is StreamAction.BEGIN and not self._stopping and wanted:
+        if action is StreamAction.BEGIN and not self._stopping and wanted:
             self._begin(now_ns, facts)
-        elif action_on_stream is StreamAction.FEED and feed is not None:
+        elif action is StreamAction.FEED and feed is not None:
             self._fill(now_ns, feed)
-        return action_on_stream
+        return action
 
     def begin_calls(self, now_ns: int) -> None:
         """Begin the calls that this pass came to; to be called once its checkpoint is written."""
@@ -186,7 +186,7 @@ class TaskExecutor:
 
     def _look_at_groups(self, now_ns: int, facts: RtFacts) -> None:
         well = {name for name, group in self.machine.groups.items() if _well(group, facts)}
-        well -= self._jog_feed.look(facts, self._feed.stream if self._feed else None)
+        well -= self._jog_feed.update(facts, self._feed.stream if self._feed else None)
         for name, seen_bad in tuple(self.lost.items()):
             if name not in well:
                 self.lost[name] = True
@@ -212,9 +212,9 @@ class TaskExecutor:
 
     # ---- what was played ----
 
-    def _note_played(self, now_ns: int, feed: _Feed, facts: RtFacts, action_on_stream: StreamAction) -> None:
+    def _note_played(self, now_ns: int, feed: _Feed, facts: RtFacts, action: StreamAction) -> None:
         """Not when RT broke the stream: the last setpoints may have been cut off by the stop."""
-        if facts.stream != feed.own.number or action_on_stream is StreamAction.GIVE_UP:
+        if facts.stream != feed.own.number or action is StreamAction.GIVE_UP:
             return
         self._effective = feed.stream.speed_override_at(facts.tail)
         for task in list(self.table.live()):
@@ -225,7 +225,7 @@ class TaskExecutor:
             if cursor is not None:
                 self.table.advance(task, cursor)
                 self.refusals.worked(group_of(task))
-            if runner.over is not None and runner.ended_at <= facts.tail:
+            if runner.end is not None and runner.ended_at <= facts.tail:
                 self._finish(now_ns, task, runner)
         self._jog_feed.played(facts)
 
@@ -233,7 +233,7 @@ class TaskExecutor:
         task.runner = None
         if runner.failure:
             task.end(Phase.FAILED, runner.failure)
-        elif runner.over is Over.RUN_ENDED:
+        elif runner.end is RunnerEnd.RUN_ENDED:
             task.run_ended(now_ns)
         self._settle(task)
 
@@ -304,10 +304,10 @@ class TaskExecutor:
     # ---- planning ahead ----
 
     def _update_speed_override(self, facts: RtFacts) -> None:
-        self._pace.ask(facts.speed_override)
+        self._override.ask(facts.speed_override)
         if self._feed is None:
-            self._pace.value = self._pace.wanted
-            self._effective = round(self._pace.value * FULL)
+            self._override.value = self._override.wanted
+            self._effective = round(self._override.value * FULL)
 
     def _blocked_groups(self, now_ns: int) -> Barred:
         """Groups on which tasks wait at present, with why."""
@@ -342,17 +342,17 @@ class TaskExecutor:
         number = max(facts.stream, self._last_stream) + 1
         self._last_stream = number
         head = self._ring.head
-        stage = StreamContext(
+        context = StreamContext(
             head=head,
             cycle_s=self.machine.cycle_s,
-            pace=self._pace,
+            speed_override=self._override,
             image=int.from_bytes(facts.outputs[: self.machine.output_bytes], "little"),
             outputs=self.machine.outputs,
         )
         jog = self.jogging.active
         by_hand = jog.job.hold_to_run if jog is not None and not facts.ready else 0
         able = sum(1 << axis for axis in range(len(facts.axes)) if facts.holds(axis) and not by_hand)
-        stream = SetpointStream(self.machine, stage, facts.targets, able, by_hand=by_hand)
+        stream = SetpointStream(self.machine, context, facts.targets, able, by_hand=by_hand)
         self._feed = _Feed(OwnStream(number, facts.epoch, now_ns), stream, head, bool(by_hand))
         self._fill(now_ns, self._feed)
 
@@ -430,4 +430,4 @@ class TaskExecutor:
 
 
 def _well(group: Group, facts: RtFacts) -> bool:
-    return all(number < len(facts.axes) and facts.well(number) for number in group.numbers)
+    return all(number < len(facts.axes) and facts.can_follow(number) for number in group.numbers)

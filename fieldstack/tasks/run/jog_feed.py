@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fieldstack.tasks.program.machine import Group
 from fieldstack.tasks.run.jogging import Jogging
-from fieldstack.tasks.run.runner import Over
+from fieldstack.tasks.run.runner import RunnerEnd
 from fieldstack.tasks.run.setpoint_stream import SetpointStream
 from fieldstack.tasks.run.stream_control import RtFacts
 from fieldstack_rt.datastore.layout import AxisMode
@@ -27,7 +27,7 @@ class JogFeed:
         jog = self._jogging.active
         return jog.job.group if jog is not None else None
 
-    def look(self, facts: RtFacts, stream: SetpointStream | None) -> frozenset[str]:
+    def update(self, facts: RtFacts, stream: SetpointStream | None) -> frozenset[str]:
         """Once a pass. The group that is not back yet from a jog that ended early."""
         away = self._cut(facts, stream)
         self._ready = self._well(facts) and self._leaving is None
@@ -48,8 +48,8 @@ class JogFeed:
         """End it once its last setpoint was played."""
         jog = self._jogging.active
         runner = jog.runner if jog is not None else None
-        if runner is not None and runner.over is not None and runner.ended_at <= facts.tail:
-            reached = runner.over is Over.RUN_ENDED
+        if runner is not None and runner.end is not None and runner.ended_at <= facts.tail:
+            reached = runner.end is RunnerEnd.RUN_ENDED
             self._jogging.end("at its limit" if reached else runner.failure, reached=reached)
 
     def dropped(self, why: str) -> None:

@@ -27,10 +27,10 @@ LOOK = "`fieldstack-rt status --once` shows the cell"
 
 @dataclass(frozen=True, slots=True)
 class JogRequest:
-    """`way`: 1 or -1; `percent` of the axis's jog velocity; `held_ns`: when it was last seen to be held."""
+    """`direction`: 1 or -1; `percent` of the axis's jog velocity; `held_ns`: when it was last held."""
 
     axis: str
-    way: int
+    direction: int
     percent: float
     held_ns: int
 
@@ -70,24 +70,24 @@ class Jogging:
 
     # ---- what a person asks ----
 
-    def begin(self, now_ns: int, wish: JogRequest, facts: RtFacts | None, table: TaskTable) -> Jog:
+    def begin(self, now_ns: int, request: JogRequest, facts: RtFacts | None, table: TaskTable) -> Jog:
         """Raises TaskError: why not, and what to do."""
-        number = self._number(wish.axis)
-        _check_time(now_ns, wish.held_ns)
-        if not 0 < wish.percent <= 100:
-            raise TaskError(f"--speed {wish.percent:g}: 1 to 100 percent of the axis's jog velocity")
+        number = self._number(request.axis)
+        _check_time(now_ns, request.held_ns)
+        if not 0 < request.percent <= 100:
+            raise TaskError(f"--speed {request.percent:g}: 1 to 100 percent of the axis's jog velocity")
         if self.active is not None:
             raise TaskError(f"axis {self.active.axis.name} is jogged at present: one at a time")
         group = self._machine.group_of(number)
         if group is None:
-            raise TaskError(f"axis {wish.axis} is in no axis group")
+            raise TaskError(f"axis {request.axis} is in no axis group")
         ready = _check_machine(facts)
         _check_tasks(table, group)
         _check_axes(ready, group)
-        self._check_way(number, wish.way, ready)
+        self._check_direction(number, request.direction, ready)
         self._count += 1
-        self.last = Jog(self._count, self._machine.axes[number], self._job(number, group, wish), 0)
-        self._keep(self.last, wish.held_ns)
+        self.last = Jog(self._count, self._machine.axes[number], self._job(number, group, request), 0)
+        self._keep(self.last, request.held_ns)
         return self.last
 
     def renew(self, now_ns: int, number: int, held_ns: int) -> Jog:
@@ -106,7 +106,7 @@ class Jogging:
 
     # ---- what the executor tells ----
 
-    def look(self, now_ns: int) -> None:
+    def end_if_released(self, now_ns: int) -> None:
         """Ends what nobody holds."""
         jog = self.active
         if jog is not None and now_ns >= jog.until_ns:
@@ -135,20 +135,20 @@ class Jogging:
             raise TaskError(f"there is no axis {name!r}; axes here: {', '.join(names) or 'none'}")
         return names.index(name)
 
-    def _check_way(self, number: int, way: int, facts: RtFacts) -> None:
+    def _check_direction(self, number: int, direction: int, facts: RtFacts) -> None:
         axis, at = self._machine.axes[number], facts.targets[number]
-        end = axis.position_max_counts if way > 0 else axis.position_min_counts
-        if (end - at) * way > 0:
+        end = axis.position_max_counts if direction > 0 else axis.position_min_counts
+        if (end - at) * direction > 0:
             return
         out = groups_beyond_limits(self._machine, facts.targets)
-        told = next((one.text for one in out.values() if axis.beyond_limit(at) and axis.name in one.text), "")
-        raise TaskError(told or f"axis {axis.name} stands at its limit: it can only go the other way")
+        text = next((one.text for one in out.values() if axis.beyond_limit(at) and axis.name in one.text), "")
+        raise TaskError(text or f"axis {axis.name} stands at its limit: it can only go the other way")
 
-    def _job(self, number: int, group: Group, wish: JogRequest) -> Job:
+    def _job(self, number: int, group: Group, request: JogRequest) -> Job:
         axis = self._machine.axes[number]
-        end = axis.position_max_counts if wish.way > 0 else axis.position_min_counts
+        end = axis.position_max_counts if request.direction > 0 else axis.position_min_counts
         targets = tuple(end / axis.counts_per_unit if one == number else None for one in group.numbers)
-        slow = axis.jog_counts_s * SLOW_SHARE * wish.percent / 100
+        slow = axis.jog_counts_s * SLOW_SHARE * request.percent / 100
         limits = tuple(
             self._limits[one].at_most(slow) if one == number else self._limits[one] for one in group.numbers
         )

@@ -62,7 +62,7 @@ class Refusals:
             if one.group not in wanted if one.group else old:
                 del self._found[subject]
 
-    def told(self) -> dict[str, tuple[int, str]]:
+    def summary(self) -> dict[str, tuple[int, str]]:
         """Subjects with how often and why, the most frequent first, not more than MOST_SHOWN."""
         ordered = sorted(self._found.items(), key=lambda item: -item[1].count)
         return {subject: (one.count, one.why) for subject, one in ordered[:MOST_SHOWN]}

@@ -27,7 +27,7 @@ Cursor = tuple[int, int]
 """Run (0, 1, ...) and step of the run: the first that is not complete."""
 
 
-class Over(Enum):
+class RunnerEnd(Enum):
     """Why a runner has no more setpoints."""
 
     RUN_ENDED = auto()
@@ -51,7 +51,7 @@ class StreamContext:
 
     head: int
     cycle_s: float
-    pace: SpeedOverride
+    speed_override: SpeedOverride
     image: int
     """Outputs of the slaves that are no axes, as one little-endian number."""
     outputs: dict[str, Signal]
@@ -89,18 +89,18 @@ class Runner:
     """
 
     def __init__(
-        self, job: Job, stage: StreamContext, positions: tuple[float, ...], outputs: Outputs
+        self, job: Job, context: StreamContext, positions: tuple[float, ...], outputs: Outputs
     ) -> None:
         self.job = job
         self.cursor = job.cursor
         self.marks: deque[StepMark] = deque()
         self.external: InputAction | CallAction | None = None
         """The step that waits for the world, when it is one."""
-        self.over: Over | None = None
+        self.end: RunnerEnd | None = None
         self.ended_at = 0
         self.failure = ""
         self.moving = False
-        self._stage = stage
+        self._context = context
         self._state = MotionState.at_rest(positions)
         self._give_way = False
         self._halting = False
@@ -111,8 +111,8 @@ class Runner:
         self._states = self._run()
 
     def next_state(self) -> MotionState | None:
-        """The state for the setpoint at the stage's head; also None when it is over."""
-        if self.over is not None:
+        """The state for the setpoint at the context's head; also None when it is over."""
+        if self.end is not None:
             return None
         return next(self._states, None)
 
@@ -133,7 +133,7 @@ class Runner:
 
     def halt(self) -> None:
         """Come to rest as quickly as the limits allow, and end there."""
-        if self.over is None and not self._halting:
+        if self.end is None and not self._halting:
             self._halting = True
             self.external = None
             self._states = self._come_to_rest()
@@ -152,38 +152,38 @@ class Runner:
     # ---- inside ----
 
     def _run(self) -> Iterator[MotionState | None]:
-        self._stage.set(self._again)
+        self._context.set(self._again)
         size, loops, runs = self.job.program.size, self.job.loops, self.job.runs
         while True:
             run, step = self.cursor
             yield from self._perform(self.job.program.at(step))
             if self.failure:
-                return self._end(Over.HALTED)
+                return self._end(RunnerEnd.HALTED)
             ended = step + 1 >= size
             self.cursor = (run + 1, 0) if ended else (run, step + 1)
-            self.marks.append(StepMark(self._stage.head, self.cursor))
+            self.marks.append(StepMark(self._context.head, self.cursor))
             if ended and (not loops or run + 1 == runs or self._give_way or self._last_run):
-                return self._end(Over.RUN_ENDED)
+                return self._end(RunnerEnd.RUN_ENDED)
             if self._give_way:
-                return self._end(Over.GAVE_WAY)
+                return self._end(RunnerEnd.GAVE_WAY)
 
-    def _end(self, why: Over) -> None:
-        self.over = why
-        self.ended_at = self._stage.head
+    def _end(self, why: RunnerEnd) -> None:
+        self.end = why
+        self.ended_at = self._context.head
 
     def _perform(self, action: Action) -> Iterator[MotionState | None]:
         if isinstance(action, MoveAction):
             yield from self._move(action)
         elif isinstance(action, WaitAction):
-            yield from self._wait(max(1, round(action.ms / 1000 / self._stage.cycle_s)))
+            yield from self._wait(max(1, round(action.ms / 1000 / self._context.cycle_s)))
         elif isinstance(action, OutputAction):
-            self._stage.set(action.outputs)
+            self._context.set(action.outputs)
             yield None
         else:
             yield from self._await_external(action)
 
     def _move(self, action: MoveAction) -> Iterator[MotionState]:
-        job, stage = self.job, self._stage
+        job, context = self.job, self._context
         if job.group is None:
             return
         yield from self._return_inside_limits(job.group, action)
@@ -200,18 +200,18 @@ class Runner:
         self.moving = True
         for state, progress in self._at_speed_override(plan):
             while switches and switches[0][0] <= progress:
-                stage.set(switches.popleft()[1])
+                context.set(switches.popleft()[1])
             self._state = state
             yield state
         for _, outputs in switches:
-            stage.set(outputs)
+            context.set(outputs)
         self._state = MotionState.at_rest(target)
         self.moving = False
 
     def _plan(self, target: Sequence[float], limits: Sequence[Limits]) -> Move | None:
         """None: there is none; `failure` says why."""
         try:
-            return plan_move(self._state, target, limits, self._stage.cycle_s)
+            return plan_move(self._state, target, limits, self._context.cycle_s)
         except MotionError as error:
             self.failure = str(error)
             return None
@@ -236,12 +236,12 @@ class Runner:
 
     def _at_speed_override(self, plan: Move) -> Iterator[tuple[MotionState, float]]:
         """The plan's states with the override as it is in each cycle, and how much of its time has passed."""
-        passed_s, pace, cycle_s = 0.0, self._stage.pace, self._stage.cycle_s
+        passed_s, override, cycle_s = 0.0, self._context.speed_override, self._context.cycle_s
         duration_s = plan.duration_s
         while passed_s < duration_s:
-            passed_s += cycle_s * pace.value
+            passed_s += cycle_s * override.value
             done = min(1.0, passed_s / duration_s) if duration_s else 1.0
-            yield plan.at(passed_s, pace.value), done
+            yield plan.at(passed_s, override.value), done
         if duration_s == 0:
             yield plan.at(0.0), 1.0
 
@@ -261,11 +261,11 @@ class Runner:
 
     def _come_to_rest(self) -> Iterator[MotionState]:
         if self.moving and self.job.group is not None:
-            plan = plan_stop(self._state, self.job.limits, self._stage.cycle_s)
+            plan = plan_stop(self._state, self.job.limits, self._context.cycle_s)
             for number in range(1, plan.samples + 1):
                 self._state = plan.sample(number)
                 yield self._state
             self._state = MotionState.at_rest(self._state.position)
             self.moving = False
         yield self._state
-        self._end(Over.HALTED)
+        self._end(RunnerEnd.HALTED)

@@ -32,22 +32,22 @@ class SetpointStream:
     """Setpoints of one stream from rest at `start` on, the first of them `start` itself."""
 
     def __init__(
-        self, machine: Machine, stage: StreamContext, start: Sequence[int], able: int, *, by_hand: int = 0
+        self, machine: Machine, context: StreamContext, start: Sequence[int], able: int, *, by_hand: int = 0
     ) -> None:
         """`able`: mask of the axes that hold, and can follow from the first setpoint on.
 
         `by_hand`: the stream is for these alone, that a person has to hold; each of its setpoints says so.
         """
         self._machine = machine
-        self._stage = stage
+        self._context = context
         self._able, self._by_hand = able, by_hand
         self._positions = list(start)
         self._velocities = [0] * len(self._positions)
         self._runners: list[Runner] = []
         self._ending = False
         self._begun = False
-        self._pace: deque[tuple[int, float]] = deque()
-        self._played_speed_override = stage.pace.value
+        self._override_changes: deque[tuple[int, float]] = deque()
+        self._played_speed_override = context.speed_override.value
         self.finished = False
         """The setpoint that ends the stream has been taken."""
 
@@ -59,13 +59,13 @@ class SetpointStream:
     @property
     def head(self) -> int:
         """Ring position of the setpoint that is made next."""
-        return self._stage.head
+        return self._context.head
 
     def begin(self, job: Job, outputs: Outputs) -> Runner:
         """A task joins from the next setpoint on; `outputs` are set again with it."""
         numbers = job.group.numbers if job.group else ()
         start = tuple(float(self._positions[number]) for number in numbers)
-        runner = Runner(job, self._stage, start, outputs)
+        runner = Runner(job, self._context, start, outputs)
         self._runners.append(runner)
         return runner
 
@@ -90,13 +90,13 @@ class SetpointStream:
         taken: list[Setpoint] = []
         while len(taken) < count and not self.finished:
             taken.append(self._next())
-            self._stage.head += 1
+            self._context.head += 1
         return taken
 
     def speed_override_at(self, tail: int) -> int:
         """The speed override, per mille, that is in effect with `tail` setpoints played."""
-        while self._pace and self._pace[0][0] <= tail:
-            self._played_speed_override = self._pace.popleft()[1]
+        while self._override_changes and self._override_changes[0][0] <= tail:
+            self._played_speed_override = self._override_changes.popleft()[1]
         return round(self._played_speed_override * FULL)
 
     # ---- inside ----
@@ -115,16 +115,16 @@ class SetpointStream:
         return self._setpoint(axes, last=last, hold_to_run=hold)
 
     def _advance_speed_override(self) -> None:
-        pace = self._stage.pace
-        if pace.value != pace.wanted:
-            pace.advance()
-            self._pace.append((self._stage.head, pace.value))
+        override = self._context.speed_override
+        if override.value != override.wanted:
+            override.advance()
+            self._override_changes.append((self._context.head, override.value))
 
     def _advance(self, runner: Runner) -> int:
         """One state on; returns the mask of the axes that it commands."""
         state = runner.next_state()
         group = runner.job.group
-        if runner.over is not None:
+        if runner.end is not None:
             self._runners.remove(runner)
         if group is None:
             return 0
@@ -139,5 +139,5 @@ class SetpointStream:
         return runner.job.hold_to_run or group.mask
 
     def _setpoint(self, axes: int, *, last: bool = False, hold_to_run: int = 0) -> Setpoint:
-        io = self._stage.image.to_bytes(self._machine.output_bytes, "little")
+        io = self._context.image.to_bytes(self._machine.output_bytes, "little")
         return Setpoint(tuple(self._positions), tuple(self._velocities), io, axes, last, hold_to_run)

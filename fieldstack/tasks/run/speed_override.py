@@ -1,8 +1,8 @@
 """The speed override: how quickly the time of planned moves passes, changed at a bounded rate.
 
-With pace r a planned velocity v0 is played as r*v0, its acceleration as r^2*a0 + dr/dt*v0. Plans keep a part
-of each axis's acceleration in reserve (motion.PLANNED_ACCELERATION); the rate is bounded so that dr/dt*v0
-fits into that reserve at full planned speed. So no change of the override breaks an acceleration limit.
+With an override r a planned velocity v0 is played as r*v0, its acceleration as r^2*a0 + dr/dt*v0. Plans
+keep a part of each axis's acceleration in reserve (motion.PLANNED_ACCELERATION). The rate is bounded so
+that dr/dt*v0 fits into that reserve at full planned speed: no change breaks an acceleration limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LEAST_RATE = 0.05
 
 
 def override_rate_limit(axes: Sequence[AxisPlan], planned: Sequence[Limits]) -> float:
-    """How much the pace may change in a second, for these axes with these planned limits."""
+    """How much the override may change in a second, for these axes with these planned limits."""
     rates = [
         (axis.acceleration_max_counts_s2 - limit.acceleration) / limit.velocity
         for axis, limit in zip(axes, planned, strict=True)

@@ -80,7 +80,7 @@ class RtFacts:
         """The axis stands under power and would join a stream."""
         return self.axes[number] is AxisMode.HOLDING and self._free(number)
 
-    def well(self, number: int) -> bool:
+    def can_follow(self, number: int) -> bool:
         """The axis follows, or holds and could."""
         return self.axes[number] in (AxisMode.HOLDING, AxisMode.FOLLOWING) and self._free(number)
 
@@ -139,7 +139,7 @@ def refusal(facts: RtFacts, own: OwnStream) -> StreamRefusal | None:
     return None
 
 
-def judge(
+def decide_stream(
     now_ns: int, facts: RtFacts, own: OwnStream | None, given_up_ns: int | None, *, by_hand: bool = False
 ) -> StreamAction:
     """What to do now; `given_up_ns` is when the last stream was given up, None if none was.

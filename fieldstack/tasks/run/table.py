@@ -159,7 +159,9 @@ class TaskTable:
     def _not_ending(self, task_id: str) -> Task:
         task = self._not_ended(task_id)
         if task.ends:
-            raise TaskError(f"task {task_id!r} comes to rest to end ({task.wished}): that is not taken back")
+            raise TaskError(
+                f"task {task_id!r} comes to rest to end ({task.pending_text}): that is not taken back"
+            )
         return task
 
     # ---- time and triggers ----
@@ -221,7 +223,7 @@ class TaskTable:
             task.waits = ""
             if runner is None and (task.phase is not Phase.READY or task.pending_changes):
                 continue
-            if runner is not None and runner.over is not None:
+            if runner is not None and runner.end is not None:
                 continue  # its last setpoints are being played
             groups = (task.group,) if task.group else _open_to(task, lost)
             holds = None if runner is None else (runner.job.group.name if runner.job.group else "")

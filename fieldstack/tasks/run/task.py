@@ -122,9 +122,9 @@ class Task:
         return self.phase in FINAL or bool(self.pending_changes & ENDING)
 
     @property
-    def wished(self) -> str:
+    def pending_text(self) -> str:
         """Its pending_changes in words, the first to come true first."""
-        return " ".join(wish for wish in PendingChange if wish in self.pending_changes)
+        return " ".join(change for change in PendingChange if change in self.pending_changes)
 
     def run_ended(self, now_ns: int) -> None:
         """After the last step of a run: done, or when the next one begins."""
@@ -205,5 +205,5 @@ class Task:
             "doing": "" if final else describe(self.action),
             "begun": self.begun,
             "missed_periods": self.missed,
-            "stopping_for": self.wished,
+            "stopping_for": self.pending_text,
         }

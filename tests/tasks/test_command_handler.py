@@ -26,12 +26,12 @@ class Loop:
 
     def __init__(self, cell: BenchCell, path: Path) -> None:
         self._wake, self._end = threading.Event(), False
-        self.inbox = LoopQueue(self._wake, timeout_s=0.3)
-        self.desk = TaskCommandHandler(
-            cell.executor, cell.calls, cell.files, self.inbox, room=8192, injector=None
+        self.loop_queue = LoopQueue(self._wake, timeout_s=0.3)
+        self.handler = TaskCommandHandler(
+            cell.executor, cell.calls, cell.files, self.loop_queue, room=8192, injector=None
         )
         self._path = path
-        self._server = TaskCommandServer(path, self.desk)
+        self._server = TaskCommandServer(path, self.handler)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -39,7 +39,7 @@ class Loop:
         while not self._end:
             self._wake.wait(5)
             self._wake.clear()
-            self.inbox.work()
+            self.loop_queue.work()
 
     def ask(self, command: str, **fields: Any) -> Answer:
         return request(self._path, command, 10.0, **fields)
@@ -132,7 +132,7 @@ def test_a_submission_that_the_loop_does_not_take_is_accepted_or_leaves_nothing(
     assert list(cell.files.load()) == ["t"]
     assert not loop.ask("submit", text="id: u\nsteps: [{wait: {ms: 20}}]\n").accepted
     assert list(cell.files.load()) == ["t"]
-    loop.inbox.work()
+    loop.loop_queue.work()
     assert list(cell.executor.table.tasks) == ["t"]
     cell.crash()
     cell.until(cell.ended)
@@ -142,7 +142,7 @@ def test_a_submission_that_the_loop_does_not_take_is_accepted_or_leaves_nothing(
 def test_what_came_too_late_is_not_done(loop: Loop, cell: BenchCell) -> None:
     loop.stop()
     assert "made no pass within" in loop.ask("reallocate", group="all").message
-    loop.inbox.work()
+    loop.loop_queue.work()
     assert cell.executor.lost == {}
 
 

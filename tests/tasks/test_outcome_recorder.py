@@ -17,7 +17,7 @@ def test_a_disk_that_refuses_is_told_until_it_works(cell: BenchCell, monkeypatch
     cell.until(cell.ended)
     cell.files.kill()
     made = OutcomeRecorder(cell.executor.table, cell.files)
-    made.look()
+    made.enqueue_ended()
     until = time.monotonic() + 10
     while made.refused.get("task:t", (0, ""))[0] < 3:
         assert time.monotonic() < until
