@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository import ROOT
+
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 PLACE = re.compile(r"`([\w./-]+/[\w.-]*\w|[\w-]+/)`")
-TARGET = re.compile(r"(?:^|`)make ([a-z]+)", re.MULTILINE)
+TARGET = re.compile(r"(?:^|`)make ([a-z-]+)", re.MULTILINE)
 
 
 def test_the_files_of_each_how_to_are_there() -> None:
@@ -18,5 +18,5 @@ def test_the_files_of_each_how_to_are_there() -> None:
 
 
 def test_the_targets_of_make_are_there() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text() + (ROOT / "tools" / "c.mk").read_text()
     assert [name for name in set(TARGET.findall(TEXT)) if f"\n{name}:" not in makefile] == []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "decisions"
+from tests.repository import ROOT
+
+FOLDER = ROOT / "docs" / "decisions"
 ROW = re.compile(r"\| \[(\d{4})\]\((\S+\.md)\) \| \S.* \|")
 RECORDS = sorted(path.name for path in FOLDER.glob("[0-9]*.md"))
 

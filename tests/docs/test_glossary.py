@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository import ROOT
+
 GLOSSARY = ROOT / "docs" / "glossary.md"
 CELL = r" ([^|]*?) ?\|"
 ROW = re.compile(
