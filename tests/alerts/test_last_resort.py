@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack.alerts import last_resort
+from fieldstack.alerts.model.alert import Report
 from fieldstack.alerts.model.settings import AlertsSection, ChannelSection, CommandSection
 from fieldstack.alerts.service import AlertService
 from fieldstack.events.kinds import Severity
@@ -34,7 +35,7 @@ def _section(instance: Instance, *argv: str) -> AlertsSection:
     return section
 
 
-def _report() -> last_resort.Report:
+def _report() -> Report:
     why = {"MONITOR_SERVICE_RESULT": "start-limit-hit", "MONITOR_EXIT_STATUS": "SEGV"}
     return last_resort.systemd_gave_up(UNIT, "nonrt", "press-2", "RT cycles, no axis is under power", why)
 

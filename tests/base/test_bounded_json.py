@@ -36,7 +36,7 @@ def test_the_bound_is_exact() -> None:
 
 
 def test_many_brackets_that_are_not_nested_and_those_in_texts_are_taken() -> None:
-    flat = [[] for _ in range(1000)]
+    flat = [list[int]() for _ in range(1000)]
     texts = ["[" * 1000, '"[\\' * 100, "]"]
     assert loads(json.dumps(flat)) == flat
     assert loads(json.dumps(texts).encode("utf-16")) == texts

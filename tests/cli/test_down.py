@@ -18,7 +18,6 @@ from rich.console import Console
 from fieldstack.cli import up
 from fieldstack.cli.exit_codes import ExitCode
 from fieldstack.status.up_record import UpRecord
-from fieldstack_base import process_facts
 from fieldstack_base.instance import Instance
 
 HOLDER = """
@@ -74,7 +73,7 @@ def test_it_is_the_holder_that_is_asked_however_late_it_says_who_it_is(
                 holder.stdin.flush()
                 assert holder.stdout.readline() == "signed\n"
 
-        monkeypatch.setattr(up.time, "sleep", look_later)
+        monkeypatch.setattr(time, "sleep", look_later)
         monkeypatch.setattr(up, "DOWN_TIMEOUT_S", 10.0)
         assert up.run_down(instance, Console(file=io.StringIO())) is ExitCode.OK
         assert holder.wait(5) == 7
@@ -91,7 +90,7 @@ def test_a_cell_of_systemd_is_left_to_it(instance: Instance, monkeypatch: pytest
                 return f"0::/system.slice/fieldstack-rt@{instance.name}.service\n"
             return read_text(path, *arguments, **options)
 
-        monkeypatch.setattr(process_facts.Path, "read_text", read)
+        monkeypatch.setattr(Path, "read_text", read)
         output = io.StringIO()
         assert up.run_down(instance, Console(file=output)) is ExitCode.FAILED
         assert f"systemctl stop fieldstack@{instance.name}.target" in output.getvalue()

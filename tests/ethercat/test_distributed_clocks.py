@@ -195,7 +195,12 @@ def test_the_clock_that_leads_is_not_steered(
     clocks.maintain([1, 2, 3, 4])
     assert reference(bus) == 1
     lead = clocks._lead
-    monkeypatch.setattr(clocks, "_lead", lambda position: (time.sleep(0.01), lead(position)))
+
+    def slow_lead(position: int) -> None:
+        time.sleep(0.01)
+        lead(position)
+
+    monkeypatch.setattr(clocks, "_lead", slow_lead)
     until(house.well, "all are in OP", house.run)
     assert reference(bus) == 0
     stay_together(segment, bus, house.run)

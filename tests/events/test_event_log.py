@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from fieldstack.events.segments import folder_of, segments
 from fieldstack.events.writer import EventLogBusyError, SegmentWriter
 
 
-def write(state: Path, count: int, **limits: int) -> None:
+def write(state: Path, count: int, **limits: Any) -> None:
     log = EventLog(state, sync=False, **limits)
     for number in range(count):
         log.append(EventKind.SUPERVISION, what=f"number {number} " + "x" * 50)

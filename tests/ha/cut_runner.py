@@ -26,6 +26,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from operator import gt
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,7 @@ def kill(base: Path) -> dict[str, Any]:
             folder.mkdir()
             for _ in range(before):
                 save(folder)
-            calls = syscalls.run(lambda folder=folder: save(folder), lambda n, place=place: n < place)
+            calls = syscalls.run(partial(save, folder), partial(gt, place))
             done = len(calls) < place
             after = saved(folder)
             save(folder)  # whatever was left behind is in nobody's way
@@ -184,12 +186,13 @@ def model_tasks(base: Path) -> dict[str, Any]:
 
     def action(mark: int) -> None:
         store = store_of(live)
-        for write in (
+        writes: tuple[Callable[[], None], ...] = (
             lambda: store.save(task),
             lambda: store.note_call("t", "u", CallRecord((0, 1), ended=False)),
             lambda: store.note_call("t", "u", CallRecord((0, 1), ended=True)),
             lambda: store.save(replace(task, outcome={"state": "done"})),
-        ):
+        )
+        for write in writes:
             write()
             os.write(mark, b".")
 

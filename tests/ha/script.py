@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
@@ -150,7 +151,7 @@ class Script:
         self.facts = replace(self.facts, estop=EstopFacts(on_reset=1, reasons=("operator: hand in the way",)))
         return self
 
-    def guard(self, **times: int) -> Script:
+    def guard(self, **times: Any) -> Script:
         self.facts = replace(self.facts, guard=GuardFacts(tripped=True, **times))
         return self
 

@@ -108,7 +108,7 @@ def _follow(pid: int, before: Callable[[int], bool]) -> list[Call]:
             return calls
         if os.WSTOPSIG(status) != signal.SIGTRAP | 0x80:
             continue
-        _ptrace(_GET_SYSCALL_INFO, pid, len(buffer), ctypes.addressof(buffer))  # type: ignore[arg-type]
+        _ptrace(_GET_SYSCALL_INFO, pid, len(buffer), ctypes.addressof(buffer))
         kind, _, _, _, first, *rest = _INFO.unpack_from(buffer)
         if kind == _EXIT and calls:
             calls[-1].result = first - (1 << 64) if first >> 63 else first

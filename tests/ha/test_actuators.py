@@ -362,9 +362,8 @@ def test_a_reallocation_is_asked_of_core_and_never_waited_for(tmp_path: Path) ->
         client = None
         while client is None:
             client = server.accept()
-        commands = []
-        while not commands:
-            commands = server.receive(client)
+        while not (commands := server.receive(client)):
+            continue
         assert (commands[0].name, commands[0].data["group"]) == ("reallocate", "left")
         server.answer(commands[0].client, ok=True, message="2 tasks moved to right")
         assert answered(again) == Outcome(True, "2 tasks moved to right")

@@ -196,7 +196,7 @@ def _explore(
     first = Script(policy)
     if not core:
         first.facts = replace(first.facts, core=None)
-    start = (_same(first.state), _world(first))
+    start: Hashable = (_same(first.state), _world(first))
     found, next_of = {start: first.ha}, dict[Hashable, set[Hashable]]()
     queue = deque([(start, first)])
     while queue:
@@ -209,7 +209,7 @@ def _explore(
             before, facts = twin.state, twin.facts
             twin.later(STEP_MS)
             check(before, facts, twin)
-            reached = (_same(twin.state), _world(twin))
+            reached: Hashable = (_same(twin.state), _world(twin))
             if letter in WAYS_OUT:
                 following.add(reached)
             if reached not in found:

@@ -221,10 +221,12 @@ _KEYS = {key for model in _MODELS for key in model.model_fields}
 @settings(deadline=None)  # it loads a policy seven times
 @given(name=st.text(min_size=1, max_size=20))
 def test_no_unknown_key_is_ever_ignored(name: str) -> None:
-    data = json.loads(TEXT)
+    data: Any = json.loads(TEXT)
     rule = data["rules"][0]
-    order = rule["actions"][1] = {"action": "REBOOT_PROCESS"}
-    for part in (data, data["timing"], data["processes"][0], data["budgets"][0], rule, rule["clear"], order):
+    order: Any = {"action": "REBOOT_PROCESS"}
+    rule["actions"][1] = order
+    parts = [data, data["timing"], data["processes"][0], data["budgets"][0], rule, rule["clear"], order]
+    for part in parts:
         if name not in part and not name.startswith(("$", "_")):
             part[name] = {"none": "such"}
             assert "unknown key" in faults(json.dumps(data)) or name in _KEYS

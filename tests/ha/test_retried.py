@@ -56,7 +56,12 @@ def test_it_is_tried_again_for_ever_at_a_growing_pause() -> None:
     one, told = part()
     tries = list[int]()
     for now in range(MS, 60_000 * MS, 20 * MS):
-        one.attempt(now, lambda now=now: (tries.append(now), fail()))  # type: ignore[misc]
+
+        def attempt(now: int = now) -> None:
+            tries.append(now)
+            fail()
+
+        one.attempt(now, attempt)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps[0] == FIRST_NS
     assert max(gaps) <= MAX_DELAY_NS + 20 * MS
@@ -97,7 +102,13 @@ def test_it_is_blind_exactly_since_its_last_good_attempt(good: list[bool]) -> No
     last_good = 0
     for place, is_good in enumerate(good):
         now, asked = (place + 1) * 20 * MS, list[bool]()
-        one.attempt(now, lambda good=is_good, asked=asked: (asked.append(True), good or fail()))  # type: ignore[misc]
+
+        def attempt(good: bool = is_good, asked: list[bool] = asked) -> None:
+            asked.append(True)
+            if not good:
+                fail()
+
+        one.attempt(now, attempt)
         last_good = now if (asked and is_good) or not last_good else last_good
         assert one.blind_ms(now) * MS == (now - last_good if one.failure else 0)
 

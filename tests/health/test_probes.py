@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_non_rt_may_be_gone_for_the_grace_time(state: str) -> None:
         ({"damage": ("the checkpoint's checksum is wrong",)}, "datastore"),
     ],
 )
-def test_what_makes_a_cell_not_ready(changes: dict[str, object], name: str) -> None:
+def test_what_makes_a_cell_not_ready(changes: dict[str, Any], name: str) -> None:
     observation = seen(**changes)
     found = verdict("readyz", observation)
     assert found.code == 503

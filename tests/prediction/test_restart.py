@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +31,12 @@ class Reads:
         self.done = 0
         self.released = threading.Event()
 
-    def sampler(self, *args: Any) -> ResourceSampler:
+    def sampler(
+        self, pids: Callable[[], Mapping[str, int]], state_dir: Path, limits: Mapping[str, int] | None
+    ) -> ResourceSampler:
         if self.making_hangs:
             self.released.wait(30)
-        return ResourceSampler(*args, period_s=0.02)
+        return ResourceSampler(pids, state_dir, limits, period_s=0.02)
 
     def pids(self, store: DataStore) -> Mapping[str, int]:
         if self.fails:

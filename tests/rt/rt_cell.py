@@ -63,12 +63,17 @@ class RtCell:
     store: DataStore
     segment: RunningSegment
     plan: BusPlan
-    guard: Guard | None
+    own_guard: Guard | None
     """Of this process; None where the Non-RT side is a process of its own."""
     nonrt: subprocess.Popen[str] | None = None
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     beating: threading.Event = field(default_factory=threading.Event)
     events: list[RtEvent] = field(default_factory=list)
+
+    @property
+    def guard(self) -> Guard:
+        assert self.own_guard is not None, "the guard is in another process here"
+        return self.own_guard
 
     @property
     def rt(self) -> subprocess.Popen[str]:
@@ -203,8 +208,8 @@ def _end(cell: RtCell, over: threading.Event, beat: threading.Thread) -> None:
             process.stderr.close()
     over.set()
     beat.join()
-    if cell.guard is not None:
-        cell.guard.stop()
+    if cell.own_guard is not None:
+        cell.own_guard.stop()
     if cell.nonrt is not None:
         cell.kill_nonrt()
     cell.store.unlink()

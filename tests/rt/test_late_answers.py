@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_inputs_are_fresh_after_a_stall(cell: RtCell, stall_s: float) -> None:
     for bits in (0x01, 0x82, 0x43, 0x24):
         cell.segment.client.set_inputs(DIO, bits)
         now = int(cell.store.rt_status().cycle)
-        wait_for(lambda now=now: exchanges_well_since(cell, now), "a good exchange after the inputs changed")
+        wait_for(partial(exchanges_well_since, cell, now), "a good exchange after the inputs changed")
         assert cell.store.rt_status().io_inputs[0] == bits
 
 

@@ -46,7 +46,7 @@ def _start_writer(store: DataStore) -> subprocess.Popen[bytes]:
 def _is_whole(record: object) -> bool:
     size = ffi.sizeof("fs_rt_status")
     data = bytes(ffi.buffer(record, size))
-    return data == data[:8] * (size // 8)
+    return bool(data == data[:8] * (size // 8))
 
 
 def test_a_writer_killed_anywhere_leaves_whole_records_or_an_error(store: DataStore) -> None:

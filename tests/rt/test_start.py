@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,6 +76,10 @@ def _stream(cell: RtCell, number: int) -> None:
         )
 
 
+def _passed(cell: RtCell, cycle: int) -> bool:
+    return int(_status(cell).cycle) > cycle
+
+
 def _waits(cell: RtCell) -> bool:
     status = _status(cell)
     return bool(status.stop_reason == Stop.START and status.axes_await_start == ALL)
@@ -137,7 +142,7 @@ def test_a_damaged_or_foreign_order_starts_nothing(cell: RtCell) -> None:
         ffi.buffer(bad)[:] = image[:at] + bytes([image[at] ^ 0x40]) + image[at + 1 :]
         lib.fs_block_write(cell.store.raw, lib.FS_BLOCK_START, bad)
         cycle = int(_status(cell).cycle)
-        wait_for(lambda c=cycle: _status(cell).cycle > c + 2, "cycles pass")
+        wait_for(partial(_passed, cell, cycle + 2), "cycles pass")
         assert _waits(cell)
     foreign = cell.store.new("fs_start")
     ffi.buffer(foreign)[:] = image

@@ -52,7 +52,7 @@ def cell(start_cell: StartCell, tmp_path: Path) -> RunningCell:
     return found
 
 
-def y(cell: RunningCell) -> int:
+def y(cell: RunningCell) -> float:
     return cell.segment.truth()[Y].position
 
 

@@ -97,7 +97,8 @@ def test_a_reset_tells_which_drive_stays_in_fault(cell: RunningCell) -> None:
 
 def override(cell: RunningCell, percent: int) -> bool:
     """Asked of Core, and in effect there."""
-    return cell.store.speed_override == cell.store.core_status().speed_override == percent * 10
+    wanted = percent * 10
+    return cell.store.speed_override == wanted and int(cell.store.core_status().speed_override) == wanted
 
 
 def test_a_cell_is_slow_while_a_person_wants_it(cell: RunningCell) -> None:

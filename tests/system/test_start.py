@@ -28,7 +28,7 @@ def button(tmp_path: Path) -> Path:
     return bus
 
 
-def positions(cell: RunningCell) -> list[int]:
+def positions(cell: RunningCell) -> list[float]:
     return [slave.position for slave in cell.segment.truth()[:4]]
 
 

@@ -98,7 +98,7 @@ def test_a_task_whose_call_can_not_be_used_is_refused_with_why(loop: Loop, cell:
 def test_a_fault_in_a_command_is_a_refusal_and_the_next_one_is_answered(
     loop: Loop, cell: BenchCell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cell.executor.table, "check_new", lambda *_: {}["nothing"])
+    monkeypatch.setattr(cell.executor.table, "check_new", lambda *_: dict[str, int]()["nothing"])
     refused = loop.ask("submit", text=CALL % "{}")
     assert not refused.accepted
     assert "KeyError" in refused.message

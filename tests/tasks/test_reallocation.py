@@ -66,7 +66,7 @@ def test_a_task_that_is_paused_while_it_moves_begins_anew_all_the_same(cell: Ben
     cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_restart", **declared))
     table.trigger("t")
     cell.until(lambda: cell.at(0) > 60)
-    todo = [lambda: table.pause("t"), lambda: reallocate(cell.executor, "left")]
+    todo: list[Callable[[], object]] = [lambda: table.pause("t"), lambda: reallocate(cell.executor, "left")]
     for do in todo if first == "pause" else reversed(todo):
         do()
     cell.until(lambda: cell.task().phase == "paused")

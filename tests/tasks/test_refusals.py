@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from fieldstack.tasks.run.refusals import ASK_AT
 from fieldstack_rt.datastore.layout import AxisMode, Refusal, Stop, StreamState
@@ -29,7 +30,8 @@ def refuse(cell: BenchCell, why: Refusal = Refusal.LIMIT) -> None:
 
 def test_what_is_refused_again_and_again_is_tried_less_often_and_asks_in_the_end(cell: BenchCell) -> None:
     task = cell.submit(declare("[{move: {to: {y: 20}}}]", needs={"group": "all"}))
-    begun, told = [], {}
+    begun = list[int]()
+    told: Any = {}
     for _ in range(1500):  # 30 s
         before = cell.executor._last_stream
         cell.pass_()

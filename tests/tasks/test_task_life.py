@@ -259,7 +259,12 @@ def test_a_call_that_raises_or_does_not_end_fails_its_task(make_cell: Make) -> N
     cell = make_cell(entries=module_of(bad=bad, slow=slow))
     cell.submit(declare("[{call: {name: bad}}]", id="bad"))
     cell.submit(declare("[{call: {name: slow, timeout_ms: 200}}]", id="slow"))
-    cell.until(lambda: (time.sleep(0.001), cell.ended("bad") and cell.ended("slow"))[1])
+
+    def both_ended() -> bool:
+        time.sleep(0.001)
+        return cell.ended("bad") and cell.ended("slow")
+
+    cell.until(both_ended)
     release.set()
     assert "ValueError: no scale connected" in cell.task("bad").why
     assert "no end within 0.2 s" in cell.task("slow").why
@@ -284,22 +289,18 @@ def test_the_speed_override_slows_a_move_without_a_jolt(cell: BenchCell) -> None
     cell.submit(declare(FAR, needs=ALL))
     cell.until(lambda: cell.at(0) > 100)
     fast = cell.positions(0)[-1] - cell.positions(0)[-2]
-    cell.facts = cell.facts.__class__(**{**_fields(cell.facts), "speed_override": 300})
+    cell.facts = replace(cell.facts, speed_override=300)
     cell.until(lambda: cell.executor.speed_override == 300)
     slow = cell.positions(0)[-1] - cell.positions(0)[-2]
     assert slow == pytest.approx(fast * 0.3, rel=0.05)
-    cell.facts = cell.facts.__class__(**{**_fields(cell.facts), "speed_override": 0})
+    cell.facts = replace(cell.facts, speed_override=0)
     cell.until(lambda: cell.executor.speed_override == 0)
     cell.run(20)
     assert cell.positions(0)[-1] == cell.positions(0)[-2]
-    cell.facts = cell.facts.__class__(**{**_fields(cell.facts), "speed_override": 1000})
+    cell.facts = replace(cell.facts, speed_override=1000)
     cell.until(cell.ended)
     assert cell.at(0) == 400
     smooth(cell)
-
-
-def _fields(facts: object) -> dict[str, object]:
-    return {name: getattr(facts, name) for name in facts.__slots__}  # type: ignore[attr-defined]
 
 
 def test_an_id_that_lives_is_refused_and_one_that_ended_may_come_again(cell: BenchCell) -> None:

@@ -15,6 +15,7 @@ from fieldstack.tasks.control.command_handler import TaskCommandHandler
 from fieldstack.tasks.keep import task_store
 from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore, UndecidedError
 from fieldstack_base.control.server import Command
+from fieldstack_base.folders import sync_folder
 from tests.tasks.bench_cell import BenchCell, declare, module_of
 
 Make = Callable[..., BenchCell]
@@ -26,7 +27,7 @@ class FailingSync:
 
     def __init__(self, times: int) -> None:
         self.left = times
-        self._sync = task_store.sync_folder
+        self._sync = sync_folder
 
     def __call__(self, folder: Path) -> None:
         self.left -= 1
