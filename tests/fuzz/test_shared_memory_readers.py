@@ -158,7 +158,7 @@ def facts(store: DataStore, random: Random) -> None:
     read_back(status, PLAN.axes, random.getrandbits(64))
     unsettled(status, PLAN.axes)
     rt = RtRecords(store, CELL)
-    rt.look(time.monotonic_ns())
+    rt.read(time.monotonic_ns())
     rt.facts(time.monotonic_ns())
     with contextlib.suppress(TornRecordError):
         read_facts(store)
@@ -184,7 +184,7 @@ def snapshot(store: DataStore, random: Random) -> None:
 
 
 def metrics(store: DataStore, _random: Random) -> None:
-    view = MemorySource(store.instance).look()
+    view = MemorySource(store.instance).read()
     assert [*bus.families(view), *cell.families(view)]
 
 
