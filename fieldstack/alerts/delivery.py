@@ -10,9 +10,8 @@ from fieldstack.alerts.backoff import delay_ns
 from fieldstack.alerts.channels.base import Channel, DeliveryError
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.spool import Entry, Spool
+from fieldstack_base.units import NS_PER_HOUR, NS_PER_S
 
-NS_PER_S = 1_000_000_000
-NS_PER_HOUR = 3600 * NS_PER_S
 STUCK_TIMES = 3
 IDLE_S = 0.5
 

@@ -25,7 +25,7 @@ from fieldstack.alerts.model.settings import AlertsSection
 from fieldstack.alerts.powered_clock import PoweredClock, boot_time_ns
 from fieldstack.alerts.receipt import Receipt
 from fieldstack.alerts.spool import Entry, Spool
-from fieldstack.events.clock import boot_id
+from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import DurableRecord
 
 INBOX_LIMIT = 10_000

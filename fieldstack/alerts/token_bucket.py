@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_NS_PER_MINUTE = 60_000_000_000
+from fieldstack_base.units import NS_PER_MINUTE
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class TokenBucket:
         """One token, if there is one. A time before the last one counts as that one."""
         if self._tokens < 0:
             self._tokens, self._at_ns = float(self.burst), now_ns
-        gained = max(0, now_ns - self._at_ns) * self.per_minute / _NS_PER_MINUTE
+        gained = max(0, now_ns - self._at_ns) * self.per_minute / NS_PER_MINUTE
         self._tokens, self._at_ns = min(float(self.burst), self._tokens + gained), max(now_ns, self._at_ns)
         if self._tokens < 1.0:
             return False

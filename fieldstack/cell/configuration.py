@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from fieldstack.alerts.model.settings import AlertsSection
 from fieldstack.health.model.settings import HealthSettings
@@ -16,6 +16,7 @@ from fieldstack.host import cpus
 from fieldstack.host.cpus import Cpus
 from fieldstack_base import configuration_issues, yaml_source
 from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
+from fieldstack_base.section import Section
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.description.errors import DeviceListError
@@ -30,12 +31,6 @@ def _address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: an unknown key is an error, no value is converted from another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SegmentSection(Section):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.cell_times import CellTimes
 from fieldstack.health.model.settings import settings_file as health_settings_file
 from fieldstack.host import cpus
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.tasks.program.settings import CoreSettings, EntryPoint
+from fieldstack_base.clock import boot_id
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
 

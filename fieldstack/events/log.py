@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fieldstack.events.clock import boot_id, wall_of
 from fieldstack.events.event import DamagedLineError, Event, decode, sequence_of
 from fieldstack.events.kinds import EventKind, Severity, render
 from fieldstack.events.spool import Spool
 from fieldstack.events.writer import SegmentWriter
+from fieldstack_base.clock import boot_id, wall_of
 
 SPOOL_BYTES = 4 << 20
 RETRY_S = 0.5

@@ -14,12 +14,12 @@ from fieldstack.ha.model.facts import Request, RequestKind
 from fieldstack.ha.model.states import MOVING, HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.guard_liveness import GuardLiveness
-from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.nonrt.loop import Loop
 from fieldstack.nonrt.nonrt_parts import Parts, open_all
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.nonrt.supervision import FLUSH_S
 from fieldstack.process.local import LocalProcessManager
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import StoreLostError
 from fieldstack_rt.memory_watch import MemoryWatch
 from fieldstack_rt.sd_notify import notifier

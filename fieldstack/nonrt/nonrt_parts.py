@@ -30,7 +30,6 @@ from fieldstack.ha.monitor.observer import Observer
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.ha.monitor.retried import Retries
 from fieldstack.ha.policy.cell_times import CellTimes
-from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.probes.axes import Axes
 from fieldstack.ha.probes.cycle import Cycle
 from fieldstack.ha.probes.housekeeping import Housekeeping
@@ -53,6 +52,7 @@ from fieldstack.process.end_rt import Wire
 from fieldstack.process.local import LocalProcessManager
 from fieldstack_base.control.server import ControlServer
 from fieldstack_base.instance import Instance
+from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.datastore.memory import file_of
 from fieldstack_rt.guard import Guard, GuardConfig

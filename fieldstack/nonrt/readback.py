@@ -9,8 +9,8 @@ from fieldstack.ha.actuators.rt_view import Rt, axes_in_fault, fresh_status, loo
 from fieldstack.ha.actuators.starts import started
 from fieldstack.ha.actuators.stops import guard_has_outputs, never_driven
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS
 from fieldstack.ha.model.standstill import HARDWARE, read_back, unsettled
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import DataStore
 
 OBEY_TIMEOUT_NS = 200_000_000

@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fieldstack.events.clock import boot_id
 from fieldstack.prediction.charts import COUNTS, LevelChart, RateChart
 from fieldstack.prediction.median_scales import Scale
 from fieldstack.prediction.predictor import FORGET_NS, HITS, Predictor, Series
 from fieldstack.prediction.signals import SPECS, Signal
 from fieldstack_base import bounded_json
+from fieldstack_base.clock import boot_id
 
 FORMAT = 1
 

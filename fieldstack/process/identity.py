@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fieldstack.events.clock import boot_id
 from fieldstack_base import bounded_json
+from fieldstack_base.clock import boot_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import pytest
 
 from fieldstack.alerts import backoff
 from fieldstack.alerts.channels.base import DeliveryError
-from fieldstack.alerts.delivery import NS_PER_HOUR, Counts, Delivery
+from fieldstack.alerts.delivery import Counts, Delivery
 from fieldstack.alerts.model.alert import Alert, AlertState, make
 from fieldstack.alerts.powered_clock import PoweredClock
 from fieldstack.alerts.spool import Spool
+from fieldstack_base.units import NS_PER_HOUR
 from tests.alerts.receivers import alert, report, wait_for
 
 KEEP_H = 72.0

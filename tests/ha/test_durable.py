@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import latched, restore, to_record
 from fieldstack.ha.decision.builtin import spent_measures
@@ -19,6 +18,7 @@ from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy import load_policy
+from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import BackgroundSaver, DurableRecord
 from tests.ha.script import Script
 

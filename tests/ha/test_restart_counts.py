@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
 from fieldstack.ha.checkpoint.restart_counts import FILE, RestartCounts
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
@@ -22,6 +21,7 @@ from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, BudgetUse, 
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
+from fieldstack_base.clock import boot_id
 from fieldstack_base.counts_file import FILE_BYTES, SLOT_BYTES, CountsFile
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore

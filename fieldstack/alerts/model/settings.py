@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from fieldstack.events.kinds import Severity
+from fieldstack_base.section import Section
 
 Timeout = Annotated[float, Field(ge=0.1, le=60, description="Seconds that one delivery may take as a whole.")]
 SecretFile = Annotated[
     Path | None, Field(default=None, strict=False, description="File with the secret, one line, mode 0600.")
 ]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def _url(text: str) -> str:

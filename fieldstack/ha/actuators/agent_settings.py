@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.policy.view import Policy
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import AgentReaction, DataStore
 
 _REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}

@@ -9,7 +9,8 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerts import Alerts, Sent
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 

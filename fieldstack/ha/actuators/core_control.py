@@ -9,8 +9,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
 from fieldstack_base.control.client import request, why_unreachable
+from fieldstack_base.units import NS_PER_MS
 
 TIMEOUT_S = 5.0
 CONFIRM_TIMEOUT_NS = 6000 * NS_PER_MS

@@ -7,7 +7,8 @@ from typing import Any
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, Stand
 

@@ -9,8 +9,9 @@ from typing import Any
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.model.actions import Action, ActionOutcome
-from fieldstack.ha.model.outcome import NS_PER_MS, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.monitor.retried import trace_of
+from fieldstack_base.units import NS_PER_MS
 
 Record = Callable[[Action, Outcome, int], None]
 """Takes an outcome down: action, outcome, how long it took (ns)."""

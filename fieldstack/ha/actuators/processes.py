@@ -7,10 +7,11 @@ import time
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.model.actions import Action
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack.process.manager import ProcessManager, ProcessStartError
+from fieldstack_base.units import NS_PER_MS
 
 CONFIRM_TIMEOUT_NS = 20_000 * NS_PER_MS
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import BusCommandKind, DataStore, TornRecordError
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import MAX_AXES, StartKind
 

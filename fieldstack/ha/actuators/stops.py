@@ -13,9 +13,10 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.rt_view import Rt, look_at_rt
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.cell_map import CellMap
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.model.standstill import lost_axes, read_back
 from fieldstack.ha.model.vocabulary import ClearWhen
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, TornRecordError
 from fieldstack_rt.datastore.layout import GuardState, Stop
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.durable_v1 import is_version_1, upgraded
 from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, InterlockCause, Key, RestartInterlock
 from fieldstack.ha.model.actions import Evidence
@@ -15,6 +14,7 @@ from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
 from fieldstack.ha.policy.restart_budget import to_keep
 from fieldstack.ha.policy.view import Policy
+from fieldstack_base.clock import boot_id
 
 FORMAT = 2
 COUNTS_FORMAT = 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.cell_start import NO_CELL_START, CellStart
 from fieldstack.ha.checkpoint.durable_reading import FORMAT, Reading
 from fieldstack.ha.decision.decision_state import (
@@ -24,6 +23,7 @@ from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
 from fieldstack.ha.policy.view import Policy
+from fieldstack_base.clock import boot_id
 
 MAX_TEXT = 160
 MAX_CAUSES = 8

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint.durable_reading import COUNTS, COUNTS_FORMAT, COUNTS_LOST, FORMAT
+from fieldstack_base.clock import boot_id
 from fieldstack_base.counts_file import CountsFile
 from fieldstack_base.durable import BackgroundSaver
 

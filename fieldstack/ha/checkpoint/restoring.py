@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint import durable_state
 from fieldstack.ha.checkpoint.crash_declarations import as_failed, wishes
 from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
 from fieldstack.ha.checkpoint.restore_for_core import unresolved
 from fieldstack.ha.checkpoint.restore_rules import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
+from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import DurableRecord
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import RtPhase

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fieldstack.events.clock import boot_id
 from fieldstack.ha.checkpoint import restoring
 from fieldstack.ha.checkpoint.durable_state import MAX_TEXT
 from fieldstack.ha.checkpoint.record import (
@@ -31,9 +30,10 @@ from fieldstack.ha.checkpoint.restoring import Restored
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.units import NS_PER_S
 from fieldstack.ha.policy.view import Policy
+from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import BackgroundSaver, DurableRecord
+from fieldstack_base.units import NS_PER_S
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, CoreState

@@ -11,7 +11,7 @@ from fieldstack.ha.model.facts import ProcessFacts
 from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
 from fieldstack.ha.policy.restart_budget import delay_ns, spent, to_keep
 from fieldstack.ha.policy.table import default_order
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 
 SAVE_WARNING_NS = 2000 * NS_PER_MS
 """People are told when the disk takes longer than this for a count: usually it is milliseconds."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-NS_PER_MS = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

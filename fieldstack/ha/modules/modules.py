@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import FactKind, Measure
-from fieldstack.ha.model.outcome import NS_PER_MS, ExecutionResult, Outcome, PendingReadback
+from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
+from fieldstack_base.units import NS_PER_MS
 
 CONFIRM_TIMEOUT_NS = 5000 * NS_PER_MS
 STOP_TIMEOUT_S = 2.0

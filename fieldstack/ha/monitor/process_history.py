@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldstack.ha.monitor.log_histogram import COUNT_BOUNDS, DURATION_BOUNDS, LogHistogram
+from fieldstack_base.units import NS_PER_MS
 
 VERSION = 1
 RECORD = "process-history"
-NS_PER_MS = 1e6
 
 
 @dataclass(slots=True)

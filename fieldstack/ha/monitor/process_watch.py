@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from fieldstack.ha.model.facts import ProcessCondition, ProcessFacts
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.ha.policy.units import NS_PER_MS
 from fieldstack.ha.policy.view import Watching
 from fieldstack.process.manager import Ended, ProcessHandle
+from fieldstack_base.units import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

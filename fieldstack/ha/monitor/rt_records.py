@@ -12,7 +12,7 @@ from typing import Any
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.facts import BusFacts
 from fieldstack.ha.monitor.bus_facts import all_in_op, displaced_groups_of, position_check
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, counter_is_good
 

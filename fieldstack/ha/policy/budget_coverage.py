@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fieldstack.ha.policy.restart_budget import delay_of_ns
-from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.policy.view import Budget
+from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 SAMPLES = 80
 MAX_BREAKS = 20

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from fieldstack.ha.policy.compiled import CompiledPolicy, RestartLimits, RtAgentTimes, Watched
 from fieldstack.ha.policy.processes import ProcessPolicy
 from fieldstack.ha.policy.schema import FailoverPolicy
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 
 Part = TypeVar("Part")
 

@@ -9,7 +9,7 @@ from typing import Any
 from fieldstack.ha.model.measures import FactKind, Over
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy.table import Order, RuleRow, RuleTable, matches
-from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
+from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 
 @dataclass(frozen=True)

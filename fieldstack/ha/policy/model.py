@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fieldstack_base.section import Section
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 LONGEST_RESUME_MS = 60_000
@@ -19,9 +21,7 @@ ResumeWithin = Annotated[
 ]
 
 
-class PolicyModel(BaseModel):
-    """Frozen, strict types, no unknown keys, `_comments` allowed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+class PolicyModel(Section):
+    """As every section; `_comments` may stand anywhere."""
 
     comments: str | list[str] | None = Field(default=None, alias="_comments", description="for readers only")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.model import Milliseconds, PolicyModel
-from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
+from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 LONG_COUNT = 20
 

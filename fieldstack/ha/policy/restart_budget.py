@@ -6,8 +6,8 @@ fails at a pace that the quick one never sees.
 
 from __future__ import annotations
 
-from fieldstack.ha.policy.units import NS_PER_MS, NS_PER_S
 from fieldstack.ha.policy.view import Budget
+from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 
 def in_window(history: tuple[int, ...], now_ns: int, budget: Budget) -> tuple[int, ...]:

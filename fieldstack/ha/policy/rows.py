@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fieldstack.ha.model.measures import FACTS, Over
 from fieldstack.ha.model.vocabulary import DEFAULT_TIMEOUT_MS, DEFERRABLE, Hold
 from fieldstack.ha.policy.table import Order, RuleRow, default_escalation
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.rules import ActionOrder, Rule

@@ -19,7 +19,7 @@ from fieldstack.ha.policy.processes import NONRT_BUDGET, ProcessPolicy, RestartB
 from fieldstack.ha.policy.rows import row_of
 from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack.ha.policy.table import RuleTable, matches
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 
 __all__ = [
     "ActionOrder",

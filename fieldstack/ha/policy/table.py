@@ -15,7 +15,7 @@ from fieldstack.ha.model.vocabulary import (
     Hold,
     PolicyAction,
 )
-from fieldstack.ha.policy.units import NS_PER_MS
+from fieldstack_base.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.probes.view import View
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.atomic_words import NO_MORE
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 
-NS_PER_MS = 1e6
 GOES_DOWN_NS = 20_000_000_000
 """An end takes less: axes on their ramps, then two changes of the slaves' states."""
 

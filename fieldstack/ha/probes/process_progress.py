@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.probes.view import View
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore.layout import CoreState
 
-NS_PER_MS = 1e6
 _AT_WORK = frozenset({CoreState.WAITING, CoreState.MOVING})
 
 

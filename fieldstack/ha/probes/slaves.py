@@ -8,9 +8,9 @@ from typing import Any
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import FACTS, FactKind, Measure
 from fieldstack.ha.probes.view import View
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore.layout import MAX_SLAVES, NO_DC
 
-NS_PER_MS = 1_000_000
 _AL_ERROR = 0x10
 _KINDS = (FactKind.SLAVE_LOST, FactKind.SLAVE_AL_ERROR, FactKind.SLAVE_RX_ERRORS, FactKind.DC_LOST)
 _YOUNG_MS = min(FACTS[kind].age_ms for kind in _KINDS)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from fieldstack.ha.model.actions import ActionKind
 from fieldstack.ha.model.facts import RequestKind
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import HaState
+from fieldstack_base.section import Section
 
 _UNITS = {"ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 MAX_BYTES = 256 * 1024
@@ -50,8 +51,10 @@ Answer = Literal["confirmed", "failed", "silent"]
 Start = Literal["works", "fails", "hangs", "refuses"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Part(Section):
+    """As every section, but values may be converted: names become enum members, lists tuples."""
+
+    model_config = ConfigDict(strict=False)
 
 
 class ProcessChange(_Part):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fieldstack.health.checks.base import SampleCheck
-from fieldstack.health.model.observation import NS_PER_S, ClockView
+from fieldstack.health.model.observation import ClockView
 from fieldstack.health.model.result import Finding, Level
+from fieldstack_base.units import NS_PER_S
 
 JUMP_REMEMBERED_NS = 3600 * NS_PER_S
 EARLIEST_S = 1_700_000_000

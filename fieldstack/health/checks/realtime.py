@@ -9,9 +9,10 @@ from abc import abstractmethod
 from typing import Any
 
 from fieldstack.health.checks.base import SampleCheck
-from fieldstack.health.model.observation import NS_PER_S, SetupView
+from fieldstack.health.model.observation import SetupView
 from fieldstack.health.model.result import Finding, Level, warned
 from fieldstack.host.memory_lock import LOCKED, PARTLY, SLACK_KB, UNKNOWN
+from fieldstack_base.units import NS_PER_S
 
 IDLE_LATENCY_MAX_US = 50
 THROTTLE_REMEMBERED_NS = 600 * NS_PER_S

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from fieldstack.host.memory_lock import MemoryLock
 from fieldstack.status.snapshot import Snapshot
+from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.datastore import DataStore
 
 T = TypeVar("T")
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import ctypes
 import time
 from dataclasses import dataclass
 
-from fieldstack.health.model.observation import NS_PER_S, ClockView
+from fieldstack.health.model.observation import ClockView
+from fieldstack_base.units import NS_PER_S
 
 JUMP_NS = NS_PER_S // 2
 """A slewed clock gains at most 0.5 ms a second; what moves by this between two looks was set."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from fieldstack.health.model.observation import NS_PER_S, Sample
+from fieldstack.health.model.observation import Sample
+from fieldstack_base.units import NS_PER_S
 
 T = TypeVar("T")
 STALE_READS = 4

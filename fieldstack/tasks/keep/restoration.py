@@ -17,8 +17,9 @@ from fieldstack.tasks.program.program import CallAction
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.phase import FINAL, Phase
 from fieldstack.tasks.run.table import TaskTable
-from fieldstack.tasks.run.task import NS_PER_MS, PendingChange, Task
+from fieldstack.tasks.run.task import PendingChange, Task
 from fieldstack_base.configuration_error import ConfigurationError
+from fieldstack_base.units import NS_PER_MS
 
 BUILT_IN = "built-in"
 

@@ -8,22 +8,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from fieldstack.tasks.program.declaration_checks import find_conflicts
 from fieldstack_base.configuration_error import CROSS_CHECK
+from fieldstack_base.section import Section
 
 TaskId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Percent = Annotated[float, Field(strict=False, gt=0, le=100)]
 MAX_MS = 86_400_000
-
-
-class Section(BaseModel):
-    """A part of a task file: an unknown key is an error, no value is converted from another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Mode(StrEnum):
@@ -95,6 +90,8 @@ class Switch(Section):
 
 class Move(Section):
     """Axes of the task's group go to these positions and arrive together; others of the group stay."""
+
+    model_config = ConfigDict(allow_inf_nan=True)  # the compiler refuses it, and names the axis
 
     to: dict[Name, float] | list[float | None] = Field(
         min_length=1,

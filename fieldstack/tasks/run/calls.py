@@ -12,7 +12,8 @@ from typing import Any
 from fieldstack.tasks.keep.task_store import CallRecord, TaskStore
 from fieldstack.tasks.program.program import CallAction
 from fieldstack.tasks.program.settings import EntryPoint
-from fieldstack.tasks.run.task import NS_PER_MS, Task
+from fieldstack.tasks.run.task import Task
+from fieldstack_base.units import NS_PER_MS
 
 MAX_RUNNING = 16
 """Threads at once; one that hangs keeps its place until its function returns."""

@@ -32,7 +32,8 @@ from fieldstack.tasks.run.setpoint_stream import SetpointStream
 from fieldstack.tasks.run.speed_override import FULL, SpeedOverride, override_rate_limit
 from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamAction, decide_stream
 from fieldstack.tasks.run.table import Barred, TaskTable
-from fieldstack.tasks.run.task import NS_PER_MS, Task
+from fieldstack.tasks.run.task import Task
+from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import SetpointRing
 from fieldstack_rt.datastore.layout import CoreState
 

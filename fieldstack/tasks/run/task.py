@@ -12,8 +12,7 @@ from fieldstack.tasks.program.declaration import Mode, TaskDeclaration
 from fieldstack.tasks.program.program import Action, MoveAction, OutputAction, Outputs, describe
 from fieldstack.tasks.run.phase import FINAL, Phase
 from fieldstack.tasks.run.runner import Cursor, Runner
-
-NS_PER_MS = 1_000_000
+from fieldstack_base.units import NS_PER_MS
 
 
 class PendingChange(StrEnum):

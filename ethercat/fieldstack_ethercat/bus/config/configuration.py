@@ -11,11 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from fieldstack_base import configuration_issues, yaml_source
 from fieldstack_base.configuration_error import CROSS_CHECK, ConfigurationError, ConfigurationIssue
+from fieldstack_base.section import Section
 from fieldstack_ethercat.bus.config.configuration_axis import AxisConfig
 from fieldstack_ethercat.bus.config.configuration_checks import find_conflicts
 from fieldstack_ethercat.bus.config.configuration_clocks import DistributedClocksConfig
 from fieldstack_ethercat.bus.config.configuration_group import GroupConfig
-from fieldstack_ethercat.bus.config.configuration_slave import Section, SlaveConfig
+from fieldstack_ethercat.bus.config.configuration_slave import SlaveConfig
 from fieldstack_ethercat.bus.config.configuration_start import StartInputConfig
 from fieldstack_ethercat.bus.config.plan import MAX_AXES, MAX_SLAVES
 

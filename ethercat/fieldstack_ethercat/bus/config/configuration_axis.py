@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fieldstack_ethercat.bus.config.configuration_slave import Name, Section
+from fieldstack_base.section import Section
+from fieldstack_ethercat.bus.config.configuration_slave import Name
 from fieldstack_ethercat.bus.config.configuration_stop import STOP_MARGIN_MS, STOP_RUNG_MS, BrakeConfig, Rung
 
 Positive = Annotated[float, Field(gt=0, le=1e9)]

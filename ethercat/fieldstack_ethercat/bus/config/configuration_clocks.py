@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from fieldstack_base.section import Section
 from fieldstack_base.yaml_source import KeyPath
-from fieldstack_ethercat.bus.config.configuration_slave import Section
 
 if TYPE_CHECKING:
     from fieldstack_ethercat.bus.config.configuration import BusConfig

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
+from fieldstack_base.section import Section
 from fieldstack_base.yaml_source import KeyPath
-from fieldstack_ethercat.bus.config.configuration_slave import Name, Section
+from fieldstack_ethercat.bus.config.configuration_slave import Name
 from fieldstack_ethercat.bus.config.plan import MAX_AXES, MAX_SLAVES
 
 if TYPE_CHECKING:

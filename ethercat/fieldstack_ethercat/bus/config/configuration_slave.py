@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from fieldstack_base.section import Section
 from fieldstack_ethercat.drives.cia402_objects import OBJECT_NAMES
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
@@ -22,12 +23,6 @@ SDO_RANGES: dict[str, tuple[int, int]] = {
     "i16": (-0x8000, 0x7FFF),
     "i32": (-0x80000000, 0x7FFFFFFF),
 }
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values are never converted from another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class PdoEntryConfig(Section):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from fieldstack_ethercat.bus.config.configuration_slave import Name, Section
+from fieldstack_base.section import Section
+from fieldstack_ethercat.bus.config.configuration_slave import Name
 
 if TYPE_CHECKING:
     from fieldstack_ethercat.bus.config.configuration import BusConfig

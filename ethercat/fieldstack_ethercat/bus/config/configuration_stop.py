@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from fieldstack_base.section import Section
 from fieldstack_base.yaml_source import KeyPath
-from fieldstack_ethercat.bus.config.configuration_slave import EntryName, Name, Section
+from fieldstack_ethercat.bus.config.configuration_slave import EntryName, Name
 from fieldstack_ethercat.drives.cia402_objects import QUICK_STOP_DECELERATION
 from fieldstack_ethercat.drives.stop_options import STOP_OPTIONS
 
