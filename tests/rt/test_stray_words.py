@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fieldstack.bench.failover.stray_words import WORDS, StrayWrite, every
+from fieldstack.bench.failover.stray_words import WORDS, StrayWrite, all_stray_writes
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore, EventCode
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, TripCause
@@ -54,7 +54,7 @@ def _armed(guard: Guard) -> None:
 def test_no_stray_word_trips_the_guard_on_a_healthy_process(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)
-        for stray in every():
+        for stray in all_stray_writes():
             stray.write(store)
             looks(guard, 3)
             status = guard.status()
@@ -189,7 +189,7 @@ def cell(instance: Instance) -> Iterator[RtCell]:
 def test_a_cycle_goes_on_through_all_stray_words_and_no_slave_leaves_op(cell: RtCell) -> None:
     assert cell.guard is not None
     expiries = [slave.watchdog_expiries for slave in cell.segment.client.truth()]
-    for stray in every():
+    for stray in all_stray_writes():
         stray.write(cell.store)
         beat = cell.store.rt_beat
         wait_for(lambda seen=beat: cell.store.rt_beat != seen, "it goes on")  # type: ignore[misc]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fieldstack.bench.failover.stray_words import StrayWrite, every
+from fieldstack.bench.failover.stray_words import StrayWrite, all_stray_writes
 from fieldstack.events.kinds import EventKind
 from fieldstack.ha.model.actions import Step
 from fieldstack_rt._native import lib
@@ -66,7 +66,7 @@ def _hang(cell: RunningCell, stray: StrayWrite) -> None:
 def test_no_stray_word_ends_rt_and_none_hides_a_hang(old_cell: RunningCell) -> None:
     cell = old_cell
     pid, since, watch = cell.pid("rt"), cell.last_event(), Watch.in_motion(cell)
-    for stray in every():
+    for stray in all_stray_writes():
         stray.write(cell.store)
         _await_pass(cell)
         assert cell.store.guard_status().trips == 0, stray

@@ -1,7 +1,9 @@
 """The exchange's reference: SOEM's send and receive in a C loop, on the same bus, as often, as urgent.
 
 A program of its own (`python -m fieldstack.bench.cycle.bare_exchange`), for only one master may be on the
-bus. It brings the bus to OP as the plan says, measures, and takes it down again in order.
+bus. It brings the bus to OP as the plan says, measures, and takes it down again in order. Meanwhile its
+Python side reads the slaves' states as often as the RT process does: a CPU that has less to do sleeps deeper,
+and answers later.
 """
 
 from __future__ import annotations
@@ -11,16 +13,19 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fieldstack.bench.cycle.bare_loop import BareLoop, LoopSetup
+from fieldstack.bench.harness import machine
 from fieldstack.bench.harness.errors import ProgramError
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import realtime, receive
+from fieldstack_rt.executive import HOUSEKEEPING_S
+from fieldstack_rt.housekeeping import CALM_PERIOD_NS
 
 SETTLE_S = 0.2
 BRINGUP_S = 30.0
@@ -29,18 +34,24 @@ BRINGUP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class BareExchange:
-    """What one run found: exchange times in ns of the frames that came back, and how many did not."""
+    """What one run found: exchange times in ns of the frames that came back, and how many did not.
+
+    `wake_ns`: how late each pass woke. `idle`: the share of the time in which each CPU had nothing to do.
+    """
 
     exchange_ns: tuple[int, ...]
     lost: int
+    wake_ns: tuple[int, ...] = ()
+    idle: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, text: str) -> BareExchange:
         data = json.loads(text)
-        return cls(tuple(data["exchange_ns"]), data["lost"])
+        idle = {int(cpu): share for cpu, share in data["idle"].items()}
+        return cls(tuple(data["exchange_ns"]), data["lost"], tuple(data["wake_ns"]), idle)
 
     def to_json(self) -> str:
-        return json.dumps({"exchange_ns": self.exchange_ns, "lost": self.lost})
+        return json.dumps(asdict(self))
 
 
 def run(
@@ -83,7 +94,8 @@ def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, 
             bus.request_op()
             time.sleep(SETTLE_S)
             begin = loop.count
-            time.sleep(seconds)
+            with machine.idle_shares() as idle:
+                _keep_house(bus, seconds)
             end = loop.count
             bus.request_state(AlState.SAFEOP)
         finally:
@@ -91,7 +103,19 @@ def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, 
         bus.request_state(AlState.INIT)
     taken = loop.samples(begin)[: end - begin]
     answered = tuple(sample.exchange_ns for sample in taken if sample.wkc >= 0)
-    return BareExchange(answered, len(taken) - len(answered))
+    late = tuple(sample.wake.late_ns for sample in taken)
+    return BareExchange(answered, len(taken) - len(answered), late, idle)
+
+
+def _keep_house(bus: Bus, seconds: float) -> None:
+    """What the RT process's Python side does beside a cycle in which nothing happens, at the same pace."""
+    until = time.monotonic() + seconds
+    next_states = 0.0
+    while (now := time.monotonic()) < until:
+        if now >= next_states:
+            bus.read_states()
+            next_states = now + CALM_PERIOD_NS / 1e9
+        time.sleep(HOUSEKEEPING_S)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -115,6 +115,8 @@ def _show(result: CycleResult, console: Console) -> None:
         ("exchange, no load", free.exchange_us if free else None),
         ("bare loop, SOEM's blocking socket", result.bare_us),
         ("bare loop, spinning socket", result.bare_spin_us),
+        ("wake-up of the bare loop", result.bare_wake_us),
+        ("wake-up of the spinning bare loop", result.bare_spin_wake_us),
     ]
     console.print(report.percentile_table("Cycle, µs", rows))
     for name, condition in ((f"cycle{loaded}", main), ("cycle, no load", free)):
@@ -135,4 +137,9 @@ def _machine(result: CycleResult) -> str:
     seen = result.witness
     stalls = ", ".join(f"CPU {cpu}: {count}" for cpu, count in seen["stalls"].items())
     steal = ", ".join(f"CPU {cpu}: {us} µs" for cpu, us in seen["steal_us"].items())
-    return f"stalls seen {stalls}; longest {seen['longest_stall_us']} µs; stolen {steal}"
+    idle = ", ".join(
+        f"{turn.replace('_', ' ')} {'/'.join(f'{share:.0%}' for share in shares.values())}"
+        for turn, shares in result.idle.items()
+        if shares
+    )
+    return f"CPUs idle ({idle}); stalls seen {stalls}; longest {seen['longest_stall_us']} µs; stolen {steal}"

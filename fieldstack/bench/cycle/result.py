@@ -65,6 +65,10 @@ class CycleResult:
     missed_samples: int
     segment_stalls: int
     witness: dict[str, Any]
+    bare_wake_us: Percentiles | None
+    bare_spin_wake_us: Percentiles | None
+    idle: dict[str, dict[int, float]]
+    """Of each turn (`cycle`, `bare`, `bare_spin`): how idle each CPU was, as a share of the time."""
 
     def ratios(self) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -103,6 +107,10 @@ class CycleResult:
             found["reference_exchange_us"] = self.bare_us.to_json()
         if self.bare_spin_us:
             found["reference_exchange_spin_us"] = self.bare_spin_us.to_json()
+        if self.bare_wake_us:
+            found["bare_wake_us"] = self.bare_wake_us.to_json()
+        if self.bare_spin_wake_us:
+            found["bare_wake_spin_us"] = self.bare_spin_wake_us.to_json()
         faults = [*self.main.faults, *(self.unloaded.faults if self.unloaded else ())]
         return found | {
             "ratios": self.ratios(),
@@ -112,6 +120,9 @@ class CycleResult:
             "reference_lost": self.bare_lost,
             "segment_stalls": self.segment_stalls,
             "witnesses": self.witness,
+            "idle": {
+                turn: {str(cpu): one for cpu, one in shares.items()} for turn, shares in self.idle.items()
+            },
             "faults": [fault.to_json() for fault in faults[:LISTED_FAULTS]],
             "load": str(self.options.load),
             "devices": self.options.devices if not self.options.interface else "",
@@ -142,7 +153,25 @@ def evaluate(options: CycleOptions, record: CycleRecord, seen: Witnesses) -> Cyc
         missed_samples=record.missed_samples,
         segment_stalls=record.segment_stalls,
         witness=seen.to_json(),
+        bare_wake_us=_bare_wake(record.bare, "the bare loop's wake-up"),
+        bare_spin_wake_us=_bare_wake(record.bare_spin, "the spinning bare loop's wake-up"),
+        idle={
+            "cycle": _mean(record.idle),
+            "bare": _mean([run.idle for run in record.bare]),
+            "bare_spin": _mean([run.idle for run in record.bare_spin]),
+        },
     )
+
+
+def _bare_wake(found: list[BareExchange], what: str) -> Percentiles | None:
+    if not found:
+        return None
+    return microseconds((value for run in found for value in run.wake_ns), what)
+
+
+def _mean(found: list[dict[int, float]]) -> dict[int, float]:
+    cpus = sorted({cpu for one in found for cpu in one})
+    return {cpu: round(sum(one.get(cpu, 0.0) for one in found) / len(found), 3) for cpu in cpus}
 
 
 def _condition(

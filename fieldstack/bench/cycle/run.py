@@ -14,6 +14,7 @@ from fieldstack.bench.cycle.bare_exchange import BareExchange
 from fieldstack.bench.cycle.cyclictest import Cyclictest
 from fieldstack.bench.cycle.options import MARGIN_NS, SLICE_NS, CycleOptions, LoadKind, Reference
 from fieldstack.bench.cycle.witnesses import Witnesses
+from fieldstack.bench.harness import machine
 from fieldstack.bench.harness.report import Say
 from fieldstack.bench.harness.rt_process import Overseer, rt_command, rt_process, shared_memory
 from fieldstack.bench.harness.samples import CycleSample, SampleReader
@@ -39,6 +40,8 @@ class CycleRecord:
     reference_windows: list[Window] = field(default_factory=list)
     bare: list[BareExchange] = field(default_factory=list)
     bare_spin: list[BareExchange] = field(default_factory=list)
+    idle: list[dict[int, float]] = field(default_factory=list)
+    """Of each turn of RT, the share of the time in which each CPU had nothing to do."""
     missed_samples: int = 0
     watchdog_expiries: int = 0
     segment_stalls: int = 0
@@ -119,10 +122,12 @@ class CycleRun:
     def _sample(self, reader: SampleReader) -> None:
         begin_ns = time.monotonic_ns()
         end_ns = begin_ns + int(self._options.slice_s * 1e9)
-        while time.monotonic_ns() < end_ns:
-            time.sleep(DRAIN_S)
-            self.record.samples.extend(reader.drain())
-            self.witnesses.look()
+        with machine.idle_shares() as idle:
+            while time.monotonic_ns() < end_ns:
+                time.sleep(DRAIN_S)
+                self.record.samples.extend(reader.drain())
+                self.witnesses.read_steal()
+        self.record.idle.append(idle)
         self.record.missed_samples += reader.missed
         self.record.windows.append(Window(begin_ns, end_ns))
 

@@ -43,9 +43,9 @@ class Witnesses:
     ) -> None:
         for loop in self._loops.values():
             loop.stop()
-        self.look()
+        self.read_steal()
 
-    def look(self) -> None:
+    def read_steal(self) -> None:
         """Reads what the hypervisor took; call it a few times a second."""
         now_ns, steal = time.monotonic_ns(), machine.steal_us()
         for cpu, us in machine.taken(self._steal, steal).items():

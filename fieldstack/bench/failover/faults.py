@@ -92,7 +92,7 @@ def inject(kind: FaultKind, store: DataStore) -> int:
     return t_ns
 
 
-def stray(word: StrayWrite, store: DataStore, trips: int) -> tuple[int, bool]:
+def inject_stray_write(word: StrayWrite, store: DataStore, trips: int) -> tuple[int, bool]:
     """A stray word that RT must outlive; then RT is stopped by SIGSTOP, and nobody writes the word anew.
 
     `trips` of the guard so far. Returns CLOCK_MONOTONIC in ns from just before the stop, and whether RT had

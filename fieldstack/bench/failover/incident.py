@@ -97,7 +97,7 @@ class _Before:
     core_epoch: int
     nonrt_epoch: int
     latches: int
-    mark: segment_watch.Mark
+    baseline: segment_watch.SegmentBaseline
 
 
 class IncidentBench:
@@ -164,7 +164,7 @@ class IncidentBench:
             core_epoch=int(store.core_status().epoch),
             nonrt_epoch=store.nonrt_epoch,
             latches=store.estop.state().on_reset,
-            mark=segment_watch.mark(self._client),
+            baseline=segment_watch.baseline(self._client),
         )
 
     # ---- faults ----
@@ -378,18 +378,20 @@ class IncidentBench:
 
     def _seen_by_slaves(self, before: _Before, fault_ns: int) -> tuple[int | None, int | None]:
         """When the first watchdog expired, and when the last slave's outputs were safe."""
-        found = segment_watch.events_since(self._client, before.mark)
+        found = segment_watch.events_since(self._client, before.baseline)
         expiries = [
             event.t_ns
             for events in found.values()
             for event in events
             if event.kind is SlaveEventKind.WATCHDOG_EXPIRED and event.t_ns >= fault_ns
         ]
-        return min(expiries, default=None), segment_watch.outputs_safe_ns(found, before.mark.unsafe, fault_ns)
+        return min(expiries, default=None), segment_watch.outputs_safe_ns(
+            found, before.baseline.unsafe, fault_ns
+        )
 
     def _forced(self, before: _Before, fault_ns: int, healed_ns: int) -> tuple[int | None, int | None]:
         """When the drive that ignored the stop had no power any more, and when its motor stood."""
-        events = self._client.events(IGNORING_SLAVE, before.mark.newest[IGNORING_SLAVE])
+        events = self._client.events(IGNORING_SLAVE, before.baseline.newest[IGNORING_SLAVE])
         samples = self._client.trace(IGNORING_SLAVE)
         return power_off_ns(events, fault_ns), standing_ns(samples, fault_ns, healed_ns)
 

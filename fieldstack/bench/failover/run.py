@@ -10,9 +10,9 @@ from typing import Any
 from fieldstack.bench.failover import faults, segment_watch, stray_words
 from fieldstack.bench.failover.bench_cell import BenchCell, await_moving, text_of
 from fieldstack.bench.failover.faults import FaultKind
-from fieldstack.bench.failover.segment_watch import Mark
+from fieldstack.bench.failover.segment_watch import SegmentBaseline
 from fieldstack.bench.harness.errors import BenchError, ProgramError
-from fieldstack.bench.harness.memory_pressure import ReclaimResult, press
+from fieldstack.bench.harness.memory_pressure import ReclaimResult, reclaim_memory
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
 from fieldstack_ethercat.segment.client import SegmentClient
@@ -100,14 +100,14 @@ class FailoverBench:
         time.sleep(self._settle_s + self._random.uniform(0, PHASE_S))
         await_moving(self._bench, self._store)
         logged = max((event.sequence for event in self._reader.last(1)), default=0)
-        before, epoch = segment_watch.mark(self._client), self._store.rt_epoch
+        before, epoch = segment_watch.baseline(self._client), self._store.rt_epoch
         trips = int(self._store.guard_status().trips)
         pressed = self._press()
         stray, stayed = "", True
         if kind is FaultKind.STRAY_WORD:
             word = stray_words.random_stray_write(self._random)
             stray = str(word)
-            fault_ns, stayed = faults.stray(word, self._store, trips)
+            fault_ns, stayed = faults.inject_stray_write(word, self._store, trips)
         else:
             fault_ns = faults.inject(kind, self._store)
         guard = self._await_trip(kind, trips)
@@ -135,7 +135,7 @@ class FailoverBench:
     def _press(self) -> ReclaimResult | None:
         if not self._pressure:
             return None
-        return press(int(self._store.nonrt_status().pid), file_of(self._bench.instance.shm_name))
+        return reclaim_memory(int(self._store.nonrt_status().pid), file_of(self._bench.instance.shm_name))
 
     def _await_trip(self, kind: FaultKind, trips: int) -> Any:
         """The guard's status of the trip."""
@@ -172,7 +172,7 @@ class FailoverBench:
                 found.setdefault(str(event.data["step"]), event.t_ns - fault_ns)
         return found
 
-    def _collect(self, found: Failover, before: Mark) -> Failover:
+    def _collect(self, found: Failover, before: SegmentBaseline) -> Failover:
         """Adds what the segment knows."""
         events = segment_watch.events_since(self._client, before)
         safe_ns = segment_watch.outputs_safe_ns(events, before.unsafe, found.fault_ns)

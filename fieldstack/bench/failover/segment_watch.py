@@ -13,20 +13,20 @@ _SAFE = (EventKind.OUTPUTS_SAFE, EventKind.OUTPUTS_INVALID)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SegmentBaseline:
     """The slaves just before a fault: their newest events, and which outputs were not safe then."""
 
     newest: tuple[int, ...]
     unsafe: frozenset[int]
 
 
-def mark(client: SegmentClient) -> Mark:
+def baseline(client: SegmentClient) -> SegmentBaseline:
     truth = client.truth()
     unsafe = frozenset(slave.position_in_chain for slave in truth if not slave.safe)
-    return Mark(tuple(slave.events for slave in truth), unsafe)
+    return SegmentBaseline(tuple(slave.events for slave in truth), unsafe)
 
 
-def events_since(client: SegmentClient, before: Mark) -> dict[int, list[SlaveEvent]]:
+def events_since(client: SegmentClient, before: SegmentBaseline) -> dict[int, list[SlaveEvent]]:
     """Each slave's events since the mark, oldest first."""
     return {slave: client.events(slave, since) for slave, since in enumerate(before.newest)}
 

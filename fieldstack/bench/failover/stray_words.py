@@ -82,7 +82,7 @@ class StrayWrite:
         at[0] = self.value
 
 
-def every() -> list[StrayWrite]:
+def all_stray_writes() -> list[StrayWrite]:
     return [StrayWrite(word, value) for word, values in WORDS.items() for value in values]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8
+_IDLE_FIELD, _IOWAIT_FIELD = 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,29 @@ def steal_us(stat: str | None = None) -> dict[int, int]:
     return found
 
 
+def idle_us(stat: str | None = None) -> dict[int, int]:
+    """Per CPU, how long it was idle so far in µs, from the text of /proc/stat (resolution: one tick)."""
+    found: dict[int, int] = {}
+    for line in (_read("/proc/stat") if stat is None else stat).splitlines():
+        fields = line.split()
+        if fields and fields[0].startswith("cpu") and fields[0] != "cpu" and len(fields) > _IOWAIT_FIELD:
+            found[int(fields[0][3:])] = (int(fields[_IDLE_FIELD]) + int(fields[_IOWAIT_FIELD])) * TICK_US
+    return found
+
+
 def taken(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
     """What was taken between two looks, per CPU, in the looks' unit."""
     return {cpu: after[cpu] - before.get(cpu, 0) for cpu in sorted(after)}
+
+
+@contextlib.contextmanager
+def idle_shares() -> Iterator[dict[int, float]]:
+    """How idle each CPU was while the block ran, as a share of the time; filled when the block ends."""
+    found: dict[int, float] = {}
+    before, begin_ns = idle_us(), time.monotonic_ns()
+    yield found
+    spent_us = (time.monotonic_ns() - begin_ns) / 1000
+    found |= {cpu: round(min(1.0, us / spent_us), 3) for cpu, us in taken(before, idle_us()).items()}
 
 
 @contextlib.contextmanager

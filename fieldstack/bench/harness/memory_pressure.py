@@ -33,7 +33,7 @@ class ReclaimResult:
     missing_kb: int
 
 
-def press(pid: int, shared: Path) -> ReclaimResult:
+def reclaim_memory(pid: int, shared: Path) -> ReclaimResult:
     """Asks the kernel to reclaim all memory of a process; what is left. `shared`: its shared memory's file.
 
     BenchError: it may not be asked (CAP_SYS_NICE and ptrace access are needed).

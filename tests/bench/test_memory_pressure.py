@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.bench.harness.memory_pressure import press
+from fieldstack.bench.harness.memory_pressure import reclaim_memory
 
 MAPPED = 8 << 20
 _PROCESS = """
@@ -37,7 +37,7 @@ def test_only_what_is_not_locked_goes(tmp_path: Path, how: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        pressed = press(process.pid, file)
+        pressed = reclaim_memory(process.pid, file)
         process.stdin.write("\n")
     gone_kb = pressed.before_kb - pressed.after_kb
     if how == "locked":
