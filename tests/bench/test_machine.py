@@ -9,7 +9,7 @@ cpu0 5 0 10 100 20 0 0 3 0 0
 cpu1 5 0 10 200 20 0 0 4 0 0
 intr 1 2 3
 """
-"""Two CPUs, in ticks: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice (proc_stat(5))."""
+"""Two CPUs, in ticks: user nice system idle iowait irq softirq steal guest guest_nice (proc_stat(5))."""
 
 
 def test_idle_is_what_is_spent_idle_and_waiting_for_disks() -> None:
