@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.ha.model.measures import BUILT_IN, FACTS, Over
+from fieldstack.ha.model.measures import BUILT_IN, FACTS, Comparison
 from fieldstack.ha.policy import FailoverPolicy
 from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.budget_rows import budget_rows
@@ -13,10 +13,10 @@ from fieldstack.ha.policy.rules import Rule
 from fieldstack.ha.policy.timing import WorstCase
 
 _OVER = {
-    Over.TRUE: "is there",
-    Over.AT_LEAST: "at least",
-    Over.AT_MOST: "at most",
-    Over.GROWN: "grown by, within the window",
+    Comparison.TRUE: "is there",
+    Comparison.AT_LEAST: "at least",
+    Comparison.AT_MOST: "at most",
+    Comparison.GROWN: "grown by, within the window",
 }
 
 

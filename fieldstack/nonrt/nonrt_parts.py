@@ -16,7 +16,7 @@ from fieldstack.ha.actuators.degrade import is_limited
 from fieldstack.ha.checkpoint import durable_state
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
-from fieldstack.ha.checkpoint.restore_rules import UNREADABLE, Judgement, Verdict
+from fieldstack.ha.checkpoint.restore_rules import UNREADABLE, Judgement, RestoreMode
 from fieldstack.ha.checkpoint.restoring import rt_runs
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN, RECORD_UNREADABLE
@@ -107,7 +107,7 @@ class Opened:
 
     def report_restore(self, judgement: Judgement) -> None:
         fields: dict[str, Any] = judgement.to_dict()
-        go_on = judgement.verdict is Verdict.GO_ON
+        go_on = judgement.verdict is RestoreMode.GO_ON
         severity = Severity.INFO if go_on or judgement.rule == "first-start" else Severity.WARNING
         self.log.append(EventKind.CHECKPOINT_JUDGED, severity=severity, **fields)
 

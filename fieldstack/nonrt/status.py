@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.restart_interlock import told
+from fieldstack.ha.decision.restart_interlock import reason_text
 from fieldstack.ha.model.facts import AxesFacts
 from fieldstack_rt.datastore import DataStore
 
@@ -41,7 +41,7 @@ class StatusWriter:
         record.ha_state = int(state.ha)
         record.rt_restarts, record.rt_restart_budget = restarts, budget
         record.events_written = events
-        record.ha_reason = _fitting(told(state, axes))
+        record.ha_reason = _fitting(reason_text(state, axes))
         self._store.write_nonrt_status(record)
 
 

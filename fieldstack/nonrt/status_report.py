@@ -10,7 +10,7 @@ from typing import Any
 
 from fieldstack.ha.decision.decision_state import ActiveRule, WaitingAction
 from fieldstack.ha.decision.operator_requests import known_requests
-from fieldstack.ha.decision.restart_interlock import told, why
+from fieldstack.ha.decision.restart_interlock import cause_text, reason_text
 from fieldstack.ha.model.facts import Facts, ProcessFacts
 from fieldstack.ha.model.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules.modules import Modules
@@ -28,14 +28,14 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "t_ns": now_ns,
         "ha": {
             "state": state.ha.name,
-            "reason": told(state, facts.axes),
+            "reason": reason_text(state, facts.axes),
             "held_by": [{"rule": key.rule, "subject": key.subject} for key in state.held_by],
             "since_ns": state.since_ns,
         },
         "start": {
             "waits": bool(facts.axes.waiting),
             "ready": bool(facts.axes.free),
-            "why": why(state.standing),
+            "why": cause_text(state.interlock),
         },
         "rt": _process(facts.rt),
         "core": facts.core and _process(facts.core),

@@ -201,7 +201,7 @@ class Supervision:
         """What must outlive this process goes to the disk whenever it changes."""
         state, estop = self.state, self._parts.ports.store.estop.state()
         waiting = tuple(one for one in state.active_rules if outlives(one))
-        kept = (state.ha, waiting, state.budgets, state.standing, estop.on_reset)
+        kept = (state.ha, waiting, state.budgets, state.interlock, estop.on_reset)
         if kept == self._kept:
             return
         self._kept = kept

@@ -53,11 +53,11 @@ def _starts_are_asked_for(
             continue
         assert not facts.estop.on_reset
         assert RequestKind.RESET not in {asked.kind for asked in facts.requests}
-        stood_ns = cell.now - before.standing.since_ns
-        causes = before.standing.causes
+        stopped_ns = cell.now - before.interlock.since_ns
+        causes = before.interlock.causes
         first = any(cause.key.rule == "first-start" for cause in causes)
         assert all(cause.within_ns > 0 for cause in causes)
-        assert first or all(stood_ns < cause.within_ns for cause in causes)
+        assert first or all(stopped_ns < cause.within_ns for cause in causes)
 
 
 def _one_at_a_time(after: DecisionState, actions: tuple[Action, ...]) -> None:

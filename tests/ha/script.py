@@ -62,14 +62,14 @@ class Script:
 
     def later(self, ms: float = 20) -> Script:
         self.now += round(ms * MS)
-        self.facts = replace(self.facts, axes=self.axes.look(self.now, self.facts))
+        self.facts = replace(self.facts, axes=self.axes.axes_facts(self.now, self.facts))
         self.decided_on = self.facts
         self.state, self.actions = decide(self.now, self.state, self.facts, self.policy)
         outcomes = tuple(self._outcome(action) for action in self.actions if action.id)
         self.facts = replace(self.facts, requests=(), outcomes=tuple(one for one in outcomes if one))
         for action in self.actions:
             self._carry_out(action)
-        self.axes.decided(self.actions, self.now)
+        self.axes.apply_actions(self.actions, self.now)
         return self
 
     def _outcome(self, action: Action) -> ActionOutcome | None:
@@ -104,7 +104,7 @@ class Script:
         elif action.kind is ActionKind.FENCE_PROCESS and action.process:
             self.process(action.process, self.of(action.process).condition, gone=True)
         elif action.kind is ActionKind.STOP_PROCESS and action.process:
-            self.process(action.process, ProcessCondition.STOPPING, asked=True)
+            self.process(action.process, ProcessCondition.STOPPING, stop_requested=True)
 
     def of(self, name: ProcessName) -> ProcessFacts:
         process = self.facts.rt if name is ProcessName.RT else self.facts.core
@@ -180,7 +180,7 @@ class Script:
         kept = json.loads(json.dumps(to_record(self.state, self.facts.estop, self.now, self.now)))
         life = CellStart(silent_since_ns=self.now)
         self.state = restore(kept, self.policy, self.now, self.now, life)
-        self.axes.decided((Action(ActionKind.SAFE_MODE_ENTER, "restart", "no permit yet"),), self.now)
+        self.axes.apply_actions((Action(ActionKind.SAFE_MODE_ENTER, "restart", "no permit yet"),), self.now)
         for name in (ProcessName.RT, ProcessName.CORE):
             if (name is ProcessName.RT or self.facts.core) and not self._adopted(name):
                 fresh = {name.removeprefix("fieldstack-"): ProcessFacts(name)}

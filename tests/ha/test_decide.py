@@ -13,7 +13,7 @@ from fieldstack.ha.model.actions import Step
 from fieldstack.ha.model.facts import GuardFacts, PositionCheck, RequestKind
 from fieldstack.ha.model.facts import ProcessCondition as C
 from fieldstack.ha.model.measures import STANDS_NOW, FactKind
-from fieldstack.ha.model.states import NEXT, TRANSITIONS, HaState, Verdict
+from fieldstack.ha.model.states import NEXT, TRANSITIONS, CellCondition, HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack_rt.datastore.layout import EstopSource
 from tests.ha.script import MS, Script
@@ -297,12 +297,12 @@ def test_a_counter_that_rt_has_not_judged_is_not_well() -> None:
 def test_positions_of_a_part_hold_that_part_alone_until_a_reset() -> None:
     cell = Script().operational()
     cell.facts = replace(cell.facts, parts=("tool",))
-    cell.dies().later(1).comes_up().bus(elsewhere=frozenset({"tool"})).later(100)
+    cell.dies().later(1).comes_up().bus(displaced_groups=frozenset({"tool"})).later(100)
     assert (cell.ha, cell.rules()) == (HaState.DEGRADED, {"group-positions-differ"})
     cell.later(10_000).asks(RequestKind.RESET).later()
     assert cell.answer.confirmed, cell.answer.cause
     assert cell.later().ha is HaState.OPERATIONAL, "until RT has obeyed, it is not told anew"
-    cell.bus(elsewhere=frozenset()).later().bus(elsewhere=frozenset({"tool"})).later()
+    cell.bus(displaced_groups=frozenset()).later().bus(displaced_groups=frozenset({"tool"})).later()
     assert cell.rules() == {"group-positions-differ"}, "what differs later is another matter"
 
 
@@ -393,7 +393,7 @@ def test_a_planned_restart_is_orderly_and_costs_no_budget() -> None:
     cell = Script().operational().asks(RequestKind.RESTART, ProcessName.RT).later()
     assert cell.answer.confirmed
     assert (cell.ha, cell.kinds) == (HaState.RECOVERY, [A.SAFE_MODE_ENTER, A.STOP_PROCESS, A.ANSWER])
-    cell.rt(C.STOPPED, asked=True).later(300)
+    cell.rt(C.STOPPED, stop_requested=True).later(300)
     assert cell.kinds == [A.START_PROCESS]
     assert cell.comes_up().later(100).ha is HaState.OPERATIONAL
     assert cell.state.budget(ProcessName.RT).restarts == ()
@@ -468,7 +468,7 @@ def test_the_times_of_the_steps_are_those_of_the_guard() -> None:
 
 def test_the_table_knows_what_follows_every_verdict_in_every_state() -> None:
     assert set(NEXT) == set(HaState)
-    assert all(set(row) == set(Verdict) for row in NEXT.values())
+    assert all(set(row) == set(CellCondition) for row in NEXT.values())
 
 
 def test_every_state_but_shutdown_has_a_way_out() -> None:

@@ -148,7 +148,9 @@ def _same(state: DecisionState) -> Hashable:
     )
     return (
         state.ha,
-        frozenset((one.key, one.gone_ns > 0, one.again, one.effects, one.hold) for one in state.active_rules),
+        frozenset(
+            (one.key, one.gone_ns > 0, one.recurred, one.effects, one.hold) for one in state.active_rules
+        ),
         frozenset((one.key, one.order.action) for one in state.waiting),
         frozenset((one.key, one.order.action, one.done) for one in state.in_flight_actions),
         frozenset((one.subject, len(one.restarts), bool(one.spent)) for one in state.budgets),
@@ -160,8 +162,8 @@ def _same(state: DecisionState) -> Hashable:
 def _world(cell: Script) -> Hashable:
     facts, core = cell.facts, cell.facts.core
     return (
-        (facts.rt.condition, facts.rt.asked, facts.rt.exit_code, facts.rt.gone),
-        core and (core.condition, core.asked),
+        (facts.rt.condition, facts.rt.stop_requested, facts.rt.exit_code, facts.rt.gone),
+        core and (core.condition, core.stop_requested),
         (facts.bus.wkc, facts.bus.cycling, facts.guard.watching, facts.guard.tripped),
         (facts.estop.on_reset, facts.estop.on_recovery),
         tuple((one.fact, one.value) for one in facts.measures),

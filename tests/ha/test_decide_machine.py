@@ -14,7 +14,7 @@ from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import PositionCheck, RequestKind
 from fieldstack.ha.model.facts import ProcessCondition as C
-from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.model.states import MOVING
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import FailoverPolicy, parse_policy
@@ -86,8 +86,8 @@ class AnyCell(RuleBasedStateMachine):
     )
     def a_process_fails(self, name: ProcessName, to: C, code: int) -> None:
         if self.cell.of(name).start_id:
-            asked = self.cell.of(name).asked
-            self.cell.process(name, to, why="for some reason", exit_code=code, asked=asked)
+            asked = self.cell.of(name).stop_requested
+            self.cell.process(name, to, why="for some reason", exit_code=code, stop_requested=asked)
             if name is ProcessName.RT:
                 now = self.cell.now
                 self.cell.guard(detected_ns=now, fenced_ns=now + 1, confirmed_ns=now + 2)
@@ -131,7 +131,7 @@ class AnyCell(RuleBasedStateMachine):
 
     @staticmethod
     def _value(fact: FactKind, *, bad: bool) -> float:
-        if FACTS[fact].over is Over.AT_MOST:
+        if FACTS[fact].over is Comparison.AT_MOST:
             return 0.0 if bad else 1e9
         return 1000.0 if bad else 0.0
 
@@ -190,7 +190,7 @@ class AnyCell(RuleBasedStateMachine):
                 self._go_on(30)
         assert cell.ha in MOVING, cell.state
         if not cell.axes.moves:
-            assert cell.state.standing.causes
+            assert cell.state.interlock.causes
             cell.asks(RequestKind.START)
             self._decide(20)
             assert cell.answer.confirmed, cell.answer
@@ -205,9 +205,11 @@ class AnyCell(RuleBasedStateMachine):
                 if process.condition is C.STARTING:
                     cell.process(name, C.RUNNING)
                 elif process.condition in (C.STOPPING, C.SILENT) or process.gone:
-                    asked = process.asked
+                    asked = process.stop_requested
                     to = C.STOPPED if process.condition is C.STOPPING else process.condition
-                    cell.process(name, to, asked=asked or to is C.STOPPED, gone=True, why=process.why)
+                    cell.process(
+                        name, to, stop_requested=asked or to is C.STOPPED, gone=True, why=process.why
+                    )
             self._good_bus()
             self._decide(20)
             self._decide(2000)

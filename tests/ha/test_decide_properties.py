@@ -37,7 +37,7 @@ def processes(name: ProcessName) -> st.SearchStrategy[ProcessFacts]:
         condition=st.sampled_from(C),
         start_id=st.integers(0, 3),
         pid=st.integers(0, 3),
-        asked=st.booleans(),
+        stop_requested=st.booleans(),
         gone=st.booleans(),
     )
 
@@ -55,7 +55,7 @@ FACTS = st.builds(
         consecutive_bad_wkc=st.sampled_from([0, 0, 4, 5, 900]),
         all_op=st.booleans(),
         positions=st.sampled_from(PositionCheck),
-        elsewhere=st.sampled_from([frozenset(), frozenset(), frozenset({"tool"})]),
+        displaced_groups=st.sampled_from([frozenset(), frozenset(), frozenset({"tool"})]),
     ),
     guard=st.builds(
         GuardFacts,

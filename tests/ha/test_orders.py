@@ -19,7 +19,7 @@ from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
 from fieldstack.ha.policy.agent_checks import agent_times
 from fieldstack.ha.policy.cell_targets import require_targets
 from fieldstack.ha.policy.timing import worst_cases
-from fieldstack.ha.policy.windows import BUCKETS, Samples, judged
+from fieldstack.ha.policy.windows import BUCKETS, Samples, windowed_value
 from tests.ha.script import MS, SHIPPED, Script
 
 
@@ -225,7 +225,7 @@ def test_the_worst_case_of_a_mean_holds_when_the_mean_is_kept_longest() -> None:
     seen: Samples = ()
     value, now = None, 0
     for now in (0, 10 * bucket - 1, *range(10 * bucket, 40 * bucket, 20 * MS)):
-        seen, value = judged(row, seen, now, 0.0 if now < 10 * bucket else row.threshold)
+        seen, value = windowed_value(row, seen, now, 0.0 if now < 10 * bucket else row.threshold)
         if value is not None and row.is_over(value):
             break
     bound = {case.rule: case for case in worst_cases(Script().policy)}["memory-high"].detection

@@ -87,7 +87,7 @@ def test_an_end_that_was_asked_for_is_a_stop_however_it_ended() -> None:
     watched.watch.asked_to_end()
     assert watched.later(20, beats=1).condition is C.STOPPING
     facts = watched.ended(-9)
-    assert (facts.condition, facts.asked) == (C.STOPPED, True)
+    assert (facts.condition, facts.stop_requested) == (C.STOPPED, True)
 
 
 def test_a_start_that_was_refused_is_a_death_of_its_own() -> None:

@@ -15,7 +15,7 @@ from fieldstack.ha.model.facts import ProcessCondition
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, parse_policy
-from fieldstack.ha.policy.budget_coverage import reach, spends
+from fieldstack.ha.policy.budget_coverage import coverage, spends
 from fieldstack.ha.policy.budget_rows import budget_rows
 from fieldstack.ha.policy.processes import LONG_COUNT, RestartBudget
 from fieldstack.ha.policy.restart_budget import delay_ns, in_long_window, in_window, spent, to_keep
@@ -44,13 +44,13 @@ def test_what_crashes_every_13_seconds_comes_to_an_end() -> None:
 @given(well_s=st.floats(0.001, 4200))
 def test_every_pace_up_to_the_stated_one_spends_a_budget(well_s: float) -> None:
     for section in (*POLICY.processes, *POLICY.budgets):
-        assert reach(section).well_s >= 4200
+        assert coverage(section).well_s >= 4200
         assert spends(section, round(well_s * S))
 
 
 def test_the_stated_pace_is_exact() -> None:
     for section in (*POLICY.processes, *POLICY.budgets):
-        edge = reach(section).well_ns
+        edge = coverage(section).well_ns
         assert spends(section, edge - MS)
         assert not spends(section, edge + S)
 
@@ -73,7 +73,7 @@ def test_whatever_the_budgets_say_no_pace_escapes_that_is_said_to_be_caught(
     section: RestartBudget, well_s: float
 ) -> None:
     """An escape is found, or there is none: to the width of the search."""
-    found = reach(section)
+    found = coverage(section)
     if found.uncaught_from_ns is None and well_s * S < 0.9 * found.well_ns:
         assert spends(section, round(well_s * S))
 
@@ -101,7 +101,7 @@ def test_a_pace_is_played_as_restarts_are_counted(section: RestartBudget, well_n
 def test_the_largest_budget_is_judged_quickly() -> None:
     """As a benchmark has it; a policy is judged at each of its first loads."""
     began = time.process_time()
-    reach(budget(max_restart_count=1000, restart_window_sec=3600, restart_backoff_max_ms=30_000))
+    coverage(budget(max_restart_count=1000, restart_window_sec=3600, restart_backoff_max_ms=30_000))
     assert time.process_time() - began < 5.0
 
 

@@ -11,7 +11,7 @@ import pytest
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
 from fieldstack.ha.decision.decision_state import DecisionState, RestartInterlock
-from fieldstack.ha.decision.restart_interlock import why
+from fieldstack.ha.decision.restart_interlock import cause_text
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import PositionCheck, RequestKind
 from fieldstack.ha.model.facts import ProcessCondition as C
@@ -43,16 +43,16 @@ def test_after_a_crash_of_rt_motion_resumes_by_itself() -> None:
     cell = Script().operational()
     assert _rt_back(cell).axes.moves
     assert cell.axes.starts == 2
-    assert not cell.state.standing.causes
+    assert not cell.state.interlock.causes
 
 
 def test_but_not_after_a_longer_stand() -> None:
     cell = _rt_back(Script().operational(), 1000)
     assert not cell.axes.moves
-    assert "dead" in why(cell.state.standing)
+    assert "dead" in cause_text(cell.state.interlock)
     assert cell.asks(RequestKind.START).later().answer.confirmed
     assert cell.later().axes.moves
-    assert not cell.state.standing.causes
+    assert not cell.state.interlock.causes
 
 
 def test_lost_frames_resume_and_lost_slaves_do_not() -> None:
@@ -71,7 +71,7 @@ def test_a_stop_of_rt_that_no_rule_had_time_to_judge_counts_as_that_rule() -> No
             cell.sees(fact, subject).later(1).sees(fact, subject, 0.0)
         else:
             cell.bus(consecutive_bad_wkc=20).facts = cell.facts
-            cell.axes.look(cell.now, cell.facts)  # between two passes
+            cell.axes.axes_facts(cell.now, cell.facts)  # between two passes
             cell.bus(consecutive_bad_wkc=0)
         cell.later().later().later()
         assert (cell.ha, cell.axes.moves) == (HaState.OPERATIONAL, resumes), fact
@@ -83,7 +83,7 @@ def test_a_short_stop_counts_as_the_rule_that_would_have_been_first() -> None:
     data["rules"].append(long | {"actions": ["AWAIT_MANUAL"], "clear": {"when": "reset"}})
     cell = Script(parse_policy(json.dumps(data))).operational()
     cell.bus(consecutive_bad_wkc=20)
-    cell.axes.look(cell.now, cell.facts)
+    cell.axes.axes_facts(cell.now, cell.facts)
     cell.bus(consecutive_bad_wkc=0).later().later().later()
     assert cell.axes.moves
 
@@ -123,7 +123,7 @@ def test_a_reset_is_no_start(cause: Callable[[Script], None]) -> None:
         cell.comes_up()
     _ready(cell)
     assert not cell.axes.moves
-    assert "reset" in {one.key.rule for one in cell.state.standing.causes}
+    assert "reset" in {one.key.rule for one in cell.state.interlock.causes}
     assert cell.asks(RequestKind.START).later().answer.confirmed
     assert cell.later().axes.moves
 
@@ -131,7 +131,7 @@ def test_a_reset_is_no_start(cause: Callable[[Script], None]) -> None:
 def test_an_emergency_stop_and_its_reset_between_two_decisions_wait_all_the_same() -> None:
     cell = Script().operational()
     cell.operator_stops()
-    cell.axes.look(cell.now, cell.facts)
+    cell.axes.axes_facts(cell.now, cell.facts)
     cell.asks(RequestKind.RESET).later()
     _ready(cell)
     assert not cell.axes.moves
@@ -141,7 +141,7 @@ def test_a_reset_of_a_moving_cell_stops_nothing() -> None:
     cell = Script().operational()
     assert cell.asks(RequestKind.RESET).later().answer.confirmed
     assert cell.later().axes.moves
-    assert not cell.state.standing.causes
+    assert not cell.state.interlock.causes
 
 
 def test_a_start_is_refused_with_what_to_do_while_something_stops_the_axes() -> None:
@@ -191,7 +191,7 @@ def test_a_new_non_rt_process_keeps_the_wait_and_its_own_absence_is_one() -> Non
     cell.new_life()
     _ready(cell.later())
     assert not cell.axes.moves
-    assert "reset by Ann" in why(cell.state.standing)
+    assert "reset by Ann" in cause_text(cell.state.interlock)
 
 
 def _kept(cell: Script) -> DecisionState:
@@ -201,11 +201,11 @@ def _kept(cell: Script) -> DecisionState:
 
 def test_a_new_life_of_the_cell_starts_by_itself_but_lifts_no_wait_from_before() -> None:
     cell = Script().operational()
-    assert [one.key.rule for one in _kept(cell).standing.causes] == ["first-start"]
+    assert [one.key.rule for one in _kept(cell).interlock.causes] == ["first-start"]
     cell.operator_stops().later()
-    assert {one.key.rule for one in _kept(cell).standing.causes} == {"first-start", "emergency-stop"}
+    assert {one.key.rule for one in _kept(cell).interlock.causes} == {"first-start", "emergency-stop"}
     cell = _rt_back(Script().operational(), 1000)
-    assert not all(one.within_ns for one in _kept(cell).standing.causes), "it had stood too long already"
+    assert not all(one.within_ns for one in _kept(cell).interlock.causes), "it had stood too long already"
 
 
 def test_without_auto_start_a_started_cell_waits_for_a_person() -> None:
@@ -214,7 +214,7 @@ def test_without_auto_start_a_started_cell_waits_for_a_person() -> None:
     cell.later().comes_up().later()
     _ready(cell)
     assert not cell.axes.moves
-    assert "auto_start" in why(cell.state.standing)
+    assert "auto_start" in cause_text(cell.state.interlock)
     cell.asks(RequestKind.START).later().later()
     assert cell.axes.moves
 
@@ -222,7 +222,7 @@ def test_without_auto_start_a_started_cell_waits_for_a_person() -> None:
 def test_a_non_rt_process_of_which_nobody_knows_since_when_it_was_gone_does_not_resume() -> None:
     cell = Script().operational()
     record = to_record(cell.state, cell.facts.estop, cell.now, cell.now)
-    assert [one.within_ns for one in restore(record, cell.policy, cell.now, cell.now).standing.causes] == [0]
+    assert [one.within_ns for one in restore(record, cell.policy, cell.now, cell.now).interlock.causes] == [0]
 
 
 @pytest.mark.parametrize("name", ["emergency-stop", "following-error", "rt-refused"])
@@ -261,21 +261,21 @@ def test_what_rt_has_stopped_by_itself_waits_also_after_its_end() -> None:
     assert not cell.axes.moves
     assert cell.asks(RequestKind.START).later().answer.confirmed
     assert cell.later().axes.moves
-    assert not cell.state.standing.causes
+    assert not cell.state.interlock.causes
     assert _rt_back(cell).axes.moves
 
 
 def test_it_is_kept_on_the_disk() -> None:
     cell = _lets_go(Script().operational())
-    assert [one.axes for one in _kept(cell).standing.causes] == [0, 0b1111]
+    assert [one.axes for one in _kept(cell).interlock.causes] == [0, 0b1111]
     cell.new_life()
     assert not _rt_back(_ready(cell.later())).axes.moves
 
 
 def test_single_axes_that_wait_keep_no_others_from_resuming() -> None:
     cell = _lets_go(Script().operational())
-    alone = cell.state.standing.causes[0]
-    cell.state = replace(cell.state, standing=RestartInterlock(0, (replace(alone, axes=0b1000),)))
+    alone = cell.state.interlock.causes[0]
+    cell.state = replace(cell.state, interlock=RestartInterlock(0, (replace(alone, axes=0b1000),)))
     cell.dies().later().later(300)
     cell.comes_up().later().later()
     start = next(one for one in cell.actions if one.kind is A.START)

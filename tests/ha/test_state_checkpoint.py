@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fieldstack.ha.checkpoint.restore_for_core import restore_for_core
-from fieldstack.ha.checkpoint.restore_rules import Verdict
+from fieldstack.ha.checkpoint.restore_rules import RestoreMode
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.vocabulary import ProcessName
@@ -99,7 +99,7 @@ def test_a_reboot_is_survived_by_the_file(store: DataStore, tmp_path: Path) -> N
     fresh = again(store)
     restored = make(fresh, tmp_path)[0].restore()
     assert (restored.generation, restored.remark) == (1, "from the file")
-    assert restored.judgement.verdict is Verdict.GO_ON
+    assert restored.judgement.verdict is RestoreMode.GO_ON
     record = fresh.checkpoint()
     assert fresh.checkpoint_valid(record)
     assert list(record.position[0:3]) == [11, 22, -33]
@@ -307,7 +307,7 @@ def test_a_safe_initial_state_stays_until_something_is_started(store: DataStore,
     make(store, tmp_path, "another bus")[0].restore()
     told = restore_for_core(store)
     assert told is not None
-    assert told.verdict is Verdict.SAFE_INITIAL_STATE
+    assert told.verdict is RestoreMode.SAFE_INITIAL_STATE
     assert make(store, tmp_path, "another bus")[0].restore().judgement.rule == "unresolved"
     core_started(store)
     assert restore_for_core(store) is None
@@ -453,7 +453,7 @@ def test_positions_that_differ_change_the_verdict(store: DataStore, tmp_path: Pa
     first.close()
     reports = CheckpointReports(told.append, judged=lambda judgement: told.append(judgement.rule))
     checkpoint = StateCheckpoint(again(store), tmp_path, S, reports, "p")
-    assert checkpoint.restore().judgement.verdict is Verdict.GO_ON
+    assert checkpoint.restore().judgement.verdict is RestoreMode.GO_ON
     checkpoint.compare(PositionCheck.PENDING)
     checkpoint.compare(PositionCheck.DIFFER)
     checkpoint.compare(PositionCheck.DIFFER)

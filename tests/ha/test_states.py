@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldstack.ha.model.states import MOVING, NEXT, TRANSITIONS, HaState, Verdict
+from fieldstack.ha.model.states import MOVING, NEXT, TRANSITIONS, CellCondition, HaState
 from fieldstack.ha.policy.diagram import edges, graphviz, markdown, mermaid
 
 PAGE = Path(__file__).parents[2] / "docs/ha-states.md"
@@ -38,8 +38,8 @@ def test_motion_begins_in_recovery_alone() -> None:
 
 def test_only_a_person_or_the_end_leads_out_of_manual_intervention() -> None:
     row = NEXT[HaState.MANUAL_INTERVENTION]
-    assert row[Verdict.PERSON] is HaState.MANUAL_INTERVENTION
-    assert {row[one] for one in Verdict} == {
+    assert row[CellCondition.PERSON] is HaState.MANUAL_INTERVENTION
+    assert {row[one] for one in CellCondition} == {
         HaState.MANUAL_INTERVENTION,
         HaState.RECOVERY,
         HaState.SHUTDOWN,
@@ -48,5 +48,5 @@ def test_only_a_person_or_the_end_leads_out_of_manual_intervention() -> None:
 
 def test_a_worse_verdict_never_leads_to_more_motion() -> None:
     for row in NEXT.values():
-        moving = [row[one] in MOVING for one in Verdict if one is not Verdict.CHECK]
+        moving = [row[one] in MOVING for one in CellCondition if one is not CellCondition.CHECK]
         assert moving == sorted(moving)

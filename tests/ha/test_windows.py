@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldstack.ha.policy import parse_policy
-from fieldstack.ha.policy.windows import BUCKETS, Samples, judged
+from fieldstack.ha.policy.windows import BUCKETS, Samples, windowed_value
 from tests.ha.script import SHIPPED
 
 POLICY = parse_policy(json.dumps(json.loads(SHIPPED.read_text(encoding="utf-8"))))
@@ -22,7 +22,7 @@ def last(row: object, readings: list[tuple[int, float]]) -> float | None:
     samples: Samples = ()
     value: float | None = None
     for at_ns, reading in readings:
-        samples, value = judged(row, samples, at_ns, reading)  # type: ignore[arg-type]
+        samples, value = windowed_value(row, samples, at_ns, reading)  # type: ignore[arg-type]
         assert len(samples) <= BUCKETS + 2
     return value
 

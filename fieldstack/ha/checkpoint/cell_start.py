@@ -34,7 +34,9 @@ class CellStart:
     silent_since_ns: int = 0
     failed: bool = False
 
-    def standing(self, kept: RestartInterlock, policy: Policy, now_ns: int, *, new: bool) -> RestartInterlock:
+    def interlock(
+        self, kept: RestartInterlock, policy: Policy, now_ns: int, *, new: bool
+    ) -> RestartInterlock:
         """Why the axes stand at the beginning. What was kept from a life before, a person lifts."""
         if new:
             first = AT_FIRST_START if self.auto_start else NOT_STARTED_YET

@@ -20,7 +20,7 @@ _ORDERLY = "end"
 """Key of the checkpoint: 1 if the Core came to rest and ended as asked."""
 
 
-def wishes(task: bytes, state_dir: Path) -> tuple[tuple[str, ...], int]:
+def tasks_by_declaration(task: bytes, state_dir: Path) -> tuple[tuple[str, ...], int]:
     """The tasks under way that ask, and how many go on or start again by themselves.
 
     A task without a file is a built-in one: it goes on. After an orderly end of the Core all of them do.

@@ -1,4 +1,4 @@
-"""Reading what `durable_state` has kept, entry by entry: what can not be read is named, the rest is taken."""
+"""Read what `durable_state` has kept, entry by entry: what can not be read is named, the rest is taken."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Found = TypeVar("Found")
 _DAMAGE = (KeyError, ValueError, TypeError, AttributeError)
 
 
-class Reading:
+class RecordReader:
     """One record read under one policy. `lost`: what could not be, in words."""
 
     def __init__(self, policy: Policy, now_ns: int, wall_ns: int) -> None:
         self._policy, self._now_ns, self._wall_ns = policy, now_ns, wall_ns
         self.lost: list[str] = []
-        self.standing = RestartInterlock()
+        self.interlock = RestartInterlock()
 
     def of(self, record: dict[str, Any]) -> tuple[list[ActiveRule], list[BudgetUse]]:
         kept = record
@@ -45,9 +45,9 @@ class Reading:
             shift = self._shift(record)
             rules, budgets = list(record["rules"]), list(record["budgets"].items())
         except _DAMAGE as error:
-            self.lost.append(f"all of it ({_told(error)})")
+            self.lost.append(f"all of it ({_error_text(error)})")
             return [], self._with_counts(kept, [])
-        self.standing = self._standing(record.get("standing"), shift)
+        self.interlock = self._interlock(record.get("standing"), shift)
         active_rules = self._each("rule", rules, self._episode)
         uses = self._each("the budget of", budgets, lambda one: self._budget(one, shift))
         return active_rules, [one for one in self._with_counts(kept, uses) if one.restarts or one.spent]
@@ -64,7 +64,7 @@ class Reading:
             number, shift = int(counts["counted"]), self._shift(counts)
             entries = list(counts["budgets"].items())
         except _DAMAGE as error:
-            self.lost.append(f"the counts of restarts ({_told(error)})")
+            self.lost.append(f"the counts of restarts ({_error_text(error)})")
             return uses
         known = record.get("counted")
         if known is not None and number <= known:
@@ -88,7 +88,7 @@ class Reading:
             try:
                 found.append(read(entry))
             except _DAMAGE as error:
-                self.lost.append(f"{what} {_name(entry)} ({_told(error)})")
+                self.lost.append(f"{what} {_name(entry)} ({_error_text(error)})")
         return found
 
     def _shift(self, record: dict[str, Any]) -> int:
@@ -103,7 +103,7 @@ class Reading:
         age = max(0, self._wall_ns - wall_ns)
         return self._now_ns - age - int(record["t_ns"])
 
-    def _standing(self, kept: Any, shift: int) -> RestartInterlock:
+    def _interlock(self, kept: Any, shift: int) -> RestartInterlock:
         """What an older version has not written is no wait; what can not be read is one for a person."""
         if kept is None:
             return RestartInterlock()
@@ -116,7 +116,7 @@ class Reading:
             since_ns = min(began_ns + shift, self._now_ns) if causes and began_ns else 0
             return RestartInterlock(since_ns, causes)
         except _DAMAGE as error:
-            self.lost.append(f"why the axes wait for a start ({_told(error)})")
+            self.lost.append(f"why the axes wait for a start ({_error_text(error)})")
             return RestartInterlock()
 
     def _episode(self, one: dict[str, Any]) -> ActiveRule:
@@ -157,5 +157,5 @@ def _name(entry: object) -> str:
     return str(entry.get("rule", "?")) if isinstance(entry, dict) else "?"
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"no {error}" if isinstance(error, KeyError) else str(error)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from fieldstack.ha.checkpoint.cell_start import NO_CELL_START, CellStart
-from fieldstack.ha.checkpoint.durable_reading import FORMAT, Reading
+from fieldstack.ha.checkpoint.durable_reading import FORMAT, RecordReader
 from fieldstack.ha.decision.decision_state import (
     RECORD_UNREADABLE,
     ActiveRule,
@@ -41,22 +41,22 @@ def to_record(state: DecisionState, estop: EstopFacts, now_ns: int, wall_ns: int
         "boot": boot_id(),
         "t_ns": now_ns,
         "wall_ns": wall_ns,
-        "life": state.life,
+        "life": state.cell_start_id,
         "ha": state.ha.name,
         "reason": state.reason[:MAX_TEXT],
         "budgets": {use.subject: _use(use) for use in state.budgets if use.restarts or use.spent},
         "rules": [_rule(one) for one in state.active_rules if outlives(one)],
-        "standing": _standing(state.standing),
+        "standing": _interlock(state.interlock),
         "estop_on_reset": estop.on_reset,
         "estop_reasons": list(estop.reasons),
     }
 
 
-def _standing(standing: RestartInterlock) -> dict[str, Any]:
-    strictest = sorted(standing.causes, key=lambda one: (one.within_ns, one.axes))[:MAX_CAUSES]
-    kept = [one for one in standing.causes if one in strictest]
+def _interlock(interlock: RestartInterlock) -> dict[str, Any]:
+    strictest = sorted(interlock.causes, key=lambda one: (one.within_ns, one.axes))[:MAX_CAUSES]
+    kept = [one for one in interlock.causes if one in strictest]
     causes = [[*one.key, one.text[:MAX_TEXT], one.within_ns, one.axes] for one in kept]
-    return {"since_ns": standing.since_ns, "causes": causes}
+    return {"since_ns": interlock.since_ns, "causes": causes}
 
 
 def changes_record(before: DecisionState, after: DecisionState) -> bool:
@@ -64,7 +64,7 @@ def changes_record(before: DecisionState, after: DecisionState) -> bool:
     return (
         before.ha is not after.ha
         or before.budgets != after.budgets
-        or before.standing != after.standing
+        or before.interlock != after.interlock
         or [one for one in before.active_rules if outlives(one)]
         != [one for one in after.active_rules if outlives(one)]
     )
@@ -94,7 +94,7 @@ def restore(
     policy: Policy,
     now_ns: int,
     wall_ns: int,
-    life: CellStart = NO_CELL_START,
+    start: CellStart = NO_CELL_START,
 ) -> DecisionState:
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
@@ -103,28 +103,28 @@ def restore(
     read (another version wrote it) is left out, and a person has to look: it may have held the cell. What the
     axes wait for is kept, too.
     """
-    fresh = DecisionState(since_ns=now_ns, life=life.id)
+    fresh = DecisionState(since_ns=now_ns, cell_start_id=start.id)
     fresh = replace(
         fresh, rt=replace(fresh.rt, started_ns=now_ns), core=replace(fresh.core, started_ns=now_ns)
     )
     if not record:
-        return replace(fresh, standing=life.standing(RestartInterlock(), policy, now_ns, new=True))
-    reading = Reading(policy, now_ns, wall_ns)
+        return replace(fresh, interlock=start.interlock(RestartInterlock(), policy, now_ns, new=True))
+    reading = RecordReader(policy, now_ns, wall_ns)
     active_rules, budgets = reading.of(record)
     ended = went_down_by_request(record)
     if ended:
         active_rules = [_after_the_end(one) for one in active_rules if one.clear is not ClearWhen.NEVER]
     if reading.lost:
         active_rules.append(_unreadable(reading.lost, now_ns))
-    new = record.get("life", "") != life.id
+    new = record.get("life", "") != start.id
     state = replace(
         fresh,
         active_rules=tuple(active_rules),
         budgets=tuple(budgets),
-        standing=life.standing(reading.standing, policy, now_ns, new=new),
+        interlock=start.interlock(reading.interlock, policy, now_ns, new=new),
         after_failure=not ended,
     )
-    return state if new or ended else life.counted(state, policy, now_ns)
+    return state if new or ended else start.counted(state, policy, now_ns)
 
 
 def _after_the_end(one: ActiveRule) -> ActiveRule:

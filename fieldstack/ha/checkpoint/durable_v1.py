@@ -44,7 +44,7 @@ def upgraded(record: dict[str, Any], policy: Policy, form: int) -> dict[str, Any
         for name, cause in conditions.items()
         if name in _CONDITIONS
         for subject in (_CONDITIONS[name][1],)
-        for row in policy.table.of(_CONDITIONS[name][0], subject)
+        for row in policy.table.rules_for(_CONDITIONS[name][0], subject)
         if row.clear is not ClearWhen.GONE
     ]
     return record | {"format": form, "budgets": budgets, "rules": rules}

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from fieldstack.ha.checkpoint.record import extra_of
-from fieldstack.ha.checkpoint.restore_rules import Judgement, Verdict
+from fieldstack.ha.checkpoint.restore_rules import Judgement, RestoreMode
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.memory import process_alive
 
@@ -44,7 +44,7 @@ def restore_for_core(store: DataStore) -> Judgement | None:
         return None
     try:
         return Judgement(
-            Verdict(found["verdict"]),
+            RestoreMode(found["verdict"]),
             str(found["rule"]),
             str(found["reason"]),
             bool(found["positions"]),

@@ -17,7 +17,7 @@ MAX_CHECKPOINT_AGE_NS = 12 * 3600 * 10**9
 """Longer than a shift: what a machine did before that, it does not take up again by itself."""
 
 
-class Verdict(StrEnum):
+class RestoreMode(StrEnum):
     """GO_ON: tasks under way do what each declares. SAFE_INITIAL_STATE: axes stand until a person says go: by
     a reset where something is latched or stands elsewhere, else by going on with each task, which asks."""
 
@@ -33,7 +33,7 @@ class Source(StrEnum):
     FILE = "file"
 
 
-class Ended(StrEnum):
+class LastEnd(StrEnum):
     """How the cell's last life ended."""
 
     FIRST = "first start"
@@ -56,13 +56,13 @@ class RestoreFacts:
     `unreadable`: why what is there can not be used (checksum, version). `age_ns`: since the positions were
     taken; None: unknown, as after a change of the wall clock. `positions`: what RT found when it compared.
     `unresolved`: why a restore before had tasks ask, if no Main Core has obeyed that since.
-    `asking`: tasks under way that declare to ask; `willing`: those that go on or start again by themselves,
-    which all do after an orderly end of the Main Core.
+    `asking`: tasks under way that declare to ask; `continuing`: those that go on or start again by
+    themselves, which all do after an orderly end of the Main Core.
     """
 
     source: Source = Source.NONE
     unreadable: str = ""
-    ended: Ended = Ended.FIRST
+    ended: LastEnd = LastEnd.FIRST
     rt_ran_on: bool = False
     age_ns: int | None = 0
     boot_changed: bool = False
@@ -71,12 +71,12 @@ class RestoreFacts:
     latched: str = ""
     unresolved: str = ""
     asking: tuple[str, ...] = field(default=())
-    willing: int = 0
+    continuing: int = 0
     max_age_ns: int = MAX_CHECKPOINT_AGE_NS
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RestoreRule:
     """`use_positions`: RT compares the axes with the checkpoint before they get power. (Never with one of
     another bus, whichever rule decides.) `tasks_ask`: tasks under way ask, whatever they declare, as they do
     with any rule if the verdict before had them ask and no Core has obeyed it.
@@ -84,7 +84,7 @@ class Rule:
 
     name: str
     applies: Callable[[RestoreFacts], bool]
-    verdict: Verdict
+    verdict: RestoreMode
     use_positions: bool
     reason: Callable[[RestoreFacts], str]
     tasks_ask: bool = True
@@ -94,7 +94,7 @@ class Rule:
 class Judgement:
     """What a restore came to; `rule` is the name of the row that decided."""
 
-    verdict: Verdict
+    verdict: RestoreMode
     rule: str
     reason: str
     use_positions: bool
@@ -110,7 +110,7 @@ class Judgement:
         }
 
 
-_GO_ON, _INITIAL = Verdict.GO_ON, Verdict.SAFE_INITIAL_STATE
+_GO_ON, _INITIAL = RestoreMode.GO_ON, RestoreMode.SAFE_INITIAL_STATE
 
 
 def _age(facts: RestoreFacts) -> str:
@@ -131,8 +131,8 @@ def _go_on(facts: RestoreFacts) -> str:
 UNREADABLE = "unreadable"
 """The rule of a checkpoint of which nothing is known, not even what a person had latched."""
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[RestoreRule, ...] = (
+    RestoreRule(
         "positions-differ",
         lambda f: f.positions is PositionCheck.DIFFER,
         _INITIAL,
@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
         lambda _: "the axes are not where the checkpoint says: a reset confirms where they are",
         tasks_ask=False,
     ),
-    Rule(
+    RestoreRule(
         "rt-ran-on",
         lambda f: f.rt_ran_on,
         _GO_ON,
@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
         lambda _: "the RT process ran on: nothing was interrupted but its supervision",
         tasks_ask=False,
     ),
-    Rule(
+    RestoreRule(
         "latched",
         lambda f: bool(f.latched),
         _INITIAL,
@@ -156,21 +156,21 @@ RULES: tuple[Rule, ...] = (
         lambda f: f"EMERGENCY_STOP is latched ({f.latched}): a reset clears it",
         tasks_ask=False,
     ),
-    Rule(
+    RestoreRule(
         "unresolved",
         lambda f: bool(f.unresolved),
         _INITIAL,
         True,
         lambda f: f"as at the start before, since which no Main Core ran: {f.unresolved}",
     ),
-    Rule(
+    RestoreRule(
         UNREADABLE,
         lambda f: f.source is Source.NONE and bool(f.unreadable),
         _INITIAL,
         False,
         lambda f: f"there is no usable checkpoint: {f.unreadable}",
     ),
-    Rule(
+    RestoreRule(
         "first-start",
         lambda f: f.source is Source.NONE,
         _INITIAL,
@@ -178,23 +178,23 @@ RULES: tuple[Rule, ...] = (
         lambda _: "there is no checkpoint yet",
         tasks_ask=False,
     ),
-    Rule(
+    RestoreRule(
         "other-bus",
         lambda f: f.plan is PlanMatch.OTHER,
         _INITIAL,
         False,
         lambda _: "it is of another bus configuration: its positions mean nothing here",
     ),
-    Rule(
+    RestoreRule(
         "age-unknown",
         lambda f: f.age_ns is None,
         _INITIAL,
         True,
         lambda _: "its age is not known: the wall clock was put back",
     ),
-    Rule(
+    RestoreRule(
         "too-old",
-        lambda f: f.ended is Ended.FAILURE and f.age_ns is not None and f.age_ns > f.max_age_ns,
+        lambda f: f.ended is LastEnd.FAILURE and f.age_ns is not None and f.age_ns > f.max_age_ns,
         _INITIAL,
         True,
         lambda f: (
@@ -202,26 +202,26 @@ RULES: tuple[Rule, ...] = (
             f"at most {f.max_age_ns // 3_600_000_000_000} h are allowed"
         ),
     ),
-    Rule(
+    RestoreRule(
         "plan-unknown",
         lambda f: f.plan is PlanMatch.UNKNOWN and f.boot_changed,
         _INITIAL,
         True,
         lambda _: "it does not say of which bus configuration it is, and the machine has started anew",
     ),
-    Rule(
+    RestoreRule(
         "all-tasks-ask",
-        lambda f: bool(f.asking) and not f.willing,
+        lambda f: bool(f.asking) and not f.continuing,
         _INITIAL,
         True,
         lambda f: f"all tasks under way ask before they go on: {', '.join(f.asking)}",
         tasks_ask=False,
     ),
-    Rule("go-on", lambda _: True, _GO_ON, True, _go_on, tasks_ask=False),
+    RestoreRule("go-on", lambda _: True, _GO_ON, True, _go_on, tasks_ask=False),
 )
 
 
-def judge(facts: RestoreFacts) -> Judgement:
+def decide_restore(facts: RestoreFacts) -> Judgement:
     """The first rule that applies; the last one always does."""
     rule = next(rule for rule in RULES if rule.applies(facts))
     same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.ha.checkpoint import durable_state
-from fieldstack.ha.checkpoint.crash_declarations import as_failed, wishes
+from fieldstack.ha.checkpoint.crash_declarations import as_failed, tasks_by_declaration
 from fieldstack.ha.checkpoint.record import Checkpoint, CheckpointFormatError, extra_of, from_memory
 from fieldstack.ha.checkpoint.restore_for_core import unresolved
-from fieldstack.ha.checkpoint.restore_rules import Ended, Judgement, PlanMatch, RestoreFacts, Source, judge
+from fieldstack.ha.checkpoint.restore_rules import (
+    Judgement,
+    LastEnd,
+    PlanMatch,
+    RestoreFacts,
+    Source,
+    decide_restore,
+)
 from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import DurableRecord
 from fieldstack_rt.datastore import DataStore, TornRecordError
@@ -124,7 +131,7 @@ def take_over(file: DurableRecord, state_dir: Path, data: dict[str, Any]) -> Non
 def facts_of(
     store: DataStore, found: Found, plan: str, state_dir: Path, now: tuple[int, int]
 ) -> RestoreFacts:
-    """What the rule is to judge, as far as it is known before RT has compared positions.
+    """What the rule is to decide_restore, as far as it is known before RT has compared positions.
 
     `now`: CLOCK_MONOTONIC and Unix time of this moment, ns.
     """
@@ -137,7 +144,7 @@ def facts_of(
         state = store.estop.state()
         reasons = "; ".join(note.reason for note in state.notes) or "no reason given"
         latched = reasons if state.on_reset else ""
-    asking, willing = wishes(checkpoint.task, state_dir)
+    asking, continuing = tasks_by_declaration(checkpoint.task, state_dir)
     return RestoreFacts(
         source=found.source,
         unreadable=found.unreadable,
@@ -149,14 +156,14 @@ def facts_of(
         latched=latched,
         unresolved=found.unresolved,
         asking=asking,
-        willing=willing,
+        continuing=continuing,
     )
 
 
-def _ended(checkpoint: Checkpoint) -> Ended:
+def _ended(checkpoint: Checkpoint) -> LastEnd:
     if checkpoint.ha is None and not checkpoint.generation:
-        return Ended.FIRST
-    return Ended.REQUEST if durable_state.went_down_by_request(checkpoint.ha) else Ended.FAILURE
+        return LastEnd.FIRST
+    return LastEnd.REQUEST if durable_state.went_down_by_request(checkpoint.ha) else LastEnd.FAILURE
 
 
 def rt_runs(store: DataStore) -> bool:
@@ -179,7 +186,7 @@ def _match(kept: str, present: str) -> PlanMatch:
 
 def restored(found: Found, facts: RestoreFacts) -> Restored:
     checkpoint = found.checkpoint
-    judgement = judge(facts)
+    judgement = decide_restore(facts)
     where = {
         Source.NONE: "there is none yet" if not found.unreadable else found.unreadable,
         Source.MEMORY: "from shared memory",

@@ -25,7 +25,7 @@ from fieldstack.ha.checkpoint.record import (
 )
 from fieldstack.ha.checkpoint.restart_counts import RestartCounts
 from fieldstack.ha.checkpoint.restore_for_core import NOBODY, addressee
-from fieldstack.ha.checkpoint.restore_rules import Judgement, RestoreFacts, judge
+from fieldstack.ha.checkpoint.restore_rules import Judgement, RestoreFacts, decide_restore
 from fieldstack.ha.checkpoint.restoring import Restored
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.measures import FactKind, Measure
@@ -86,7 +86,7 @@ class StateCheckpoint:
         self._pending = ""
         self._origin: Checkpoint | None = None
         """Where the positions are from, until this process keeps some."""
-        self.judgement = judge(self._facts)
+        self.judgement = decide_restore(self._facts)
         self.restored: Restored | None = None
 
     def follow_policy(self, policy: Policy) -> None:
@@ -130,7 +130,7 @@ class StateCheckpoint:
         if positions is self._facts.positions or positions is PositionCheck.PENDING:
             return
         self._facts = replace(self._facts, positions=positions)
-        before, judged = self.judgement, judge(self._facts)
+        before, judged = self.judgement, decide_restore(self._facts)
         self.judgement = replace(judged, tasks_ask=judged.tasks_ask or before.tasks_ask)
         if before.verdict is not self.judgement.verdict:
             self._write_extra()

@@ -12,66 +12,71 @@ from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import BUILT_IN, FACTS, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack.ha.policy.table import RuleRow
-from fieldstack.ha.policy.windows import judged
+from fieldstack.ha.policy.windows import windowed_value
 
 
-def evaluate_measures(draft: DecisionContext) -> None:
+def evaluate_measures(context: DecisionContext) -> None:
     """Judge every measure; what is momentary and not told any more is gone, unless its probe fails."""
     seen: set[Key] = set()
-    probed = (measure for measure in draft.facts.measures if measure.fact not in BUILT_IN)
-    for measure in [*builtin_measures(draft), *probed]:
-        judge(draft, measure, seen)
-    for key in [*draft.active_rules, *draft.watches]:
-        row = draft.row(key)
-        if row is not None and row.momentary and key not in seen and row.fact not in draft.unknown:
-            draft.watches.pop(key, None)
-            _note_cause_gone(draft, key)
+    probed = (measure for measure in context.facts.measures if measure.fact not in BUILT_IN)
+    for measure in [*builtin_measures(context), *probed]:
+        evaluate_measure(context, measure, seen)
+    for key in [*context.active_rules, *context.watches]:
+        row = context.row(key)
+        if row is not None and row.momentary and key not in seen and row.fact not in context.unknown:
+            context.watches.pop(key, None)
+            _note_cause_gone(context, key)
 
 
-def judge(draft: DecisionContext, measure: Measure, seen: set[Key] | None = None) -> None:
-    for row, key in draft.policy.table.judges(measure.fact, measure.subject):
+def evaluate_measure(context: DecisionContext, measure: Measure, seen: set[Key] | None = None) -> None:
+    for row, key in context.policy.table.keyed_rules(measure.fact, measure.subject):
         if row.momentary and seen is not None:
             seen.add(key)
-        if row.window_ns or row.is_over(measure.value) or key in draft.watches or key in draft.active_rules:
-            _evaluate_rule(draft, row, key, measure)
+        if (
+            row.window_ns
+            or row.is_over(measure.value)
+            or key in context.watches
+            or key in context.active_rules
+        ):
+            _evaluate_rule(context, row, key, measure)
 
 
-def _evaluate_rule(draft: DecisionContext, row: RuleRow, key: Key, measure: Measure) -> None:
-    watch = draft.watches.get(key)
-    samples, value = judged(row, watch.samples if watch else (), draft.now_ns, measure.value)
+def _evaluate_rule(context: DecisionContext, row: RuleRow, key: Key, measure: Measure) -> None:
+    watch = context.watches.get(key)
+    samples, value = windowed_value(row, watch.samples if watch else (), context.now_ns, measure.value)
     over = value is not None and row.is_over(value)
-    since = (watch.over_ns if watch and watch.over_ns else draft.now_ns) if over else 0
+    since = (watch.over_ns if watch and watch.over_ns else context.now_ns) if over else 0
     over_ns = since if row.debounce_ns else 0
     if watch is None or watch.over_ns != over_ns or watch.samples is not samples:
-        _remember(draft, row, key, Watch(key, over_ns, samples))
-    long_enough = over and draft.now_ns - since >= row.debounce_ns
-    if key in draft.active_rules:
-        _follow(draft, row, key, measure, value, over=over, long_enough=long_enough)
+        _remember(context, row, key, Watch(key, over_ns, samples))
+    long_enough = over and context.now_ns - since >= row.debounce_ns
+    if key in context.active_rules:
+        _update_active(context, row, key, measure, value, over=over, long_enough=long_enough)
     elif long_enough:
-        _enter(draft, row, measure, value or 0.0, since)
+        _activate(context, row, measure, value or 0.0, since)
 
 
-def _remember(draft: DecisionContext, row: RuleRow, key: Key, watch: Watch) -> None:
+def _remember(context: DecisionContext, row: RuleRow, key: Key, watch: Watch) -> None:
     if watch.over_ns or watch.samples:
-        draft.watches[key] = watch
+        context.watches[key] = watch
     elif row.debounce_ns or row.window_ns:
-        draft.watches.pop(key, None)
+        context.watches.pop(key, None)
 
 
-def _enter(draft: DecisionContext, row: RuleRow, measure: Measure, value: float, since_ns: int) -> None:
+def _activate(context: DecisionContext, row: RuleRow, measure: Measure, value: float, since_ns: int) -> None:
     """A rule takes effect (or takes effect anew: its effects last)."""
     key = Key(row.name, measure.subject)
     threshold = row.threshold if row.threshold else None
     evidence = Evidence(row.fact, measure.subject, value, threshold, row.window_ns // 1_000_000, since_ns)
     cause = _cause(row, measure, value)
-    old = draft.active_rules.pop(key, None)
+    old = context.active_rules.pop(key, None)
     if old is None:
-        draft.active_rules[key] = ActiveRule(key, draft.now_ns, cause, row.clear, evidence)
+        context.active_rules[key] = ActiveRule(key, context.now_ns, cause, row.clear, evidence)
     else:
-        draft.active_rules[key] = replace(
-            old, since_ns=draft.now_ns, cause=cause, evidence=evidence, gone_ns=0, again=False
+        context.active_rules[key] = replace(
+            old, since_ns=context.now_ns, cause=cause, evidence=evidence, gone_ns=0, recurred=False
         )
-    begin_orders(draft, key, row)
+    begin_orders(context, key, row)
 
 
 def _cause(row: RuleRow, measure: Measure, value: float) -> str:
@@ -84,8 +89,8 @@ def _cause(row: RuleRow, measure: Measure, value: float) -> str:
     return ": ".join(filter(None, (f"{row.fact} of {measure.subject}", figures, measure.detail)))
 
 
-def _follow(
-    draft: DecisionContext,
+def _update_active(
+    context: DecisionContext,
     row: RuleRow,
     key: Key,
     measure: Measure,
@@ -94,31 +99,31 @@ def _follow(
     over: bool,
     long_enough: bool,
 ) -> None:
-    active_rule = draft.active_rules[key]
-    if over and (row.fact, measure.subject) in draft.fresh:
-        _enter(draft, row, measure, value or 0.0, draft.now_ns)
+    active_rule = context.active_rules[key]
+    if over and (row.fact, measure.subject) in context.new_failures:
+        _activate(context, row, measure, value or 0.0, context.now_ns)
         return
     if over:
-        again = active_rule.again or active_rule.gone_ns != 0
-        draft.active_rules[key] = replace(active_rule, gone_ns=0, again=again and not long_enough)
-        if again and long_enough:
-            begin_remedies(draft, key, row)
+        recurred = active_rule.recurred or active_rule.gone_ns != 0
+        context.active_rules[key] = replace(active_rule, gone_ns=0, recurred=recurred and not long_enough)
+        if recurred and long_enough:
+            begin_remedies(context, key, row)
     elif value is not None and row.is_gone(value):
-        _note_cause_gone(draft, key)
+        _note_cause_gone(context, key)
     elif active_rule.gone_ns:
-        draft.active_rules[key] = replace(active_rule, gone_ns=0)
+        context.active_rules[key] = replace(active_rule, gone_ns=0)
 
 
-def _note_cause_gone(draft: DecisionContext, key: Key) -> None:
-    active_rule = draft.active_rules.get(key)
+def _note_cause_gone(context: DecisionContext, key: Key) -> None:
+    active_rule = context.active_rules.get(key)
     if active_rule is not None and not active_rule.gone_ns:
-        draft.active_rules[key] = replace(active_rule, gone_ns=draft.now_ns)
+        context.active_rules[key] = replace(active_rule, gone_ns=context.now_ns)
 
 
-def clear_all(draft: DecisionContext) -> None:
+def clear_all(context: DecisionContext) -> None:
     """Drop the rules whose cause was gone for long enough, with what they still waited to order."""
-    for key, active_rule in list(draft.active_rules.items()):
-        row = draft.row(key)
+    for key, active_rule in list(context.active_rules.items()):
+        row = context.row(key)
         if (
             row is None
             or active_rule.hold
@@ -126,10 +131,10 @@ def clear_all(draft: DecisionContext) -> None:
             or not active_rule.gone_ns
         ):
             continue
-        if draft.now_ns - active_rule.gone_ns >= row.clear_ns:
-            drop(draft, key)
+        if context.now_ns - active_rule.gone_ns >= row.clear_ns:
+            drop(context, key)
 
 
-def drop(draft: DecisionContext, key: Key) -> None:
-    draft.active_rules.pop(key, None)
-    draft.waiting = [one for one in draft.waiting if one.key != key]
+def drop(context: DecisionContext, key: Key) -> None:
+    context.active_rules.pop(key, None)
+    context.waiting = [one for one in context.waiting if one.key != key]

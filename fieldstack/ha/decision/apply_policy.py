@@ -12,7 +12,7 @@ from fieldstack.ha.decision.decision_state import (
     ProcessTrack,
     WaitingAction,
 )
-from fieldstack.ha.decision.orphaned_rules import unruled
+from fieldstack.ha.decision.orphaned_rules import is_orphaned
 from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack.ha.policy.errors import PolicyError, Problem
 from fieldstack.ha.policy.table import RuleRow
@@ -26,10 +26,10 @@ def apply_policy(state: DecisionState, old: Policy, new: Policy, file: str) -> D
     Raises:
         PolicyError: a rule that counts now, and that holds the cell, is not in `new`: nobody could clear it.
     """
-    problems = [_problem(one) for one in state.active_rules if unruled(one, new) and _holds(one)]
+    problems = [_problem(one) for one in state.active_rules if is_orphaned(one, new) and _holds(one)]
     if problems:
         raise PolicyError(file, tuple(problems))
-    active_rules = tuple(_follow(one, new) for one in state.active_rules if not unruled(one, new))
+    active_rules = tuple(_clear_as_now(one, new) for one in state.active_rules if not is_orphaned(one, new))
     keys = {one.key for one in active_rules}
     same = {name for name, row in new.table.rows.items() if old.table.get(name) == row}
     waiting = (one for one in state.waiting if one.key in keys)
@@ -73,7 +73,7 @@ def _holds(one: ActiveRule) -> bool:
     return one.stops or one.hold is not None or one.clear is not ClearWhen.GONE
 
 
-def _follow(one: ActiveRule, new: Policy) -> ActiveRule:
+def _clear_as_now(one: ActiveRule, new: Policy) -> ActiveRule:
     """A rule that counts may from now on be cleared in another way, but never more easily than by a person
     if it already waits for one."""
     row: RuleRow | None = new.table.get(one.key.rule)

@@ -17,25 +17,25 @@ CELL = "cell"
 _LOST = (FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT)
 
 
-def builtin_measures(draft: DecisionContext) -> Iterator[Measure]:
+def builtin_measures(context: DecisionContext) -> Iterator[Measure]:
     for name in (ProcessName.RT, ProcessName.CORE):
-        process = draft.process(name)
+        process = context.process(name)
         if process is not None:
-            yield from _lost_measures(draft, process)
-            yield _stopped(draft.state, process)
-    yield _emergency_stop(draft)
-    yield from _positions(draft)
-    yield from _working_counter(draft)
-    yield from draft.asked
+            yield from _lost_measures(context, process)
+            yield _stopped(context.state, process)
+    yield _emergency_stop(context)
+    yield from _positions(context)
+    yield from _working_counter(context)
+    yield from context.requested
 
 
-def lost_fact(draft: DecisionContext, process: ProcessFacts) -> FactKind | None:
+def lost_fact(context: DecisionContext, process: ProcessFacts) -> FactKind | None:
     """As what the process counts as lost; None: it is not."""
     if process.condition is ProcessCondition.SILENT:
         return FactKind.PROCESS_SILENT
     if process.condition is not ProcessCondition.DEAD:
         return None
-    refused = process.exit_code in draft.section(process.name).refusal_exit_codes
+    refused = process.exit_code in context.section(process.name).refusal_exit_codes
     return FactKind.PROCESS_REFUSED if refused else FactKind.PROCESS_DEAD
 
 
@@ -43,13 +43,13 @@ def lost_text(process: ProcessFacts) -> str:
     return f"{process.name} (pid {process.pid}) is {process.condition}: {process.why or 'cause unknown'}"
 
 
-def _lost_measures(draft: DecisionContext, process: ProcessFacts) -> Iterator[Measure]:
+def _lost_measures(context: DecisionContext, process: ProcessFacts) -> Iterator[Measure]:
     """A lost process is well again when it is proven, not when it merely runs. Once its restart is on its
     way, its failure is dealt with."""
     name = process.name
-    track = draft.state.track(name)
-    lost = lost_fact(draft, process)
-    if lost and track.pending is None and not draft.handled(name):
+    track = context.state.track(name)
+    lost = lost_fact(context, process)
+    if lost and track.pending is None and not context.handled(name):
         value = float(process.exit_code or 1) if lost is FactKind.PROCESS_REFUSED else 1.0
         yield Measure(lost, name, value, lost_text(process))
     elif lost is None and track.proven:
@@ -59,57 +59,57 @@ def _lost_measures(draft: DecisionContext, process: ProcessFacts) -> Iterator[Me
 
 def _stopped(state: DecisionState, process: ProcessFacts) -> Measure:
     """Once a reset has ordered a new start, `failed_start` says that this end was dealt with."""
-    stopped = process.condition is ProcessCondition.STOPPED and not process.asked
+    stopped = process.condition is ProcessCondition.STOPPED and not process.stop_requested
     new = process.start_id != state.track(process.name).failed_start
     text = f"{process.name} ended in an orderly way: {process.why or 'unasked'}"
     return Measure(FactKind.PROCESS_STOPPED, process.name, float(stopped and new), text)
 
 
-def _emergency_stop(draft: DecisionContext) -> Measure:
+def _emergency_stop(context: DecisionContext) -> Measure:
     """Latched sources but the policy's own bit while a rule that raised it still counts."""
     own = any(
         one.clear is not ClearWhen.GONE and PolicyAction.EMERGENCY_STOP in one.effects
-        for one in draft.active_rules.values()
+        for one in context.active_rules.values()
     )
-    sources = draft.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
-    return Measure(FactKind.EMERGENCY_STOP, CELL, float(sources), draft.facts.estop.text)
+    sources = context.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
+    return Measure(FactKind.EMERGENCY_STOP, CELL, float(sources), context.facts.estop.text)
 
 
-def _positions(draft: DecisionContext) -> Iterator[Measure]:
-    bus, rt = draft.facts.bus, draft.facts.rt
+def _positions(context: DecisionContext) -> Iterator[Measure]:
+    bus, rt = context.facts.bus, context.facts.rt
     if bus.positions is PositionCheck.PENDING:
         return
-    differ = bus.positions is PositionCheck.DIFFER and rt.start_id != draft.state.accepted_start
+    differ = bus.positions is PositionCheck.DIFFER and rt.start_id != context.state.accepted_start
     text = bus.detail or "axes are not where the checkpoint says"
     yield Measure(FactKind.POSITIONS_DIFFER, CELL, float(differ), text)
-    for name in draft.facts.parts:
-        differ = name in bus.elsewhere and rt.start_id != draft.state.accepted_start
+    for name in context.facts.parts:
+        differ = name in bus.displaced_groups and rt.start_id != context.state.accepted_start
         text = "its axes are not where the checkpoint says; the other groups go on"
         yield Measure(FactKind.GROUP_POSITIONS_DIFFER, f"group:{name}", float(differ), text if differ else "")
 
 
-def _working_counter(draft: DecisionContext) -> Iterator[Measure]:
+def _working_counter(context: DecisionContext) -> Iterator[Measure]:
     """Judged once RT was proven, or after its start-up grace: a bus that comes up counts as less."""
-    bus, rt = draft.facts.bus, draft.facts.rt
+    bus, rt = context.facts.bus, context.facts.rt
     if rt.condition is not ProcessCondition.RUNNING or not bus.cycling:
         return
     if bus.wkc_good:
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
-    elif bus.consecutive_bad_wkc and (draft.state.rt.proven or past_grace(draft)):
+    elif bus.consecutive_bad_wkc and (context.state.rt.proven or past_grace(context)):
         detail = f": {bus.detail}" if bus.detail else ""
         text = f"working counter {bus.counted} for {bus.consecutive_bad_wkc} cycles{detail}"
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.consecutive_bad_wkc), text)
 
 
-def past_grace(draft: DecisionContext) -> bool:
+def past_grace(context: DecisionContext) -> bool:
     """Whether the present RT process had its start-up grace and is not proven yet."""
-    return draft.now_ns - draft.state.rt.started_ns > draft.section(ProcessName.RT).startup_grace_ns
+    return context.now_ns - context.state.rt.started_ns > context.section(ProcessName.RT).startup_grace_ns
 
 
-def spent_measures(draft: DecisionContext) -> list[Measure]:
+def spent_measures(context: DecisionContext) -> list[Measure]:
     """Subjects whose restarts have ended until a reset."""
     return [
         Measure(FactKind.RESTART_BUDGET_SPENT, one.subject, 1.0, one.spent)
-        for one in draft.state.budgets
+        for one in context.state.budgets
         if one.spent
     ]

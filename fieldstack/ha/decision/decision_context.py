@@ -20,14 +20,14 @@ from fieldstack.ha.model.vocabulary import REMEDIES, STOPPING_ACTIONS, ClearWhen
 from fieldstack.ha.policy.table import Order, RuleRow
 from fieldstack.ha.policy.view import Policy, Watching
 
-_LIFE = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
+_START_STOP = frozenset({ActionKind.STOP_PROCESS, ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS})
 
 
 class DecisionContext:
     """Work sheet of one decision. The records in it are frozen; the sheet's own tables are not.
 
-    `fresh`: failures of processes that began in this decision; `asked`: what operators ask rules for;
-    `unknown`: facts that nobody can tell of now, because their probe fails.
+    `new_failures`: failures of processes that began in this decision; `requested`: what operators
+    ask rules for; `unknown`: facts that nobody can tell of now, because their probe fails.
     """
 
     def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: Policy) -> None:
@@ -41,8 +41,8 @@ class DecisionContext:
         self.in_flight_actions: dict[int, InFlightAction] = {one.id: one for one in state.in_flight_actions}
         self.waiting: list[WaitingAction] = list(state.waiting)
         self.unknown = unknown_facts(facts.measures)
-        self.fresh: set[tuple[FactKind, str]] = set()
-        self.asked: list[Measure] = []
+        self.new_failures: set[tuple[FactKind, str]] = set()
+        self.requested: list[Measure] = []
 
     def result(self) -> DecisionState:
         return replace(
@@ -69,14 +69,14 @@ class DecisionContext:
 
     def handled(self, subject: str) -> bool:
         """Whether a start or stop of the process was ordered in this decision."""
-        return any(action.subject == subject and action.kind in _LIFE for action in self.actions)
+        return any(action.subject == subject and action.kind in _START_STOP for action in self.actions)
 
     def restarting(self, subject: str) -> bool:
         """Whether a remedy for the subject is in flight, or ordered in this decision."""
-        flying = any(
+        in_flight = any(
             one.subject == subject and one.order.action in REMEDIES for one in self.in_flight_actions.values()
         )
-        return flying or self.handled(subject)
+        return in_flight or self.handled(subject)
 
     # ---- orders ----
 

@@ -41,9 +41,9 @@ class Watch:
 class ActiveRule:
     """A rule that counts for a subject, from taking effect until it is cleared.
 
-    `gone_ns`: since when its cause is gone, 0 while it is there; `again`: it came back and is not debounced
-    yet. `effects`: what it has ordered and what lasts as long as it does. `hold`: the person's word that it
-    waits for, None: none (any more).
+    `gone_ns`: since when its cause is gone, 0 while it is there; `recurred`: it came back and is not
+    debounced yet. `effects`: what it has ordered and what lasts as long as it does. `hold`: the person's word
+    that it waits for, None: none (any more).
     """
 
     key: Key
@@ -52,7 +52,7 @@ class ActiveRule:
     clear: ClearWhen
     evidence: Evidence | None = None
     gone_ns: int = 0
-    again: bool = False
+    recurred: bool = False
     effects: frozenset[PolicyAction] = frozenset()
     override_percent: int = 100
     groups: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class WaitingAction:
 
     `not_before_ns`: backoff (`delayed`), or time to see the cause again. `due_ns`: when it waits for a safe
     moment no longer (0: it never did). `place` in the rule's list. `counted_ns`: it has counted as a restart
-    then, and waits for the disk; `told`: people know that.
+    then, and waits for the disk; `reported`: people know that.
     """
 
     key: Key
@@ -79,7 +79,7 @@ class WaitingAction:
     not_before_ns: int = 0
     delayed: bool = False
     counted_ns: int = 0
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ LIMITS_UNKNOWN = Limits(override_percent=-1)
 class DecisionState:
     """State of the decision core. `accepted_start`: the RT start whose positions a person accepted, until RT
     has confirmed them. `after_failure`: the cell's life before did not end by request. `pressed`: epoch and
-    cycle of the last press of the start input that was dealt with. `life`: which start of
+    cycle of the last press of the start input that was dealt with. `cell_start_id`: which start of
     the whole cell this is. `reset_ns`: when a person's reset was accepted last.
 
     `reason` and `held_by` are of now: why the cell is still in its state, and the rules that hold it there;
@@ -243,10 +243,10 @@ class DecisionState:
     limits: Limits = Limits()
     rt: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.RT))
     core: ProcessTrack = field(default_factory=lambda: ProcessTrack(ProcessName.CORE))
-    standing: RestartInterlock = RestartInterlock(causes=(AT_FIRST_START,))
+    interlock: RestartInterlock = RestartInterlock(causes=(AT_FIRST_START,))
     start_order: StartOrder | None = None
     pressed: tuple[int, int] = (0, 0)
-    life: str = ""
+    cell_start_id: str = ""
     reset_ns: int = 0
     accepted_start: int = -1
     after_failure: bool = False

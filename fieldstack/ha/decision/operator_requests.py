@@ -1,4 +1,4 @@
-"""Words that operators say, and the policy's rules of `operator_request` that answer to them."""
+"""Words that operators request_rule, and the policy's rules of `operator_request` that answer to them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def known_requests(policy: Policy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.subject.removeprefix(PREFIX) for row in rows))
 
 
-def say(draft: DecisionContext, request: Request) -> Answer:
+def request_rule(context: DecisionContext, request: Request) -> Answer:
     """A measure of this one decision: what it leads to, the rules say."""
-    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
+    rows = context.policy.table.rules_for(FactKind.OPERATOR_REQUEST, request.subject)
     if not rows:
-        return False, _unknown(draft, request)
+        return False, _unknown(context, request)
     text = f"{request.subject} asked for by {request.who}"
-    draft.asked.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
+    context.requested.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
     return True, f"{_who(request)}: rule {', '.join(row.name for row in rows)} takes effect"
 
 
-def withdraw_request(draft: DecisionContext, request: Request) -> Answer:
+def withdraw_request(context: DecisionContext, request: Request) -> Answer:
     """End what was asked for. What stops the axes, or waits for a person, a reset alone ends."""
-    rows = draft.policy.table.of(FactKind.OPERATOR_REQUEST, request.subject)
+    rows = context.policy.table.rules_for(FactKind.OPERATOR_REQUEST, request.subject)
     if not rows:
-        return False, _unknown(draft, request)
+        return False, _unknown(context, request)
     names = {row.name for row in rows}
     counting = [
         one
-        for one in draft.active_rules.values()
+        for one in context.active_rules.values()
         if one.key.rule in names and one.key.subject == request.subject
     ]
     if not counting:
@@ -49,7 +49,7 @@ def withdraw_request(draft: DecisionContext, request: Request) -> Answer:
         rules = ", ".join(one.key.rule for one in kept)
         return False, f"{request.subject} is not taken back: {rules} counts until a reset (fieldstack reset)"
     for one in counting:
-        drop(draft, one.key)
+        drop(context, one.key)
     return True, f"{_who(request)}: {', '.join(one.key.rule for one in counting)} is taken back"
 
 
@@ -61,8 +61,8 @@ def _who(request: Request) -> str:
     return f"{request.subject} by {request.who}"
 
 
-def _unknown(draft: DecisionContext, request: Request) -> str:
-    word, known = request.subject.removeprefix(PREFIX), known_requests(draft.policy)
+def _unknown(context: DecisionContext, request: Request) -> str:
+    word, known = request.subject.removeprefix(PREFIX), known_requests(context.policy)
     near = difflib.get_close_matches(word, known, 1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     return f"no rule answers to {word!r}; the policy in force knows: {', '.join(known) or 'no word'}{meant}"

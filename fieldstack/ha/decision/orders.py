@@ -11,79 +11,80 @@ from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, Hold, P
 from fieldstack.ha.policy.table import Order, RuleRow
 
 
-def begin_orders(draft: DecisionContext, key: Key, row: RuleRow) -> None:
+def begin_orders(context: DecisionContext, key: Key, row: RuleRow) -> None:
     """A rule takes effect: everything in its list, in the list's order."""
-    draft.waiting = [one for one in draft.waiting if one.key != key]
+    context.waiting = [one for one in context.waiting if one.key != key]
     for place, order in enumerate(row.orders):
-        begin(draft, key, order, place)
+        begin(context, key, order, place)
 
 
-def begin_remedies(draft: DecisionContext, key: Key, row: RuleRow) -> None:
+def begin_remedies(context: DecisionContext, key: Key, row: RuleRow) -> None:
     """The cause is back before the rule was cleared: what mends it is tried again, within its budget."""
     for place, order in enumerate(row.orders):
-        waits = any(one.key == key and one.place == place for one in draft.waiting)
-        flies = any(one.key == key and one.place == place for one in draft.in_flight_actions.values())
-        if order.action in REMEDIES and not waits and not flies:
-            begin(draft, key, order, place)
+        waits = any(one.key == key and one.place == place for one in context.waiting)
+        in_flight = any(one.key == key and one.place == place for one in context.in_flight_actions.values())
+        if order.action in REMEDIES and not waits and not in_flight:
+            begin(context, key, order, place)
 
 
-def begin(draft: DecisionContext, key: Key, order: Order, place: int) -> None:
-    due_ns = draft.now_ns + order.defer_ns if order.defer_ns and not draft.facts.safe_moment else 0
+def begin(context: DecisionContext, key: Key, order: Order, place: int) -> None:
+    due_ns = context.now_ns + order.defer_ns if order.defer_ns and not context.facts.safe_moment else 0
     waiting = WaitingAction(key, order, place, due_ns)
-    if due_ns or (order.in_turn and not _turn(draft, waiting)):
-        draft.waiting.append(waiting)
+    if due_ns or (order.in_turn and not _turn(context, waiting)):
+        context.waiting.append(waiting)
     else:
-        launch(draft, waiting)
+        launch(context, waiting)
 
 
-def launch(draft: DecisionContext, waiting: WaitingAction, cause: str = "") -> None:
+def launch(context: DecisionContext, waiting: WaitingAction, cause: str = "") -> None:
     """Order one action now. `cause`: other words than the rule's own, for escalations."""
     key, order, place = waiting.key, waiting.order, waiting.place
     if order.action in REMEDIES:
-        launch_remedy(draft, waiting)
+        launch_remedy(context, waiting)
         return
     if order.action is PolicyAction.SAFE_MODE_EXIT:
-        _release(draft)
+        _release(context)
         return
     if order.action in EFFECTS:
-        _take_effect(draft, key, order, cause)
+        _take_effect(context, key, order, cause)
     if order.action is not PolicyAction.DEGRADE:  # ordered for the whole cell: `limits`
-        draft.order_action(key, order, place=place, cause=cause)
+        context.order_action(key, order, place=place, cause=cause)
 
 
-def review_waiting(draft: DecisionContext) -> None:
+def review_waiting(context: DecisionContext) -> None:
     """Order what has waited for long enough. One look at each: what has to wait again is looked at later."""
-    queue, draft.waiting = draft.waiting, []
+    queue, context.waiting = context.waiting, []
     for place, one in enumerate(queue):
         rest = queue[place + 1 :]
-        if _ready(draft, one, rest):
-            launch(draft, one)
+        if _ready(context, one, rest):
+            launch(context, one)
         else:
-            draft.waiting.append(one)
+            context.waiting.append(one)
 
 
-def _ready(draft: DecisionContext, one: WaitingAction, rest: list[WaitingAction]) -> bool:
-    active_rule = draft.active_rules.get(one.key)
-    if active_rule is None or draft.now_ns < one.not_before_ns:
+def _ready(context: DecisionContext, one: WaitingAction, rest: list[WaitingAction]) -> bool:
+    active_rule = context.active_rules.get(one.key)
+    if active_rule is None or context.now_ns < one.not_before_ns:
         return False
     if active_rule.gone_ns and one.order.action in REMEDIES:
         return False
-    if one.due_ns and not draft.facts.safe_moment and draft.now_ns < one.due_ns:
+    if one.due_ns and not context.facts.safe_moment and context.now_ns < one.due_ns:
         return False
-    return not one.order.in_turn or _turn(draft, one, rest)
+    return not one.order.in_turn or _turn(context, one, rest)
 
 
-def _turn(draft: DecisionContext, one: WaitingAction, rest: list[WaitingAction] | None = None) -> bool:
+def _turn(context: DecisionContext, one: WaitingAction, rest: list[WaitingAction] | None = None) -> bool:
     """Whether everything before it in its rule's list was confirmed."""
-    flying = any(
-        flight.key == one.key and 0 <= flight.place < one.place for flight in draft.in_flight_actions.values()
+    in_flight = any(
+        in_flight.key == one.key and 0 <= in_flight.place < one.place
+        for in_flight in context.in_flight_actions.values()
     )
-    others = [*draft.waiting, *(rest or [])]
-    return not flying and not any(other.key == one.key and other.place < one.place for other in others)
+    others = [*context.waiting, *(rest or [])]
+    return not in_flight and not any(other.key == one.key and other.place < one.place for other in others)
 
 
-def _take_effect(draft: DecisionContext, key: Key, order: Order, cause: str) -> None:
-    active_rule = draft.active_rules[key]
+def _take_effect(context: DecisionContext, key: Key, order: Order, cause: str) -> None:
+    active_rule = context.active_rules[key]
     changed = replace(
         active_rule, effects=active_rule.effects | {order.action}, cause=cause or active_rule.cause
     )
@@ -93,14 +94,14 @@ def _take_effect(draft: DecisionContext, key: Key, order: Order, cause: str) -> 
         changed = replace(changed, override_percent=percent, groups=groups)
     if order.action is PolicyAction.AWAIT_MANUAL and changed.hold is not Hold.RESET:
         changed = replace(changed, hold=order.hold)
-    draft.active_rules[key] = changed
+    context.active_rules[key] = changed
 
 
-def _release(draft: DecisionContext) -> None:
+def _release(context: DecisionContext) -> None:
     """SAFE_MODE_EXIT as a rule's action: a lesser reset. What waits for a reset, has lost its cause and is no
     more than SAFE_MODE is cleared; EMERGENCY_STOP and what waits for a person are not."""
-    for key, one in list(draft.active_rules.items()):
+    for key, one in list(context.active_rules.items()):
         greater = PolicyAction.EMERGENCY_STOP in one.effects or one.hold is not None
         if one.clear is ClearWhen.RESET and one.gone_ns and not greater:
-            del draft.active_rules[key]
-            draft.waiting = [other for other in draft.waiting if other.key != key]
+            del context.active_rules[key]
+            context.waiting = [other for other in context.waiting if other.key != key]

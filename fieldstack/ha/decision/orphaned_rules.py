@@ -11,7 +11,7 @@ from fieldstack.ha.policy.table import matches
 from fieldstack.ha.policy.view import Policy
 
 
-def unruled(one: ActiveRule, policy: Policy) -> bool:
+def is_orphaned(one: ActiveRule, policy: Policy) -> bool:
     """Whether no rule of the policy judges it: there is none of that name, or of other facts or subjects."""
     if one.key.rule in (UNCONFIRMED, RECORD_UNREADABLE):
         return False
@@ -21,17 +21,17 @@ def unruled(one: ActiveRule, policy: Policy) -> bool:
     return one.evidence is not None and one.evidence.fact is not row.fact
 
 
-def left_behind(draft: DecisionContext, one: ActiveRule) -> bool:
-    """Whether its cause can not be seen to go: it is unruled, or no probe tells of its subject (a slave that
+def only_reset_clears(context: DecisionContext, one: ActiveRule) -> bool:
+    """Whether its cause can not be seen to go: it is orphaned, or no probe tells of its subject (a slave that
     was taken out of the cell). Then a reset is its only way out."""
     if one.clear is not ClearWhen.GONE:
         return False
-    return unruled(one, draft.policy) or _unreported(draft, one)
+    return is_orphaned(one, context.policy) or _unreported(context, one)
 
 
-def _unreported(draft: DecisionContext, one: ActiveRule) -> bool:
-    row = draft.row(one.key)
-    if row is None or row.momentary or row.fact in BUILT_IN or row.fact in draft.unknown:
+def _unreported(context: DecisionContext, one: ActiveRule) -> bool:
+    row = context.row(one.key)
+    if row is None or row.momentary or row.fact in BUILT_IN or row.fact in context.unknown:
         return False
     told = (row.fact, one.key.subject)
-    return all((measure.fact, measure.subject) != told for measure in draft.facts.measures)
+    return all((measure.fact, measure.subject) != told for measure in context.facts.measures)

@@ -9,30 +9,30 @@ from fieldstack.ha.model.actions import Action, ActionKind, Step
 from fieldstack.ha.model.vocabulary import ProcessName
 
 
-def step_of(draft: DecisionContext, name: ProcessName) -> Step | None:
+def step_of(context: DecisionContext, name: ProcessName) -> Step | None:
     """The last step that the process's recovery has reached; None: it is in none."""
-    recovery = draft.state.track(name).recovery
+    recovery = context.state.track(name).recovery
     return recovery.step if recovery else None
 
 
-def reach(draft: DecisionContext, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
-    track = draft.state.track(name)
+def reach_step(context: DecisionContext, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
+    track = context.state.track(name)
     recovery = track.recovery
     if recovery is None:
         return
     at_ns = max(at_ns, recovery.at_ns)
-    draft.set_track(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
-    record(draft, name, step, at_ns, at_ns - recovery.at_ns, remark=remark)
+    context.set_track(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
+    record(context, name, step, at_ns, at_ns - recovery.at_ns, remark=remark)
 
 
 def record(
-    draft: DecisionContext, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
+    context: DecisionContext, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
 ) -> None:
     """`remark`: why the step is not as it should be; it counts as not confirmed then."""
-    recovery = draft.state.track(name).recovery
+    recovery = context.state.track(name).recovery
     if recovery is None:
         return
-    draft.actions.append(
+    context.actions.append(
         Action(
             ActionKind.RECORD_STEP,
             recovery.rule,

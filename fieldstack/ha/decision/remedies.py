@@ -19,184 +19,186 @@ _ON_BUS = ("slave:", "axis:", "group:")
 _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 
 
-def launch_remedy(draft: DecisionContext, waiting: WaitingAction) -> None:
+def launch_remedy(context: DecisionContext, waiting: WaitingAction) -> None:
     """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
     subject = waiting.order.target or waiting.key.subject
     if waiting.order.action is PolicyAction.REALLOCATE:
-        _reallocate(draft, subject, waiting)
+        _reallocate(context, subject, waiting)
         return
     name = _PROCESSES.get(subject)
-    process = draft.process(name) if name else None
+    process = context.process(name) if name else None
     if name and process is None:
         return  # not part of this cell
     if process is not None and process.down:
-        _schedule(draft, process, waiting)
+        _schedule(context, process, waiting)
     else:
-        _mend(draft, subject, waiting)
+        _order_remedy(context, subject, waiting)
 
 
-def _mend(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
-    if busy(draft, subject):
-        _wait_for_cause(draft, waiting)
+def _order_remedy(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
+    if busy(context, subject):
+        _wait_for_cause(context, waiting)
     elif waiting.counted_ns:
-        _order_counted(draft, subject, waiting)
-    elif within_budget(draft, subject, draft.cause(waiting.key)) and not _backs_off(draft, subject, waiting):
-        spend(draft, subject)
-        _order_counted(draft, subject, replace(waiting, counted_ns=draft.now_ns))
+        _order_counted(context, subject, waiting)
+    elif within_budget(context, subject, context.cause(waiting.key)) and not _backs_off(
+        context, subject, waiting
+    ):
+        count_restart(context, subject)
+        _order_counted(context, subject, replace(waiting, counted_ns=context.now_ns))
 
 
-def _order_counted(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
+def _order_counted(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     """Order it as soon as its count is on the disk."""
-    if on_disk(draft, subject):
-        _order(draft, subject, waiting)
+    if count_is_saved(context, subject):
+        _order(context, subject, waiting)
         return
-    late = draft.now_ns - waiting.counted_ns >= SAVE_WARNING_NS
-    if late and not waiting.told:
-        report_unsaved_count(draft, waiting.key, subject, draft.cause(waiting.key))
-    draft.waiting.append(replace(waiting, told=waiting.told or late))
+    late = context.now_ns - waiting.counted_ns >= SAVE_WARNING_NS
+    if late and not waiting.reported:
+        report_unsaved_count(context, waiting.key, subject, context.cause(waiting.key))
+    context.waiting.append(replace(waiting, reported=waiting.reported or late))
 
 
-def _reallocate(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
+def _reallocate(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     """Once a group, however many of its axes and slaves fail; where no other stands in, nothing is to do."""
-    group = subject if subject.startswith("group:") else draft.facts.group_of.get(subject, "")
-    if not group or draft.facts.core is None or _out_of_use(draft, group, waiting.key):
+    group = subject if subject.startswith("group:") else context.facts.group_of.get(subject, "")
+    if not group or context.facts.core is None or _out_of_use(context, group, waiting.key):
         return
-    if waiting.key in draft.active_rules:
-        active_rule = draft.active_rules[waiting.key]
-        draft.active_rules[waiting.key] = replace(
+    if waiting.key in context.active_rules:
+        active_rule = context.active_rules[waiting.key]
+        context.active_rules[waiting.key] = replace(
             active_rule, effects=active_rule.effects | {PolicyAction.REALLOCATE}
         )
-    _mend(draft, group, waiting)
+    _order_remedy(context, group, waiting)
 
 
-def _out_of_use(draft: DecisionContext, group: str, but: Key) -> bool:
+def _out_of_use(context: DecisionContext, group: str, but: Key) -> bool:
     """Whether another rule or subject that counts has taken the group out of use."""
     return any(
         PolicyAction.REALLOCATE in one.effects
-        and draft.facts.group_of.get(one.key.subject, one.key.subject) == group
-        for one in draft.active_rules.values()
+        and context.facts.group_of.get(one.key.subject, one.key.subject) == group
+        for one in context.active_rules.values()
         if one.key != but
     )
 
 
-def busy(draft: DecisionContext, subject: str) -> bool:
+def busy(context: DecisionContext, subject: str) -> bool:
     """Whether something is done to the subject, or to what it needs to be mended, already."""
-    if draft.restarting(subject):
+    if context.restarting(subject):
         return True
-    if subject.startswith("group:") and draft.facts.core is not None:
-        return _unsettled(draft, ProcessName.CORE) or _unsettled(draft, ProcessName.RT)
+    if subject.startswith("group:") and context.facts.core is not None:
+        return _unsettled(context, ProcessName.CORE) or _unsettled(context, ProcessName.RT)
     if subject.startswith(_ON_BUS):
-        return _unsettled(draft, ProcessName.RT)
+        return _unsettled(context, ProcessName.RT)
     name = _PROCESSES.get(subject)
-    return name is not None and _unsettled(draft, name)
+    return name is not None and _unsettled(context, name)
 
 
-def _unsettled(draft: DecisionContext, name: ProcessName) -> bool:
-    track = draft.state.track(name)
-    return not track.proven or track.pending is not None or draft.restarting(name)
+def _unsettled(context: DecisionContext, name: ProcessName) -> bool:
+    track = context.state.track(name)
+    return not track.proven or track.pending is not None or context.restarting(name)
 
 
-def _wait_for_cause(draft: DecisionContext, waiting: WaitingAction) -> None:
+def _wait_for_cause(context: DecisionContext, waiting: WaitingAction) -> None:
     """After another restart the rule has to see its cause anew, for as long as that takes."""
-    row = draft.row(waiting.key)
+    row = context.row(waiting.key)
     settle_ns = row.settle_ns if row else 0
-    draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + settle_ns))
+    context.waiting.append(replace(waiting, not_before_ns=context.now_ns + settle_ns))
 
 
-def within_budget(draft: DecisionContext, subject: str, cause: str) -> bool:
+def within_budget(context: DecisionContext, subject: str, cause: str) -> bool:
     """False: the subject's budget is spent; that is noted, and is a fact of its own."""
-    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
+    use, budget = context.state.budget(subject), context.policy.budget(subject)
     if use.spent:
         return False
     if budget is None:
         text = f"{subject} has no restart budget in the policy"
-    elif found := spent(use.restarts, draft.now_ns, budget):
+    elif found := spent(use.restarts, context.now_ns, budget):
         text = f"{subject} was restarted {found}; last: {cause}"
     else:
         return True
-    draft.state = draft.state.with_budget(replace(use, spent=text))
+    context.state = context.state.with_budget(replace(use, spent=text))
     return False
 
 
-def _backs_off(draft: DecisionContext, subject: str, waiting: WaitingAction) -> bool:
-    budget = draft.policy.budget(subject)
+def _backs_off(context: DecisionContext, subject: str, waiting: WaitingAction) -> bool:
+    budget = context.policy.budget(subject)
     if waiting.delayed or budget is None:
         return False
-    wait_ns = delay_ns(draft.state.budget(subject).restarts, draft.now_ns, budget)
+    wait_ns = delay_ns(context.state.budget(subject).restarts, context.now_ns, budget)
     if wait_ns:
-        draft.waiting.append(replace(waiting, not_before_ns=draft.now_ns + wait_ns, delayed=True))
+        context.waiting.append(replace(waiting, not_before_ns=context.now_ns + wait_ns, delayed=True))
     return bool(wait_ns)
 
 
-def spend(draft: DecisionContext, subject: str) -> None:
+def count_restart(context: DecisionContext, subject: str) -> None:
     """Count one restart of the subject."""
-    use, budget = draft.state.budget(subject), draft.policy.budget(subject)
-    restarts = (*use.restarts, draft.now_ns)
-    kept = to_keep(restarts, draft.now_ns, budget) if budget else restarts
-    draft.state = draft.state.with_budget(replace(use, restarts=kept))
+    use, budget = context.state.budget(subject), context.policy.budget(subject)
+    restarts = (*use.restarts, context.now_ns)
+    kept = to_keep(restarts, context.now_ns, budget) if budget else restarts
+    context.state = context.state.with_budget(replace(use, restarts=kept))
 
 
-def on_disk(draft: DecisionContext, subject: str) -> bool:
+def count_is_saved(context: DecisionContext, subject: str) -> bool:
     """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
-    filed_ns, restarts = draft.facts.filed_ns, draft.state.budget(subject).restarts
+    filed_ns, restarts = context.facts.filed_ns, context.state.budget(subject).restarts
     return filed_ns is None or not restarts or restarts[-1] <= filed_ns
 
 
-def report_unsaved_count(draft: DecisionContext, key: Key, subject: str, cause: str) -> None:
+def report_unsaved_count(context: DecisionContext, key: Key, subject: str, cause: str) -> None:
     """People have to know that a restart waits for the disk; it goes on as soon as that takes the count."""
-    why = f" ({draft.facts.filing_failure})" if draft.facts.filing_failure else ""
+    why = f" ({context.facts.filing_failure})" if context.facts.filing_failure else ""
     text = (
         f"the restart of {subject} waits: its count can not be written to the disk{why}, and no restart is "
         f"made that would not count; free or mend the state folder's disk; it was ordered because: {cause}"
     )
-    draft.order_action(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
+    context.order_action(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
 
 
-def _order(draft: DecisionContext, subject: str, waiting: WaitingAction) -> None:
+def _order(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
     if waiting.order.action is not PolicyAction.REBOOT_PROCESS:
-        draft.order_action(waiting.key, waiting.order, subject=subject, place=waiting.place)
+        context.order_action(waiting.key, waiting.order, subject=subject, place=waiting.place)
         return
     key = waiting.key
     action = Action(
         ActionKind.STOP_PROCESS,
         key.rule,
-        draft.cause(key),
+        context.cause(key),
         subject,
-        id=draft.register_in_flight(key, waiting.order, subject, waiting.place),
+        id=context.register_in_flight(key, waiting.order, subject, waiting.place),
         timeout_ns=waiting.order.timeout_ns,
-        evidence=draft.evidence(key),
+        evidence=context.evidence(key),
     )
-    restart_in_order(draft, _PROCESSES[subject], action)
+    restart_in_order(context, _PROCESSES[subject], action)
 
 
-def restart_in_order(draft: DecisionContext, name: ProcessName, stop: Action) -> None:
+def restart_in_order(context: DecisionContext, name: ProcessName, stop: Action) -> None:
     """A process that is alive is asked to end; it is started again once it has."""
-    draft.actions.append(stop)
-    draft.set_track(replace(draft.state.track(name), proven=False, started_ns=draft.now_ns))
+    context.actions.append(stop)
+    context.set_track(replace(context.state.track(name), proven=False, started_ns=context.now_ns))
 
 
-def _schedule(draft: DecisionContext, process: ProcessFacts, waiting: WaitingAction) -> None:
+def _schedule(context: DecisionContext, process: ProcessFacts, waiting: WaitingAction) -> None:
     """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
     name = process.name
-    track = draft.state.track(name)
+    track = context.state.track(name)
     if (
         track.pending is not None
-        or draft.handled(name)
-        or not within_budget(draft, name, draft.cause(waiting.key))
+        or context.handled(name)
+        or not within_budget(context, name, context.cause(waiting.key))
     ):
         return
-    budget = draft.section(name)
-    wait_ns = 0 if waiting.delayed else delay_ns(draft.state.budget(name).restarts, draft.now_ns, budget)
+    budget = context.section(name)
+    wait_ns = 0 if waiting.delayed else delay_ns(context.state.budget(name).restarts, context.now_ns, budget)
     key = waiting.key
-    due_ns = draft.now_ns + wait_ns
+    due_ns = context.now_ns + wait_ns
     outputs_ns = budget.safe_output_timeout_ns if name is ProcessName.RT else 0
     pending = PendingRestart(
         due_ns,
         key.rule,
-        draft.cause(key),
+        context.cause(key),
         due_ns + outputs_ns + waiting.order.timeout_ns,
         order=waiting.order,
         key=key,
         place=waiting.place,
     )
-    draft.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, count_unsaved=False))
+    context.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, count_unsaved=False))

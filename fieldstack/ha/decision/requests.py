@@ -9,8 +9,8 @@ from fieldstack.ha.decision.active_rules import drop
 from fieldstack.ha.decision.builtin import lost_fact
 from fieldstack.ha.decision.decision_context import DecisionContext
 from fieldstack.ha.decision.decision_state import ActiveRule, Key
-from fieldstack.ha.decision.operator_requests import say, withdraw_request
-from fieldstack.ha.decision.orphaned_rules import left_behind
+from fieldstack.ha.decision.operator_requests import request_rule, withdraw_request
+from fieldstack.ha.decision.orphaned_rules import only_reset_clears
 from fieldstack.ha.decision.remedies import busy, restart_in_order
 from fieldstack.ha.decision.restart_interlock import note_reset_cause
 from fieldstack.ha.decision.starts import answer_start
@@ -34,17 +34,17 @@ _PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_
 BY_OPERATOR = "restart"
 
 
-def answer_requests(draft: DecisionContext) -> None:
+def answer_requests(context: DecisionContext) -> None:
     """A shutdown comes first: nothing is started on the way down."""
-    for request in sorted(draft.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
-        if draft.state.ha is HaState.SHUTDOWN:
-            _answer(draft, request, False, "the cell goes down: nothing can be asked of it any more")
+    for request in sorted(context.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
+        if context.state.ha is HaState.SHUTDOWN:
+            _answer(context, request, False, "the cell goes down: nothing can be asked of it any more")
         else:
-            _HANDLERS[request.kind](draft, request)
+            _HANDLERS[request.kind](context, request)
 
 
-def _answer(draft: DecisionContext, request: Request, accepted: bool, text: str) -> None:
-    draft.actions.append(
+def _answer(context: DecisionContext, request: Request, accepted: bool, text: str) -> None:
+    context.actions.append(
         Action(
             ActionKind.ANSWER,
             request.kind,
@@ -56,169 +56,171 @@ def _answer(draft: DecisionContext, request: Request, accepted: bool, text: str)
     )
 
 
-def _shutdown(draft: DecisionContext, request: Request) -> None:
+def _shutdown(context: DecisionContext, request: Request) -> None:
     reason = f"asked to go down by {request.who}"
-    draft.state = replace(draft.state, ha=HaState.SHUTDOWN, since_ns=draft.now_ns, reason=reason)
-    _answer(draft, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
+    context.state = replace(context.state, ha=HaState.SHUTDOWN, since_ns=context.now_ns, reason=reason)
+    _answer(context, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
 
 
 # ---- reset and acknowledgement ----
 
 
-def _reset(draft: DecisionContext, request: Request) -> None:
-    restart = _needs_start(draft)
-    if why := _still_runs_on(draft) or ("" if restart else unhealthy(draft.facts)):
+def _reset(context: DecisionContext, request: Request) -> None:
+    restart = _needs_start(context)
+    if why := _still_runs_on(context) or ("" if restart else unhealthy(context.facts)):
         _answer(
-            draft, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
+            context, request, False, f"reset refused: {why}; the cause must be gone first, then reset again"
         )
         return
     ended = {
         key
-        for key, one in draft.active_rules.items()
-        if one.clear is ClearWhen.RESET or left_behind(draft, one)
+        for key, one in context.active_rules.items()
+        if one.clear is ClearWhen.RESET or only_reset_clears(context, one)
     }
-    latched = [one for key, one in draft.active_rules.items() if key in ended or one.hold]
-    note_reset_cause(draft, request.who)
-    draft.state = replace(draft.state, reset_ns=draft.now_ns)
-    _clear_latch(draft, request)
+    latched = [one for key, one in context.active_rules.items() if key in ended or one.hold]
+    note_reset_cause(context, request.who)
+    context.state = replace(context.state, reset_ns=context.now_ns)
+    _clear_latch(context, request)
     for one in latched:
         if one.key in ended:
-            drop(draft, one.key)
+            drop(context, one.key)
         else:
-            draft.active_rules[one.key] = replace(one, hold=None)
-    if draft.facts.bus.positions is not PositionCheck.PENDING:
-        draft.state = replace(draft.state, accepted_start=draft.facts.rt.start_id)
-    _forget_budgets(draft)
+            context.active_rules[one.key] = replace(one, hold=None)
+    if context.facts.bus.positions is not PositionCheck.PENDING:
+        context.state = replace(context.state, accepted_start=context.facts.rt.start_id)
+    _forget_budgets(context)
     for name in restart:
-        restart_now(draft, name, f"reset by {request.who}")
+        restart_now(context, name, f"reset by {request.who}")
     cleared = ", ".join(one.key.rule for one in latched) or "nothing was latched"
     started = f"; starting {', '.join(restart)}" if restart else ""
-    _answer(draft, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
+    _answer(context, request, True, f"reset by {request.who}: {cleared}{started}; axis faults reset")
 
 
-def _still_runs_on(draft: DecisionContext) -> str:
+def _still_runs_on(context: DecisionContext) -> str:
     """Which axes did not stop and are not known to stand since; empty: none, or no RT cycles to tell."""
-    facts = draft.facts
+    facts = context.facts
     cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
     if cycles and not facts.axes.epoch:
         return "RT's record can not be read, and whether an axis runs on is not known"
     if not facts.axes.run_on:
         return ""
-    told = (one.detail for one in facts.measures if one.fact is FactKind.AXIS_RUNS_ON and one.value)
-    return "; ".join(filter(None, told)) or f"axes that must stand run on (mask 0x{facts.axes.run_on:X})"
+    details = (one.detail for one in facts.measures if one.fact is FactKind.AXIS_RUNS_ON and one.value)
+    return "; ".join(filter(None, details)) or f"axes that must stand run on (mask 0x{facts.axes.run_on:X})"
 
 
-def _clear_latch(draft: DecisionContext, request: Request) -> None:
+def _clear_latch(context: DecisionContext, request: Request) -> None:
     cause = f"reset by {request.who}"
-    if sources := draft.facts.estop.on_reset:
-        draft.actions.append(
+    if sources := context.facts.estop.on_reset:
+        context.actions.append(
             Action(ActionKind.CLEAR_LATCH, "reset", cause, until=ClearWhen.RESET, sources=sources)
         )
-        draft.facts = replace(draft.facts, estop=replace(draft.facts.estop, on_reset=0))
-    draft.order(ActionKind.RESET_FAULTS, "reset", cause)
+        context.facts = replace(context.facts, estop=replace(context.facts.estop, on_reset=0))
+    context.order(ActionKind.RESET_FAULTS, "reset", cause)
 
 
-def _forget_budgets(draft: DecisionContext) -> None:
+def _forget_budgets(context: DecisionContext) -> None:
     """What was spent begins anew; what still counts towards its budget goes on counting."""
-    kept = tuple(one for one in draft.state.budgets if not one.spent)
-    draft.state = replace(draft.state, budgets=kept)
+    kept = tuple(one for one in context.state.budgets if not one.spent)
+    context.state = replace(context.state, budgets=kept)
 
 
-def _ack(draft: DecisionContext, request: Request) -> None:
-    meant = [one for one in draft.active_rules.values() if _is_meant(one, request.subject)]
+def _ack(context: DecisionContext, request: Request) -> None:
+    meant = [one for one in context.active_rules.values() if _is_meant(one, request.subject)]
     mine = [one for one in meant if one.hold is Hold.ACK]
     others = [one.key.rule for one in meant if one.hold is Hold.RESET]
     for one in mine:
-        draft.active_rules[one.key] = replace(one, hold=None)
+        context.active_rules[one.key] = replace(one, hold=None)
     started: list[ProcessName] = []
-    if mine and not any(one.hold for one in draft.active_rules.values()):
-        needed = _needs_start(draft)
-        spent = [name for name in needed if draft.state.budget(name).spent]
+    if mine and not any(one.hold for one in context.active_rules.values()):
+        needed = _needs_start(context)
+        spent = [name for name in needed if context.state.budget(name).spent]
         started = [name for name in needed if name not in spent]
         others += [f"{name}, whose restart budget is spent" for name in spent]
         for name in started:
-            restart_now(draft, name, f"acknowledged by {request.who}")
+            restart_now(context, name, f"acknowledged by {request.who}")
     text = (
         f"acknowledged by {request.who}: {', '.join(one.key.rule for one in mine) or 'nothing waited for it'}"
     )
     starting = f"; starting {', '.join(started)}" if started else ""
     rest = f"; a reset is needed for {', '.join(others)}" if others else ""
-    _answer(draft, request, bool(mine) or not others, f"{text}{starting}{rest}")
+    _answer(context, request, bool(mine) or not others, f"{text}{starting}{rest}")
 
 
 def _is_meant(one: ActiveRule, subject: str) -> bool:
     return subject in ("", one.key.rule, one.key.subject)
 
 
-def _needs_start(draft: DecisionContext) -> list[ProcessName]:
+def _needs_start(context: DecisionContext) -> list[ProcessName]:
     """Processes that are down for good (no restart of theirs is under way): a reset starts them. One whose
     failure is only seen now is left to the rules, which fence it first."""
-    return [name for name in NAMES if _waits_for_person(draft, name, draft.process(name))]
+    return [name for name in NAMES if _waits_for_person(context, name, context.process(name))]
 
 
-def _waits_for_person(draft: DecisionContext, name: ProcessName, process: ProcessFacts | None) -> bool:
-    track = draft.state.track(name)
-    if process is None or draft.handled(name) or (track.pending and not track.count_unsaved):
+def _waits_for_person(context: DecisionContext, name: ProcessName, process: ProcessFacts | None) -> bool:
+    track = context.state.track(name)
+    if process is None or context.handled(name) or (track.pending and not track.count_unsaved):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
-        return draft.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
-    dealt_with = lost_fact(draft, process) is None or process.start_id == draft.state.track(name).failed_start
+        return context.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
+    dealt_with = (
+        lost_fact(context, process) is None or process.start_id == context.state.track(name).failed_start
+    )
     return process.down and dealt_with
 
 
 # ---- restarts ----
 
 
-def _restart(draft: DecisionContext, request: Request) -> None:
+def _restart(context: DecisionContext, request: Request) -> None:
     subject = request.subject or ProcessName.RT
     part = next((action for start, action in _PARTS.items() if subject.startswith(start)), None)
     if part is not None:
-        _restart_part(draft, request, default_order(part))
+        _restart_part(context, request, default_order(part))
     elif subject in NAMES:
-        _restart_process(draft, request, ProcessName(subject))
+        _restart_process(context, request, ProcessName(subject))
     else:
         known = ", ".join((*NAMES, "slave:NAME", "module:NAME"))
-        _answer(draft, request, False, f"{subject} can not be restarted; known are {known}")
+        _answer(context, request, False, f"{subject} can not be restarted; known are {known}")
 
 
-def _restart_part(draft: DecisionContext, request: Request, order: Order) -> None:
-    if busy(draft, request.subject):
+def _restart_part(context: DecisionContext, request: Request, order: Order) -> None:
+    if busy(context, request.subject):
         text = f"restart refused: {request.subject}, or what it needs, is being restarted; wait and ask again"
-        _answer(draft, request, False, text)
+        _answer(context, request, False, text)
         return
     cause = f"restart asked for by {request.who}"
-    draft.order_action(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
-    _answer(draft, request, True, f"{request.subject} is restarted")
+    context.order_action(Key(BY_OPERATOR, request.subject), order, subject=request.subject, cause=cause)
+    _answer(context, request, True, f"{request.subject} is restarted")
 
 
-def _restart_process(draft: DecisionContext, request: Request, name: ProcessName) -> None:
-    process = draft.process(name)
-    standing = draft.state.ha not in MOVING | {HaState.SAFE_MODE}
+def _restart_process(context: DecisionContext, request: Request, name: ProcessName) -> None:
+    process = context.process(name)
+    at_rest = context.state.ha not in MOVING | {HaState.SAFE_MODE}
     if process is None:
-        _answer(draft, request, False, f"{name} is not part of this cell")
-    elif process.condition not in _ALIVE or draft.restarting(name) or standing:
+        _answer(context, request, False, f"{name} is not part of this cell")
+    elif process.condition not in _ALIVE or context.restarting(name) or at_rest:
         _answer(
-            draft,
+            context,
             request,
             False,
-            f"restart refused: {name} is {process.condition} and the cell in {draft.state.ha.name}; "
+            f"restart refused: {name} is {process.condition} and the cell in {context.state.ha.name}; "
             "wait until it runs, or reset a cell that waits for a person",
         )
     else:
         cause = f"restart asked for by {request.who}"
-        restart_in_order(draft, name, Action(ActionKind.STOP_PROCESS, BY_OPERATOR, cause, name))
-        _answer(draft, request, True, f"{name} is stopped and started again")
+        restart_in_order(context, name, Action(ActionKind.STOP_PROCESS, BY_OPERATOR, cause, name))
+        _answer(context, request, True, f"{name} is stopped and started again")
 
 
 # ---- rules that operators ask for ----
 
 
-def _rule(draft: DecisionContext, request: Request) -> None:
-    _answer(draft, request, *say(draft, request))
+def _rule(context: DecisionContext, request: Request) -> None:
+    _answer(context, request, *request_rule(context, request))
 
 
-def _rule_off(draft: DecisionContext, request: Request) -> None:
-    _answer(draft, request, *withdraw_request(draft, request))
+def _rule_off(context: DecisionContext, request: Request) -> None:
+    _answer(context, request, *withdraw_request(context, request))
 
 
 _HANDLERS: dict[RequestKind, Callable[[DecisionContext, Request], None]] = {

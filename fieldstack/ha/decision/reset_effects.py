@@ -15,11 +15,13 @@ RELEASE_NS = 200_000_000
 """A cycle thread that has heard of a reset has let go of an axis that stands long before."""
 
 
-def ignore_stopped_axes(draft: DecisionContext) -> None:
+def ignore_stopped_axes(context: DecisionContext) -> None:
     """Axes that stand when a person resets are RT's to release: until it has, they are no new failure."""
-    reset_ns = draft.state.reset_ns
-    if reset_ns and draft.now_ns - reset_ns <= RELEASE_NS:
-        draft.facts = replace(draft.facts, measures=tuple(_ignored(one) for one in draft.facts.measures))
+    reset_ns = context.state.reset_ns
+    if reset_ns and context.now_ns - reset_ns <= RELEASE_NS:
+        context.facts = replace(
+            context.facts, measures=tuple(_ignored(one) for one in context.facts.measures)
+        )
 
 
 def _ignored(one: Measure) -> Measure:
@@ -27,12 +29,12 @@ def _ignored(one: Measure) -> Measure:
     return replace(one, value=0.0) if stands else one
 
 
-def keep_new_latch(draft: DecisionContext) -> None:
+def keep_new_latch(context: DecisionContext) -> None:
     """What a rule latches in the very decision of a reset is not what the person has seen."""
-    fresh = {one.until is _GONE for one in draft.actions if one.kind is ActionKind.EMERGENCY_STOP}
-    draft.actions = [
+    new = {one.until is _GONE for one in context.actions if one.kind is ActionKind.EMERGENCY_STOP}
+    context.actions = [
         replace(one, sources=one.sources & ~(1 << EstopSource.POLICY))
-        if one.kind is ActionKind.CLEAR_LATCH and (one.until is _GONE) in fresh
+        if one.kind is ActionKind.CLEAR_LATCH and (one.until is _GONE) in new
         else one
-        for one in draft.actions
+        for one in context.actions
     ]

@@ -33,66 +33,66 @@ _ORDERED = frozenset({Stop.START, Stop.PERMIT, Stop.BLOCKED, Stop.ESTOP})
 """Why Non-RT (or who raised the latch) had the axes stopped, the causes say."""
 _LOST = frozenset({FactKind.PROCESS_DEAD, FactKind.PROCESS_SILENT})
 STOPPED_BY_RT = Key("rt-stopped", "axes")
-_TOLD = 3
+_MAX_NAMED = 3
 """Causes that a text names."""
 
 
-def note_latched_estop(draft: DecisionContext) -> None:
+def note_latched_estop(context: DecisionContext) -> None:
     """What a request of this decision may take away before any rule has judged it."""
-    if draft.facts.estop.on_reset:
-        stand(draft, Key("emergency-stop", "cell"), f"EMERGENCY_STOP: {draft.facts.estop.text}")
+    if context.facts.estop.on_reset:
+        add_cause(context, Key("emergency-stop", "cell"), f"EMERGENCY_STOP: {context.facts.estop.text}")
 
 
-def note_reset_cause(draft: DecisionContext, who: str) -> None:
+def note_reset_cause(context: DecisionContext, who: str) -> None:
     """A reset makes ready, and no more: what stands waits for a start from now on."""
-    if draft.state.standing.causes or draft.facts.axes.waiting or draft.state.ha not in MOVING:
-        stand(draft, Key("reset", "cell"), f"reset by {who}: a reset is no start")
+    if context.state.interlock.causes or context.facts.axes.waiting or context.state.ha not in MOVING:
+        add_cause(context, Key("reset", "cell"), f"reset by {who}: a reset is no start")
 
 
-def note_stop_causes(draft: DecisionContext) -> None:
+def note_stop_causes(context: DecisionContext) -> None:
     """What stops the axes by this decision. A state without motion always has a cause."""
-    for one in draft.active_rules.values():
-        row = draft.row(one.key)
+    for one in context.active_rules.values():
+        row = context.row(one.key)
         if one.stops or one.hold or _rt_loss(one, row):
-            stand(draft, one.key, one.cause, _within(one, row), _began(draft, one))
-    if core := draft.facts.core:
-        _note_core_loss(draft, core)
-    if draft.state.ha not in MOVING and not draft.state.standing.of_all:
-        stand(draft, Key("stopped", "cell"), draft.state.reason)
-    _note_rt_stops(draft)
+            add_cause(context, one.key, one.cause, _within(one, row), _began(context, one))
+    if core := context.facts.core:
+        _note_core_loss(context, core)
+    if context.state.ha not in MOVING and not context.state.interlock.of_all:
+        add_cause(context, Key("stopped", "cell"), context.state.reason)
+    _note_rt_stops(context)
 
 
-def _note_rt_stops(draft: DecisionContext) -> None:
+def _note_rt_stops(context: DecisionContext) -> None:
     """Axes that RT has stopped by itself, for what lets nothing resume: its successor would not know."""
-    standing = draft.state.standing
-    waits = [one for one in draft.facts.axes.waits if _unexplained(draft, one)]
-    if not waits or not draft.state.rt.proven or draft.state.ha not in MOVING:
+    interlock = context.state.interlock
+    waits = [one for one in context.facts.axes.waits if _unexplained(context, one)]
+    if not waits or not context.state.rt.proven or context.state.ha not in MOVING:
         return
-    others = tuple(one for one in standing.causes if one.key != STOPPED_BY_RT)
-    before = sum(one.axes for one in standing.causes if one.key == STOPPED_BY_RT)
+    others = tuple(one for one in interlock.causes if one.key != STOPPED_BY_RT)
+    before = sum(one.axes for one in interlock.causes if one.key == STOPPED_BY_RT)
     mask = before | sum(1 << one.number for one in waits)
     alone = InterlockCause(STOPPED_BY_RT, "RT has stopped axes by itself", 0, mask)
-    draft.state = replace(draft.state, standing=RestartInterlock(standing.since_ns, (*others, alone)))
+    context.state = replace(context.state, interlock=RestartInterlock(interlock.since_ns, (*others, alone)))
 
 
-def _unexplained(draft: DecisionContext, wait: AxisWait) -> bool:
+def _unexplained(context: DecisionContext, wait: AxisWait) -> bool:
     """An EMERGENCY_STOP is no part of a first start: whoever knew of it has lost what was kept."""
-    causes = draft.state.standing.of(wait.number)
+    causes = context.state.interlock.of(wait.number)
     if wait.reasons >> Stop.ESTOP & 1 and all(one.key.rule == FIRST_START for one in causes):
         return True
-    return not causes and not may_resume_after_rt_stop(draft, wait)
+    return not causes and not may_resume_after_rt_stop(context, wait)
 
 
-def stand(draft: DecisionContext, key: Key, text: str, within_ns: int = 0, since_ns: int = 0) -> None:
+def add_cause(context: DecisionContext, key: Key, text: str, within_ns: int = 0, since_ns: int = 0) -> None:
     """One more cause; of the same, the stricter word counts."""
-    old = draft.state.standing
+    old = context.state.interlock
     same = next((one for one in old.causes if one.key == key), None)
     if same is not None and same.within_ns <= within_ns:
         return
     others = tuple(one for one in old.causes if one.key != key)
-    began = [one for one in (old.since_ns, since_ns or draft.now_ns) if one]
+    began = [one for one in (old.since_ns, since_ns or context.now_ns) if one]
     causes = (*others, InterlockCause(key, text, within_ns))
-    draft.state = replace(draft.state, standing=RestartInterlock(min(began), causes))
+    context.state = replace(context.state, interlock=RestartInterlock(min(began), causes))
 
 
 def _rt_loss(one: ActiveRule, row: RuleRow | None) -> bool:
@@ -103,80 +103,80 @@ def _within(one: ActiveRule, row: RuleRow | None) -> int:
     return row.resume_ns if row is not None and not one.hold and one.clear is ClearWhen.GONE else 0
 
 
-def _began(draft: DecisionContext, one: ActiveRule) -> int:
+def _began(context: DecisionContext, one: ActiveRule) -> int:
     """A lost process was so before the rule saw it."""
-    recovery = draft.state.rt.recovery
+    recovery = context.state.rt.recovery
     return recovery.began_ns if recovery and one.key.subject == ProcessName.RT else one.since_ns
 
 
 # ---- the Main Core ----
 
 
-def core_at_work(draft: DecisionContext) -> bool:
-    core = draft.facts.core
-    return core is None or (core.condition is ProcessCondition.RUNNING and draft.state.core.proven)
+def core_at_work(context: DecisionContext) -> bool:
+    core = context.facts.core
+    return core is None or (core.condition is ProcessCondition.RUNNING and context.state.core.proven)
 
 
-def _note_core_loss(draft: DecisionContext, core: ProcessFacts) -> None:
+def _note_core_loss(context: DecisionContext, core: ProcessFacts) -> None:
     """Without it the axes come to the end of their setpoints and stand, once it had been at work."""
     started = core.condition in (ProcessCondition.NEVER_SEEN, ProcessCondition.STARTING)
-    if core.condition is ProcessCondition.RUNNING or (started and draft.state.core.recovery is None):
+    if core.condition is ProcessCondition.RUNNING or (started and context.state.core.recovery is None):
         return
-    since_ns = _core_stop_ns(draft, core)
-    losses = [one for one in draft.active_rules.values() if _core_restart(draft, one)]
+    since_ns = _core_stop_ns(context, core)
+    losses = [one for one in context.active_rules.values() if _core_restart(context, one)]
     for one in losses:
-        stand(draft, one.key, one.cause, _within(one, draft.row(one.key)), since_ns)
+        add_cause(context, one.key, one.cause, _within(one, context.row(one.key)), since_ns)
     if not losses:
-        stand(draft, Key("stopped", core.name), f"{core.name} was {core.condition}", 0, since_ns)
+        add_cause(context, Key("stopped", core.name), f"{core.name} was {core.condition}", 0, since_ns)
 
 
-def _core_restart(draft: DecisionContext, one: ActiveRule) -> bool:
+def _core_restart(context: DecisionContext, one: ActiveRule) -> bool:
     """A rule that found it lost, or that has it restarted."""
-    row = draft.row(one.key)
+    row = context.row(one.key)
     if row is None or one.key.subject != ProcessName.CORE:
         return False
     return row.fact in _LOST or any(order.action is PolicyAction.REBOOT_PROCESS for order in row.orders)
 
 
-def _core_stop_ns(draft: DecisionContext, core: ProcessFacts) -> int:
+def _core_stop_ns(context: DecisionContext, core: ProcessFacts) -> int:
     """At the latest when it was last known to make progress."""
-    silent_ns = draft.section(core.name).health_check_timeout_ms * NS_PER_MS
-    at_ns = core.detected_ns or draft.now_ns
+    silent_ns = context.section(core.name).health_check_timeout_ms * NS_PER_MS
+    at_ns = core.detected_ns or context.now_ns
     return at_ns - silent_ns if core.condition is ProcessCondition.SILENT else at_ns
 
 
 # ---- may it resume by itself ----
 
 
-def resumes(draft: DecisionContext, wait: AxisWait) -> bool:
+def may_resume(context: DecisionContext, wait: AxisWait) -> bool:
     """Whether everything that stopped the axis lets it move again by itself, and it stood for less."""
-    causes = draft.state.standing.of(wait.number)
+    causes = context.state.interlock.of(wait.number)
     if not causes or any(one.within_ns == 0 for one in causes):
         return False
     if any(one.key.rule == FIRST_START for one in causes):
         return True  # nothing was interrupted: what failed while the cell came up is no reason to wait
-    stood_ns = draft.now_ns - draft.state.standing.since_ns
-    own_ns = draft.now_ns - wait.since_ns
-    return stood_ns < min(one.within_ns for one in causes) and all(
-        own_ns < within for within in _own_limits(draft, wait.reasons)
+    stopped_ns = context.now_ns - context.state.interlock.since_ns
+    own_ns = context.now_ns - wait.since_ns
+    return stopped_ns < min(one.within_ns for one in causes) and all(
+        own_ns < within for within in _own_limits(context, wait.reasons)
     )
 
 
-def may_resume_after_rt_stop(draft: DecisionContext, wait: AxisWait) -> bool:
+def may_resume_after_rt_stop(context: DecisionContext, wait: AxisWait) -> bool:
     """The same for an axis that RT alone has stopped: no rule had time to."""
     if any(bit in _ORDERED for bit in _bits(wait.reasons)):
         return False  # whoever told it to stand has left no word of why
-    own_ns = draft.now_ns - wait.since_ns
-    return wait.reasons != 0 and all(own_ns < within for within in _own_limits(draft, wait.reasons))
+    own_ns = context.now_ns - wait.since_ns
+    return wait.reasons != 0 and all(own_ns < within for within in _own_limits(context, wait.reasons))
 
 
-def _own_limits(draft: DecisionContext, reasons: int) -> Iterator[int]:
+def _own_limits(context: DecisionContext, reasons: int) -> Iterator[int]:
     """For each reason of RT's own within which time it may resume."""
     for bit in _bits(reasons):
         if bit in _NONRT:
-            yield draft.policy.rt_agent.resume_within_ms * NS_PER_MS
+            yield context.policy.rt_agent.resume_within_ms * NS_PER_MS
         elif (fact := _BY_RULE.get(Stop(bit))) is not None:
-            rows = [row for row in draft.policy.table.rows.values() if row.fact is fact]
+            rows = [row for row in context.policy.table.rows.values() if row.fact is fact]
             yield _first(rows).resume_ns if rows else 0
         elif bit not in _ORDERED:
             yield 0  # its drive let go by itself; RT went down
@@ -191,21 +191,25 @@ def _bits(mask: int) -> Iterator[Stop]:
     return (bit for bit in Stop if mask >> bit & 1)
 
 
-def told(state: DecisionState, axes: AxesFacts) -> str:
+def reason_text(state: DecisionState, axes: AxesFacts) -> str:
     """The state's reason, and what motion waits for in a cell that is ready."""
-    if state.ha not in MOVING or not axes.free or (state.standing.causes and _is_first_start(state.standing)):
+    if (
+        state.ha not in MOVING
+        or not axes.free
+        or (state.interlock.causes and _is_first_start(state.interlock))
+    ):
         return state.reason
-    if not state.standing.of_all:
+    if not state.interlock.of_all:
         return f"{state.reason}; axes that RT has stopped wait for start (fieldstack start)"
-    return f"ready, waits for start (fieldstack start): {why(state.standing)}"
+    return f"ready, waits for start (fieldstack start): {cause_text(state.interlock)}"
 
 
-def _is_first_start(standing: RestartInterlock) -> bool:
-    return all(one.key.rule == FIRST_START for one in standing.causes)
+def _is_first_start(interlock: RestartInterlock) -> bool:
+    return all(one.key.rule == FIRST_START for one in interlock.causes)
 
 
-def why(standing: RestartInterlock) -> str:
+def cause_text(interlock: RestartInterlock) -> str:
     """For people; empty: nothing waits by any rule."""
-    told = [one.text for one in standing.causes if one.key.rule != FIRST_START]
-    more = f" (and {len(told) - _TOLD} more)" if len(told) > _TOLD else ""
-    return "; ".join(told[:_TOLD]) + more
+    texts = [one.text for one in interlock.causes if one.key.rule != FIRST_START]
+    more = f" (and {len(texts) - _MAX_NAMED} more)" if len(texts) > _MAX_NAMED else ""
+    return "; ".join(texts[:_MAX_NAMED]) + more

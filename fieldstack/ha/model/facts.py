@@ -28,7 +28,7 @@ class ProcessCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """One process. `start_id` tells one start of it from the next; `asked`: Non-RT asked it to end.
+    """One process. `start_id` tells one start of it from the next; `stop_requested`: Non-RT asked it to end.
 
     `exit_code`: of a process that has ended by itself; None while it runs, after a signal, or when unknown.
     """
@@ -39,7 +39,7 @@ class ProcessFacts:
     pid: int = 0
     since_ns: int = 0
     detected_ns: int = 0
-    asked: bool = False
+    stop_requested: bool = False
     gone: bool = True
     why: str = ""
     exit_code: int | None = None
@@ -48,7 +48,7 @@ class ProcessFacts:
     def down(self) -> bool:
         """Not at work, and not on its way to a start that Non-RT asked for."""
         if self.condition is ProcessCondition.STOPPED:
-            return not self.asked
+            return not self.stop_requested
         return self.condition in (ProcessCondition.DEAD, ProcessCondition.SILENT)
 
 
@@ -84,7 +84,8 @@ class BusFacts:
     """The EtherCAT segment as RT sees it in its present incarnation.
 
     `wkc_good`: RT's own verdict on the working counter, the only one there is. `positions`: of the axes that
-    the cell cannot do without; `elsewhere`: groups that it can, whose axes are not where the checkpoint says.
+    the cell cannot do without; `displaced_groups`: groups that it can, whose axes are not where the
+    checkpoint says.
     """
 
     cycling: bool = False
@@ -95,7 +96,7 @@ class BusFacts:
     consecutive_bad_wkc: int = 0
     all_op: bool = False
     positions: PositionCheck = PositionCheck.PENDING
-    elsewhere: frozenset[str] = frozenset()
+    displaced_groups: frozenset[str] = frozenset()
     detail: str = ""
 
     @property

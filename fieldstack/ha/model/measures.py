@@ -52,7 +52,7 @@ class FactKind(StrEnum):
     PROBE_BLIND = "probe_blind"
 
 
-class Over(Enum):
+class Comparison(Enum):
     """When a measure is over its threshold."""
 
     TRUE = auto()
@@ -74,7 +74,7 @@ class FactMeaning:
     """
 
     unit: str
-    over: Over
+    over: Comparison
     subjects: str
     text: str
     age_ms: int = 0
@@ -86,118 +86,141 @@ STANDS_NOW = 1e-6
 _PROCESS, _HOST = "fieldstack-*", "host"
 
 FACTS: dict[FactKind, FactMeaning] = {
-    FactKind.PROCESS_DEAD: FactMeaning("", Over.TRUE, _PROCESS, "ended in no orderly way"),
+    FactKind.PROCESS_DEAD: FactMeaning("", Comparison.TRUE, _PROCESS, "ended in no orderly way"),
     FactKind.PROCESS_REFUSED: FactMeaning(
-        "exit code", Over.TRUE, _PROCESS, "ended with an exit code that says that a restart is no help"
+        "exit code", Comparison.TRUE, _PROCESS, "ended with an exit code that says that a restart is no help"
     ),
-    FactKind.PROCESS_SILENT: FactMeaning("", Over.TRUE, _PROCESS, "alive, without progress for its time-out"),
-    FactKind.PROCESS_SLOW: FactMeaning("ms", Over.AT_LEAST, _PROCESS, "time since its last progress"),
-    FactKind.PROCESS_STOPPED: FactMeaning("", Over.TRUE, _PROCESS, "ended in an orderly way, unasked"),
+    FactKind.PROCESS_SILENT: FactMeaning(
+        "", Comparison.TRUE, _PROCESS, "alive, without progress for its time-out"
+    ),
+    FactKind.PROCESS_SLOW: FactMeaning("ms", Comparison.AT_LEAST, _PROCESS, "time since its last progress"),
+    FactKind.PROCESS_STOPPED: FactMeaning("", Comparison.TRUE, _PROCESS, "ended in an orderly way, unasked"),
     FactKind.HOUSEKEEPING_SILENT: FactMeaning(
         "ms",
-        Over.AT_LEAST,
+        Comparison.AT_LEAST,
         "fieldstack-rt",
         "time since RT last completed a pass of its housekeeping; the cycle goes on without it",
     ),
-    FactKind.MODULE_DEAD: FactMeaning("", Over.TRUE, "module:*", "a module of Non-RT does not run", 1000),
+    FactKind.MODULE_DEAD: FactMeaning(
+        "", Comparison.TRUE, "module:*", "a module of Non-RT does not run", 1000
+    ),
     FactKind.DEADLINE_MISSES_IN_A_ROW: FactMeaning(
         "cycles",
-        Over.AT_LEAST,
+        Comparison.AT_LEAST,
         "fieldstack-rt",
         "cycles in a row that began a period late or lost their frame",
     ),
     FactKind.DEADLINE_MISSES: FactMeaning(
-        "cycles", Over.GROWN, "fieldstack-rt", "such cycles since RT's start, judged over the rule's window"
+        "cycles",
+        Comparison.GROWN,
+        "fieldstack-rt",
+        "such cycles since RT's start, judged over the rule's window",
     ),
     FactKind.WORKING_COUNTER_LOW: FactMeaning(
-        "cycles", Over.AT_LEAST, "cell", "cycles in a row with a working counter other than expected"
+        "cycles", Comparison.AT_LEAST, "cell", "cycles in a row with a working counter other than expected"
     ),
-    FactKind.SLAVE_LOST: FactMeaning("", Over.TRUE, "slave:*", "it does not answer", 200),
+    FactKind.SLAVE_LOST: FactMeaning("", Comparison.TRUE, "slave:*", "it does not answer", 200),
     FactKind.SLAVE_AL_ERROR: FactMeaning(
         "AL status code",
-        Over.TRUE,
+        Comparison.TRUE,
         "slave:*",
         "AL status (0x0130) has its error bit set; value: 0x0134",
         200,
     ),
     FactKind.SLAVE_RX_ERRORS: FactMeaning(
-        "frames", Over.GROWN, "slave:*", "frame and physical errors, registers 0x0300 and on", 5000
+        "frames", Comparison.GROWN, "slave:*", "frame and physical errors, registers 0x0300 and on", 5000
     ),
     FactKind.DC_LOST: FactMeaning(
-        "ns", Over.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C", 5000
+        "ns", Comparison.AT_LEAST, "slave:*", "difference to the reference clock, register 0x092C", 5000
     ),
     FactKind.FOLLOWING_ERROR: FactMeaning(
         "share",
-        Over.AT_LEAST,
+        Comparison.AT_LEAST,
         "axis:*",
         "of following_error_max, without what lost cycles explain",
     ),
     FactKind.AXIS_RUNS_ON: FactMeaning(
         "unit/s",
-        Over.TRUE,
+        Comparison.TRUE,
         "axis:*",
         "did not stop within its ramp and margin, or ignores a stop; value: its speed, until a reset",
     ),
     FactKind.AXIS_BEYOND_LIMIT: FactMeaning(
-        "", Over.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
+        "", Comparison.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
     ),
     FactKind.DRIVE_FAULT: FactMeaning(
-        "error code", Over.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
+        "error code", Comparison.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
     ),
-    FactKind.POSITIONS_DIFFER: FactMeaning("", Over.TRUE, "cell", "axes are not where the checkpoint says"),
+    FactKind.POSITIONS_DIFFER: FactMeaning(
+        "", Comparison.TRUE, "cell", "axes are not where the checkpoint says"
+    ),
     FactKind.GROUP_POSITIONS_DIFFER: FactMeaning(
-        "", Over.TRUE, "group:*", "axes of a non-essential group are not where the checkpoint says"
+        "", Comparison.TRUE, "group:*", "axes of a non-essential group are not where the checkpoint says"
     ),
-    FactKind.EMERGENCY_STOP: FactMeaning("", Over.TRUE, "cell", "latched by a person or another process"),
+    FactKind.EMERGENCY_STOP: FactMeaning(
+        "", Comparison.TRUE, "cell", "latched by a person or another process"
+    ),
     FactKind.CPU_HIGH: FactMeaning(
-        "share", Over.AT_LEAST, "*", "of one CPU for a process, of all for the host", 5000
+        "share", Comparison.AT_LEAST, "*", "of one CPU for a process, of all for the host", 5000
     ),
     FactKind.MEMORY_HIGH: FactMeaning(
-        "share", Over.AT_LEAST, "*", "of the process's limit, or the host's memory", 5000
+        "share", Comparison.AT_LEAST, "*", "of the process's limit, or the host's memory", 5000
     ),
-    FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning("share", Over.AT_LEAST, _PROCESS, "of the soft limit", 5000),
+    FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning(
+        "share", Comparison.AT_LEAST, _PROCESS, "of the soft limit", 5000
+    ),
     FactKind.TEMPERATURE_HIGH: FactMeaning(
-        "degrees Celsius", Over.AT_LEAST, _HOST, "the hottest sensor", 5000
+        "degrees Celsius", Comparison.AT_LEAST, _HOST, "the hottest sensor", 5000
     ),
     FactKind.DISK_FULL: FactMeaning(
-        "share", Over.AT_LEAST, _HOST, "used, of the state folder's file system", 5000
+        "share", Comparison.AT_LEAST, _HOST, "used, of the state folder's file system", 5000
     ),
     FactKind.CHECKPOINT_STALE: FactMeaning(
-        "s", Over.AT_LEAST, "checkpoint", "age of the last file while the cell moves, else 0"
+        "s", Comparison.AT_LEAST, "checkpoint", "age of the last file while the cell moves, else 0"
     ),
     FactKind.DATASTORE_INCONSISTENT: FactMeaning(
-        "", Over.TRUE, "datastore", "a record is torn or implausible", 1000
+        "", Comparison.TRUE, "datastore", "a record is torn or implausible", 1000
     ),
     FactKind.PREDICTED_EXHAUSTION: FactMeaning(
-        "s", Over.AT_MOST, "*", "time until a resource is forecast to reach its limit", 60_000, momentary=True
+        "s",
+        Comparison.AT_MOST,
+        "*",
+        "time until a resource is forecast to reach its limit",
+        60_000,
+        momentary=True,
     ),
     FactKind.ANOMALY: FactMeaning(
         "control limits",
-        Over.AT_LEAST,
+        Comparison.AT_LEAST,
         "*",
         "distance from a learned baseline: 1.0 is the chart's limit",
         60_000,
         momentary=True,
     ),
     FactKind.TASK_FAILED: FactMeaning(
-        "", Over.TRUE, "task:*", "failed, and not submitted again or cancelled since", 1000, momentary=True
+        "",
+        Comparison.TRUE,
+        "task:*",
+        "failed, and not submitted again or cancelled since",
+        1000,
+        momentary=True,
     ),
     FactKind.REFUSED_REPEATEDLY: FactMeaning(
         "times",
-        Over.AT_LEAST,
+        Comparison.AT_LEAST,
         "*",
         "in a row for the same reason; what goes on in between counts anew",
         1000,
         momentary=True,
     ),
     FactKind.RESTART_BUDGET_SPENT: FactMeaning(
-        "", Over.TRUE, "*", "one more restart would exceed the budget"
+        "", Comparison.TRUE, "*", "one more restart would exceed the budget"
     ),
     FactKind.OPERATOR_REQUEST: FactMeaning(
-        "", Over.TRUE, "operator:*", "a person asks for what the rule does", momentary=True
+        "", Comparison.TRUE, "operator:*", "a person asks for what the rule does", momentary=True
     ),
     FactKind.PROBE_BLIND: FactMeaning(
-        "ms", Over.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
+        "ms", Comparison.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
     ),
 }
 """Every kind, with what its numbers mean."""

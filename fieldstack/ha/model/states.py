@@ -35,7 +35,7 @@ MOVING = frozenset({HaState.OPERATIONAL, HaState.DEGRADED})
 """States in which axes may move."""
 
 
-class Verdict(StrEnum):
+class CellCondition(StrEnum):
     """What all facts together ask for, worst first."""
 
     GO_DOWN = "go down"
@@ -49,17 +49,17 @@ class Verdict(StrEnum):
 
 
 CONDITION_MEANING = {
-    Verdict.GO_DOWN: "a person or a rule asked for SHUTDOWN",
-    Verdict.PERSON: "a rule with AWAIT_MANUAL counts, and nobody has reset (or acknowledged) it",
-    Verdict.RT_DOWN: "RT is not at work and no restart of it is under way",
-    Verdict.RT_COMING: "RT is started, restarted or not proven yet",
-    Verdict.STOP: "a rule with EMERGENCY_STOP or SAFE_MODE_ENTER counts, or the latch is set",
-    Verdict.CHECK: "nothing stops the axes, but not everything that motion needs was read back",
-    Verdict.LIMITED: "a rule with DEGRADE counts, or the Main Core is down",
-    Verdict.WELL: "all checks passed",
+    CellCondition.GO_DOWN: "a person or a rule asked for SHUTDOWN",
+    CellCondition.PERSON: "a rule with AWAIT_MANUAL counts, and nobody has reset (or acknowledged) it",
+    CellCondition.RT_DOWN: "RT is not at work and no restart of it is under way",
+    CellCondition.RT_COMING: "RT is started, restarted or not proven yet",
+    CellCondition.STOP: "a rule with EMERGENCY_STOP or SAFE_MODE_ENTER counts, or the latch is set",
+    CellCondition.CHECK: "nothing stops the axes, but not everything that motion needs was read back",
+    CellCondition.LIMITED: "a rule with DEGRADE counts, or the Main Core is down",
+    CellCondition.WELL: "all checks passed",
 }
 
-_S, _V = HaState, Verdict
+_S, _V = HaState, CellCondition
 _ALWAYS = {_V.GO_DOWN: _S.SHUTDOWN, _V.PERSON: _S.MANUAL_INTERVENTION}
 _MOVING_ROW = _ALWAYS | {
     _V.RT_DOWN: _S.SAFE_MODE,
@@ -78,7 +78,7 @@ _STANDING_ROW = _ALWAYS | {
     _V.WELL: _S.RECOVERY,
 }
 
-NEXT: dict[HaState, dict[Verdict, HaState]] = {
+NEXT: dict[HaState, dict[CellCondition, HaState]] = {
     _S.NEVER: dict(_STANDING_ROW),
     # A moving cell is stopped by rules, not by the checks that a standing one has to pass.
     _S.OPERATIONAL: _MOVING_ROW | {_V.CHECK: _S.OPERATIONAL},

@@ -156,7 +156,7 @@ class ProcessMonitor:
             stopped=records.released and self._store.rt_orderly_end == records.epoch,
         )
         facts = self._observe_process(ProcessName.RT, now_ns, sign)
-        wanted = facts.asked and facts.condition in _OVER
+        wanted = facts.stop_requested and facts.condition in _OVER
         return (
             self._tripped_facts(facts, guard_status)
             if self._tripped_now(guard_status) and not wanted

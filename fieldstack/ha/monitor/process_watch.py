@@ -78,7 +78,7 @@ class ProcessWatch:
             self._pid,
             since_ns=self._since[1],
             detected_ns=self._since[1],
-            asked=self._stop_requested,
+            stop_requested=self._stop_requested,
             gone=handle is None,
             why=why,
             exit_code=_exit_code(handle, ended),

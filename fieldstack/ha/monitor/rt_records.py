@@ -127,6 +127,6 @@ class RtRecords:
             consecutive_bad_wkc=int(status.bad_wkc_row),
             all_op=all_in_op(bus, self._cell),
             positions=position_check(status, bus, self._cell),
-            elsewhere=displaced_groups_of(status, bus, self._cell),
+            displaced_groups=displaced_groups_of(status, bus, self._cell),
             detail=bytes(ffi.buffer(bus.diagnosis)).split(b"\0", 1)[0].decode(errors="replace"),
         )

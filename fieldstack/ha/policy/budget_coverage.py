@@ -33,7 +33,7 @@ class BudgetCoverage:
         return self.well_ns / NS_PER_S
 
 
-def reach(budget: Budget) -> BudgetCoverage:
+def coverage(budget: Budget) -> BudgetCoverage:
     if not budget.max_restart_count:
         return BudgetCoverage(budget.long_window_ns)
     first_ns, longest_ns = budget.restart_delay_ms * NS_PER_MS, _longest_delay_ns(budget)

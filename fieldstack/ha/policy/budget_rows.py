@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fieldstack.ha.policy.budget_coverage import reach
+from fieldstack.ha.policy.budget_coverage import coverage
 
 if TYPE_CHECKING:
     from fieldstack.ha.policy.processes import RestartBudget
@@ -22,7 +22,7 @@ def budget_rows(policy: FailoverPolicy) -> list[dict[str, Any]]:
             "restart_window_sec": one.restart_window_sec,
             "long_max_restart_count": one.long_count,
             "long_restart_window_sec": one.long_window_ns / 1e9,
-            "caught_within_s": round(reach(one).well_s, 3),
+            "caught_within_s": round(coverage(one).well_s, 3),
         }
         for subject, one in named
     ]

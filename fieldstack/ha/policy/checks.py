@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
 from fieldstack.ha.policy.agent_checks import agent_faults
-from fieldstack.ha.policy.budget_coverage import reach
+from fieldstack.ha.policy.budget_coverage import coverage
 from fieldstack.ha.policy.faults import fault
 from fieldstack.ha.policy.mandatory_rules import NEEDED
 from fieldstack.ha.policy.rule_checks import all_orders
@@ -94,7 +94,7 @@ def _check_required_rules(policy: FailoverPolicy) -> None:
             'add one for each; to do nothing but record it, write "actions": []',
         )
     for fact, who in (*MUST_STOP, *STOPS_ANYWAY):
-        stopping = [rule for rule in _rules_of(policy, fact, who) if STOPPING_ACTIONS & rule.words]
+        stopping = [rule for rule in _rules_of(policy, fact, who) if STOPPING_ACTIONS & rule.action_names]
         if not stopping and (fact, who) in STOPS_ANYWAY:
             continue
         if not stopping:
@@ -152,7 +152,7 @@ def _check_periods(policy: FailoverPolicy) -> None:
     ]
     sections += [("budgets", place, one) for place, one in enumerate(policy.budgets)]
     for key, place, budget in sections:
-        found = reach(budget)
+        found = coverage(budget)
         if found.uncaught_from_ns is not None:
             raise fault(
                 f"{key}[{place}].long_restart_window_sec",

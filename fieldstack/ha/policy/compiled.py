@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from fieldstack.ha.model.measures import FactKind, Over
+from fieldstack.ha.model.measures import Comparison, FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
 from fieldstack.ha.policy.table import Order, RuleRow, RuleTable, matches
 from fieldstack_base.units import NS_PER_MS, NS_PER_S
@@ -131,7 +131,7 @@ def _row(data: dict[str, Any]) -> RuleRow:
         **data
         | {
             "fact": FactKind(data["fact"]),
-            "over": Over[data["over"]],
+            "over": Comparison[data["over"]],
             "orders": tuple(_order(one) for one in data["orders"]),
             "clear": ClearWhen(data["clear"]),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.model.states import CONDITION_MEANING, MEANING, MOVING, NEXT, HaState, Verdict
+from fieldstack.ha.model.states import CONDITION_MEANING, MEANING, MOVING, NEXT, CellCondition, HaState
 
 TITLE = "# HA states"
 _HEAD = (
@@ -14,9 +14,9 @@ _HEAD = (
 )
 
 
-def edges() -> dict[tuple[HaState, HaState], list[Verdict]]:
+def edges() -> dict[tuple[HaState, HaState], list[CellCondition]]:
     """The verdicts that lead from each state to each other one."""
-    found: dict[tuple[HaState, HaState], list[Verdict]] = {}
+    found: dict[tuple[HaState, HaState], list[CellCondition]] = {}
     for source, row in NEXT.items():
         for verdict, target in row.items():
             if target is not source:
@@ -46,7 +46,7 @@ def graphviz() -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _label(verdicts: list[Verdict]) -> str:
+def _label(verdicts: list[CellCondition]) -> str:
     return ", ".join(verdicts)
 
 
@@ -64,15 +64,15 @@ def _states() -> str:
 
 
 def _verdicts() -> str:
-    rows = [f"| {one} | {CONDITION_MEANING[one]} |" for one in Verdict]
+    rows = [f"| {one} | {CONDITION_MEANING[one]} |" for one in CellCondition]
     return "\n".join(["## Verdicts, worst first", "", "| verdict | holds when |", "| --- | --- |", *rows, ""])
 
 
 def _table() -> str:
-    head = "| after | " + " | ".join(Verdict) + " |"
-    line = "| --- |" + " --- |" * len(Verdict)
+    head = "| after | " + " | ".join(CellCondition) + " |"
+    line = "| --- |" + " --- |" * len(CellCondition)
     rows = [
-        f"| {source.name} | " + " | ".join(_cell(source, NEXT[source][one]) for one in Verdict) + " |"
+        f"| {source.name} | " + " | ".join(_cell(source, NEXT[source][one]) for one in CellCondition) + " |"
         for source in HaState
     ]
     note = "A dash means that the state stays."

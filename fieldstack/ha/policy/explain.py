@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.events.event import Event
-from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.policy.schema import FailoverPolicy
 
 _BUILT_IN = {
@@ -73,7 +73,7 @@ def _fact_lines(event: Event) -> list[str]:
     name = str(data["fact"])
     meaning = FACTS[FactKind(name)] if name in FactKind.__members__.values() else None
     lines = [f"fact      {name} of {data.get('fact_subject')}" + (f": {meaning.text}" if meaning else "")]
-    if meaning is not None and meaning.over is not Over.TRUE:
+    if meaning is not None and meaning.over is not Comparison.TRUE:
         window = f" over {data['window_ms']} ms" if data.get("window_ms") else ""
         lines.append(
             f"value     {data.get('value'):g} {meaning.unit}{window}, "

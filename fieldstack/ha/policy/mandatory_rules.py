@@ -14,7 +14,7 @@ NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")
 BLIND_MS, WELL_MS = 100, 2000
 
 
-def floor(rows: Iterable[RuleRow]) -> Iterator[RuleRow]:
+def mandatory_rules(rows: Iterable[RuleRow]) -> Iterator[RuleRow]:
     """What has to be added to these rules."""
     given = list(rows)
     names = {row.name for row in given}

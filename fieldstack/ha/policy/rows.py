@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.model.measures import FACTS, Over
+from fieldstack.ha.model.measures import FACTS, Comparison
 from fieldstack.ha.model.vocabulary import DEFAULT_TIMEOUT_MS, DEFERRABLE, Hold
 from fieldstack.ha.policy.table import Order, RuleRow, default_escalation
 from fieldstack_base.units import NS_PER_MS
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def row_of(rule: Rule) -> RuleRow:
     meaning = FACTS[rule.fact]
     threshold = rule.threshold if rule.threshold is not None else 0.0
-    consecutive = meaning.unit == "cycles" and meaning.over is Over.AT_LEAST
+    consecutive = meaning.unit == "cycles" and meaning.over is Comparison.AT_LEAST
     # A row of bad cycles is over when a good one has come, not when it is short.
     usual = min(1.0, threshold) if consecutive else threshold
     gone_at = rule.clear.threshold if rule.clear.threshold is not None else usual

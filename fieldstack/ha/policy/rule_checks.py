@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.model.vocabulary import (
     DEFAULT_TIMEOUT_MS,
     DEFERRABLE,
@@ -93,7 +93,7 @@ def check_rule(rule: Rule) -> None:
     _check_targets(rule)
     _check_time_outs(rule)
     _check_resumption(rule)
-    if rule.defer is not None and not DEFERRABLE & rule.words:
+    if rule.defer is not None and not DEFERRABLE & rule.action_names:
         raise fault("defer", "none of the actions can wait", f"only {', '.join(sorted(DEFERRABLE))} can")
 
 
@@ -104,7 +104,7 @@ def _check_resumption(rule: Rule) -> None:
     if rule.clear.when is not ClearWhen.GONE:
         why = f'means nothing with clear "when": "{rule.clear.when}": a reset is no start'
         raise fault("resume_within_ms", why, "remove it")
-    if PolicyAction.AWAIT_MANUAL in rule.words:
+    if PolicyAction.AWAIT_MANUAL in rule.action_names:
         raise fault("resume_within_ms", "means nothing with AWAIT_MANUAL: a person starts", "remove it")
 
 
@@ -119,27 +119,27 @@ def _check_doubles(rule: Rule) -> None:
 
 def _check_threshold(rule: Rule) -> None:
     meaning = FACTS[rule.fact]
-    if meaning.over is Over.TRUE and rule.threshold is not None:
+    if meaning.over is Comparison.TRUE and rule.threshold is not None:
         raise fault("threshold", f"means nothing for {rule.fact}, which is there or not", "remove it")
-    if meaning.over is not Over.TRUE and rule.threshold is None:
+    if meaning.over is not Comparison.TRUE and rule.threshold is None:
         raise fault("threshold", "is missing", f"say from when on {rule.fact} counts, in {meaning.unit}")
-    rising = meaning.over in (Over.AT_LEAST, Over.GROWN)
+    rising = meaning.over in (Comparison.AT_LEAST, Comparison.GROWN)
     if rising and rule.threshold is not None and rule.threshold <= 0:
         raise fault("threshold", f"is always reached by {rule.fact}", "make it more than 0")
 
 
 def _check_window(rule: Rule) -> None:
     over = FACTS[rule.fact].over
-    if over is Over.GROWN and rule.window_ms == 0:
+    if over is Comparison.GROWN and rule.window_ms == 0:
         raise fault("window_ms", "is missing", f"say within which time {rule.fact} has to grow that much")
-    if rule.window_ms and (over is Over.TRUE or _is_consecutive(rule)):
+    if rule.window_ms and (over is Comparison.TRUE or _is_consecutive(rule)):
         raise fault("window_ms", f"means nothing for {rule.fact}, which is no quantity", "use debounce_ms")
     if rule.fact in AT_ONCE and rule.debounce_ms:
         raise fault("debounce_ms", f"{rule.fact} is decided upon when it is seen", "remove it")
 
 
 def _is_consecutive(rule: Rule) -> bool:
-    return FACTS[rule.fact].unit == "cycles" and FACTS[rule.fact].over is Over.AT_LEAST
+    return FACTS[rule.fact].unit == "cycles" and FACTS[rule.fact].over is Comparison.AT_LEAST
 
 
 def _check_clear(rule: Rule) -> None:
@@ -163,9 +163,9 @@ def _check_clear_threshold(rule: Rule) -> None:
     over, level = FACTS[rule.fact].over, rule.clear.threshold
     if level is None:
         return
-    if over is Over.TRUE or rule.threshold is None:
+    if over is Comparison.TRUE or rule.threshold is None:
         raise fault("clear.threshold", f"means nothing for {rule.fact}, which is there or not", "remove it")
-    wrong = level < rule.threshold if over is Over.AT_MOST else level > rule.threshold
+    wrong = level < rule.threshold if over is Comparison.AT_MOST else level > rule.threshold
     if wrong:
         raise fault(
             "clear.threshold",
@@ -193,7 +193,7 @@ def _check_targets(rule: Rule) -> None:
 def _check_time_outs(rule: Rule) -> None:
     """The mean over a window has to have a chance to fall before its remedy counts as failed."""
     meaning = FACTS[rule.fact]
-    if meaning.over is Over.GROWN:
+    if meaning.over is Comparison.GROWN:
         return
     needed = rule.window_ms + rule.window_ms // BUCKETS + meaning.age_ms
     for order in all_orders(rule.actions):

@@ -109,6 +109,6 @@ class Rule(PolicyModel):
         return self
 
     @property
-    def words(self) -> frozenset[PolicyAction]:
+    def action_names(self) -> frozenset[PolicyAction]:
         """The actions that it orders when it takes effect (not those of escalations)."""
         return frozenset(order.action for order in self.actions)

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.checks import check_policy
-from fieldstack.ha.policy.mandatory_rules import floor
+from fieldstack.ha.policy.mandatory_rules import mandatory_rules
 from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
 from fieldstack.ha.policy.processes import NONRT_BUDGET, ProcessPolicy, RestartBudget, SubjectBudget
 from fieldstack.ha.policy.rows import row_of
@@ -99,7 +99,7 @@ class FailoverPolicy(PolicyModel):
     def table(self) -> RuleTable:
         """The rules as the decision core works with them, and those that hold without being written."""
         rows = [row_of(rule) for rule in self.rules]
-        return RuleTable((*rows, *floor(rows)))
+        return RuleTable((*rows, *mandatory_rules(rows)))
 
     @property
     def stop_ns(self) -> int:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.model.vocabulary import (
     DEFAULT_ESCALATION,
     DEFAULT_TIMEOUT_MS,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-REMEMBERED = 4096
+CACHE_SIZE = 4096
 """Subjects come and go (tasks); what is remembered of them is bounded."""
 
 
@@ -53,7 +53,7 @@ class RuleRow:
 
     name: str
     fact: FactKind
-    over: Over
+    over: Comparison
     subject: str
     threshold: float
     gone_at: float
@@ -67,14 +67,14 @@ class RuleRow:
     """Motion resumes by itself if the axes stood for less; 0: it waits for a start."""
 
     def is_over(self, value: float) -> bool:
-        if self.over is Over.TRUE:
+        if self.over is Comparison.TRUE:
             return value != 0
-        return value <= self.threshold if self.over is Over.AT_MOST else value >= self.threshold
+        return value <= self.threshold if self.over is Comparison.AT_MOST else value >= self.threshold
 
     def is_gone(self, value: float) -> bool:
-        if self.over is Over.TRUE:
+        if self.over is Comparison.TRUE:
             return value == 0
-        return value > self.gone_at if self.over is Over.AT_MOST else value < self.gone_at
+        return value > self.gone_at if self.over is Comparison.AT_MOST else value < self.gone_at
 
     @property
     def settle_ns(self) -> int:
@@ -96,23 +96,23 @@ class RuleTable:
     def get(self, name: str) -> RuleRow | None:
         return self.rows.get(name)
 
-    def of(self, fact: FactKind, subject: str) -> tuple[RuleRow, ...]:
+    def rules_for(self, fact: FactKind, subject: str) -> tuple[RuleRow, ...]:
         """The rules that judge this fact of this subject."""
-        return tuple(row for row, _ in self.judges(fact, subject))
+        return tuple(row for row, _ in self.keyed_rules(fact, subject))
 
-    def judges(self, fact: FactKind, subject: str) -> tuple[tuple[RuleRow, Key], ...]:
+    def keyed_rules(self, fact: FactKind, subject: str) -> tuple[tuple[RuleRow, Key], ...]:
         """The same, each with its key; remembered, for it is asked for each measure in each decision."""
         found = self._found.get((fact, subject))
         if found is None:
             rows = self._by_fact.get(fact, ())
             found = tuple((row, Key(row.name, subject)) for row in rows if matches(row.subject, subject))
-            if len(self._found) >= REMEMBERED:
+            if len(self._found) >= CACHE_SIZE:
                 self._found.clear()
             self._found[fact, subject] = found
         return found
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def matches(pattern: str, subject: str) -> bool:
     return pattern == "*" or fnmatchcase(subject, pattern)
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fieldstack.ha.model.measures import FACTS, FactKind, Over
+from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy.table import Order, RuleRow, matches
 from fieldstack.ha.policy.windows import BUCKETS
@@ -98,11 +98,11 @@ def _detection_ms(policy: FailoverPolicy, row: RuleRow) -> float:
     if row.fact is FactKind.PROCESS_SILENT:
         watched = (one for one in policy.processes if matches(row.subject, one.process_name))
         total += max((one.silent_ms(pass_ms) for one in watched), default=0)
-    if meaning.unit == "cycles" and row.over is Over.AT_LEAST:
+    if meaning.unit == "cycles" and row.over is Comparison.AT_LEAST:
         total += row.threshold * timing.cycle_us / 1000
     if meaning.unit == "ms":
         total += row.threshold
-    if row.over is not Over.GROWN and row.window_ns:
+    if row.over is not Comparison.GROWN and row.window_ns:
         total += row.window_ns * (1 + 1 / BUCKETS) / 1e6 + pass_ms  # it begins up to a bucket early
     if row.debounce_ns:
         total += row.debounce_ns / 1e6 + pass_ms

@@ -6,21 +6,21 @@ to one bucket (or one reading, if they are rarer) earlier than it should.
 
 from __future__ import annotations
 
-from fieldstack.ha.model.measures import Over
+from fieldstack.ha.model.measures import Comparison
 from fieldstack.ha.policy.table import RuleRow
 
 BUCKETS = 16
 Samples = tuple[tuple[int, float], ...]
 
 
-def judged(row: RuleRow, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float | None]:
+def windowed_value(row: RuleRow, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float | None]:
     """The samples to keep, and the value to compare with the threshold; None: the window is not full yet.
 
     A counter that has fallen was reset (its process was started anew): it grew from 0.
     """
     if row.window_ns == 0:
         return (), value
-    if row.over is Over.GROWN:
+    if row.over is Comparison.GROWN:
         return _growth(row.window_ns, samples, now_ns, value)
     return _mean(row.window_ns, samples, now_ns, value)
 

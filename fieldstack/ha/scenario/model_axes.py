@@ -16,7 +16,7 @@ _FACTS = {FactKind.DRIVE_FAULT: Stop.AXIS_FAULT, FactKind.SLAVE_LOST: Stop.SLAVE
 
 
 class ModelAxes:
-    """Holds what waits. `decided` tells it what was ordered, `look` asks how things are."""
+    """Holds what waits. `apply_actions` tells it what was ordered, `axes_facts` asks how things are."""
 
     def __init__(self) -> None:
         self._permit = False
@@ -31,7 +31,7 @@ class ModelAxes:
     def moves(self) -> bool:
         return self._epoch > 0 and not self._waiting
 
-    def decided(self, actions: tuple[Action, ...], now_ns: int) -> None:
+    def apply_actions(self, actions: tuple[Action, ...], now_ns: int) -> None:
         for action in actions:
             if action.kind in (ActionKind.SAFE_MODE_ENTER, ActionKind.SAFE_MODE_EXIT):
                 self._permit = action.kind is ActionKind.SAFE_MODE_EXIT
@@ -55,7 +55,7 @@ class ModelAxes:
         self._waiting = True
         self._reasons |= reasons
 
-    def look(self, now_ns: int, facts: Facts) -> AxesFacts:
+    def axes_facts(self, now_ns: int, facts: Facts) -> AxesFacts:
         if facts.rt.condition is not ProcessCondition.RUNNING or not facts.bus.cycling:
             return AxesFacts()
         epoch = facts.rt.start_id + 1

@@ -49,11 +49,11 @@ class _Later:
     name: ProcessName
     change: ProcessChange
     start_id: int
-    asked: bool = False
+    stop_requested: bool = False
 
 
 class ModelCell:
-    """Holds the facts. `decided` tells it what was ordered, `facts_at` asks how things are then."""
+    """Holds the facts. `apply_actions` tells it what was ordered, `facts_at` asks how things are then."""
 
     def __init__(self, scenario: Scenario, now_ns: int) -> None:
         self._scenario = scenario
@@ -72,7 +72,7 @@ class ModelCell:
 
     # ---- what the scenario says ----
 
-    def happen(self, moment: Moment, now_ns: int) -> None:
+    def apply_moment(self, moment: Moment, now_ns: int) -> None:
         for name, change in ((ProcessName.RT, moment.rt), (ProcessName.CORE, moment.core)):
             if change is not None:
                 self._change(name, change, now_ns)
@@ -116,7 +116,9 @@ class ModelCell:
         else:
             self._facts = replace(self._facts, core=process)
 
-    def _change(self, name: ProcessName, change: ProcessChange, now_ns: int, *, asked: bool = False) -> None:
+    def _change(
+        self, name: ProcessName, change: ProcessChange, now_ns: int, *, stop_requested: bool = False
+    ) -> None:
         old = self._process(name)
         if old is None:
             return
@@ -128,7 +130,7 @@ class ModelCell:
                 pid=1000 + old.start_id,
                 since_ns=now_ns,
                 detected_ns=now_ns,
-                asked=asked,
+                stop_requested=stop_requested,
                 gone=condition not in _ALIVE,
                 why=change.why,
                 exit_code=change.exit_code,
@@ -163,7 +165,7 @@ class ModelCell:
 
     # ---- what the decision orders ----
 
-    def decided(self, actions: tuple[Action, ...], now_ns: int) -> None:
+    def apply_actions(self, actions: tuple[Action, ...], now_ns: int) -> None:
         for action in actions:
             name = action.process
             if action.kind in (ActionKind.START_PROCESS, ActionKind.REBOOT_PROCESS) and name:
@@ -176,14 +178,16 @@ class ModelCell:
                 self._latch(action)
             if action.id:
                 self._answer(action, now_ns)
-        self.axes.decided(actions, now_ns)
+        self.axes.apply_actions(actions, now_ns)
 
     def _stop(self, name: ProcessName, now_ns: int) -> None:
         process = self._process(name)
         if process is not None:
-            self._put(replace(process, condition=ProcessCondition.STOPPING, asked=True, since_ns=now_ns))
+            self._put(
+                replace(process, condition=ProcessCondition.STOPPING, stop_requested=True, since_ns=now_ns)
+            )
             change = ProcessChange(condition="stopped", why="exit status 0")
-            self._later.append(_Later(now_ns + STOP_NS, name, change, process.start_id, asked=True))
+            self._later.append(_Later(now_ns + STOP_NS, name, change, process.start_id, stop_requested=True))
 
     def _latch(self, action: Action) -> None:
         by_reset = action.until is not ClearWhen.GONE
@@ -210,7 +214,7 @@ class ModelCell:
             self._later.remove(one)
             process = self._process(one.name)
             if process is not None and process.start_id == one.start_id and self._goes_on(process, one):
-                self._change(one.name, one.change, now_ns, asked=one.asked)
+                self._change(one.name, one.change, now_ns, stop_requested=one.stop_requested)
         due = tuple(outcome for at_ns, outcome in self._outcomes if at_ns <= now_ns)
         self._outcomes = [one for one in self._outcomes if one[0] > now_ns]
         requests, self._requests = tuple(self._requests), []
@@ -221,11 +225,13 @@ class ModelCell:
             measures=tuple(self._readings.values()),
             outcomes=due,
         )
-        return replace(facts, axes=self.axes.look(now_ns, facts))
+        return replace(facts, axes=self.axes.axes_facts(now_ns, facts))
 
     @staticmethod
     def _goes_on(process: ProcessFacts, later: _Later) -> bool:
-        return process.condition is (ProcessCondition.STOPPING if later.asked else ProcessCondition.STARTING)
+        return process.condition is (
+            ProcessCondition.STOPPING if later.stop_requested else ProcessCondition.STARTING
+        )
 
     def _bus(self, now_ns: int) -> BusFacts:
         if self._facts.rt.condition is not ProcessCondition.RUNNING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.decision.decision_state import DecisionState
-from fieldstack.ha.decision.restart_interlock import why
+from fieldstack.ha.decision.restart_interlock import cause_text
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy.schema import FailoverPolicy
@@ -69,10 +69,10 @@ class _Player:
             while moments and moments[0].at <= at_ns:
                 moment = moments.pop(0)
                 self._played.entries.append(Entry(at_ns, self._state.ha, happened=moment.what))
-                self._cell.happen(moment, self._now_ns)
+                self._cell.apply_moment(moment, self._now_ns)
             self._decide(self._scenario.every)
             while expected and expected[0].at <= at_ns:
-                self._judge(expected.pop(0))
+                self._check_expectation(expected.pop(0))
                 self._since.clear()
         return self._played
 
@@ -80,7 +80,7 @@ class _Player:
         before, at_ns = self._state, self._now_ns - (self._now_ns if quiet else self._zero_ns)
         facts = self._cell.facts_at(self._now_ns)
         self._state, actions = decide(self._now_ns, before, facts, self._policy)
-        self._cell.decided(actions, self._now_ns)
+        self._cell.apply_actions(actions, self._now_ns)
         self._now_ns += step_ns
         if quiet:
             return
@@ -92,7 +92,7 @@ class _Player:
         shown = [action for action in actions if action.kind not in _SILENT]
         self._played.entries += [Entry(at_ns, self._state.ha, action=action) for action in shown]
 
-    def _judge(self, wanted: Expectation) -> None:
+    def _check_expectation(self, wanted: Expectation) -> None:
         for text in self._faults(wanted):
             self._played.unmet.append(f"at {wanted.at / 1e9:g} s: {text}")
 
@@ -114,13 +114,11 @@ class _Player:
         answers = [one.cause for one in self._since if one.kind is ActionKind.ANSWER]
         if wanted.answer is not None and not any(wanted.answer in one for one in answers):
             faults.append(f"the answer is {answers}, without {wanted.answer!r}")
-        moves = self._cell.axes.moves
+        moves, waits = self._cell.axes.moves, cause_text(state.interlock)
         if wanted.moves is not None and moves is not wanted.moves:
-            faults.append(f"the axes {'move' if moves else 'wait for a start'} ({why(state.standing)})")
-        if wanted.waits_for_start is not None and wanted.waits_for_start not in why(state.standing):
-            faults.append(
-                f"a start is waited for by {why(state.standing)!r}, without {wanted.waits_for_start!r}"
-            )
+            faults.append(f"the axes {'move' if moves else 'wait for a start'} ({waits})")
+        if wanted.waits_for_start is not None and wanted.waits_for_start not in waits:
+            faults.append(f"a start is waited for by {waits!r}, without {wanted.waits_for_start!r}")
         percent = state.limits.override_percent
         if wanted.override_percent is not None and percent != wanted.override_percent:
             faults.append(f"the speed is {percent} %, not {wanted.override_percent} %")
