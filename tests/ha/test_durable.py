@@ -126,7 +126,8 @@ def test_a_clock_that_was_set_back_makes_no_restart_of_the_future() -> None:
 
 def _restarted(times: list[int], **life: Any) -> DecisionState:
     """Non-RT starts at these times in one life of the cell, each one from what the one before has kept."""
-    kept = to_record(replace(DecisionState(HaState.OPERATIONAL), cell_start_id="one"), EstopFacts(), 0, 1000 * S)
+    before = DecisionState(HaState.OPERATIONAL, cell_start_id="one")
+    kept = to_record(before, EstopFacts(), 0, 1000 * S)
     for at in times:
         state = restore(kept, POLICY, at, 1000 * S + at, CellStart(**(life or {"id": "one", "failed": True})))
         kept = to_record(replace(state, ha=HaState.OPERATIONAL), EstopFacts(), at, 1000 * S + at)
