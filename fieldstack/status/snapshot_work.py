@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from fieldstack.ha.checkpoint.record import TASK_BYTES, extra_of
 from fieldstack.ha.checkpoint.restoring import RECORD
-from fieldstack.tasks.run.phase import FINAL, Phase
+from fieldstack.tasks.state.phase import FINAL, Phase
 from fieldstack_base import bounded_json
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan

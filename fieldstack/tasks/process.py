@@ -16,19 +16,19 @@ from typing import IO, TYPE_CHECKING
 
 from fieldstack.ha.checkpoint.restore_for_core import restore_for_core
 from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
+from fieldstack.tasks.control.injection import Injector
+from fieldstack.tasks.control.loop_queue import LoopQueue
 from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
 from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
 from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
 from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.motion.rt_facts import read_facts
+from fieldstack.tasks.motion.trajectory import MotionError
 from fieldstack.tasks.program.demo import demo_tasks
 from fieldstack.tasks.program.machine import Machine
-from fieldstack.tasks.program.motion import MotionError
 from fieldstack.tasks.program.settings import CoreSettings
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
-from fieldstack.tasks.run.facts import read_facts
-from fieldstack.tasks.run.injection import Injector
-from fieldstack.tasks.run.loop_queue import LoopQueue
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_rt._native import ffi
@@ -114,7 +114,7 @@ class CoreProcess:
         held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
         previous = PreviousRun(saved, Played(self._memory, _played(store)), self._files.load(), held)
         demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
-        table, remarks = restore(machine, self._calls, previous, demos, self._started_ns)
+        table, remarks = restore(machine, self._calls.timeouts, previous, demos, self._started_ns)
         broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
         for remark in (*self._files.remarks, *broken, *remarks):
             print(remark, flush=True)

@@ -32,7 +32,7 @@ from fieldstack.health.metrics import bus, cell
 from fieldstack.health.sources.memory import MemorySource
 from fieldstack.status.next_step import next_step
 from fieldstack.status.snapshot import Clock, take
-from fieldstack.tasks.run.facts import read_facts
+from fieldstack.tasks.motion.rt_facts import read_facts
 from fieldstack_base.durable import DurableRecord
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.configuration import BusConfig

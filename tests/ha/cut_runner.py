@@ -35,7 +35,8 @@ from fieldstack.events import EventKind, EventReader, Severity
 from fieldstack.events.event import Event
 from fieldstack.events.writer import SegmentWriter
 from fieldstack.ha.checkpoint.restoring import OLD_HA_RECORD, RECORD, take_over
-from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore
+from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
 from fieldstack_base.counts_file import CountsFile
 from fieldstack_base.durable import DurableRecord
 from tests.ha import syscalls

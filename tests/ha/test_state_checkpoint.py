@@ -19,7 +19,8 @@ from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCh
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy
-from fieldstack.tasks.keep.task_store import StoredTask, TaskStore
+from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack_base.durable import DurableRecord
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi

@@ -16,7 +16,9 @@ import yaml
 from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
 from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
 from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
-from fieldstack.tasks.keep.task_store import StoredTask, TaskStore
+from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.motion.rt_facts import RtFacts
+from fieldstack.tasks.motion.stream_control import StreamAction
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.declaration import TaskDeclaration
 from fieldstack.tasks.program.machine import Group, Machine
@@ -24,8 +26,8 @@ from fieldstack.tasks.program.settings import EntryPoint
 from fieldstack.tasks.program.task_files import parse
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
-from fieldstack.tasks.run.stream_control import RtFacts, StreamAction
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.state.stored_task import StoredTask
+from fieldstack.tasks.state.task import Task
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
@@ -133,7 +135,7 @@ class BenchCell:
         self.calls = CallRunner(self.entries, self.files)
         self.calls.load()
         previous = PreviousRun(self.saved, Played(1, int(self.ring.tail)), self.files.load(), self.held)
-        table, remarks = restore(self.machine, self.calls, previous, built_in or [], self.now_ns)
+        table, remarks = restore(self.machine, self.calls.timeouts, previous, built_in or [], self.now_ns)
         self.executor = TaskExecutor(
             self.machine,
             self.store.setpoints,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
-from fieldstack.tasks.keep.task_store import StoredTask
-from fieldstack.tasks.run.loop_queue import LoopQueue
+from fieldstack.tasks.control.loop_queue import LoopQueue
+from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack_base.control.client import Answer, request
 from fieldstack_rt.datastore.layout import Stop
 from tests.tasks.bench_cell import BenchCell, module_of

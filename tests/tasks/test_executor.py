@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from fieldstack.tasks.motion.rt_facts import rt_facts
+from fieldstack.tasks.motion.stream_control import ACCEPT_TIMEOUT_NS, BACKOFF_NS, StreamAction
 from fieldstack.tasks.program.demo import demo_tasks
-from fieldstack.tasks.run.facts import rt_facts
-from fieldstack.tasks.run.stream_control import ACCEPT_TIMEOUT_NS, BACKOFF_NS, StreamAction
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import AxisMode, CoreState, RtPhase, Stop, StreamState

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from fieldstack.tasks.run.jogging import HOLD_NS, Jog, JogRequest
-from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.state.table import TaskError
 from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop
 from tests.tasks.bench_cell import HOLDING, MACHINE, BenchCell, declare, two_groups
 

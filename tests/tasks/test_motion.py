@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldstack.tasks.program.motion import Limits, MotionError, MotionState, plan_move, plan_stop
+from fieldstack.tasks.motion.trajectory import Limits, MotionError, MotionState, plan_move, plan_stop
 
 CYCLE_S = 0.001
 LIMITS = (Limits(100_000, 1_000_000, 20_000_000), Limits(50_000, 400_000, 8_000_000))

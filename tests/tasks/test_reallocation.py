@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fieldstack.tasks.run.reallocation import give_back, reallocate
-from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.state.table import TaskError
 from fieldstack_rt.datastore.layout import AxisMode, Stop
 from tests.tasks.bench_cell import BenchCell, declare, module_of, two_groups
 

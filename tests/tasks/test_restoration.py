@@ -18,7 +18,7 @@ from fieldstack.tasks.keep.checkpoint import Saved, decode
 from fieldstack.tasks.program.settings import EntryPoint
 from fieldstack.tasks.run.calls import MAX_RUNNING
 from fieldstack.tasks.run.reallocation import give_back, reallocate
-from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.state.table import TaskError
 from fieldstack_base.instance import Instance
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Stop

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore
+from fieldstack.tasks.keep.task_store import TaskStore
+from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
 
 OLD = StoredTask("old", {"id": "weigh"}, "Ann", 1)
 NEW = StoredTask("new", {"id": "weigh"}, "Ann", 2)

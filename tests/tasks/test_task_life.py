@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from fieldstack.tasks.program.demo import demo_tasks
-from fieldstack.tasks.run.table import MAX_FAILURES, TaskError
+from fieldstack.tasks.state.table import MAX_FAILURES, TaskError
 from tests.tasks.bench_cell import MACHINE, MS, BenchCell, declare, module_of
 
 FAR = "[{move: {to: {x: 400}}}, {set_output: {out-1: true}}]"

@@ -13,7 +13,8 @@ import pytest
 
 from fieldstack.tasks.control.command_handler import TaskCommandHandler
 from fieldstack.tasks.keep import task_store
-from fieldstack.tasks.keep.task_store import CallRecord, StoredTask, TaskStore, UndecidedError
+from fieldstack.tasks.keep.task_store import TaskStore, UndecidedError
+from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
 from fieldstack_base.control.server import Command
 from fieldstack_base.folders import sync_folder
 from tests.tasks.bench_cell import BenchCell, declare, module_of

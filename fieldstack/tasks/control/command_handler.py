@@ -17,18 +17,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fieldstack.tasks.control.injection import Injector
 from fieldstack.tasks.control.jog_commands import jog_commands
-from fieldstack.tasks.keep.task_store import StoredTask, TaskStore, UndecidedError
+from fieldstack.tasks.control.loop_queue import LoopQueue, LoopSilentError
+from fieldstack.tasks.keep.task_store import TaskStore, UndecidedError
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.task_files import parse
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
-from fieldstack.tasks.run.injection import Injector
-from fieldstack.tasks.run.loop_queue import LoopQueue, LoopSilentError
-from fieldstack.tasks.run.phase import Phase
 from fieldstack.tasks.run.reallocation import give_back, reallocate
-from fieldstack.tasks.run.table import TaskError
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.state.phase import Phase
+from fieldstack.tasks.state.stored_task import StoredTask
+from fieldstack.tasks.state.table import TaskError
+from fieldstack.tasks.state.task import Task
 from fieldstack_base.configuration_error import ConfigurationError
 from fieldstack_base.control.server import Command, ControlServer
 from fieldstack_base.yaml_source import MAX_BYTES

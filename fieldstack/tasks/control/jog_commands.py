@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fieldstack.tasks.control.loop_queue import LoopQueue
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack.tasks.run.jogging import HOLD_NS, Jog, JogRequest
-from fieldstack.tasks.run.loop_queue import LoopQueue
-from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.state.table import TaskError
 from fieldstack_base.control.server import Command
 
 Answer = tuple[str, dict[str, Any]]

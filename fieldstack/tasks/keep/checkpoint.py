@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fieldstack.tasks.run.phase import Phase
-from fieldstack.tasks.run.runner import StepMark
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.motion.runner import StepMark
+from fieldstack.tasks.state.phase import Phase
+from fieldstack.tasks.state.task import Task
 from fieldstack_base import bounded_json
 
 VERSION = 1

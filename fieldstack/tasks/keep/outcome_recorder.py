@@ -7,10 +7,11 @@ import traceback
 from dataclasses import replace
 from queue import SimpleQueue
 
-from fieldstack.tasks.keep.task_store import KEPT_ENDS, StoredTask, TaskStore
-from fieldstack.tasks.run.phase import FINAL, Phase
-from fieldstack.tasks.run.table import TaskTable
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.keep.task_store import KEPT_ENDS, TaskStore
+from fieldstack.tasks.state.phase import FINAL, Phase
+from fieldstack.tasks.state.stored_task import StoredTask
+from fieldstack.tasks.state.table import TaskTable
+from fieldstack.tasks.state.task import Task
 
 RETRY_S = 1.0
 """Doubled with each failure in a row, up to LONGEST_S."""

@@ -6,18 +6,18 @@ was begun. The three together let no step be lost and no call run twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fieldstack.tasks.keep.checkpoint import Saved, SavedTask
-from fieldstack.tasks.keep.task_store import CallRecord, StoredTask
 from fieldstack.tasks.program.compilation import CompiledTask, compile_task
 from fieldstack.tasks.program.declaration import Mode, OnCrash, TaskDeclaration
 from fieldstack.tasks.program.machine import Machine
 from fieldstack.tasks.program.program import CallAction
-from fieldstack.tasks.run.calls import CallRunner
-from fieldstack.tasks.run.phase import FINAL, Phase
-from fieldstack.tasks.run.table import TaskTable
-from fieldstack.tasks.run.task import PendingChange, Task
+from fieldstack.tasks.state.phase import FINAL, Phase
+from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
+from fieldstack.tasks.state.table import TaskTable
+from fieldstack.tasks.state.task import PendingChange, Task
 from fieldstack_base.configuration_error import ConfigurationError
 from fieldstack_base.units import NS_PER_MS
 
@@ -47,13 +47,13 @@ class PreviousRun:
 
 def restore(
     machine: Machine,
-    call_runner: CallRunner,
+    call_timeouts: Mapping[str, int],
     previous: PreviousRun,
     built_in: list[TaskDeclaration],
     now_ns: int,
 ) -> tuple[TaskTable, list[str]]:
     """The table to go on with, and what people should know about it, one line each."""
-    restoration = _Restoration(machine, call_runner, previous, now_ns)
+    restoration = _Restoration(machine, call_timeouts, previous, now_ns)
     for name, file in previous.stored.items():
         restoration.take(name, file)
     for declaration in built_in:
@@ -64,8 +64,10 @@ def restore(
 
 
 class _Restoration:
-    def __init__(self, machine: Machine, call_runner: CallRunner, previous: PreviousRun, now_ns: int) -> None:
-        self._machine, self._call_runner, self._now_ns = machine, call_runner, now_ns
+    def __init__(
+        self, machine: Machine, call_timeouts: Mapping[str, int], previous: PreviousRun, now_ns: int
+    ) -> None:
+        self._machine, self._call_timeouts, self._now_ns = machine, call_timeouts, now_ns
         self._saved, self._played, self._held = previous.saved, previous.played, previous.held
         self._same_memory = previous.saved.memory == previous.played.memory
         self.table = TaskTable(steps=previous.saved.steps)
@@ -104,9 +106,7 @@ class _Restoration:
 
     def add(self, declaration: TaskDeclaration, file: StoredTask | None) -> Task:
         try:
-            compiled = compile_task(
-                declaration, self._machine, self._call_runner.timeouts, f"task {declaration.id}"
-            )
+            compiled = compile_task(declaration, self._machine, self._call_timeouts, f"task {declaration.id}")
         except ConfigurationError as error:
             why = "; ".join(f"{issue.key} {issue.value}: {issue.problem}" for issue in error.issues)
             compiled = CompiledTask.impossible(declaration, why)

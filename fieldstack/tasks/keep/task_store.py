@@ -11,11 +11,10 @@ import json
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldstack.tasks.run.runner import Cursor
+from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
 from fieldstack_base import bounded_json
 from fieldstack_base.folders import sync_folder
 
@@ -25,33 +24,6 @@ KEPT_ENDS = 50
 
 class UndecidedError(OSError):
     """A write failed and could not be undone for certain: after a power cut the disk may hold either."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """The last call of a task that must not run twice. `attempt`: that of the task which it was made in;
-    `damaged`: why it can not be read, and nothing else of it is known."""
-
-    cursor: Cursor
-    ended: bool
-    attempt: int = 0
-    damaged: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTask:
-    """`declaration`: as `TaskDeclaration` reads it; `outcome`: its last status, None if it has not ended."""
-
-    uid: str
-    declaration: dict[str, Any]
-    by: str
-    number: int
-    outcome: dict[str, Any] | None = None
-    call: CallRecord | None = None
-
-    @property
-    def id(self) -> str:
-        return str(self.declaration["id"])
 
 
 class TaskStore:

@@ -14,6 +14,8 @@ from typing import Any
 
 Outputs = tuple[tuple[str, int], ...]
 """Signal names and the values that they get."""
+Cursor = tuple[int, int]
+"""Run (0, 1, ...) and step of the run: the first that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.tasks.keep.task_store import CallRecord, TaskStore
+from fieldstack.tasks.keep.task_store import TaskStore
 from fieldstack.tasks.program.program import CallAction
 from fieldstack.tasks.program.settings import EntryPoint
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.state.stored_task import CallRecord
+from fieldstack.tasks.state.task import Task
 from fieldstack_base.units import NS_PER_MS
 
 MAX_RUNNING = 16

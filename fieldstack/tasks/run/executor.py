@@ -10,29 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fieldstack.tasks.program.declaration import OnCrash
-from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.program.motion import Limits
-from fieldstack.tasks.program.program import CallAction, InputAction
-from fieldstack.tasks.run.calls import CallRunner, key_of
-from fieldstack.tasks.run.jog_feed import JogFeed
-from fieldstack.tasks.run.jogging import Jogging
-from fieldstack.tasks.run.phase import FINAL, Phase
-from fieldstack.tasks.run.position_limits import (
+from fieldstack.tasks.motion.position_limits import (
     AXES_WAIT,
     GroupBeyondLimit,
     groups_beyond_limits,
     moves_inside_limits,
     standstill_reason,
 )
+from fieldstack.tasks.motion.rt_facts import RtFacts
+from fieldstack.tasks.motion.runner import Job, Runner, RunnerEnd, StreamContext
+from fieldstack.tasks.motion.setpoint_stream import SetpointStream
+from fieldstack.tasks.motion.speed_override import FULL, SpeedOverride, override_rate_limit
+from fieldstack.tasks.motion.stream_control import OwnStream, StreamAction, decide_stream
+from fieldstack.tasks.motion.trajectory import Limits
+from fieldstack.tasks.program.declaration import OnCrash
+from fieldstack.tasks.program.machine import Group, Machine
+from fieldstack.tasks.program.program import CallAction, InputAction
+from fieldstack.tasks.run.calls import CallRunner, key_of
+from fieldstack.tasks.run.jog_feed import JogFeed
+from fieldstack.tasks.run.jogging import Jogging
 from fieldstack.tasks.run.refused_motion import RefusedMotion, group_of
-from fieldstack.tasks.run.runner import Job, Runner, RunnerEnd, StreamContext
 from fieldstack.tasks.run.scheduler import schedule
-from fieldstack.tasks.run.setpoint_stream import SetpointStream
-from fieldstack.tasks.run.speed_override import FULL, SpeedOverride, override_rate_limit
-from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamAction, decide_stream
-from fieldstack.tasks.run.table import Barred, TaskTable
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.state.phase import FINAL, Phase
+from fieldstack.tasks.state.table import Barred, TaskTable
+from fieldstack.tasks.state.task import Task
 from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import SetpointRing
 from fieldstack_rt.datastore.layout import CoreState

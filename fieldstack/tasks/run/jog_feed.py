@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from fieldstack.tasks.motion.rt_facts import RtFacts
+from fieldstack.tasks.motion.runner import RunnerEnd
+from fieldstack.tasks.motion.setpoint_stream import SetpointStream
 from fieldstack.tasks.program.machine import Group
 from fieldstack.tasks.run.jogging import Jogging
-from fieldstack.tasks.run.runner import RunnerEnd
-from fieldstack.tasks.run.setpoint_stream import SetpointStream
-from fieldstack.tasks.run.stream_control import RtFacts
 from fieldstack_rt.datastore.layout import AxisMode
 
 FOLLOWS = (AxisMode.HOLDING, AxisMode.FOLLOWING)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fieldstack.tasks.motion.position_limits import groups_beyond_limits
+from fieldstack.tasks.motion.rt_facts import CLEARED_BY_JOG, RtFacts
+from fieldstack.tasks.motion.runner import SLOW_SHARE, Job, Runner
+from fieldstack.tasks.motion.trajectory import Limits
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.program.motion import Limits
 from fieldstack.tasks.program.program import Block, MoveAction
-from fieldstack.tasks.run.position_limits import groups_beyond_limits
-from fieldstack.tasks.run.runner import SLOW_SHARE, Job, Runner
-from fieldstack.tasks.run.stream_control import CLEARED_BY_JOG, RtFacts
-from fieldstack.tasks.run.table import TaskError, TaskTable
+from fieldstack.tasks.state.table import TaskError, TaskTable
 from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import RtPhase, Stop

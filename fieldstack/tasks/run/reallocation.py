@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from fieldstack.tasks.program.declaration import OnResourceLost
 from fieldstack.tasks.run.executor import TaskExecutor
-from fieldstack.tasks.run.table import TaskError
-from fieldstack.tasks.run.task import PendingChange, Task
+from fieldstack.tasks.state.table import TaskError
+from fieldstack.tasks.state.task import PendingChange, Task
 
 
 @dataclass(slots=True)

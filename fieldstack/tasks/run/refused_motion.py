@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fieldstack.tasks.motion.rt_facts import RtFacts
+from fieldstack.tasks.motion.stream_control import OwnStream, StreamRefusal, refusal
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.run.refusals import ASK_AT, Refusals
-from fieldstack.tasks.run.stream_control import OwnStream, RtFacts, StreamRefusal, refusal
-from fieldstack.tasks.run.table import TaskTable
-from fieldstack.tasks.run.task import Task
+from fieldstack.tasks.state.table import TaskTable
+from fieldstack.tasks.state.task import Task
 from fieldstack_rt.datastore.layout import Stop
 
 

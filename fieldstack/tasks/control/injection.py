@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fieldstack.tasks.run.table import TaskError
+from fieldstack.tasks.state.table import TaskError
 
 MIB = 1024 * 1024
 PAGE = 4096

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fieldstack.tasks.motion.runner import Job, Runner, StreamContext
+from fieldstack.tasks.motion.speed_override import FULL
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.program import Outputs
-from fieldstack.tasks.run.runner import Job, Runner, StreamContext
-from fieldstack.tasks.run.speed_override import FULL
 
 
 @dataclass(frozen=True, slots=True)

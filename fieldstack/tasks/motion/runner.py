@@ -7,24 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from fieldstack.tasks.motion.speed_override import SpeedOverride
+from fieldstack.tasks.motion.trajectory import Limits, MotionError, MotionState, Move, plan_move, plan_stop
 from fieldstack.tasks.program.machine import Group, Signal
-from fieldstack.tasks.program.motion import Limits, MotionError, MotionState, Move, plan_move, plan_stop
 from fieldstack.tasks.program.program import (
     Action,
     Block,
     CallAction,
+    Cursor,
     InputAction,
     MoveAction,
     OutputAction,
     Outputs,
     WaitAction,
 )
-from fieldstack.tasks.run.speed_override import SpeedOverride
 
 SLOW_SHARE = 0.95
 """Of the jog velocity, for axes beyond a limit: RT refuses what is faster."""
-Cursor = tuple[int, int]
-"""Run (0, 1, ...) and step of the run: the first that is not complete."""
 
 
 class RunnerEnd(Enum):

@@ -6,87 +6,17 @@ taken up again: a new one, with a higher id, begins from where the axes really s
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from fieldstack.tasks.motion.rt_facts import CLEARED_BY_NEW_STREAM, RtFacts
 from fieldstack_rt.datastore.events import refusal_text
-from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
+from fieldstack_rt.datastore.layout import RtPhase, StreamState
 
 ACCEPT_TIMEOUT_NS = 1_000_000_000
 """A stream that RT has not taken up within this time is given up."""
 BACKOFF_NS = 200_000_000
 """Time between giving up a stream and beginning the next."""
-
-CLEARED_BY_NEW_STREAM = frozenset({Stop.NONE, Stop.UNDERRUN})
-"""Reasons to stand that a new stream ends by itself."""
-CLEARED_BY_JOG = CLEARED_BY_NEW_STREAM | {Stop.START}
-"""The same, of axes that a person holds: each renewal is a start."""
-
-
-@dataclass(frozen=True, slots=True)
-class RtFacts:
-    """What RT's status said at one time; positions in counts, `tail`: setpoints taken so far."""
-
-    phase: RtPhase
-    epoch: int
-    stop: Stop
-    permit: bool
-    stream: int
-    stream_state: StreamState
-    tail: int
-    axes: tuple[AxisMode, ...]
-    targets: tuple[int, ...]
-    stops: tuple[Stop, ...] = ()
-    """Why each axis stands; empty: none for a reason of its own."""
-    standing: bool = True
-    """No axis is commanded to move in this cycle."""
-    blocked: int = 0
-    """Mask of axes that Non-RT lets not move."""
-    inputs: bytes = b""
-    outputs: bytes = b""
-    """Images of the slaves that are no axes: as read, and as sent."""
-    speed_override: int = 1000
-    """As asked for, per mille."""
-    refused_axis: int = 0
-    refusal: int = 0
-    """Of the last stream that was refused: by which axis, and why (enum fs_refusal)."""
-
-    @property
-    def ready(self) -> bool:
-        """A new stream would be played: RT cycles, an axis holds its position, and motion is permitted."""
-        return (
-            self.phase is RtPhase.CYCLING
-            and self.permit
-            and self.stop in CLEARED_BY_NEW_STREAM
-            and (not self.axes or any(self.holds(number) for number in range(len(self.axes))))
-        )
-
-    @property
-    def ready_to_jog(self) -> bool:
-        """A stream of nothing but axes that a person holds would be played."""
-        return self.phase is RtPhase.CYCLING and self.permit and self.stop in CLEARED_BY_JOG
-
-    def can_jog(self, number: int, modes: Collection[AxisMode] = (AxisMode.HOLDING,)) -> bool:
-        """The axis stands under power (or is in one of `modes`) and would follow a hand."""
-        return self.axes[number] in modes and self._free(number, CLEARED_BY_JOG)
-
-    @property
-    def waits_for_start(self) -> bool:
-        """Nothing but a start is missing."""
-        return self.stop is Stop.START
-
-    def holds(self, number: int) -> bool:
-        """The axis stands under power and would join a stream."""
-        return self.axes[number] is AxisMode.HOLDING and self._free(number)
-
-    def can_follow(self, number: int) -> bool:
-        """The axis follows, or holds and could."""
-        return self.axes[number] in (AxisMode.HOLDING, AxisMode.FOLLOWING) and self._free(number)
-
-    def _free(self, number: int, among: Collection[Stop] = CLEARED_BY_NEW_STREAM) -> bool:
-        stop = self.stops[number] if number < len(self.stops) else Stop.NONE
-        return stop in among and not self.blocked >> number & 1
 
 
 @dataclass(frozen=True, slots=True)

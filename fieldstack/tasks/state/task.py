@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fieldstack.tasks.keep.task_store import StoredTask
+from fieldstack.tasks.motion.runner import Runner
 from fieldstack.tasks.program.compilation import CompiledTask
 from fieldstack.tasks.program.declaration import Mode, TaskDeclaration
-from fieldstack.tasks.program.program import Action, MoveAction, OutputAction, Outputs, describe
-from fieldstack.tasks.run.phase import FINAL, Phase
-from fieldstack.tasks.run.runner import Cursor, Runner
+from fieldstack.tasks.program.program import Action, Cursor, MoveAction, OutputAction, Outputs, describe
+from fieldstack.tasks.state.phase import FINAL, Phase
+from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack_base.units import NS_PER_MS
 
 

@@ -1,7 +1,7 @@
 """The speed override: how quickly the time of planned moves passes, changed at a bounded rate.
 
 With an override r a planned velocity v0 is played as r*v0, its acceleration as r^2*a0 + dr/dt*v0. Plans
-keep a part of each axis's acceleration in reserve (motion.PLANNED_ACCELERATION). The rate is bounded so
+keep a part of each axis's acceleration in reserve (trajectory.PLANNED_ACCELERATION). The rate is bounded so
 that dr/dt*v0 fits into that reserve at full planned speed: no change breaks an acceleration limit.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fieldstack.tasks.program.motion import Limits
+from fieldstack.tasks.motion.trajectory import Limits
 from fieldstack_ethercat.bus.config.plan import AxisPlan
 
 FULL = 1000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fieldstack.tasks.motion.rt_facts import CLEARED_BY_NEW_STREAM, RtFacts
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.program import Action, MoveAction
-from fieldstack.tasks.run.stream_control import CLEARED_BY_NEW_STREAM, RtFacts
 from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
 from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import Stop

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from fieldstack.tasks.program.compilation import CompiledTask
 from fieldstack.tasks.program.declaration import Edge, Mode, OnResourceLost
 from fieldstack.tasks.program.machine import Signal
-from fieldstack.tasks.run.phase import FINAL, Phase
 from fieldstack.tasks.run.scheduler import Claim
-from fieldstack.tasks.run.task import PendingChange, Task
+from fieldstack.tasks.state.phase import FINAL, Phase
+from fieldstack.tasks.state.task import PendingChange, Task
 
 MAX_LIVE = 48
 ENTRY_BYTES = 190
