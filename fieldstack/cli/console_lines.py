@@ -9,7 +9,7 @@ from rich.console import Console
 
 
 class ConsoleLines:
-    """Prints lines, until one can not be written: its reader or terminal has gone, or the disk is full."""
+    """Prints lines, until one cannot be written: its reader or terminal has gone, or the disk is full."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -12,7 +12,7 @@ ErrorTable = tuple[tuple[tuple[type[BaseException], ...], ExitCode], ...]
 
 
 class UsageError(Exception):
-    """An option that the parser can not judge is wrong; the text names it and what would be right."""
+    """An option that the parser cannot judge is wrong; the text names it and what would be right."""
 
 
 def error_table() -> ErrorTable:

@@ -17,7 +17,7 @@ from fieldstack_base.instance import Instance
 
 
 def run_prepare(instance: Instance, config: Path | None, interface: str | None) -> None:
-    """Prints what was checked and written, and what this user can not have."""
+    """Prints what was checked and written, and what this user cannot have."""
     complete_path()
     cell = load(locations.find(config))
     launch = Launch.of(instance, cell, interface, real_time=may_use_fifo())

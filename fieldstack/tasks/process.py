@@ -1,11 +1,10 @@
-"""The Main Core process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest."""
+"""The Tasks process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import gc
-import os
 import signal
 import sys
 import threading
@@ -15,12 +14,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from fieldstack.ha.checkpoint.restore_for_core import restore_for_core
-from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
+from fieldstack.tasks.control.command_handler import TaskCommandHandler
+from fieldstack.tasks.control.command_server import TaskCommandServer
 from fieldstack.tasks.control.injection import Injector
 from fieldstack.tasks.control.loop_queue import LoopQueue
-from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
+from fieldstack.tasks.control.status_record import StatusRecord
+from fieldstack.tasks.keep.checkpoint import CheckpointTooLargeError
 from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
-from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
+from fieldstack.tasks.keep.previous_run import PreviousRun, last_epoch, read_played, read_saved
+from fieldstack.tasks.keep.restoration import restore
 from fieldstack.tasks.keep.task_store import TaskStore
 from fieldstack.tasks.motion.rt_facts import read_facts
 from fieldstack.tasks.motion.trajectory import MotionError
@@ -31,7 +33,6 @@ from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
-from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, StoreLostError, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.memory_watch import CHECK_PERIOD_NS
@@ -48,16 +49,16 @@ CHECK_LIMITS = "check the axes' limits in the bus configuration"
 
 
 class CoreError(Exception):
-    """The Main Core process can not run; the text says why and what to do."""
+    """The process cannot run; the text says why and what to do."""
 
 
 def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        CoreError: another Main Core runs on this instance, or motion can not be brought to rest.
+        CoreError: another Main Core runs on this instance, or motion cannot be brought to rest.
         StoreError: the shared memory is missing or of another version.
-        PlanFormatError, OSError: the bus plan can not be read.
+        PlanFormatError, OSError: the bus plan cannot be read.
     """
     plan = BusPlan.from_json(plan_file.read_text(encoding="utf-8"))
     instance.prepare()
@@ -67,6 +68,8 @@ def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
             CoreProcess(store, plan, settings).run()
         except MotionError as error:
             raise CoreError(f"the motion stopped: {error}; {CHECK_LIMITS}") from error
+        except CheckpointTooLargeError as error:
+            raise CoreError(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -85,15 +88,12 @@ def _only_one(instance: Instance) -> Iterator[None]:
 
 
 class CoreProcess:
-    """One run of the Main Core on an attached store."""
+    """One run of the process on an attached store."""
 
     def __init__(self, store: DataStore, plan: BusPlan, settings: CoreSettings) -> None:
+        now_ns = time.monotonic_ns()
         self._store = store
-        self._epoch = _last_epoch(store) + 1
-        self._started_ns = time.monotonic_ns()
-        self._memory = store.created_ns
-        self._memory_ns = 0
-        self._record = store.new("fs_core_status")
+        self._checked_ns = 0
         self._wake = threading.Event()
         self._loop_queue = LoopQueue(self._wake)
         self._injector = Injector() if settings.fault_injection else None
@@ -103,37 +103,43 @@ class CoreProcess:
             sys.path.insert(0, settings.call_folder)
         self._calls = CallRunner(settings.calls, self._files)
         self._calls.load()
-        self._executor = self._restore(plan, settings)
+        epoch = last_epoch(store) + 1
+        previous = self._previous_run()
+        self._status = StatusRecord(store, epoch=epoch, started_ns=now_ns, revision=previous.saved.revision)
+        self._executor = self._restore(previous, plan, settings, now_ns)
         self._recorder = OutcomeRecorder(self._executor.table, self._files)
 
-    def _restore(self, plan: BusPlan, settings: CoreSettings) -> TaskExecutor:
-        store, machine = self._store, Machine.of(plan)
-        saved = restore_saved(store)
-        self._revision = saved.revision
-        verdict = restore_for_core(store)
+    def _previous_run(self) -> PreviousRun:
+        saved = read_saved(self._store)
+        verdict = restore_for_core(self._store)
         held = verdict.reason if verdict is not None and verdict.tasks_ask else ""
-        previous = PreviousRun(saved, Played(self._memory, _played(store)), self._files.load(), held)
+        return PreviousRun(saved, read_played(self._store), self._files.load(), held)
+
+    def _restore(
+        self, previous: PreviousRun, plan: BusPlan, settings: CoreSettings, now_ns: int
+    ) -> TaskExecutor:
+        machine = Machine.of(plan)
         demos = demo_tasks(machine, settings.dwell_ms) if settings.demo else []
-        table, remarks = restore(machine, self._calls.timeouts, previous, demos, self._started_ns)
+        table, remarks = restore(machine, self._calls.timeouts, previous, demos, now_ns)
         broken = [f"call {name}: {why}" for name, why in self._calls.broken.items()]
         for remark in (*self._files.remarks, *broken, *remarks):
             print(remark, flush=True)
-        executor = TaskExecutor(
+        return TaskExecutor(
             machine,
-            store.setpoints,
+            self._store.setpoints,
             table,
             self._calls,
             lead=min(settings.lead_ms * 1_000_000 // plan.cycle_time_ns, RING_SLOTS - 1),
             speed_share=settings.speed_percent / 100,
             hold=self._hold,
+            out_of_use=(name for name in previous.saved.lost if name in machine.groups),
         )
-        executor.lost.update({name: False for name in saved.lost if name in machine.groups})
-        return executor
 
     def _hold(self, until_ns: int) -> None:
         self._store.hold_to_run_ns = until_ns
 
     def run(self) -> None:
+        """Raises MotionError, CheckpointTooLargeError, StoreLostError: the process cannot go on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         handler = TaskCommandHandler(
@@ -141,10 +147,10 @@ class CoreProcess:
             self._calls,
             self._files,
             self._loop_queue,
-            room=len(self._record.task),
+            room=self._status.room,
             injector=self._injector,
         )
-        thread = TaskCommandServer(self._store.instance.core_socket, handler)
+        server = TaskCommandServer(self._store.instance.core_socket, handler)
         gc.collect()
         gc.freeze()
         try:
@@ -157,16 +163,8 @@ class CoreProcess:
             notifier().stopping("motion comes to rest")
             self._end_at_rest()
         finally:
-            thread.close()
+            server.close()
             self._recorder.close()
-
-    def _watch_memory(self, now_ns: int) -> None:
-        """Setpoints that no RT process sees move nothing; Non-RT starts another Core."""
-        if now_ns - self._memory_ns < CHECK_PERIOD_NS:
-            return
-        self._memory_ns = now_ns
-        if why := self._store.lost:
-            raise StoreLostError(why)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
@@ -184,6 +182,18 @@ class CoreProcess:
         self._executor.begin_calls(now_ns)
         self._store.beat_core()
 
+    def _publish(self, now_ns: int, state: CoreState, *, orderly: bool = False) -> None:
+        done = self._loop_queue.done
+        self._status.write(now_ns, self._executor, self._recorder, state, requests=done, orderly=orderly)
+
+    def _watch_memory(self, now_ns: int) -> None:
+        """Setpoints that no RT process sees move nothing; Non-RT starts another process."""
+        if now_ns - self._checked_ns < CHECK_PERIOD_NS:
+            return
+        self._checked_ns = now_ns
+        if why := self._store.lost:
+            raise StoreLostError(why)
+
     def _end_at_rest(self) -> None:
         self._executor.stop()
         deadline_ns = time.monotonic_ns() + STOP_TIMEOUT_NS
@@ -195,68 +205,3 @@ class CoreProcess:
     def _still_at_work(self) -> bool:
         plays = self._store.rt_phase == RtPhase.CYCLING and bool(self._store.motion_permit)
         return (plays and not self._executor.stopped) or self._calls.awaited > 0
-
-    def _publish(self, now_ns: int, state: CoreState, *, orderly: bool = False) -> None:
-        record, executor = self._record, self._executor
-        task = self._encode(orderly=orderly)
-        record.epoch = self._epoch
-        record.started_ns = self._started_ns
-        record.pass_ns = now_ns
-        record.requests_done = self._loop_queue.done
-        record.pid = os.getpid()
-        record.state = state
-        record.speed_override = executor.speed_override
-        record.safe_moment = int(executor.safe_moment)
-        record.tasks_running = executor.running
-        record.task_size = len(task)
-        ffi.memmove(record.task, task, len(task))
-        self._store.write_core_status(record)
-
-    def _encode(self, *, orderly: bool) -> bytes:
-        """What is planned ahead is left out where it does not fit: then a step may be done again."""
-        self._revision += 1
-        table = self._executor.table
-        for ahead in (True, False):
-            text = encode(
-                (task for task in table.tasks.values() if not task.recorded),
-                Saved(
-                    self._revision,
-                    self._memory,
-                    table.steps,
-                    orderly,
-                    tuple(self._executor.lost),
-                    table.failures,
-                    self._executor.refusals.summary() | self._recorder.refused,
-                ),
-                ahead=ahead,
-            )
-            if len(text) <= len(self._record.task):
-                return text
-        raise CoreError("the tasks' checkpoint does not fit: this is a fault of Fieldstack")
-
-
-def restore_saved(store: DataStore) -> Saved:
-    """The newer of the last Core's own record and the checkpoint, else the beginning."""
-    found: list[Saved] = []
-    for read in (store.core_status, store.checkpoint):
-        with contextlib.suppress(TornRecordError):
-            record = read()
-            saved = decode(ffi.buffer(record.task)[: record.task_size])
-            if saved is not None:
-                found.append(saved)
-    return max(found, key=lambda saved: saved.revision, default=Saved())
-
-
-def _played(store: DataStore) -> int | None:
-    """Setpoints that the cycle has taken; None if it does not say."""
-    try:
-        return int(store.rt_status().setpoint_tail)
-    except TornRecordError:
-        return None
-
-
-def _last_epoch(store: DataStore) -> int:
-    try:
-        return int(store.core_status().epoch)
-    except TornRecordError:
-        return 0

@@ -15,7 +15,8 @@ import yaml
 
 from fieldstack.tasks.keep.checkpoint import Saved, decode, encode
 from fieldstack.tasks.keep.outcome_recorder import OutcomeRecorder
-from fieldstack.tasks.keep.restoration import Played, PreviousRun, restore
+from fieldstack.tasks.keep.previous_run import Played, PreviousRun
+from fieldstack.tasks.keep.restoration import restore
 from fieldstack.tasks.keep.task_store import TaskStore
 from fieldstack.tasks.motion.rt_facts import RtFacts
 from fieldstack.tasks.motion.stream_control import StreamAction
@@ -26,6 +27,7 @@ from fieldstack.tasks.program.settings import EntryPoint
 from fieldstack.tasks.program.task_files import parse
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
+from fieldstack.tasks.state.operator_commands import OperatorCommands
 from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack.tasks.state.task import Task
 from fieldstack_ethercat.bus.config.configuration import BusConfig
@@ -185,6 +187,15 @@ class BenchCell:
         recorder.enqueue_ended()
         recorder.close()
 
+    @property
+    def commands(self) -> OperatorCommands:
+        return OperatorCommands(self.executor.table)
+
+    @property
+    def last_stream(self) -> int:
+        """The id of the last stream that the executor opened."""
+        return self.executor._feed._last_number
+
     def task(self, name: str = "t") -> Task:
         return self.executor.table.tasks[name]
 
@@ -200,7 +211,7 @@ class BenchCell:
         self._revision += 1
         executor = self.executor
         table = executor.table
-        state = Saved(self._revision, 1, table.steps, orderly, tuple(executor.lost), table.failures)
+        state = Saved(self._revision, 1, table.steps, orderly, executor.groups.out_of_use, table.failures)
         saved = decode(encode((task for task in table.tasks.values() if not task.recorded), state))
         assert saved is not None
         self.saved = saved

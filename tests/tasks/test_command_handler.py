@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fieldstack.tasks.control.command_handler import TaskCommandHandler, TaskCommandServer
+from fieldstack.tasks.control.command_handler import TaskCommandHandler
+from fieldstack.tasks.control.command_server import TaskCommandServer
 from fieldstack.tasks.control.loop_queue import LoopQueue
 from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack_base.control.client import Answer, request
@@ -92,7 +93,7 @@ def test_a_task_whose_call_can_not_be_used_is_refused_with_why(loop: Loop, cell:
     cell.calls.broken["weigh"] = "scales:weigh: ModuleNotFoundError: No module named 'scales'"
     answer = loop.ask("submit", text=CALL % "{}", file="t.yaml")
     assert not answer.accepted
-    assert "can not be used: scales:weigh: ModuleNotFoundError" in answer.data["issues"][0]
+    assert "cannot be used: scales:weigh: ModuleNotFoundError" in answer.data["issues"][0]
 
 
 def test_a_fault_in_a_command_is_a_refusal_and_the_next_one_is_answered(
@@ -143,7 +144,7 @@ def test_what_came_too_late_is_not_done(loop: Loop, cell: BenchCell) -> None:
     loop.stop()
     assert "made no pass within" in loop.ask("reallocate", group="all").message
     loop.loop_queue.work()
-    assert cell.executor.lost == {}
+    assert cell.executor.groups.out_of_use == ()
 
 
 def test_a_submission_says_what_it_waits_for(loop: Loop, cell: BenchCell) -> None:

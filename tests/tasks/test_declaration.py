@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldstack.tasks.program import task_files
+from fieldstack.tasks.program.actions import WaitAction
 from fieldstack.tasks.program.compilation import compile_task
-from fieldstack.tasks.program.program import Block, WaitAction
+from fieldstack.tasks.program.program import Block
 from fieldstack_base.configuration_error import ConfigurationError
 from tests.tasks.bench_cell import MACHINE, declare, two_groups
 

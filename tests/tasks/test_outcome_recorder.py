@@ -22,7 +22,7 @@ def test_a_disk_that_refuses_is_told_until_it_works(cell: BenchCell, monkeypatch
     while made.refused.get("task:t", (0, ""))[0] < 3:
         assert time.monotonic() < until
         time.sleep(0.005)
-    assert "can not be written down: this process is dead" in made.refused["task:t"][1]
+    assert "cannot be written down: this process is dead" in made.refused["task:t"][1]
     assert not cell.task().recorded
     cell.files.dead = False
     while made.refused or not cell.task().recorded:

@@ -68,10 +68,10 @@ def test_a_move_that_is_stopped_out_there_stops_out_there(cell: BenchCell) -> No
     stand(cell, TOP + 400_000)
     task = cell.submit(declare("[{move: {to: {y: 0}}}]", needs={"group": "all"}))
     cell.run(30)
-    cell.executor.table.pause(task.id)
+    cell.commands.pause(task.id)
     cell.until(lambda: task.phase == "paused")
     assert TOP < cell.facts.targets[Y] < TOP + 400_000
-    cell.executor.table.resume(task.id, "Ann")
+    cell.commands.resume(task.id, "Ann")
     cell.until(cell.ended)
     assert cell.at(Y) == 0
 

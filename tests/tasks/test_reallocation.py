@@ -61,18 +61,21 @@ def test_a_task_moves_to_a_group_that_can_do_the_same(cell: BenchCell, how: str,
 
 @pytest.mark.parametrize("first", ["pause", "reallocate"])
 def test_a_task_that_is_paused_while_it_moves_begins_anew_all_the_same(cell: BenchCell, first: str) -> None:
-    table = cell.executor.table
+    commands = cell.commands
     declared = {"mode": "TRIGGERED", "trigger": {"operator": True}, "runs": 1}
     cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_restart", **declared))
-    table.trigger("t")
+    commands.trigger("t")
     cell.until(lambda: cell.at(0) > 60)
-    todo: list[Callable[[], object]] = [lambda: table.pause("t"), lambda: reallocate(cell.executor, "left")]
+    todo: list[Callable[[], object]] = [
+        lambda: commands.pause("t"),
+        lambda: reallocate(cell.executor, "left"),
+    ]
     for do in todo if first == "pause" else reversed(todo):
         do()
     cell.until(lambda: cell.task().phase == "paused")
     cell.crash()
-    table = cell.executor.table
-    table.resume("t", by="Ann")
+    commands = cell.commands
+    commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert 30 in [position / cell.machine.axes[2].counts_per_unit for position in cell.positions(2)]
     assert (cell.at(2), cell.at(3)) == (300, 100)
@@ -102,7 +105,7 @@ def test_a_run_that_begins_anew_makes_its_calls_anew(make_cell: Make) -> None:
 def test_a_task_that_is_cancelled_moves_nowhere(cell: BenchCell) -> None:
     cell.submit(declare(WORK, needs={"group": "left"}, on_resource_lost="move_resume"))
     cell.until(lambda: cell.at(0) > 60)
-    cell.executor.table.cancel("t")
+    cell.commands.cancel("t")
     assert reallocate(cell.executor, "left").moved == []
     cell.until(cell.ended)
     assert cell.task().phase == "cancelled"
@@ -148,7 +151,7 @@ def test_a_group_is_out_of_use_until_it_is_given_back_or_mended(cell: BenchCell)
     cell.run(3)
     clear(cell)
     cell.run(3)
-    assert cell.executor.lost == {}
+    assert cell.executor.groups.out_of_use == ()
     with pytest.raises(TaskError, match="no axis group 'middle'"):
         reallocate(cell.executor, "middle")
 
@@ -161,7 +164,7 @@ def test_what_does_not_move_waits_if_it_is_to_be_kept(cell: BenchCell) -> None:
     fault(cell, 0)
     cell.run(3)
     done = reallocate(cell.executor, "left", keep=True)
-    assert (done.moved, done.stuck, cell.executor.lost) == ([], False, {})
+    assert (done.moved, done.stuck, cell.executor.groups.out_of_use) == ([], False, ())
     assert "waits for 'left'" in done.text()
     clear(cell)
     cell.until(cell.ended)
@@ -175,7 +178,7 @@ def test_a_task_that_moves_leaves_a_group_out_of_use(cell: BenchCell) -> None:
     cell.run(3)
     assert reallocate(cell.executor, "left", keep=True).moved
     assert reallocate(cell.executor, "left", keep=True).text().startswith("nothing to do")
-    assert "left" in cell.executor.lost
+    assert "left" in cell.executor.groups.out_of_use
     cell.until(cell.ended)
     assert cell.at(2) == 300
 
@@ -187,4 +190,4 @@ def test_nothing_moves_to_a_group_that_is_out_of_order_as_well(cell: BenchCell) 
     fault(cell, 2)
     cell.run(3)
     assert reallocate(cell.executor, "left", keep=True).moved == []
-    assert (cell.task().group, cell.executor.lost) == ("left", {})
+    assert (cell.task().group, cell.executor.groups.out_of_use) == ("left", ())

@@ -15,7 +15,7 @@ Y = 1
 
 def refuse(cell: BenchCell, why: Refusal = Refusal.LIMIT) -> None:
     """As RT refuses each stream that is begun."""
-    stream = cell.executor._last_stream
+    stream = cell.last_stream
     cell._finished = stream
     cell.facts = replace(
         cell.facts,
@@ -33,9 +33,9 @@ def test_what_is_refused_again_and_again_is_tried_less_often_and_asks_in_the_end
     begun = list[int]()
     told: Any = {}
     for _ in range(1500):  # 30 s
-        before = cell.executor._last_stream
+        before = cell.last_stream
         cell.pass_()
-        if cell.executor._last_stream != before:
+        if cell.last_stream != before:
             begun.append(cell.now_ns)
             refuse(cell)
         told = cell.executor.refusals.summary() or told
@@ -45,7 +45,7 @@ def test_what_is_refused_again_and_again_is_tried_less_often_and_asks_in_the_end
     assert told["axis:y"][0] == ASK_AT
     assert task.phase == "asking"
     assert f"refused {ASK_AT} times: axis:y would leave its position limits" in task.why
-    cell.executor.table.resume(task.id, "Ann")
+    cell.commands.resume(task.id, "Ann")
     cell.facts = replace(cell.facts, stream_state=StreamState.ENDED)
     cell.until(cell.ended)
     cell.run(10)

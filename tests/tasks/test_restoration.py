@@ -83,7 +83,7 @@ def test_a_run_whose_call_was_begun_answers_its_trigger_once(make_cell: Make) ->
     cell.submit(declare("[{call: {name: note}}, {set_output: {out-1: true}}]", **by_hand))
     cell.run()
     before = cell.saved
-    cell.executor.table.trigger("t")
+    cell.commands.trigger("t")
     cell.until(lambda: seen and cell.calls.busy == 0)
     cell.saved = before
     cell.reboot()
@@ -107,10 +107,10 @@ def test_a_call_whose_module_can_not_be_imported_makes_its_step_ask(make_cell: M
     cell.crash()
     cell.until(lambda: cell.task().phase == "asking")
     assert cell.at(0) == 100
-    assert "call 'weigh' can not be used: a_module_that_is_away:weigh: ModuleNotFound" in cell.task().why
+    assert "call 'weigh' cannot be used: a_module_that_is_away:weigh: ModuleNotFound" in cell.task().why
     cell.entries = entries
     cell.crash()
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert (cell.task().phase, seen) == ("done", [1])
 
@@ -129,11 +129,11 @@ def test_a_task_that_the_machine_can_not_run_any_more_asks_and_keeps_its_place(m
     told = cell.task().describe()
     assert (told["state"], told["step"], told["steps"]) == ("asking", 4, 5)
     with pytest.raises(TaskError, match="Mend that and restart"):
-        cell.executor.table.resume("t", by="Ann")
+        cell.commands.resume("t", by="Ann")
     cell.machine = whole
     cell.crash()
     assert (cell.task().phase, cell.task().step) == ("asking", 4)
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert (cell.task().phase, cell.at(0)) == ("done", 100)
 
@@ -155,7 +155,7 @@ def test_ask_waits_for_a_person(cell: BenchCell) -> None:
     assert cell.task().phase == "asking"
     cell.crash()  # still so after the next one
     assert cell.task().phase == "asking"
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert cell.task().phase == "done"
 
@@ -172,7 +172,7 @@ def test_after_a_safe_initial_state_every_task_asks(cell: BenchCell, declared: s
         "safe initial state: the checkpoint is of another bus",
     )
     assert cell.task().step == 2
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert cell.task().phase == "done"
 
@@ -188,7 +188,7 @@ def test_a_task_of_which_no_checkpoint_knows_asks_after_a_safe_initial_state(cel
     assert (cell.task().phase, cell.task().step, len(cell.played)) == ("asking", 0, stood)
     assert stood > played, "what was planned was played"
     assert "begins with step 1" in cell.task().why
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert cell.task().phase == "done"
 
@@ -240,8 +240,8 @@ def test_a_call_that_was_interrupted_asks_and_takes_an_answer(make_cell: Make) -
     assert cell.task().phase == "asking"
     assert "call 'weigh' was begun" in cell.task().why
     with pytest.raises(Exception, match="--call done"):
-        cell.executor.table.resume("t", by="Ann")
-    cell.executor.table.resume("t", by="Ann", answer="done")
+        cell.commands.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann", answer="done")
     cell.until(cell.ended)
     assert (seen, cell.outputs()[-1]) == (["weigh"], 1)
 
@@ -262,7 +262,7 @@ def test_a_run_whose_group_is_gone_begins_anew_and_asks_before_it_calls_again(
     assert (cell.task().step, cell.task().phase) == (0, "asking" if calls else "ready")
     if calls:
         cell.crash()  # what the call record says of the attempt before counts no more
-        cell.executor.table.resume("t", by="Ann")
+        cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert (cell.at(2), len(seen)) == (90, 2 if calls else 0)
     assert 30 in [position / cell.machine.axes[2].counts_per_unit for position in cell.positions(2)]
@@ -504,7 +504,7 @@ def _cut_and_restore(cell: BenchCellOf, actions: list[str], times: int, cuts: li
 def _answer(cell: BenchCellOf) -> None:
     """The person looks: the call had done its work."""
     if cell.task().phase == "asking":
-        cell.executor.table.resume("t", by="Ann", answer="done")
+        cell.commands.resume("t", by="Ann", answer="done")
 
 
 def _judge(cell: BenchCellOf, actions: list[str], times: int, *, begins_anew: bool) -> None:

@@ -31,13 +31,13 @@ def smooth(cell: BenchCell, axis: int = 0, share: float = 1.0) -> None:
 def test_a_pause_comes_to_rest_and_resume_goes_on_to_the_same_target(cell: BenchCell) -> None:
     cell.submit(declare(FAR, needs=ALL))
     cell.until(lambda: cell.at(0) > 50)
-    cell.executor.table.pause("t")
+    cell.commands.pause("t")
     cell.until(lambda: cell.task().phase == "paused")
     rest = cell.at(0)
     assert 50 < rest < 400
     cell.run(20)
     assert cell.at(0) == rest
-    assert cell.executor.table.resume("t", by="Ann")
+    assert cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert (cell.at(0), cell.outputs()) == (400, [0, 1])
     smooth(cell, share=0.6)
@@ -46,7 +46,7 @@ def test_a_pause_comes_to_rest_and_resume_goes_on_to_the_same_target(cell: Bench
 def test_a_cancelled_task_comes_to_rest_and_does_nothing_more(cell: BenchCell) -> None:
     cell.submit(declare(FAR, needs=ALL))
     cell.until(lambda: cell.at(0) > 50)
-    cell.executor.table.cancel("t")
+    cell.commands.cancel("t")
     cell.until(cell.ended)
     cell.run(30)
     assert cell.task().phase == "cancelled"
@@ -54,7 +54,7 @@ def test_a_cancelled_task_comes_to_rest_and_does_nothing_more(cell: BenchCell) -
     assert cell.outputs() == [0]
     smooth(cell)
     with pytest.raises(TaskError, match="has ended: cancelled"):
-        cell.executor.table.pause("t")
+        cell.commands.pause("t")
 
 
 def test_a_more_urgent_task_goes_first_at_a_step_and_the_other_goes_on(cell: BenchCell) -> None:
@@ -123,10 +123,10 @@ def test_triggers_by_input_by_another_task_and_by_a_person(cell: BenchCell) -> N
     assert cell.outputs()[-1] == 0b10
     cell.run(20)
     assert cell.task("by-input").run == 1  # the level alone is no trigger
-    assert "triggered" in cell.executor.table.trigger("by-hand")
+    assert "triggered" in cell.commands.trigger("by-hand")
     cell.until(lambda: cell.ended("by-hand"))
     with pytest.raises(TaskError, match="no operator trigger"):
-        cell.executor.table.trigger("by-input")
+        cell.commands.trigger("by-input")
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -144,20 +144,20 @@ def test_a_run_that_was_triggered_and_waits_for_its_group_outlives_a_pause(
         )
     )
     cell.run(10)
-    cell.executor.table.trigger("t")
+    cell.commands.trigger("t")
     cell.run()
     assert cell.task().phase == "ready"
-    cell.executor.table.pause("t")
+    cell.commands.pause("t")
     cell.run()
     assert cell.task().phase == "paused"
     if crash:
         cell.crash()
-        cell.executor.table.cancel("first")
-    cell.executor.table.resume("t", by="Ann")
+        cell.commands.cancel("first")
+    cell.commands.resume("t", by="Ann")
     cell.until(lambda: cell.task().run == 1)
-    cell.executor.table.pause("t")
+    cell.commands.pause("t")
     cell.run()
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.run(20)
     assert (cell.task().phase, cell.task().run) == ("waiting", 1), "that was no trigger"
 
@@ -165,13 +165,13 @@ def test_a_run_that_was_triggered_and_waits_for_its_group_outlives_a_pause(
 def test_a_run_that_is_to_start_again_outlives_a_pause(cell: BenchCell) -> None:
     steps = "[{wait: {ms: 100}}, {wait_input: {input: in-1}}]"
     cell.submit(declare(steps, mode="TRIGGERED", trigger={"operator": True}, on_crash="restart"))
-    cell.executor.table.trigger("t")
+    cell.commands.trigger("t")
     cell.until(lambda: cell.task().step == 1)
     cell.crash()
     assert (cell.task().phase, cell.task().step) == ("ready", 0)
-    cell.executor.table.pause("t")
+    cell.commands.pause("t")
     cell.run()
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.input(0, True)
     cell.until(lambda: cell.task().run == 1)
 
@@ -179,11 +179,11 @@ def test_a_run_that_is_to_start_again_outlives_a_pause(cell: BenchCell) -> None:
 def test_a_cancellation_is_not_taken_back_by_what_comes_after_it(cell: BenchCell) -> None:
     cell.submit(declare(FAR, needs=ALL))
     cell.until(lambda: cell.at(0) > 50)
-    table = cell.executor.table
-    table.pause("t")
-    table.cancel("t")
-    for again in (table.pause, lambda name: table.resume(name, by="Ann")):
-        with pytest.raises(TaskError, match="that is not taken back"):
+    commands = cell.commands
+    commands.pause("t")
+    commands.cancel("t")
+    for again in (commands.pause, lambda name: commands.resume(name, by="Ann")):
+        with pytest.raises(TaskError, match="cannot be taken back"):
             again("t")
     cell.until(cell.ended)
     assert cell.task().phase == "cancelled"
@@ -208,10 +208,10 @@ def test_time_in_which_a_task_did_not_run_is_no_waiting_for_an_input(cell: Bench
     cell.until(lambda: cell.task().input_since_ns)
     cell.run(5)
     if how == "pause":
-        cell.executor.table.pause("t")
+        cell.commands.pause("t")
         cell.until(lambda: cell.task().phase == "paused")
         cell.run(50)
-        cell.executor.table.resume("t", by="Ann")
+        cell.commands.resume("t", by="Ann")
     else:
         cell.break_stream()
         cell.facts = replace(cell.facts, permit=False)
@@ -280,7 +280,7 @@ def test_a_call_that_can_not_be_written_down_is_not_begun(make_cell: Make) -> No
     assert seen == []
     cell.files.dead = False
     cell.until(lambda: cell.task().runner is None)
-    cell.executor.table.resume("t", by="Ann")
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert seen == [1]
 
@@ -339,10 +339,10 @@ def test_a_failure_is_told_until_somebody_has_seen_to_it(cell: BenchCell) -> Non
     assert "in-2 was not on" in cell.saved.failed["late"]
     cell.crash()
     assert list(cell.executor.table.failures) == ["late"]
-    assert "noted" in cell.executor.table.cancel("late")
+    assert "noted" in cell.commands.cancel("late")
     assert cell.executor.table.failures == {}
     with pytest.raises(TaskError, match="has ended: failed"):
-        cell.executor.table.cancel("late")
+        cell.commands.cancel("late")
 
 
 def test_a_failure_is_over_with_the_next_submission_and_only_the_last_are_told(cell: BenchCell) -> None:

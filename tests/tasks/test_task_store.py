@@ -1,4 +1,4 @@
-"""Tasks on the disk when it fails: what was refused is not there, what can not be read is not forgotten."""
+"""Tasks on the disk when it fails: what was refused is not there, what cannot be read is not forgotten."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_task_asks_whose_call_record_can_not_be_read(make_cell: Make, tmp_path
     cell.crash()
     cell.run(20)
     assert (cell.task().phase, len(seen)) == ("asking", 1)
-    assert "its call record can not be read" in cell.task().why
-    cell.executor.table.resume("t", by="Ann")
+    assert "its call record cannot be read" in cell.task().why
+    cell.commands.resume("t", by="Ann")
     cell.until(cell.ended)
     assert (cell.task().phase, len(seen)) == ("done", 1)

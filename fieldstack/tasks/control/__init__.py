@@ -1,1 +1,1 @@
-"""The control socket of the Tasks process, and its clients."""
+"""Commands in and status out: the control socket and its clients, the status record, faults on order."""

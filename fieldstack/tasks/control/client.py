@@ -1,4 +1,4 @@
-"""Talking to a running Main Core process: what `fieldstack task` and Non-RT's reallocation use."""
+"""Talks to a running Main Core process: `fieldstack task` and Non-RT's reallocation use it."""
 
 from __future__ import annotations
 

@@ -1,44 +1,34 @@
-"""The control socket of the Main Core process, served in a thread of its own.
+"""What people and Non-RT ask of the tasks, one command after the other; command_server.py brings them in.
 
-Reading a task, checking it and writing its file take time, and are done here; what touches the tasks
-themselves is done by the feeding loop between two passes.
+Reading a task, checking it and writing its file take time, and are done in the server's thread. What touches
+the tasks themselves is done by the feeding loop between two passes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
-import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from fieldstack.tasks.control.injection import Injector
 from fieldstack.tasks.control.jog_commands import jog_commands
 from fieldstack.tasks.control.loop_queue import LoopQueue, LoopSilentError
+from fieldstack.tasks.control.views import executor_view, task_view, waits_for_trigger
 from fieldstack.tasks.keep.task_store import TaskStore, UndecidedError
 from fieldstack.tasks.program.compilation import compile_task
 from fieldstack.tasks.program.task_files import parse
 from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack.tasks.run.reallocation import give_back, reallocate
-from fieldstack.tasks.state.phase import Phase
+from fieldstack.tasks.state.operator_commands import OperatorCommands
 from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack.tasks.state.table import TaskError
-from fieldstack.tasks.state.task import Task
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_base.control.server import Command, ControlServer
-from fieldstack_base.yaml_source import MAX_BYTES
+from fieldstack_base.control.server import Command
 
 Answer = tuple[str, dict[str, Any]]
-WAITS_FOR_START = "waits for a start (fieldstack start)"
-LONGEST_REQUEST = 8 * MAX_BYTES
-AGAIN_S = 0.05
-"""Bytes: the longest text of a task, as JSON escapes it at worst."""
 
 
 class NotAllMovedError(Exception):
@@ -66,11 +56,12 @@ class TaskCommandHandler:
         self._room = room
         """Bytes of the checkpoint."""
         self._injector = injector
+        self._operator = commands = OperatorCommands(executor.table)
         self._commands: dict[str, Callable[[Command], Answer]] = {
             "submit": self._submit,
-            "cancel": self._of_task(executor.table.cancel),
-            "pause": self._of_task(executor.table.pause),
-            "trigger": self._of_task(executor.table.trigger),
+            "cancel": self._of_task(commands.cancel),
+            "pause": self._of_task(commands.pause),
+            "trigger": self._of_task(commands.trigger),
             "resume": self._resume,
             "list": self._list,
             "status": self._status,
@@ -133,7 +124,7 @@ class TaskCommandHandler:
 
     def _resume(self, command: Command) -> Answer:
         task_id, by, how = command.text("id"), command.text("by"), command.text("answer")
-        return self._loop_queue.ask(lambda: self._executor.table.resume(task_id, by, how)), {}
+        return self._loop_queue.ask(lambda: self._operator.resume(task_id, by, how)), {}
 
     def _list(self, _command: Command) -> Answer:
         table = self._executor.table
@@ -149,7 +140,7 @@ class TaskCommandHandler:
             return "", {
                 "task": self._loop_queue.ask(lambda: task_view(executor, executor.table.get(task_id)))
             }
-        return "", self._loop_queue.ask(lambda: describe(executor, self._calls))
+        return "", self._loop_queue.ask(lambda: executor_view(executor, self._calls))
 
     def _reallocate(self, command: Command) -> Answer:
         keep = command.data.get("keep") is True
@@ -174,96 +165,3 @@ def _not_written(error: OSError) -> str:
         later = "after a power cut it may be there all the same"
         return f"not accepted: {why}; {later}: mend the disk, then look at `fieldstack task list`"
     return f"nothing was changed: {why}; free the disk and try again"
-
-
-def task_view(executor: TaskExecutor, task: Task) -> dict[str, Any]:
-    """A task for `status`, with what it waits for: axes that nobody has started stand, whoever asks."""
-    waits = executor.waits_for_start and task.phase is Phase.READY and bool(task.compiled.groups)
-    shown = task.describe()
-    if trigger := waits_for_trigger(task):
-        return shown | {"doing": f"waits {trigger}"}
-    return shown | ({"doing": WAITS_FOR_START, "why": shown["why"] or WAITS_FOR_START} if waits else {})
-
-
-def waits_for_trigger(task: Task) -> str:
-    """Of a task that an operator's word begins, the command; empty: it does not wait for that."""
-    trigger = task.declaration.trigger
-    if task.phase is not Phase.WAITING or trigger is None or not trigger.operator:
-        return ""
-    return f"for its trigger: `fieldstack task trigger {task.id}`"
-
-
-def describe(executor: TaskExecutor, calls: CallRunner) -> dict[str, Any]:
-    """The executor as `status` tells it."""
-    table = executor.table
-    owners = {
-        task.runner.job.group.name: task.id for task in table.live() if task.runner and task.runner.job.group
-    }
-    groups = {
-        name: {
-            "axes": [axis.name for axis in group.axes],
-            "capabilities": sorted(group.capabilities),
-            "available": name in executor.available,
-            "out_of_use": name in executor.lost,
-            "task": owners.get(name, ""),
-        }
-        for name, group in executor.machine.groups.items()
-    }
-    return {
-        "state": executor.state.name.lower(),
-        "speed_override": executor.speed_override,
-        "safe_moment": executor.safe_moment,
-        "tasks_running": executor.running,
-        "steps_done": table.steps,
-        "groups": groups,
-        "calls": {"under_way": calls.busy, "broken": calls.broken},
-        "waits_for_start": executor.waits_for_start,
-        "tasks": [task_view(executor, task) for task in table.tasks.values()],
-    }
-
-
-class TaskCommandServer:
-    """Serves the socket until it is closed. A client waits at most for one pass of the feeding loop."""
-
-    def __init__(self, path: Path, handler: TaskCommandHandler) -> None:
-        self._server = ControlServer(path, LONGEST_REQUEST)
-        self._handler = handler
-        self._epoll = select.epoll()
-        self._woken, self._waker = socket.socketpair()
-        for descriptor in (self._server.listener, self._woken.fileno()):
-            self._epoll.register(descriptor, select.EPOLLIN)
-        self._thread = threading.Thread(target=self._run, name="task-commands", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._waker.send(b"x")
-        self._thread.join(5.0)
-        self._epoll.close()
-        self._server.close()
-        self._woken.close()
-        self._waker.close()
-
-    def _run(self) -> None:
-        while True:
-            for descriptor, _ in self._epoll.poll():
-                if descriptor == self._woken.fileno():
-                    return
-                try:
-                    self._serve(descriptor)
-                except Exception:  # others are served on, not too fast if it comes again
-                    traceback.print_exc()
-                    time.sleep(AGAIN_S)
-
-    def _serve(self, descriptor: int) -> None:
-        if descriptor == self._server.listener:
-            client = self._server.accept()
-            if client is not None:
-                self._epoll.register(client, select.EPOLLIN)
-            return
-        if not self._server.owns(descriptor):
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(descriptor)
-            return
-        for command in self._server.receive(descriptor):
-            ok, message, more = self._handler.answer(command)
-            self._server.answer(command.client, ok=ok, message=message, **more)

@@ -1,4 +1,7 @@
-"""Faults of the Main Core process on order, for benches and tests: real ones, not pretended."""
+"""Faults of the Main Core process on order, for benches and tests: real ones, not pretended.
+
+The command handler takes the order, the process carries it out. Only cells with `fault_injection` have it.
+"""
 
 from __future__ import annotations
 

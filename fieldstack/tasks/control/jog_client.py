@@ -1,4 +1,4 @@
-"""One jog over one connection to the control socket: begun, held, let go.
+"""One jog over one connection to the control socket: begin, hold, release. `fieldstack jog` uses it.
 
 Nothing here has to work for the axis to stop: a jog that is not renewed ends in RT's cycle thread.
 """

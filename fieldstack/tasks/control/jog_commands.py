@@ -1,7 +1,8 @@
 """Jogging on the control socket: `jog` begins one, `jog_renew` holds it, `jog_release` lets it go.
 
-Times in requests are CLOCK_MONOTONIC ns of this machine: when the person was last seen to hold the axis. So
-what was delayed on its way holds nothing any longer than it should.
+The command handler takes these commands into its own. Times in requests are CLOCK_MONOTONIC ns of this
+machine: when the person was last seen to hold the axis. So a request that was delayed on its way holds the
+axis no longer than it should.
 """
 
 from __future__ import annotations

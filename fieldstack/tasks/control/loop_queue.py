@@ -1,4 +1,7 @@
-"""Work that other threads ask of the feeding loop: done between two passes, one after the other."""
+"""Work that other threads ask of the feeding loop: it is done between two passes, one after the other.
+
+The command handler asks; the process has it done at the begin of each pass.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What of the tasks outlives a process: store, checkpoint, restoration."""
+"""What of the tasks outlives the process: files, the checkpoint, and the table made anew from both."""

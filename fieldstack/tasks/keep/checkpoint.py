@@ -1,18 +1,19 @@
-"""What of the tasks outlives this process: JSON in `fs_core_status.task`, which Non-RT copies to the disk.
+"""Where each task stands, as a text that outlives this process: JSON in `fs_core_status.task`.
 
-The tasks' declarations are files (task_store.py); here is only where each of them stands. `ahead` tells what
-was planned beyond that, with ring positions: the cycle plays on for a moment when this process dies, and the
-ring's tail then says how far it came. It counts only in the same shared memory (`memory`).
+The process writes it once a pass, Non-RT copies it to the disk, the restoration reads it. The tasks'
+declarations are files (task_store.py). `ahead` tells what was planned beyond that, with ring positions: the
+cycle plays on for a moment when this process dies, and the ring's tail then says how far it came. It counts
+only in the same shared memory (`memory`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fieldstack.tasks.motion.runner import StepMark
+from fieldstack.tasks.motion.job import StepMark
 from fieldstack.tasks.state.phase import Phase
 from fieldstack.tasks.state.task import Task
 from fieldstack_base import bounded_json
@@ -20,6 +21,10 @@ from fieldstack_base import bounded_json
 VERSION = 1
 MAX_AHEAD = 6
 MAX_WHY = 120
+
+
+class CheckpointTooLargeError(Exception):
+    """The table takes no more tasks than fit, so this is a fault of ours; the text says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,19 @@ def encode(tasks: Iterable[Task], state: Saved, *, ahead: bool = True) -> bytes:
         "tasks": {task.id: _compact(task, ahead) for task in tasks},
     }
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def encode_to_fit(tasks: Sequence[Task], state: Saved, room: int) -> bytes:
+    """Within `room` bytes. What is planned ahead is left out if need be: a step may be done again then.
+
+    Raises:
+        CheckpointTooLargeError: it does not fit without it either.
+    """
+    for ahead in (True, False):
+        text = encode(tasks, state, ahead=ahead)
+        if len(text) <= room:
+            return text
+    raise CheckpointTooLargeError("the tasks' checkpoint does not fit: this is a fault of Fieldstack")
 
 
 def _compact(task: Task, with_ahead: bool) -> dict[str, Any]:

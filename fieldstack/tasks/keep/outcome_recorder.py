@@ -1,4 +1,7 @@
-"""Writes down how tasks ended, in a thread: the feeding loop never waits for the disk."""
+"""Writes to the disk how tasks ended, in a thread of its own: the feeding loop never waits for the disk.
+
+The process hands over once a pass what has ended.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ class OutcomeRecorder:
                 self._store.save(stored)
             except OSError as error:
                 failures += 1
-                why = f"its end can not be written down: {error.strerror or error}"
+                why = f"its end cannot be written down: {error.strerror or error}"
                 self.refused = {f"task:{task.id}": (failures, why)}
                 if self._closing.wait(min(LONGEST_S, RETRY_S * 2 ** min(failures - 1, 10))):
                     return

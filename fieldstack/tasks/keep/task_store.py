@@ -1,7 +1,8 @@
-"""Tasks on the disk: the declaration of each from its submission to its end, and its last call.
+"""Tasks on the disk: each declaration from its submission to its end, and each task's last call.
 
-A submission is answered only when its file is there. A call that must not run twice is written down before
-it begins and when it has ended: whatever dies in between, its successor knows that it was begun.
+The command handler, the recorder and the calls write; the process reads at its start. A submission is
+answered only when its file is there. A call that must not run twice is written down before it begins and when
+it has ended: whatever dies in between, its successor knows that it was begun.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class TaskStore:
         )
 
     def _call(self, task_id: str, uid: str) -> CallRecord | None:
-        """A record that can not be read counts as a call that was begun: it is never taken for none."""
+        """A record that cannot be read counts as a call that was begun: it is never taken for none."""
         try:
             raw = bounded_json.loads(self._call_file(task_id).read_bytes())
             if raw["uid"] != uid:

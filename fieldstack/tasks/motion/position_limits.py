@@ -1,4 +1,7 @@
-"""What tasks wait for: axis groups that stand, and those with an axis beyond a position limit."""
+"""What tasks wait for: axis groups that stand, and those with an axis beyond a position limit.
+
+The executor's waiting reasons and the jogs use it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fieldstack.tasks.motion.rt_facts import CLEARED_BY_NEW_STREAM, RtFacts
+from fieldstack.tasks.program.actions import Action, MoveAction
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.program.program import Action, MoveAction
 from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
 from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import Stop
@@ -48,7 +51,7 @@ def moves_inside_limits(action: Action, beyond: GroupBeyondLimit) -> bool:
 
 
 def standstill_reason(group: Group, facts: RtFacts) -> str:
-    """Of a group whose axes can not move now, for people."""
+    """Of a group whose axes cannot move now, for people."""
     for number, axis in zip(group.numbers, group.axes, strict=True):
         stop = facts.stops[number] if number < len(facts.stops) else facts.stop
         if stop is Stop.START:

@@ -1,4 +1,7 @@
-"""One stream of setpoints: the motion of all running tasks merged cycle by cycle, ending at rest."""
+"""One stream of setpoints: the motion of all running tasks, merged cycle by cycle, ending at rest.
+
+The stream feed takes setpoints from it; the assignment and the jog feed begin motion in it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fieldstack.tasks.motion.runner import Job, Runner, StreamContext
+from fieldstack.tasks.motion.job import Job, StreamContext
+from fieldstack.tasks.motion.runner import Runner
 from fieldstack.tasks.motion.speed_override import FULL
+from fieldstack.tasks.program.actions import Outputs
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.program.program import Outputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The speed override: how quickly the time of planned moves passes, changed at a bounded rate.
 
+The stream feed asks for a new one, the setpoint stream advances it, the runners play by it.
+
 With an override r a planned velocity v0 is played as r*v0, its acceleration as r^2*a0 + dr/dt*v0. Plans
 keep a part of each axis's acceleration in reserve (trajectory.PLANNED_ACCELERATION). The rate is bounded so
 that dr/dt*v0 fits into that reserve at full planned speed: no change breaks an acceleration limit.

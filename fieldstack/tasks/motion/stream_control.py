@@ -1,7 +1,7 @@
-"""When the Main Core begins, feeds and gives up a stream of setpoints: a pure function of what RT says.
+"""When a stream of setpoints begins, is fed and is given up: a pure function of what RT says.
 
-The cycle plays a stream only while nothing stops the axes. A stream that RT ended for any reason is never
-taken up again: a new one, with a higher id, begins from where the axes really stand.
+The executor asks it once a pass. The cycle plays a stream only while nothing stops the axes. A stream that RT
+ended for any reason is never taken up again: a new one, with a higher id, begins from where the axes stand.
 """
 
 from __future__ import annotations

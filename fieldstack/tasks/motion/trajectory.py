@@ -1,9 +1,9 @@
-"""Jerk-limited moves of several axes at once, planned with Ruckig.
+"""Jerk-limited moves of several axes at once, planned with Ruckig. Runners use it.
 
 Positions in counts, velocities in counts/s, times in seconds. Nothing here reads a clock.
 
-Ruckig computes in units of an axis's full speed: with counts, whose accelerations are in the millions,
-its root finding fails in one plan out of twenty (ruckig 0.19.4); scaled it found every one of 60,000.
+Ruckig computes in units of an axis's full speed. With counts, whose accelerations are in the millions, its
+root finding fails in one plan out of twenty (ruckig 0.19.4); scaled it found every one of 60,000.
 """
 
 from __future__ import annotations

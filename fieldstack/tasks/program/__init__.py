@@ -1,1 +1,1 @@
-"""A task as people declare it, its checks, and its compilation to a program."""
+"""A task as people declare it, its checks, and its compilation to a program for this machine."""

@@ -1,6 +1,7 @@
 """A task as people declare it, in YAML or JSON: what to do, when, with what, and what after a crash.
 
-The JSON Schema of these models is published as `config/task.schema.json`.
+Task files and the task store are read with these models. Their JSON Schema is published as
+`config/task.schema.json`.
 """
 
 from __future__ import annotations

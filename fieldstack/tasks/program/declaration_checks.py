@@ -1,6 +1,6 @@
 """What a schema cannot say of a task: keys that do not go together, and calls that would run twice.
 
-Each check yields findings: key path, value, what is wrong, what to do.
+The declaration calls it. Each check yields findings: key path, value, what is wrong, what to do.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _trigger(task: TaskDeclaration) -> Iterator[Finding]:
     if sum(chosen) != 1:
         yield ("trigger",), None, "needs exactly one of input, after, operator", "Keep one of them."
     if trigger.after == task.id:
-        yield ("trigger", "after"), task.id, "a task can not wait for its own end", "PERIODIC repeats a task."
+        yield ("trigger", "after"), task.id, "a task cannot wait for its own end", "PERIODIC repeats a task."
 
 
 def _needs(task: TaskDeclaration) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The demo: each axis swings about the middle of its travel, with a chase light on the digital outputs.
 
-It is an ordinary PERIODIC task, one for each axis group, at the lowest priority.
+It is an ordinary PERIODIC task, one for each axis group, at the lowest priority. The process adds it if the
+cell asks for it.
 """
 
 from __future__ import annotations

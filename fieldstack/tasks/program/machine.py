@@ -1,4 +1,7 @@
-"""What tasks have to work with: axis groups, outputs and inputs by name, from the bus plan."""
+"""What tasks have to work with: axis groups, outputs and inputs by name, from the bus plan.
+
+All of Tasks uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A task's steps as a program: each step has a sequence number, and the number alone says what it does.
 
-`repeat` is arithmetic on these numbers, not state: a cursor is one whole number, whatever the nesting.
+`repeat` is arithmetic on these numbers, not state: a cursor is one whole number, whatever the nesting. The
+compilation makes programs; runners and the table of tasks read them.
 """
 
 from __future__ import annotations
@@ -10,60 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
 
-Outputs = tuple[tuple[str, int], ...]
-"""Signal names and the values that they get."""
+from fieldstack.tasks.program.actions import Action
+
 Cursor = tuple[int, int]
 """Run (0, 1, ...) and step of the run: the first that is not complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class MoveAction:
-    """`targets`: user units, by the axes' order in the group; None: this axis stays."""
-
-    targets: tuple[float | None, ...]
-    speed: float
-    """Share of the cell's speed, above 0 to 1."""
-    switches: tuple[tuple[float, Outputs], ...] = ()
-    """At this share of the move's time, these outputs change."""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitAction:
-    ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutputAction:
-    outputs: Outputs
-
-
-@dataclass(frozen=True, slots=True)
-class InputAction:
-    """Waits until the input has the value; fails after `timeout_ms`, if there is one."""
-
-    signal: str
-    value: bool
-    timeout_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CallAction:
-    name: str
-    arguments: dict[str, Any]
-    timeout_ms: int
-    repeatable: bool
-
-
-Action = MoveAction | WaitAction | OutputAction | InputAction | CallAction
-DESCRIPTION = {
-    MoveAction: "move",
-    WaitAction: "wait",
-    OutputAction: "set output",
-    InputAction: "wait input",
-    CallAction: "call",
-}
 
 
 @dataclass(frozen=True)
@@ -86,13 +38,7 @@ class Block:
     def outputs(self) -> Iterator[tuple[str, int]]:
         """All outputs that its actions set."""
         for item in self.items:
-            if isinstance(item, Block):
-                yield from item.outputs()
-            elif isinstance(item, OutputAction):
-                yield from item.outputs
-            elif isinstance(item, MoveAction):
-                for _, outputs in item.switches:
-                    yield from outputs
+            yield from item.outputs() if isinstance(item, Block) else item.outputs
 
     def at(self, number: int) -> Action:
         """What step `number` (0 .. size-1) does. IndexError beyond."""
@@ -102,10 +48,3 @@ class Block:
         place = bisect_right(self._ends, number)
         item = self.items[place]
         return item.at(number - (self._ends[place - 1] if place else 0)) if isinstance(item, Block) else item
-
-
-def describe(action: Action) -> str:
-    """Two or three words for people, such as `call measure`."""
-    what = DESCRIPTION[type(action)]
-    detail = {InputAction: "signal", CallAction: "name"}.get(type(action))
-    return f"{what} {getattr(action, detail)}" if detail else what

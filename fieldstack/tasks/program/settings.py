@@ -1,4 +1,7 @@
-"""What the Main Core process needs to know of its cell: one frozen record, handed over as a JSON file."""
+"""What the process needs to know of its cell: one frozen record, handed over as a JSON file.
+
+The cell's start writes it, the process reads it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from fieldstack_base import bounded_json
 
 
 class CoreSettingsError(ValueError):
-    """A settings file of the Main Core process that can not be used; the text says why and what to do."""
+    """A settings file of the Main Core process that cannot be used; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

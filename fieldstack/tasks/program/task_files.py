@@ -1,4 +1,7 @@
-"""Task files: read, checked, every error with file, line, key and value; and their JSON Schema."""
+"""Reads and checks task files: every error with file, line, key and value; and their JSON Schema.
+
+The command handler and `fieldstack task` use it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def parse(text: str, file: str) -> TaskDeclaration:
 
 
 def read(path: Path) -> str:
-    """A task file's text. Raises ConfigurationError if it can not be read."""
+    """A task file's text. Raises ConfigurationError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

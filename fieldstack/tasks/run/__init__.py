@@ -1,1 +1,1 @@
-"""Tasks under way: executor, scheduler, runners, and the stream of setpoints."""
+"""The executor and its parts: who has which axis group, what is played, jogs, calls, refusals."""

@@ -1,4 +1,7 @@
-"""Calls of Python functions: each in a thread of its own with a time-out, never in the feeding pass."""
+"""Calls of Python functions: each runs in a thread of its own with a time-out, never in the feeding pass.
+
+The process loads the configured functions at its start; the external steps begin calls and ask for results.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack.tasks.keep.task_store import TaskStore
-from fieldstack.tasks.program.program import CallAction
+from fieldstack.tasks.program.actions import CallAction
 from fieldstack.tasks.program.settings import EntryPoint
 from fieldstack.tasks.state.stored_task import CallRecord
 from fieldstack.tasks.state.task import Task
@@ -24,7 +27,7 @@ Key = tuple[str, int, int, int]
 
 
 class CallError(Exception):
-    """An entry point can not be used; the text says why."""
+    """An entry point cannot be used; the text says why."""
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ class CallRunner:
         self._running: dict[Key, _Running] = {}
         self._threads: list[_Running] = []
         self.broken: dict[str, str] = {}
-        """Configured names that can not be used, and why."""
+        """Configured names that cannot be used, and why."""
 
     def load(self) -> None:
         """Import all functions. What fails is kept in `broken`: the cell moves without it."""
@@ -94,7 +97,7 @@ class CallRunner:
         function = self._functions.get(action.name)
         if function is None:
             why = self.broken.get(action.name, "it is not configured any more")
-            running.result = CallResult(False, f"call {action.name!r} can not be used: {why}", begun=False)
+            running.result = CallResult(False, f"call {action.name!r} cannot be used: {why}", begun=False)
         elif self.busy >= MAX_RUNNING:
             running.result = CallResult(False, f"{MAX_RUNNING} calls are under way already", begun=False)
         else:
@@ -145,7 +148,7 @@ class _Work:
             if self.note is not None:
                 self.note(False)
         except OSError as error:
-            text = f"call {name!r} was not begun: its record can not be written ({error}); free the disk"
+            text = f"call {name!r} was not begun: its record cannot be written ({error}); free the disk"
             self.running.result = CallResult(False, text, begun=False)
             return
         try:

@@ -1,4 +1,7 @@
-"""A jog in the stream: it begins where its axis stands, and what is left of a cut one is not played."""
+"""A jog in the stream: it begins where its axis stands, and what is left of a cut one is not played.
+
+The executor asks it in each pass, and before each part of the setpoints.
+"""
 
 from __future__ import annotations
 

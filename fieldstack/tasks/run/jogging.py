@@ -1,7 +1,8 @@
-"""Jogging: one axis goes by hand, slowly, and only while a person holds it.
+"""Jogging: a person moves one axis by hand, slowly, and it moves only while the person holds it.
 
-The cycle itself watches that it is held (`hold_to_run_ns` of the shared memory): whatever dies between the
-person and the axis, it begins to stop HOLD_NS after it was last known to be held, at the latest.
+The jog commands begin, renew and release a jog; the executor ends what nobody holds. The cycle itself watches
+that the axis is held (`hold_to_run_ns` of the shared memory). So whatever dies between the person and the
+axis: it begins to stop HOLD_NS after it was last known to be held, at the latest.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fieldstack.tasks.motion.group_motion import SLOW_SHARE
+from fieldstack.tasks.motion.job import Job
 from fieldstack.tasks.motion.position_limits import groups_beyond_limits
 from fieldstack.tasks.motion.rt_facts import CLEARED_BY_JOG, RtFacts
-from fieldstack.tasks.motion.runner import SLOW_SHARE, Job, Runner
+from fieldstack.tasks.motion.runner import Runner
 from fieldstack.tasks.motion.trajectory import Limits
+from fieldstack.tasks.program.actions import MoveAction
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack.tasks.program.program import Block, MoveAction
+from fieldstack.tasks.program.program import Block
 from fieldstack.tasks.state.table import TaskError, TaskTable
 from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_rt.datastore.events import stop_text
@@ -91,7 +95,7 @@ class Jogging:
         return self.last
 
     def renew(self, now_ns: int, number: int, held_ns: int) -> Jog:
-        """It is held on. Raises TaskError: there is no such jog, or the time can not be."""
+        """It is held on. Raises TaskError: there is no such jog, or the time cannot be."""
         jog = self._get(number)
         _check_time(now_ns, held_ns)
         if not jog.ended:
@@ -187,11 +191,7 @@ def _check_axes(facts: RtFacts, group: Group) -> None:
 
 def _check_tasks(table: TaskTable, group: Group) -> None:
     for task in table.live():
-        if (
-            task.runner is not None
-            and task.runner.job.group is not None
-            and task.runner.job.group.name == group.name
-        ):
+        if task.runner is not None and task.runner.group_name == group.name:
             raise TaskError(
                 f"task {task.id!r} moves axis group {group.name!r}: `fieldstack task pause {task.id}` first"
             )

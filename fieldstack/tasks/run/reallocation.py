@@ -1,4 +1,7 @@
-"""An axis group is lost: its tasks move to other groups that can do the same, as each declares."""
+"""An axis group is taken out of use: its tasks move to other groups that can do the same, as each declares.
+
+The command handler calls it when a person or the policy orders it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Reallocation:
 def reallocate(executor: TaskExecutor, group: str, *, keep: bool = False) -> Reallocation:
     """Take a group out of use, until it has been seen out of order and in order again, and move its tasks.
 
-    `keep`: tasks that can not move, or declare that they do not, wait for the group instead of failing; and
+    `keep`: tasks that cannot move, or declare that they do not, wait for the group instead of failing; and
     where nothing moves, or the group is in order again by now, it stays in use. Nothing moves to a group that
     is out of order as well.
 
@@ -40,10 +43,10 @@ def reallocate(executor: TaskExecutor, group: str, *, keep: bool = False) -> Rea
     if group not in groups:
         raise TaskError(f"there is no axis group {group!r}; groups here: {', '.join(groups) or 'none'}")
     done = Reallocation()
-    if keep and group in executor.available:
+    if keep and group in executor.groups.available:
         return done
-    known = group in executor.lost
-    executor.lost.setdefault(group, False)
+    known = group in executor.groups.out_of_use
+    executor.groups.take_out(group)
     taken = {task.group for task in executor.table.live() if task.group}
     for task in list(executor.table.live()):
         if task.ends:
@@ -60,17 +63,16 @@ def reallocate(executor: TaskExecutor, group: str, *, keep: bool = False) -> Rea
     if keep:
         done.stuck = False
         if not done.moved and not known:
-            del executor.lost[group]
+            executor.groups.give_back(group)
     return done
 
 
 def give_back(executor: TaskExecutor, group: str) -> str:
     """Tasks may use the group again. Raises TaskError if it was not taken out of use."""
-    if group not in executor.lost:
-        raise TaskError(
-            f"axis group {group!r} is in use; out of use are: {', '.join(executor.lost) or 'none'}"
-        )
-    del executor.lost[group]
+    out_of_use = executor.groups.out_of_use
+    if group not in out_of_use:
+        raise TaskError(f"axis group {group!r} is in use; out of use are: {', '.join(out_of_use) or 'none'}")
+    executor.groups.give_back(group)
     return f"axis group {group!r} is in use again"
 
 
@@ -84,8 +86,8 @@ def _move_bound(
         _fail(task, why)
         done.not_moved.append({"task": task.id, "why": why})
         return
-    others = [name for name in _others(executor, task) if not only_well or name in executor.available]
-    chosen = _best(others, executor.available, taken)
+    others = [name for name in _others(executor, task) if not only_well or name in executor.groups.available]
+    chosen = _best(others, executor.groups.available, taken)
     if chosen is None:
         why = f"no other axis group can do the same; it waits for {before!r}"
         done.stuck = True
@@ -118,7 +120,7 @@ def _move_unbound(executor: TaskExecutor, task: Task, done: Reallocation) -> Non
 
 
 def _others(executor: TaskExecutor, task: Task) -> list[str]:
-    return [name for name in task.compiled.groups if name not in executor.lost]
+    return [name for name in task.compiled.groups if name not in executor.groups.out_of_use]
 
 
 def _best(names: list[str], available: Collection[str], taken: Collection[str]) -> str | None:

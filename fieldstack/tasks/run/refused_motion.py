@@ -1,4 +1,7 @@
-"""Motion that RT refuses: whose it was, how often in a row, and from when on a person is asked."""
+"""Motion that RT refuses: whose it was, how often in a row, and from when on a person is asked.
+
+The executor tells it which streams it gave up, and which groups RT left out.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,7 @@ from fieldstack.tasks.motion.stream_control import OwnStream, StreamRefusal, ref
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.run.refusals import ASK_AT, Refusals
 from fieldstack.tasks.state.table import TaskTable
-from fieldstack.tasks.state.task import Task
 from fieldstack_rt.datastore.layout import Stop
-
-
-def group_of(task: Task) -> str:
-    """The group that it runs on; empty: none."""
-    runner = task.runner
-    return runner.job.group.name if runner is not None and runner.job.group is not None else ""
 
 
 class RefusedMotion:
@@ -36,20 +32,20 @@ class RefusedMotion:
         found = refusal(facts, own)
         if found is None:
             return "the axes were stopped"
-        running = [task for task in self._table.live() if task.runner is not None]
-        subject, group = self._whose(found, running)
+        running = [(task, task.runner.group_name) for task in self._table.live() if task.runner is not None]
+        subject, group = self._whose(found, {name for _, name in running})
         count = self.refusals.note(now_ns, subject, found.why, group)
-        for task in running if count >= ASK_AT and found.axis is not None else ():
-            if group in ("", group_of(task)) and not task.ends:
+        for task, own_group in running if count >= ASK_AT and found.axis is not None else ():
+            if group in ("", own_group) and not task.ends:
                 task.ask(f"its motion was refused {count} times: {subject} {found.why}")
         return f"refused: {subject} {found.why}"
 
-    def _whose(self, found: StreamRefusal, running: list[Task]) -> tuple[str, str]:
-        """Subject, and the axis group whose tasks it concerns; empty: all."""
+    def _whose(self, found: StreamRefusal, running: set[str]) -> tuple[str, str]:
+        """Subject, and the axis group whose tasks it concerns; empty: all. `running`: groups in motion."""
         if found.axis is None:
             return found.subject, ""
         group = self._machine.group_of(found.axis)
         if group is None:
             return f"axis:{found.axis}", ""
-        concerns = any(group_of(task) == group.name for task in running)
-        return f"axis:{self._machine.axes[found.axis].name}", group.name if concerns else ""
+        concerned = group.name if group.name in running else ""
+        return f"axis:{self._machine.axes[found.axis].name}", concerned

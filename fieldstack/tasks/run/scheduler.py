@@ -1,7 +1,8 @@
-"""Which task has which axis group: a pure function of what each task wants and which groups are well.
+"""Which task gets which axis group: a pure function of what each task wants and which groups are in order.
 
-The more urgent goes first, among equals the one that has waited longer. A task that has a group keeps it
-until it gives it back; a more urgent one makes it give way, at its next step, or at once (EMERGENCY_STOP).
+The assignment calls it. The more urgent task goes first, among equals the one that has waited longer. A task
+that has a group keeps it until it gives it back. A more urgent one makes it give way: at its next step, or at
+once (EMERGENCY_STOP).
 """
 
 from __future__ import annotations

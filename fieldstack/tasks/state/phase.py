@@ -1,4 +1,4 @@
-"""Where a task is, as a word: what others than the executor know of it."""
+"""Where a task is, as a word. The whole of Tasks and the status of the cell use it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from fieldstack.tasks.program.program import Cursor
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """The last call of a task that must not run twice. `attempt`: that of the task which it was made in;
-    `damaged`: why it can not be read, and nothing else of it is known."""
+    `damaged`: why it cannot be read, and nothing else of it is known."""
 
     cursor: Cursor
     ended: bool

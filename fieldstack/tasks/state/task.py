@@ -1,4 +1,4 @@
-"""One task's life as the executor knows it: its phase and its cursor, as far as they have come true."""
+"""One task's life: its phase and its cursor, as far as they have come true. The table has one for each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from fieldstack.tasks.motion.runner import Runner
+from fieldstack.tasks.program.actions import Action, Outputs
 from fieldstack.tasks.program.compilation import CompiledTask
 from fieldstack.tasks.program.declaration import Mode, TaskDeclaration
-from fieldstack.tasks.program.program import Action, Cursor, MoveAction, OutputAction, Outputs, describe
+from fieldstack.tasks.program.program import Cursor
 from fieldstack.tasks.state.phase import FINAL, Phase
 from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack_base.units import NS_PER_MS
@@ -95,7 +96,7 @@ class Task:
         """All steps before `to` are complete. Returns how many that are more than before."""
         count = 0
         while self.cursor < to:
-            self._keep_outputs(self.action)
+            self.outputs.update(self.action.outputs)
             count += 1
             if self.step + 1 < self.size:
                 self.step += 1
@@ -103,13 +104,6 @@ class Task:
                 self.run, self.step = self.run + 1, 0
                 self.outputs.clear()
         return count
-
-    def _keep_outputs(self, action: Action) -> None:
-        if isinstance(action, OutputAction):
-            self.outputs.update(action.outputs)
-        elif isinstance(action, MoveAction):
-            for _, outputs in action.switches:
-                self.outputs.update(outputs)
 
     @property
     def kept_outputs(self) -> Outputs:
@@ -194,14 +188,13 @@ class Task:
             "why": self.why or self.waits,
             "mode": declared.mode.value,
             "priority": declared.priority.value,
-            "group": self.group
-            or (self.runner.job.group.name if self.runner and self.runner.job.group else ""),
+            "group": self.group or (self.runner.group_name if self.runner else ""),
             "run": self.run,
             "runs": declared.runs if declared.mode is not Mode.ONCE else 1,
             "step": step,
             "steps": self.size,
             "progress_percent": round(100 * step / self.size, 1),
-            "doing": "" if final else describe(self.action),
+            "doing": "" if final else self.action.describe(),
             "begun": self.begun,
             "missed_periods": self.missed,
             "stopping_for": self.pending_text,
