@@ -1,4 +1,7 @@
-"""Lines about a cell for whoever listens; the cell never depends on it that somebody does."""
+"""Lines about a cell on standard output, for whoever listens. `fieldstack up --headless` prints them.
+
+The cell goes on when nobody listens any more.
+"""
 
 from __future__ import annotations
 

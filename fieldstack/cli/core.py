@@ -1,4 +1,4 @@
-"""`fieldstack-core`: the Main Core process."""
+"""Entry point of `fieldstack-core`: the Main Core process, which runs the tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Expected errors: one clear text and an exit code. Any other is a fault of ours and keeps its traceback."""
+"""Expected errors end a command with one clear text and an exit code; any other keeps its traceback.
+
+main.py runs all commands through it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events as lines for people, and the events that came since one looked last."""
+"""Events as lines for people, and the events since the last look. `events`, `up` and `status` show them."""
 
 from __future__ import annotations
 

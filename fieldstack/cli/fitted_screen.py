@@ -1,4 +1,7 @@
-"""A screen that fits its terminal: what matters least is left out, and that is told; nothing is cut off."""
+"""A screen that fits its terminal: it leaves out what matters least, and says so; it cuts nothing off.
+
+The dashboard's parts are its sections; `fieldstack up` and `fieldstack-rt status` show it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a key of the terminal is held down, as far as a terminal tells: by its repeats.
+"""Whether a key of the terminal is held down, as far as a terminal tells: by its repeats. Jogging uses it.
 
 A single press moves nothing: only the second repeat in a row shows that the key is held. The terminal is put
 back however this ends, also by SIGTERM.

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from fieldstack.cli import alerts, bench, bus, errors, jog, policy, requests, segment_faults, task
+from fieldstack.cli import (
+    alerts,
+    bench,
+    bus,
+    errors,
+    jog,
+    policy,
+    requests,
+    segment,
+    segment_faults,
+    segment_line,
+    segment_slaves,
+    task,
+)
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
 from fieldstack.cli.status import status
@@ -28,7 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(segment_faults.app, name="segment")
+for part in (segment_line, segment_slaves, segment_faults):
+    segment.app.add_typer(part.app)
+app.add_typer(segment.app, name="segment")
 app.add_typer(policy.app, name="policy")
 app.add_typer(bus.app, name="bus")
 app.add_typer(alerts.app, name="alerts")

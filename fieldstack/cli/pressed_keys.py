@@ -1,4 +1,7 @@
-"""Keys that are pressed in a terminal while something is shown in it. It is put back however this ends."""
+"""Keys that are pressed in a terminal while a dashboard is shown in it.
+
+`fieldstack up` and `fieldstack-rt status` use it. The terminal is put back however this ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack segment`: runs a virtual segment, orders faults on it, shows what its slaves really do."""
+"""`fieldstack segment run, cable, truth`: runs a virtual segment, shows what its slaves really do.
+
+The commands that order faults on it are in segment_line.py, segment_slaves.py and segment_faults.py.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,12 @@ from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instanc
 from fieldstack.cli.terminal import terminal
 from fieldstack.status.snapshot_bus import al_text
 from fieldstack_ethercat.segment.client import SegmentClient
-from fieldstack_ethercat.segment.description.defects import WORDS, ObjectFault, defects_of
 from fieldstack_ethercat.segment.truth import SlaveTruth
 
 app = typer.Typer(
     help="The virtual segment: run one, order faults, read the truth.", no_args_is_help=True, epilog=epilog()
 )
 SlaveArgument = Annotated[int, typer.Argument(metavar="SLAVE", min=0, help="Position in the chain, from 0.")]
-OptionalSlave = Annotated[
-    int | None, typer.Argument(metavar="[SLAVE]", min=0, help="Position in the chain, from 0.")
-]
-AllOption = Annotated[bool, typer.Option("--all", help="All slaves at once.")]
-CountArgument = Annotated[int, typer.Argument(metavar="COUNT", min=0, help="Number of frames.")]
 
 
 def order(instance: str, command: Callable[[SegmentClient], int]) -> None:
@@ -103,174 +100,6 @@ def cable(
         delete_veth(ends.master)
     elif not Path("/sys/class/net", ends.master).exists():
         create_veth(ends.master, ends.segment)
-
-
-@app.command(epilog=epilog())
-def cut(
-    after: Annotated[
-        int, typer.Argument(metavar="AFTER", min=0, help="Slaves before the cut; 0: none answers.")
-    ],
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Cut the cable behind the first AFTER slaves."""
-    order(instance, lambda client: client.cut_cable(after))
-
-
-@app.command(epilog=epilog())
-def heal(instance: InstanceOption = INSTANCE) -> None:
-    """Mend a cut cable."""
-    order(instance, lambda client: client.heal_cable())
-
-
-@app.command("power-off", epilog=epilog())
-def power_off(
-    slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
-) -> None:
-    """Take a slave's power away, or with --all that of the whole bus: frames end before it."""
-    if everywhere:
-        order(instance, lambda client: client.power_off_all())
-    else:
-        chosen = _one(slave)
-        order(instance, lambda client: client.power_off(chosen))
-
-
-@app.command("power-on", epilog=epilog())
-def power_on(
-    slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
-) -> None:
-    """Give a slave its power back, or with --all the whole bus: in INIT, without station address."""
-    if everywhere:
-        order(instance, lambda client: client.power_on_all())
-    else:
-        chosen = _one(slave)
-        order(instance, lambda client: client.power_on(chosen))
-
-
-def _one(slave: int | None) -> int:
-    if slave is None:
-        raise typer.BadParameter("give a slave's position, or --all")
-    return slave
-
-
-@app.command(epilog=epilog())
-def drop(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
-    """Lose the next COUNT frames."""
-    order(instance, lambda client: client.drop_frames(count))
-
-
-@app.command(epilog=epilog())
-def delay(
-    count: CountArgument,
-    us: Annotated[int, typer.Argument(metavar="US", min=1, help="Microseconds.")],
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Answer the next COUNT frames US microseconds late."""
-    order(instance, lambda client: client.delay_frames(count, us))
-
-
-@app.command(epilog=epilog())
-def corrupt(count: CountArgument, instance: InstanceOption = INSTANCE) -> None:
-    """Damage the next COUNT frames on the line."""
-    order(instance, lambda client: client.corrupt_frames(count))
-
-
-@app.command("drive-fault", epilog=epilog())
-def drive_fault(
-    slave: SlaveArgument,
-    code: Annotated[
-        str, typer.Option("--code", help="Error code, as object 0x603F will show it.")
-    ] = "0x7500",
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Make a drive fail. Example: fieldstack segment drive-fault 2 --code 0x2310"""
-    try:
-        number = int(code, 0)
-    except ValueError:
-        raise typer.BadParameter(f"{code!r} is no number; write for example 0x7500") from None
-    order(instance, lambda client: client.drive_fault(slave, number))
-
-
-@app.command(epilog=epilog())
-def ignore(
-    slave: SlaveArgument,
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[WHAT]...", help=f"Any of {', '.join(WORDS)}; none: it obeys."),
-    ] = None,
-    ramp_percent: Annotated[
-        float, typer.Option("--ramp", metavar="PERCENT", min=0.1, max=100, help="Of a ramp's deceleration.")
-    ] = 100.0,
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Let a drive ignore what it should obey, show wrong values, or slow down too slowly.
-
-    What is named replaces what was named before.
-
-    Examples:
-
-        fieldstack segment ignore 1 quick-stop setpoints
-
-        fieldstack segment ignore 1 --ramp 20
-
-        fieldstack segment ignore 1
-    """
-    try:
-        defects = defects_of(what or ())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    share = 0 if ramp_percent >= 100 else round(ramp_percent * 10)
-    order(instance, lambda client: client.ignore(slave, defects, share))
-
-
-@app.command("object-fault", epilog=epilog())
-def object_fault(
-    slave: SlaveArgument,
-    index: Annotated[str, typer.Argument(metavar="OBJECT", help="Index of the object: 0x605A")],
-    fault: Annotated[
-        str, typer.Argument(metavar="FAULT", help="absent, read-only, forgets or none")
-    ] = "absent",
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Let an object of a slave be absent, or not take what is written. Example: object-fault 1 0x605A"""
-    try:
-        number, kind = int(index, 0), ObjectFault[fault.replace("-", "_").upper()]
-    except (ValueError, KeyError):
-        raise typer.BadParameter(f"{index} {fault}: write for example 0x605A absent") from None
-    order(instance, lambda client: client.object_fault(slave, number, kind))
-
-
-@app.command("dc-lose", epilog=epilog())
-def dc_lose(
-    slave: SlaveArgument,
-    heal: Annotated[bool, typer.Option("--heal", help="It follows again.")] = False,
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Let a drive's distributed clock run away from the reference clock."""
-    order(instance, lambda client: client.dc_follow(slave) if heal else client.dc_lose(slave))
-
-
-@app.command("clock-drift", epilog=epilog(), context_settings={"ignore_unknown_options": True})
-def clock_drift(
-    slave: SlaveArgument,
-    ppm: Annotated[int, typer.Argument(metavar="PPM", min=-1000, max=1000, help="Parts per million.")],
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Set the rate error of a drive's oscillator. Example: fieldstack segment clock-drift 2 -30"""
-    order(instance, lambda client: client.clock_drift(slave, ppm))
-
-
-@app.command("set-inputs", epilog=epilog())
-def set_inputs(
-    slave: SlaveArgument,
-    bits: Annotated[str, typer.Argument(metavar="BITS", help="Bit 0 is the first input: 0b101, 5 ...")],
-    instance: InstanceOption = INSTANCE,
-) -> None:
-    """Set the input clamps of a digital terminal."""
-    try:
-        number = int(bits, 0)
-    except ValueError:
-        raise typer.BadParameter(f"{bits!r} is no number; write for example 0b101") from None
-    order(instance, lambda client: client.set_inputs(slave, number))
 
 
 @app.command(epilog=epilog())

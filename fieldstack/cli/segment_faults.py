@@ -1,4 +1,4 @@
-"""`fieldstack segment slow, refuse, mailbox, lose`: faults inside the slaves of a virtual segment."""
+"""`fieldstack segment slow, refuse, mailbox, lose`: a virtual segment's slaves break rules of EtherCAT."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 from fieldstack.cli.exit_codes import epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption
-from fieldstack.cli.segment import SlaveArgument, app, order
+from fieldstack.cli.segment import SlaveArgument, order
 from fieldstack_ethercat.segment.client import ALWAYS, SegmentClient
 
-__all__ = ["app"]
+app = typer.Typer()
 
 
 class State(StrEnum):

@@ -1,4 +1,4 @@
-"""The terminal that commands write to: text stays as it is."""
+"""The terminal that commands write to. Text stays as it is: nothing is taken for markup."""
 
 from __future__ import annotations
 
