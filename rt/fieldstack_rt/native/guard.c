@@ -12,7 +12,8 @@
 #include "guard_state.h"
 
 /* Stated bounds. */
-static const uint64_t IDLE_NS = 1000000; /* between looks while there is no RT to watch */
+static const uint64_t IDLE_NS = 1000000;      /* between looks while there is no RT to watch */
+static const uint64_t START_LOOK_NS = 100000; /* between looks whether its thread is set up */
 static const uint32_t READ_ATTEMPTS = 1000;
 static const uint32_t ODD_LOOKS = 100;  /* a process that has just taken the bus says so within a beat */
 static const uint32_t LIFE_LOOKS = 500; /* whose TID stands in nonrt_lock for so long is no predecessor */
@@ -156,6 +157,7 @@ static void step(fs_guard *guard) {
 static void *guard_thread(void *argument) {
     fs_guard *guard = argument;
     fs_thread_prepare(&guard->setup);
+    fs_set32(&guard->ready, 1);
     guard->word = fs_lock_enrol(&guard->enrolment, guard->store);
     while (!fs_load32(&guard->stop)) step(guard);
     if (guard->status.state == FS_GUARD_TRIPPED) fs_guard_let_go(guard);
@@ -188,6 +190,7 @@ int fs_guard_start(fs_store *store, const fs_guard_config *config, fs_guard **ou
         free(guard);
         return error;
     }
+    while (!fs_load32(&guard->ready)) fs_guard_pause(START_LOOK_NS); /* or what was refused would not be known yet */
     *out = guard;
     return 0;
 }

@@ -19,7 +19,7 @@ struct fs_guard {
     fs_thread_setup setup;
     pthread_t thread;
     int eventfd;
-    uint32_t stop, demand;
+    uint32_t ready, stop, demand; /* atomic */
     fs_enrolment enrolment;
     uint32_t word;       /* with which this thread holds a lock */
     int has_life;        /* nonrt_lock */

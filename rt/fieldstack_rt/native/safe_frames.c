@@ -206,7 +206,8 @@ static int losses_whole(const fs_guard_losses *losses) {
 static fs_guard_losses told_losses(const fs_store *store, uint64_t epoch) {
     fs_guard_losses found = {0};
     for (int i = 0; i < 2; i++) {
-        fs_guard_losses one = store->guard_losses[i];
+        fs_guard_losses one;
+        fs_copy_words(&one, &store->guard_losses[i], sizeof one);
         if (one.epoch == epoch && one.sequence > found.sequence && losses_whole(&one)) found = one;
     }
     return found;

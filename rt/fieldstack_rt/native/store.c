@@ -35,6 +35,7 @@ CHECK_WORDS(checkpoint);
 CHECK_WORDS(core_status);
 CHECK_WORDS(bus_command);
 CHECK_WORDS(start);
+CHECK_WORDS(guard_losses[0]);
 
 uint64_t fs_load64(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 uint32_t fs_load32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -68,27 +69,29 @@ void fs_store_format(fs_store *store, uint32_t owner_pid, uint64_t now_ns) {
 }
 
 void fs_store_stamp(fs_store *store, uint64_t created_ns) {
-    store->header.layout_hash = FS_LAYOUT_HASH;
-    store->header.size = sizeof(fs_store);
-    store->header.created_ns = created_ns;
-    store->header.layout_version = FS_LAYOUT_VERSION;
-    fs_set64(&store->header.magic, FS_MAGIC);
-    store->identity.layout_hash = FS_LAYOUT_HASH;
-    store->identity.size = sizeof(fs_store);
-    store->identity.created_ns = created_ns;
-    fs_set64(&store->identity.magic, FS_MAGIC);
+    fs_header *header = &store->header;
+    fs_identity *identity = &store->identity;
+    fs_set64(&header->layout_hash, FS_LAYOUT_HASH);
+    fs_set64(&header->size, sizeof(fs_store));
+    fs_set64(&header->created_ns, created_ns);
+    fs_set32(&header->layout_version, FS_LAYOUT_VERSION);
+    fs_set64(&header->magic, FS_MAGIC);
+    fs_set64(&identity->layout_hash, FS_LAYOUT_HASH);
+    fs_set64(&identity->size, sizeof(fs_store));
+    fs_set64(&identity->created_ns, created_ns);
+    fs_set64(&identity->magic, FS_MAGIC);
 }
 
 int fs_header_is_whole(const fs_store *store) {
     const fs_header *header = &store->header;
-    return fs_load64(&header->magic) == FS_MAGIC && header->layout_hash == FS_LAYOUT_HASH &&
-           header->size == sizeof(fs_store) && header->layout_version == FS_LAYOUT_VERSION;
+    return fs_load64(&header->magic) == FS_MAGIC && fs_load64(&header->layout_hash) == FS_LAYOUT_HASH &&
+           fs_load64(&header->size) == sizeof(fs_store) && fs_load32(&header->layout_version) == FS_LAYOUT_VERSION;
 }
 
 int fs_identity_is_whole(const fs_store *store) {
     const fs_identity *identity = &store->identity;
-    return fs_load64(&identity->magic) == FS_MAGIC && identity->layout_hash == FS_LAYOUT_HASH &&
-           identity->size == sizeof(fs_store);
+    return fs_load64(&identity->magic) == FS_MAGIC && fs_load64(&identity->layout_hash) == FS_LAYOUT_HASH &&
+           fs_load64(&identity->size) == sizeof(fs_store);
 }
 
 /* An empty record says "never", to all its readers; half of an old one may be anything. */
@@ -104,9 +107,11 @@ int fs_block_mend(fs_store *store, uint32_t block) {
 
 /* ---- records ---- */
 
-static void copy_words(uint64_t *to, const uint64_t *from, size_t size) {
+void fs_copy_words(void *to, const void *from, size_t size) {
+    uint64_t *into = to;
+    const uint64_t *out_of = from;
     for (size_t i = 0; i < size / 8; i++)
-        __atomic_store_n(&to[i], __atomic_load_n(&from[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+        __atomic_store_n(&into[i], __atomic_load_n(&out_of[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 size_t fs_block_size(uint32_t block) { return block < FS_BLOCK_COUNT ? blocks[block].size : 0; }
@@ -115,7 +120,7 @@ int fs_record_read(const uint64_t *seq, const void *record, void *out, size_t si
     while (attempts--) {
         uint64_t before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
         if (before & 1) continue;
-        copy_words(out, record, size);
+        fs_copy_words(out, record, size);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (__atomic_load_n(seq, __ATOMIC_RELAXED) == before) return 0;
     }
@@ -130,7 +135,7 @@ static void begin_write(uint64_t *seq) {
 
 void fs_record_write(uint64_t *seq, void *record, const void *from, size_t size) {
     begin_write(seq);
-    copy_words(record, from, size);
+    fs_copy_words(record, from, size);
     __atomic_store_n(seq, (__atomic_load_n(seq, __ATOMIC_RELAXED) | 1) + 1, __ATOMIC_RELEASE);
 }
 
@@ -264,10 +269,12 @@ void fs_estop_clear(fs_store *store, uint32_t sources, int on_reset) {
 /* What differs only now may be a stop that is just being set: that is set twice, at worst. */
 int fs_estop_mend(fs_store *store, uint32_t pid, uint64_t now_ns) {
     static const uint32_t SOURCES = 0xFF;
-    const fs_estop seen = store->estop;
-    uint32_t on_reset = seen.on_reset | seen.on_reset_too, on_recovery = seen.on_recovery | seen.on_recovery_too;
+    const fs_estop *estop = &store->estop;
+    uint32_t reset = fs_load32(&estop->on_reset), reset_too = fs_load32(&estop->on_reset_too);
+    uint32_t recovery = fs_load32(&estop->on_recovery), recovery_too = fs_load32(&estop->on_recovery_too);
+    uint32_t on_reset = reset | reset_too, on_recovery = recovery | recovery_too;
     uint32_t odd = (on_reset | on_recovery) & ~SOURCES;
-    int differs = seen.on_reset != seen.on_reset_too || seen.on_recovery != seen.on_recovery_too;
+    int differs = reset != reset_too || recovery != recovery_too;
     if (!odd && !differs) return 0;
     if (odd) fs_estop_raise(store, FS_ESTOP_OTHER, 1, pid, now_ns, "the latch in the shared memory was damaged");
     if (odd) fs_estop_clear(store, ~SOURCES, 1);
@@ -312,7 +319,7 @@ uint64_t fs_histogram_edge(uint32_t bucket) {
 void fs_histogram_add(fs_histogram *histogram, uint64_t value_ns) {
     uint64_t *bucket = &histogram->bucket[bucket_of(value_ns)];
     __atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
-    histogram->sum_ns += value_ns;
-    if (value_ns > histogram->max_ns) histogram->max_ns = value_ns;
+    __atomic_store_n(&histogram->sum_ns, histogram->sum_ns + value_ns, __ATOMIC_RELAXED);
+    if (value_ns > histogram->max_ns) __atomic_store_n(&histogram->max_ns, value_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&histogram->count, histogram->count + 1, __ATOMIC_RELEASE);
 }

@@ -46,6 +46,8 @@ int fs_block_mend(fs_store *store, uint32_t block);
 /* The same for a record elsewhere, with a sequence of its own; `size`: whole 64-bit words. */
 int fs_record_read(const uint64_t *seq, const void *record, void *out, size_t size, uint32_t attempts);
 void fs_record_write(uint64_t *seq, void *record, const void *from, size_t size);
+/* Word by word, each as a whole; `size`: whole 64-bit words. For records that others write meanwhile. */
+void fs_copy_words(void *to, const void *from, size_t size);
 /* Leaves the block as a writer that died inside a write would: for tests and fault injection only. */
 void fs_block_tear(fs_store *store, uint32_t block);
 
