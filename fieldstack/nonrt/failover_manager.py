@@ -1,4 +1,7 @@
-"""FailoverManager: carries out what was decided, reads back whether it came about, and records both."""
+"""FailoverManager: carries out what was decided, reads back whether it came about, and records both.
+
+Each kind of action has one executor in a table. `Supervision` hands it the actions of each decision.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack.events.kinds import EventKind, Severity
+from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerting import Alerting
 from fieldstack.ha.actuators.alerts import Alerts
@@ -19,11 +22,12 @@ from fieldstack.ha.actuators.slaves import SlaveRestarts
 from fieldstack.ha.actuators.starts import Starts
 from fieldstack.ha.actuators.stops import Stops
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
-from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
+from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.outcome import ExecutionResult, Outcome, PendingReadback
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
+from fieldstack.nonrt.recovery import Recovery
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt.datastore import DataStore
 
@@ -48,14 +52,15 @@ class Ports:
 class FailoverManager:
     """One action after the other, in the order given: worst first. Nothing here waits.
 
-    What can not be known at once is read back in the passes that follow; `outcomes` hands it to the next
+    What cannot be known at once is read back in the passes that follow. `outcomes` hands it to the next
     decision.
     """
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._in_flight_orders = InFlightOrders(self._record, ports.log)
-        self._processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
+        processes = Processes(ports.processes, ports.monitor, ports.log, ports.stop_timeout_s)
+        recovery = Recovery(processes, ports.checkpoint, ports.log)
         stops = Stops(ports.store, ports.log, ports.cell)
         starts = Starts(ports.store, ports.cell, time.monotonic_ns)
         self._executors: dict[ActionKind, Callable[[Action], ExecutionResult]] = {
@@ -65,12 +70,12 @@ class FailoverManager:
             ActionKind.SAFE_MODE_EXIT: lambda _: stops.permit(True),
             ActionKind.AWAIT_MANUAL: lambda _: Outcome(True, "waiting for a person"),
             ActionKind.DEGRADE: Degrade(ports.store, ports.cell).execute,
-            ActionKind.RECORD_STEP: self._record_step,
-            ActionKind.READ_CHECKPOINT: self._read_checkpoint,
-            ActionKind.FENCE_PROCESS: self._processes.fence,
-            ActionKind.STOP_PROCESS: self._processes.stop,
-            ActionKind.REBOOT_PROCESS: self._reboot,
-            ActionKind.START_PROCESS: self._processes.start,
+            ActionKind.RECORD_STEP: recovery.record_step,
+            ActionKind.READ_CHECKPOINT: recovery.read_checkpoint,
+            ActionKind.FENCE_PROCESS: processes.fence,
+            ActionKind.STOP_PROCESS: processes.stop,
+            ActionKind.REBOOT_PROCESS: recovery.reboot,
+            ActionKind.START_PROCESS: processes.start,
             ActionKind.RESTART_SLAVE: SlaveRestarts(ports.store, ports.cell).execute,
             ActionKind.RESTART_MODULE: ports.modules.execute,
             ActionKind.REALLOCATE: ports.core.reallocate,
@@ -79,7 +84,7 @@ class FailoverManager:
             ActionKind.AWAIT_START: starts.execute,
             ActionKind.START: starts.execute,
             ActionKind.SEND_ALERT: Alerting(ports.store, ports.log, ports.alerts).execute,
-            ActionKind.ANSWER: self._answer,
+            ActionKind.ANSWER: ports.answer,
         }
 
     def execute(self, actions: tuple[Action, ...], now_ns: int) -> None:
@@ -117,55 +122,3 @@ class FailoverManager:
             outcome=outcome.text,
             took_ms=took_ns / 1e6,
         )
-
-    # ---- recovery: restart, checkpoint, steps ----
-
-    def _reboot(self, action: Action) -> ExecutionResult:
-        began_ns = time.monotonic_ns()
-        outcome = self._processes.reboot(action)
-        self._step(action, Step.RESTART, began_ns, outcome)
-        if not outcome.confirmed or not action.id or action.process is None:
-            return outcome
-        return self._processes.proof(action.process, outcome.text)
-
-    def _read_checkpoint(self, action: Action) -> Outcome:
-        began_ns = time.monotonic_ns()
-        generation, remark = self._ports.checkpoint.read()
-        outcome = Outcome(generation > 0, f"generation {generation}: {remark}" if generation else remark)
-        self._step(action, Step.CHECKPOINT_READ, began_ns, outcome)
-        return Outcome(True, outcome.text)
-
-    def _step(self, action: Action, step: Step, began_ns: int, outcome: Outcome) -> None:
-        now_ns = time.monotonic_ns()
-        remark = f": {outcome.text}"
-        self._append_step(action, step, now_ns, now_ns - began_ns, remark, confirmed=outcome.confirmed)
-
-    def _record_step(self, action: Action) -> None:
-        if action.step is not None:
-            remark = f": {action.remark}" if action.remark else ""
-            self._append_step(
-                action, action.step, action.at_ns, action.took_ns, remark, confirmed=action.confirmed
-            )
-
-    def _append_step(
-        self, action: Action, step: Step, at_ns: int, took_ns: int, remark: str, *, confirmed: bool
-    ) -> None:
-        self._ports.log.append(
-            EventKind.RECOVERY_STEP,
-            t_ns=at_ns,
-            severity=Severity.INFO if confirmed else Severity.WARNING,
-            process=action.process,
-            step=step,
-            attempt=action.attempt,
-            took_ns=took_ns,
-            took_ms=took_ns / 1e6,
-            confirmed=confirmed,
-            rule=action.rule,
-            cause=action.cause,
-            remark=remark,
-        )
-
-    # ---- people ----
-
-    def _answer(self, action: Action) -> None:
-        self._ports.answer(action)

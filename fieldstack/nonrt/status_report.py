@@ -1,13 +1,18 @@
-"""The answer to `status` on Non-RT's control socket: everything that is known, as plain data."""
+"""The answer to `status` on Non-RT's control socket: everything that is known, as plain data.
+
+`fieldstack status --json`, the health server and the bug report show it. Keys are words that users know.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from fieldstack.ha.actuators.alerts import Alerts
+from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
 from fieldstack.ha.decision.decision_state import ActiveRule, WaitingAction
 from fieldstack.ha.decision.operator_requests import known_requests
 from fieldstack.ha.decision.restart_interlock import cause_text, reason_text
@@ -16,12 +21,42 @@ from fieldstack.ha.model.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_history import History
 from fieldstack.ha.policy.restart_budget import in_long_window, in_window
+from fieldstack.nonrt.prediction_service import PredictionService
 from fieldstack.nonrt.supervision import Supervision
 
 
-def report(supervision: Supervision, history: History, modules: Modules) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class StatusSources:
+    """Who is asked for it."""
+
+    supervision: Supervision
+    history: History
+    modules: Modules
+    checkpoint: StateCheckpoint
+    alerts: Alerts
+    prediction: PredictionService
+
+
+def report(sources: StatusSources) -> dict[str, Any]:
     """Times in CLOCK_MONOTONIC ns unless the name says otherwise."""
-    state, facts, now_ns = supervision.state, supervision.facts, time.monotonic_ns()
+    now_ns = time.monotonic_ns()
+    return {
+        **_supervision(sources.supervision, now_ns),
+        "modules": sources.modules.describe(),
+        "history": sources.history.to_dict(),
+        "policy": _policy(sources.supervision),
+        "checkpoint": sources.checkpoint.describe(),
+        "alerts": sources.alerts.status(),
+        **sources.prediction.describe(now_ns),
+    }
+
+
+def _policy(supervision: Supervision) -> dict[str, Any]:
+    return supervision.describe_policy() | {"words": list(known_requests(supervision.policy))}
+
+
+def _supervision(supervision: Supervision, now_ns: int) -> dict[str, Any]:
+    state, facts = supervision.state, supervision.facts
     unknown = unknown_facts(facts.measures)
     return {
         "pid": os.getpid(),
@@ -47,9 +82,6 @@ def report(supervision: Supervision, history: History, modules: Modules) -> dict
         "budgets": _budgets(supervision, now_ns),
         "actions_in_flight": supervision.manager.in_flight(now_ns),
         "measures": list(_measures(facts)),
-        "modules": modules.describe(),
-        "history": history.to_dict(),
-        "policy": supervision.describe_policy() | {"words": list(known_requests(supervision.policy))},
     }
 
 
