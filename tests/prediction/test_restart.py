@@ -13,8 +13,8 @@ from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
-from fieldstack.nonrt import module_list
-from fieldstack.nonrt.module_list import BeatWatch, PredictionService
+from fieldstack.nonrt import prediction_service
+from fieldstack.nonrt.prediction_service import BeatWatch, PredictionService
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.prediction import module
 from fieldstack_rt.datastore import DataStore
@@ -51,10 +51,10 @@ class Reads:
 def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
     """And everything some ten times as fast."""
     made = Reads()
-    monkeypatch.setattr(module_list, "cell_pids", made.pids)
-    monkeypatch.setattr(module_list, "ResourceSampler", made.sampler)
-    monkeypatch.setattr(module_list, "BEAT_TIMEOUT_NS", 300 * MS)
-    monkeypatch.setattr(module_list, "SAMPLER_STOP_S", 0.2)
+    monkeypatch.setattr(prediction_service, "cell_pids", made.pids)
+    monkeypatch.setattr(prediction_service, "ResourceSampler", made.sampler)
+    monkeypatch.setattr(prediction_service, "BEAT_TIMEOUT_NS", 300 * MS)
+    monkeypatch.setattr(prediction_service, "SAMPLER_STOP_S", 0.2)
     monkeypatch.setattr(module, "TICK_S", 0.02)
     yield made
     made.released.set()
@@ -63,8 +63,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
 @pytest.fixture
 def modules(bare_store: DataStore, reads: Reads) -> Iterator[Modules]:  # noqa: ARG001 - comes before
     settings = NonRtSettings(bare_store.instance.name, "", ())
-    prediction_service = PredictionService(settings, bare_store.instance, bare_store)
-    made = Modules((ThreadModule("prediction", prediction_service.begin),))
+    service = PredictionService(settings, bare_store.instance, bare_store)
+    made = Modules((ThreadModule("prediction", service.begin),))
     made.start()
     yield made
     made.close()
