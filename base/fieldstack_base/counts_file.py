@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import Sync, replacing
 from fieldstack_base.durable import Loaded
-from fieldstack_base.folders import sync_folder
 
 SLOT_BYTES = 65_536
 FILE_BYTES = 2 * SLOT_BYTES
@@ -32,7 +32,7 @@ class CountsFile:
     """A JSON record in the file `NAME`; `save` and `load` as `DurableRecord`'s. One thread at a time."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._path = folder, folder / name
+        self._path = folder / name
         self._found = self.load()
         self._generation = self._found.generation
         self._number = -1
@@ -77,7 +77,7 @@ class CountsFile:
     def _prepare(self) -> int:
         """Open it with all its blocks in place: as it is, or made anew around what it held."""
         with contextlib.suppress(FileNotFoundError):
-            number = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            number = self._open()
             if _whole(number):
                 return number
             os.close(number)
@@ -85,20 +85,13 @@ class CountsFile:
 
     def _make(self) -> int:
         """Under another name first: nobody ever finds half of it."""
-        fresh = self._path.with_name(f"{self._path.name}.tmp")
-        number = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            os.posix_fallocate(number, 0, FILE_BYTES)
-            _write(number, self._content(), 0)  # written, not only reserved: later saves change no metadata
-            os.fsync(number)
-            fresh.replace(self._path)
-            sync_folder(self._folder)
-        except OSError:
-            os.close(number)
-            with contextlib.suppress(OSError):
-                fresh.unlink()
-            raise
-        return number
+        with replacing(self._path, sync=Sync.ALL) as file:
+            os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+            file.write(self._content())  # written, not only reserved: later saves change no metadata
+        return self._open()
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
 
     def _content(self) -> bytes:
         content = bytearray(FILE_BYTES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import time
 import zlib
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fieldstack_base import bounded_json
-from fieldstack_base.folders import sync_folder
+from fieldstack_base.atomic_file import Sync, replace_file, sync_folder
 
 FORMAT = 2
 RETRY_S = 1.0
@@ -48,19 +47,7 @@ class DurableRecord:
     def save(self, data: dict[str, Any]) -> int:
         """Write the next generation and wait until it is on the disk. Raises OSError; old ones stay."""
         generation = self._generation + 1
-        slot = self._slot(generation)
-        fresh = self._folder / f"{self._name}.tmp"
-        try:
-            with fresh.open("wb") as file:
-                file.write(_encode(generation, data))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(slot)
-            sync_folder(self._folder)
-        except OSError:
-            with contextlib.suppress(OSError):
-                fresh.unlink()  # on a full disk even its room is needed
-            raise
+        replace_file(self._slot(generation), _encode(generation, data), sync=Sync.ALL)
         self._generation = generation
         return generation
 

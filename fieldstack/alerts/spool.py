@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pathlib import Path
 from fieldstack.alerts.model.alert import Alert
 from fieldstack.alerts.powered_clock import boot_time_ns
 from fieldstack_base import bounded_json
-from fieldstack_base.folders import sync_folder
+from fieldstack_base.atomic_file import Sync, replace_file
 
 LIMIT = 1000
 SINCE = "since_ns"
@@ -59,6 +58,9 @@ class Spool:
         self._next = self._queue[-1].number + 1 if self._queue else 1
 
     def _load(self) -> None:
+        for left in self._folder.glob("*.tmp"):  # of a process that was cut off
+            with contextlib.suppress(OSError):
+                left.unlink()
         for file in sorted(self._folder.glob("*.json")):
             try:
                 data = bounded_json.loads(file.read_text(encoding="utf-8"))
@@ -148,18 +150,8 @@ class Spool:
 
     def _write(self, entry: Entry) -> None:
         self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        fresh = self._folder / "fresh.tmp"
-        try:
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(entry.alert.to_dict() | {SINCE: entry.since_ns}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file(entry.number))
-        except OSError:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
-            raise
-        sync_folder(self._folder)
+        content = json.dumps(entry.alert.to_dict() | {SINCE: entry.since_ns})
+        replace_file(self._file(entry.number), content, sync=Sync.ALL)
 
     def _written(self, entry: Entry) -> None:
         with self.changed:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from fieldstack.events.segments import Repair, first_number, folder_of, prune, repair, segment_name, segments
-from fieldstack_base.folders import sync_folder
+from fieldstack_base.atomic_file import sync_folder
 
 
 class EventLogBusyError(RuntimeError):

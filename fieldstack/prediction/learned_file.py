@@ -19,6 +19,7 @@ from fieldstack.prediction.median_scales import Scale
 from fieldstack.prediction.predictor import FORGET_NS, HITS, Predictor, Series
 from fieldstack.prediction.signals import SPECS, Signal
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import replacing
 from fieldstack_base.clock import boot_id
 
 FORMAT = 1
@@ -26,13 +27,15 @@ FORMAT = 1
 
 def save(path: Path, predictor: Predictor) -> Iterator[None]:
     """Writes all series; yields after each. The file appears whole or not at all. OSError."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"format": FORMAT, "boot": boot_id()}) + "\n")
+    with replacing(path) as file:
+        file.write(_line({"format": FORMAT, "boot": boot_id()}))
         for series in list(predictor.series.values()):
-            file.write(json.dumps(_of_series(series), separators=(",", ":")) + "\n")
+            file.write(_line(_of_series(series)))
             yield
-    fresh.replace(path)
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
 
 
 def load(path: Path, predictor: Predictor, now_ns: int) -> str:

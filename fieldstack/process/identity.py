@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.clock import boot_id
 
 
@@ -48,9 +49,7 @@ def open_pidfd(identity: Identity) -> int | None:
 
 def write_pid_file(path: Path, identity: Identity) -> None:
     """Atomically: a reader finds the old file or the new one."""
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(json.dumps(asdict(identity)) + "\n", encoding="ascii")
-    fresh.replace(path)
+    replace_file(path, json.dumps(asdict(identity)) + "\n")
 
 
 def read_pid_file(path: Path) -> Identity | None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.instance import Instance
 
 
@@ -27,9 +28,7 @@ class Endpoint:
 
     def write(self, path: Path) -> None:
         """Atomic. Raises OSError."""
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        replace_file(path, json.dumps(asdict(self)) + "\n")
 
 
 def endpoint_file(instance: Instance) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.instance import Instance
 from fieldstack_base.process_facts import same_process
 
@@ -48,10 +49,7 @@ class UpRecord:
     veth: str = ""
 
     def write(self, instance: Instance) -> None:
-        target = record_file(instance)
-        fresh = target.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        fresh.replace(target)
+        replace_file(record_file(instance), json.dumps(asdict(self)) + "\n")
 
 
 def record_file(instance: Instance) -> Path:

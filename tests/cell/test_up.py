@@ -234,7 +234,7 @@ def test_down_finds_what_nobody_wrote_down(bench: Bench) -> None:
 def test_ctrl_c_ends_a_cell_whose_lines_nobody_reads_and_that_can_write_no_file(bench: Bench) -> None:
     up = bench.up()
     bench.await_motion()
-    Path(bench.environment["FIELDSTACK_RUNTIME_DIR"], bench.name, "up.new").mkdir()
+    Path(bench.environment["FIELDSTACK_RUNTIME_DIR"], bench.name, "up.json.tmp").mkdir()
     assert up.stdout is not None
     up.stdout.close()  # Ctrl-C ends what a pipe leads to, too
     up.stdout = None

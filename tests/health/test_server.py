@@ -96,11 +96,11 @@ def test_idle_connections_keep_nobody_from_an_answer(served: Served, instance: I
 
 
 def test_a_runtime_folder_that_does_not_take_the_token_is_told(instance: Instance) -> None:
-    (instance.runtime_dir / "health.new").mkdir()
+    (instance.runtime_dir / "health.token.tmp").mkdir()
     with serving(instance) as served:
         output, _ = served.process.communicate(timeout=PATIENCE_S)
     assert served.process.returncode == 1
-    assert "health.new" in output
+    assert "health.token.tmp" in output
     assert f"write its token and its socket to {instance.runtime_dir}: make room" in output
     assert "Traceback" not in output
 

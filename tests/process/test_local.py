@@ -175,7 +175,7 @@ def test_a_full_runtime_folder_is_told_with_file_and_remedy(tmp_path: Path, *, h
         for number in range(8):
             with contextlib.suppress(OSError):
                 (tmp_path / f"ballast{number}").write_bytes(bytes(4096))
-        wanted = "rt.tmp" if have_log else "rt.log"
+        wanted = "rt.pid.tmp" if have_log else "rt.log"
         with pytest.raises(ProcessStartError, match=rf"No space left on device: .*{wanted}; make room for"):
             manager.start("rt")
         manager.keep_spare("rt")

@@ -15,8 +15,8 @@ from fieldstack.tasks.control.command_handler import TaskCommandHandler
 from fieldstack.tasks.keep import task_store
 from fieldstack.tasks.keep.task_store import TaskStore, UndecidedError
 from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
+from fieldstack_base.atomic_file import sync_folder
 from fieldstack_base.control.server import Command
-from fieldstack_base.folders import sync_folder
 from tests.tasks.bench_cell import BenchCell, declare, module_of
 
 Make = Callable[..., BenchCell]

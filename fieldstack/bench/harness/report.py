@@ -15,6 +15,7 @@ from rich.table import Table
 from fieldstack.bench.harness import machine
 from fieldstack.bench.harness.checks import Check
 from fieldstack.bench.harness.percentiles import Percentiles
+from fieldstack_base.atomic_file import replace_file
 
 Say = Callable[[str], None]
 
@@ -27,9 +28,7 @@ def write_json(path: Path, benchmark: str, result: dict[str, Any]) -> None:
         **result,
         "machine": machine.facts().to_json(),
     }
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    replace_file(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def percentile_table(title: str, rows: Iterable[tuple[str, Percentiles | None]]) -> Table:

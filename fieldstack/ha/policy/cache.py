@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
 from fieldstack.ha.policy.compiled import CompiledPolicy
 from fieldstack.ha.policy.source import read
 from fieldstack_base import bounded_json
+from fieldstack_base.atomic_file import replace_file
 
 FORMAT = 1
 
@@ -75,9 +75,4 @@ def _store(cache: Path, key: str, policy: CompiledPolicy) -> None:
     body = json.dumps(policy.to_dict(), separators=(",", ":")).encode()
     if CompiledPolicy.from_dict(bounded_json.loads(body)) != policy:
         return  # it would not come back as what it is
-    fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(json.dumps(_head(key, body)).encode() + b"\n" + body)
-        fresh.replace(cache)
-    finally:
-        fresh.unlink(missing_ok=True)
+    replace_file(cache, json.dumps(_head(key, body)).encode() + b"\n" + body, shared=True)

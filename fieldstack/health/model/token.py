@@ -9,6 +9,7 @@ import stat
 from enum import Enum, auto
 from pathlib import Path
 
+from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.instance import Instance
 
 _PRIVATE = 0o600
@@ -41,12 +42,7 @@ def ensure_token(path: Path) -> str:
 
 def _make(path: Path) -> str:
     token = secrets.token_urlsafe(32)
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    with open(handle, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    fresh.replace(path)
+    replace_file(path, token + "\n", private=True)
     return token
 
 

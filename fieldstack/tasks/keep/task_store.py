@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from fieldstack.tasks.state.stored_task import CallRecord, StoredTask
 from fieldstack_base import bounded_json
-from fieldstack_base.folders import sync_folder
+from fieldstack_base.atomic_file import Sync, replace_file, sync_folder
 
 KEPT_ENDS = 50
 """Ended tasks whose outcome is kept for `status`."""
@@ -133,7 +132,7 @@ class TaskStore:
 
     def _write(self, file: Path, content: dict[str, Any]) -> None:
         before = _content(file)
-        _replace(file, json.dumps(content).encode())
+        replace_file(file, json.dumps(content), sync=Sync.CONTENT)
         try:
             sync_folder(self._folder)
         except OSError:
@@ -146,7 +145,7 @@ class TaskStore:
             if before is None:
                 file.unlink()
             else:
-                _replace(file, before)
+                replace_file(file, before, sync=Sync.CONTENT)
             sync_folder(self._folder)
         except OSError as error:
             raise UndecidedError(error.errno, error.strerror or str(error)) from error
@@ -157,20 +156,6 @@ def _content(file: Path) -> bytes | None:
         return file.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """All of it or nothing, once the folder is synced. Raises OSError; then nothing is left behind."""
-    fresh = file.with_suffix(".tmp")
-    try:
-        with fresh.open("wb") as output:
-            output.write(content)
-            output.flush()
-            os.fsync(output.fileno())
-        fresh.replace(file)
-    except OSError:
-        _drop(fresh)  # on a full disk even its room is needed
-        raise
 
 
 def _drop(file: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fieldstack_base.atomic_file import replace_file
 from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.master.scan import ScannedSlave
@@ -42,9 +42,7 @@ def write(path: Path, text: str, *, force: bool = False) -> None:
         except FileExistsError as error:
             raise FileExistsAlreadyError(path) from error
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    replace_file(path, text, shared=True)
 
 
 def document(interface: str, slaves: Sequence[ScannedSlave]) -> str:
