@@ -91,7 +91,7 @@ def test_a_step_that_fails_leaves_the_old_content_and_nothing_else(
 
 def test_an_error_in_the_block_leaves_the_old_content(file: Path) -> None:
     with pytest.raises(TypeError), replacing(file) as fresh:
-        fresh.write(OLD.decode())  # type: ignore[arg-type]
+        fresh.write(OLD.decode())  # type: ignore[call-overload]
     assert (file.read_bytes(), names(file.parent)) == (OLD, ["record.json"])
 
 
