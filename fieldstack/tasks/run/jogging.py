@@ -12,21 +12,18 @@ from dataclasses import dataclass
 
 from fieldstack.tasks.motion.group_motion import SLOW_SHARE
 from fieldstack.tasks.motion.job import Job
-from fieldstack.tasks.motion.position_limits import groups_beyond_limits
-from fieldstack.tasks.motion.rt_facts import CLEARED_BY_JOG, RtFacts
+from fieldstack.tasks.motion.rt_facts import RtFacts
 from fieldstack.tasks.motion.runner import Runner
 from fieldstack.tasks.motion.trajectory import Limits
 from fieldstack.tasks.program.actions import MoveAction
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.program import Block
+from fieldstack.tasks.run.jog_checks import check_axes, check_direction, check_machine, check_tasks
 from fieldstack.tasks.state.table import TaskError, TaskTable
 from fieldstack_ethercat.bus.config.plan import AxisPlan
-from fieldstack_rt.datastore.events import stop_text
-from fieldstack_rt.datastore.layout import RtPhase, Stop
 
 HOLD_NS = 150_000_000
 """How long an axis goes on after it was last known to be held."""
-LOOK = "`fieldstack-rt status --once` shows the cell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +82,10 @@ class Jogging:
         group = self._machine.group_of(number)
         if group is None:
             raise TaskError(f"axis {request.axis} is in no axis group")
-        ready = _check_machine(facts)
-        _check_tasks(table, group)
-        _check_axes(ready, group)
-        self._check_direction(number, request.direction, ready)
+        ready = check_machine(facts)
+        check_tasks(table, group)
+        check_axes(ready, group)
+        check_direction(self._machine, number, request.direction, ready)
         self._count += 1
         self.last = Jog(self._count, self._machine.axes[number], self._job(number, group, request), 0)
         self._keep(self.last, request.held_ns)
@@ -139,15 +136,6 @@ class Jogging:
             raise TaskError(f"there is no axis {name!r}; axes here: {', '.join(names) or 'none'}")
         return names.index(name)
 
-    def _check_direction(self, number: int, direction: int, facts: RtFacts) -> None:
-        axis, at = self._machine.axes[number], facts.targets[number]
-        end = axis.position_max_counts if direction > 0 else axis.position_min_counts
-        if (end - at) * direction > 0:
-            return
-        out = groups_beyond_limits(self._machine, facts.targets)
-        text = next((one.text for one in out.values() if axis.beyond_limit(at) and axis.name in one.text), "")
-        raise TaskError(text or f"axis {axis.name} stands at its limit: it can only go the other way")
-
     def _job(self, number: int, group: Group, request: JogRequest) -> Job:
         axis = self._machine.axes[number]
         end = axis.position_max_counts if request.direction > 0 else axis.position_min_counts
@@ -167,31 +155,3 @@ def _check_time(now_ns: int, held_ns: int) -> None:
             f"it was last held {(now_ns - held_ns) / 1e6:.0f} ms ago, which counts for "
             f"{HOLD_NS // 1_000_000} ms: hold it anew"
         )
-
-
-def _check_machine(facts: RtFacts | None) -> RtFacts:
-    if facts is None or facts.phase is not RtPhase.CYCLING:
-        raise TaskError(f"RT does not cycle; {LOOK}")
-    if facts.stop is Stop.ESTOP:
-        raise TaskError("EMERGENCY_STOP is latched: remove the cause, then `fieldstack reset`")
-    if facts.stop not in CLEARED_BY_JOG:
-        raise TaskError(f"the axes may not move: {stop_text(facts.stop)}; {LOOK}")
-    if not facts.permit:
-        raise TaskError(f"the axes may not move: the Non-RT process gives no permit; {LOOK}")
-    return facts
-
-
-def _check_axes(facts: RtFacts, group: Group) -> None:
-    for number, axis in zip(group.numbers, group.axes, strict=True):
-        if not facts.can_jog(number):
-            stop = facts.stops[number] if number < len(facts.stops) else Stop.NONE
-            why = stop_text(stop) if stop not in CLEARED_BY_JOG else facts.axes[number].name.lower()
-            raise TaskError(f"axis {axis.name} does not stand under power ({why}); {LOOK}")
-
-
-def _check_tasks(table: TaskTable, group: Group) -> None:
-    for task in table.live():
-        if task.runner is not None and task.runner.group_name == group.name:
-            raise TaskError(
-                f"task {task.id!r} moves axis group {group.name!r}: `fieldstack task pause {task.id}` first"
-            )

@@ -22,9 +22,9 @@ class OperatorCommands:
         self._table = table
 
     def cancel(self, task_id: str) -> str:
-        """Of a task that has failed: people have seen that, and are not told of it any longer."""
+        """Of a task that has failed: people have seen that, and its alert ends."""
         if self._table.failures.pop(task_id, None) is not None:
-            return f"task {task_id!r} has failed: noted, it is not told of any longer"
+            return f"task {task_id!r} has failed: noted, its alert ends"
         task = self._not_ended(task_id)
         task.pending_changes.add(PendingChange.CANCEL)
         return f"task {task_id!r}: comes to rest, then it is cancelled" if task.runner else "cancelled"
