@@ -14,7 +14,7 @@ import typer
 from fieldstack.bench.cycle.options import LoadKind, Reference
 from fieldstack.bench.failover.faults import FaultKind
 from fieldstack.cli.exit_codes import ExitCode, epilog
-from fieldstack.cli.terminal import terminal
+from fieldstack.cli.screen.terminal import terminal
 
 app = typer.Typer(
     help="Benchmarks, each beside a reference taken in the same run; docs/benchmarks.md says how.",

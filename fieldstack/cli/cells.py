@@ -8,7 +8,7 @@ from rich.table import Table
 
 from fieldstack.cell.instances import InstanceView, instances
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.terminal import terminal
+from fieldstack.cli.screen.terminal import terminal
 
 
 def show_cells(*, as_json: bool) -> ExitCode:

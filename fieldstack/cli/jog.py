@@ -96,7 +96,7 @@ class TimedHold:
 
 
 def _by_key(held: HeldJog, arguments: JogArguments) -> ExitCode:
-    from fieldstack.cli.held_key import HeldKey
+    from fieldstack.cli.screen.held_key import HeldKey
 
     typer.echo("hold a key down to move it; q ends")
     with HeldKey() as key:

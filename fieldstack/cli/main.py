@@ -24,8 +24,8 @@ from fieldstack.cli import (
 )
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of, seconds_of
+from fieldstack.cli.screen.terminal import terminal
 from fieldstack.cli.status import status
-from fieldstack.cli.terminal import terminal
 
 ConfigOption = Annotated[
     Path | None,
@@ -185,7 +185,7 @@ def events(
 
         fieldstack events --json --since 120 | jq -r .text
     """
-    from fieldstack.cli.event_lines import line, no_log
+    from fieldstack.cli.screen.event_lines import line, no_log
     from fieldstack.events.reader import EventReader
 
     if missing := no_log(instance_of(instance)):

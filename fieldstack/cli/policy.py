@@ -60,7 +60,7 @@ def check(
         _print_json({"file": str(file), "valid": True, "budgets": budget_rows(policy)} | found)
         return
     from fieldstack.cli.policy_tables import budget_table, worst_case_table
-    from fieldstack.cli.terminal import terminal
+    from fieldstack.cli.screen.terminal import terminal
 
     typer.echo(f"{file}: valid, {len(policy.rules)} rules for {len(policy.processes)} processes")
     terminal().print(worst_case_table(here, cases))
@@ -71,7 +71,7 @@ def check(
 def facts() -> None:
     """List the facts that rules can be made of: what they mean, their units, how old readings may be."""
     from fieldstack.cli.policy_tables import fact_table
-    from fieldstack.cli.terminal import terminal
+    from fieldstack.cli.screen.terminal import terminal
 
     terminal().print(fact_table())
 
@@ -100,7 +100,7 @@ def simulate(
     if json:
         _print_json(to_dict(played))
     else:
-        from fieldstack.cli.terminal import terminal
+        from fieldstack.cli.screen.terminal import terminal
 
         terminal().print(draw(played))
     if played.unmet:

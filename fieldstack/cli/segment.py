@@ -15,7 +15,7 @@ from rich.table import Table
 
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
-from fieldstack.cli.terminal import terminal
+from fieldstack.cli.screen.terminal import terminal
 from fieldstack.status.snapshot_bus import al_text
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import SlaveTruth

@@ -13,15 +13,15 @@ from rich.live import Live
 from rich.text import Text
 
 from fieldstack.cli.cells import show_cells
-from fieldstack.cli.dashboard import render, sections
-from fieldstack.cli.event_lines import line
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.fitted_screen import FittedScreen, Section
-from fieldstack.cli.history_table import history_table
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
-from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.screen.dashboard import render, sections
+from fieldstack.cli.screen.event_lines import line
+from fieldstack.cli.screen.fitted_screen import FittedScreen, Section
+from fieldstack.cli.screen.history_table import history_table
+from fieldstack.cli.screen.pressed_keys import PressedKeys
+from fieldstack.cli.screen.terminal import terminal
 from fieldstack.cli.start import HINT, StartKey
-from fieldstack.cli.terminal import terminal
 from fieldstack.events.reader import EventReader
 from fieldstack.status.history import process_history
 from fieldstack.status.next_step import may_start, next_step

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from fieldstack.cli.exit_codes import ExitCode, epilog
 from fieldstack.cli.options import INSTANCE, InstanceOption, JsonOption, instance_of
-from fieldstack.cli.terminal import terminal
+from fieldstack.cli.screen.terminal import terminal
 from fieldstack_base.control.client import Answer
 
 app = typer.Typer(

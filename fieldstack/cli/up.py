@@ -21,12 +21,12 @@ from fieldstack.cell.instances import end_command, is_managed, running_pids
 from fieldstack.cell.launch import Launch
 from fieldstack.cell.takedown import Say, take_down
 from fieldstack.cell.up import CellRun
-from fieldstack.cli.console_lines import ConsoleLines
-from fieldstack.cli.dashboard import sections
-from fieldstack.cli.event_lines import EventTail, line
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.fitted_screen import FittedScreen, Section
-from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.screen.console_lines import ConsoleLines
+from fieldstack.cli.screen.dashboard import sections
+from fieldstack.cli.screen.event_lines import EventTail, line
+from fieldstack.cli.screen.fitted_screen import FittedScreen, Section
+from fieldstack.cli.screen.pressed_keys import PressedKeys
 from fieldstack.cli.start import HINT, StartKey
 from fieldstack.host import capabilities, namespace
 from fieldstack.host.prerequisites import complete_path, require, require_folders

@@ -11,7 +11,7 @@ import pytest
 SPEAK = """
 import sys
 from rich.console import Console
-from fieldstack.cli.console_lines import ConsoleLines
+from fieldstack.cli.screen.console_lines import ConsoleLines
 voice = ConsoleLines(Console())
 for _ in range(3):
     voice.say("a line")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from fieldstack.cli.dashboard import render
-from fieldstack.cli.dashboard_bus import STOP_TEXT
+from fieldstack.cli.screen.dashboard import render
+from fieldstack.cli.screen.dashboard_bus import STOP_TEXT
 from fieldstack.status import snapshot
 from fieldstack.status.snapshot import Clock
 from fieldstack.status.snapshot_bus import AxisView, name_of

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from fieldstack.cli.fitted_screen import FittedScreen, Section, to_leave_out
+from fieldstack.cli.screen.fitted_screen import FittedScreen, Section, to_leave_out
 
 SECTIONS = [
     Section("state", 0, Text("STATE")),

@@ -17,7 +17,7 @@ import typer
 
 from fieldstack.cli import jog
 from fieldstack.cli.exit_codes import ExitCode
-from fieldstack.cli.held_key import REPEATS_WITHIN_S, HeldKey
+from fieldstack.cli.screen.held_key import REPEATS_WITHIN_S, HeldKey
 from fieldstack_base.control.client import Answer
 
 MAIN = "from fieldstack.cli.entry import fieldstack; fieldstack()"

@@ -12,7 +12,7 @@ import time
 
 PROGRAM = """
 import signal, sys, time
-from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.screen.pressed_keys import PressedKeys
 if sys.argv[1] == "own":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 with PressedKeys(end_on_sigterm=sys.argv[1] == "end") as keys:
@@ -81,7 +81,7 @@ def test_it_is_put_back_by_an_exception() -> None:
 
 
 NO_TERMINAL = """
-from fieldstack.cli.pressed_keys import PressedKeys
+from fieldstack.cli.screen.pressed_keys import PressedKeys
 with PressedKeys() as keys:
     print(repr(keys.new()))
 """

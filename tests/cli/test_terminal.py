@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from fieldstack.cli.terminal import terminal
+from fieldstack.cli.screen.terminal import terminal
 
 NAME = "drive_fault of axis:x: [drive-fault] [bold]"
 

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from fieldstack.cell import configuration
-from fieldstack.cli.dashboard import render
+from fieldstack.cli.screen.dashboard import render
 from fieldstack.ha.checkpoint.record import fill_ha
 from fieldstack.status import snapshot
 from fieldstack.status.next_step import next_step

@@ -98,7 +98,9 @@ class Resolution:
         if not isinstance(to, Mapping):
             if len(to) != count:
                 problem = f"{len(to)} positions for the {count} axes of group {first.name!r}"
-                self.refuse(path, to, problem, "One for each axis, in the group's order; null: that axis stays.")
+                self.refuse(
+                    path, to, problem, "One for each axis, in the group's order; null: that axis stays."
+                )
             return tuple((*to, *(None,) * count)[:count])
         frame = self._frame(to)
         if frame is None:

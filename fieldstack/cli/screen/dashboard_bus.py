@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.cli.styles import BAD, DIM, GOOD, WARN
+from fieldstack.cli.screen.styles import BAD, DIM, GOOD, WARN
 from fieldstack.status.histogram import Latency
 from fieldstack.status.snapshot import Snapshot
 from fieldstack.status.snapshot_bus import AxisView, SlaveView

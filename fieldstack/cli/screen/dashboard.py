@@ -12,10 +12,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fieldstack.cli.dashboard_bus import axes_lines, bus_lines, cycle_lines, motion_lines
-from fieldstack.cli.fitted_screen import Section, events_panel
-from fieldstack.cli.local_times import duration, local_time
-from fieldstack.cli.styles import BAD, DIM, GOOD, WARN
+from fieldstack.cli.screen.dashboard_bus import axes_lines, bus_lines, cycle_lines, motion_lines
+from fieldstack.cli.screen.fitted_screen import Section, events_panel
+from fieldstack.cli.screen.local_times import duration, local_time
+from fieldstack.cli.screen.styles import BAD, DIM, GOOD, WARN
 from fieldstack.host.memory_lock import LOCKED, NOT_LOCKED, PARTLY, UNKNOWN, MemoryLock
 from fieldstack.status.liveness import ProcessView
 from fieldstack.status.next_step import next_step
