@@ -1,4 +1,4 @@
-"""How long to wait before a delivery is tried again: doubling, bounded, a little different for each alert."""
+"""How long a delivery waits before it is tried again: doubling, bounded, a little different each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One channel: its gate, its queue, its delivery."""
+"""One channel as the alert service has it: its gate (`routing`), its queue (`spool`), its delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Deduplication: what happens again within a window becomes one message with a count. Time is an argument."""
+"""Deduplication: what happens again within a window becomes one message with a count.
+
+The alert service asks it for each report. Time is an argument.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One channel's delivery: a thread of its own takes the oldest alert and tries until the receiver has it."""
+"""Delivers one channel's alerts: a thread of its own takes the oldest and tries until the receiver has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thread that may wait for the disk: it keeps the queues, and what is firing, across restarts."""
+"""The thread of the alert service that may wait for the disk: it saves the queues, and what is firing."""
 
 from __future__ import annotations
 

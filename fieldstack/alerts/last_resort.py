@@ -1,7 +1,7 @@
-"""Telling people without the Non-RT process: when it was given up, nobody else would.
+"""Tells people without the Non-RT process: when that was given up, nobody else would.
 
-The alert goes through the spool and the channels of the cell's own alert service, which this process plays
-for a moment; what is not delivered by then is delivered by the next Non-RT process.
+`fieldstack up`, or a unit that systemd starts, plays the cell's own alert service for a moment. What is not
+delivered by then is delivered by the next Non-RT process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _section(instance: Instance) -> tuple[AlertsSection, str]:
     try:
         return load(file), ""
     except (OSError, ValueError) as error:
-        return AlertsSection(), f" ({file} can not be used: {error})"
+        return AlertsSection(), f" ({file} cannot be used: {error})"
 
 
 def up_gave_up(why: str) -> Report:

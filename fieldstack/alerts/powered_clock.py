@@ -1,4 +1,7 @@
-"""A clock that counts while the machine is on, over all its runs, and that nobody can set."""
+"""A clock that counts while the machine is on, over all its runs, and that nobody can set.
+
+Queued alerts are aged by it.
+"""
 
 from __future__ import annotations
 

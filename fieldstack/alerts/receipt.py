@@ -1,4 +1,7 @@
-"""What has become of a report: settled when no message that it led to can be lost any more."""
+"""What has become of a report: it is settled when no message that it led to can be lost any more.
+
+The service writes it, whoever raised the report reads it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which alerts a channel gets: by severity, and no faster than its rate. Pure: time is an argument."""
+"""Decides which alerts a channel gets.
+
+By severity, and no faster than its rate. Pure: time is an argument.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""AlertService: takes reports in without ever waiting, and lets threads of its own do the rest.
+"""AlertService takes reports in without ever waiting, and lets threads of its own do the rest.
 
-One dispatcher thread deduplicates and routes, and touches memory alone; another one writes to disk, and each
-channel delivers in its own. `beat` counts the dispatcher's rounds: who supervises the service restarts it
-when that stands still.
+One dispatcher thread deduplicates and routes, and touches memory alone. Another one writes to disk, and
+each channel delivers in its own. `beat` counts the dispatcher's rounds: whoever supervises the service
+restarts it when that stands still. In Non-RT that is the module `alerts`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class AlertService:
     # ---- for callers ----
 
     def raise_(self, report: Report) -> Receipt:
-        """A rule took effect: tell people. The receipt says when that can not be lost any more."""
+        """A rule took effect: tell people. The receipt says when that cannot be lost any more."""
         receipt = Receipt(report.event)
         with self._lock:
             taken_in = self._put(_Raised(report, receipt))

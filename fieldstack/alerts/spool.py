@@ -1,8 +1,8 @@
-"""One channel's queue: in memory, and each alert in a file of its own, so that it survives us.
+"""One channel's queue: in memory, and each alert in a file of its own, so that it survives the process.
 
-Order is that of the numbers in the file names. Taking in and giving out touch memory alone; `sync` brings the
-disk up to date, in a thread that may wait for it. A full or broken disk costs only durability: an alert stays
-in memory and is written as soon as the disk takes it.
+The order is that of the numbers in the file names. Taking in and giving out touch memory alone. `sync`
+brings the disk up to date, in a thread that may wait for it. A full or broken disk costs only durability:
+an alert stays in memory and is written as soon as the disk takes it.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Spool:
             except OSError as error:
                 self.failure = error.strerror or str(error)
                 return
-            except Exception as error:  # an alert that can not be written down: those behind it can
+            except Exception as error:  # an alert that cannot be written down: those behind it can
                 failure = f"{entry.alert.rule}: {type(error).__name__}: {error}"
                 continue
             self._written(entry)

@@ -1,4 +1,4 @@
-"""A rate limit: so many at once, and so many a minute. Time is an argument."""
+"""A rate limit: so many at once, and so many a minute. Time is an argument. Used by a channel's gate."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The server asks itself, through its own socket, and beats only when the whole answer came.
+"""Asks the server through its own socket, and beats only when the whole answer came.
 
-So a beat proves that the event loop, the routes and the look at the shared memory are alive.
+So a beat proves that the event loop, the routes and the observation of the shared memory are alive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HealthCheckServer: uvicorn on a socket of the runtime folder and, if it can be had, a TCP port."""
+"""HealthCheckServer: uvicorn on a socket of the runtime folder and, if it is free, on a TCP port."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class HealthCheckServer:
         try:
             endpoint.write(endpoint_file(self._instance))
         except OSError as error:
-            _log.error("%s can not be written: %s", endpoint_file(self._instance), error)
+            _log.error("%s cannot be written: %s", endpoint_file(self._instance), error)
 
     async def _end_with_cell(self) -> None:
         """A cell that was taken down needs nobody to tell of its health."""

@@ -29,7 +29,7 @@ MEMORY_REPLACED = "memory-replaced"
 NONRT_RESTARTED = "nonrt-restarted"
 """Likewise, of a Non-RT process that ended unasked and was started anew."""
 LATCHES_UNKNOWN = (
-    "the checkpoint can not be read, and what a person had latched is not known: look, then reset"
+    "the checkpoint cannot be read, and what a person had latched is not known: look, then reset"
 )
 
 Record = dict[str, Any]
@@ -73,7 +73,7 @@ def restore_checkpoint(opened: Opened, alerts: Alerts, checkpoint: StateCheckpoi
 
 def _how_it_begins(kept: Record | None, *, unreadable: bool) -> str:
     if kept is None:
-        return "after what can not be read" if unreadable else "first start"
+        return "after what cannot be read" if unreadable else "first start"
     return "after an orderly end" if durable_state.went_down_by_request(kept) else "after a failure"
 
 

@@ -56,7 +56,7 @@ class PassReports:
         """A log that cannot write is itself an alert, once each time."""
         failure = self._log.failure
         if failure and failure != self._log_failure:
-            self._alert("event-log", f"events can not be written ({failure}): they are kept in memory")
+            self._alert("event-log", f"events cannot be written ({failure}): they are kept in memory")
         self._log_failure = failure
 
     def _alert(self, rule: str, cause: str) -> None:

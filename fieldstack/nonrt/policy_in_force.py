@@ -76,7 +76,7 @@ class Reload:
         except (PolicyError, OSError) as error:
             self._found = str(error)
         except Exception as error:  # whatever it is, the operator gets an answer
-            self._found = f"{str(self._file)!r} can not be read: {error!r}"
+            self._found = f"{str(self._file)!r} cannot be read: {error!r}"
 
     def poll(self, now_ns: int) -> Finding | None:
         """Called between passes until it gives an answer: it is in force, and RT shows its part of it."""

@@ -14,7 +14,7 @@ from fieldstack_base import bounded_json
 
 
 class SettingsError(ValueError):
-    """A settings file of the Non-RT process that can not be used.
+    """A settings file of the Non-RT process that cannot be used.
 
     Raised by `load`, for example when a key is unknown or a number is given as text.
     """
@@ -116,7 +116,7 @@ def load(path: Path) -> NonRtSettings:
     try:
         data = bounded_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(path, "", f"can not be read ({error.strerror})", _REMEDY) from error
+        raise SettingsError(path, "", f"cannot be read ({error.strerror})", _REMEDY) from error
     except ValueError as error:
         raise SettingsError(path, "", f"is no JSON ({error})", _REMEDY) from error
     if not isinstance(data, dict):

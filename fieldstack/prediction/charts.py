@@ -1,4 +1,4 @@
-"""Control charts: a robust EWMA for levels, a Bernoulli CUSUM for errors; each learns its own baseline."""
+"""Control charts: a robust EWMA for levels, a Bernoulli CUSUM for errors. Each learns its own baseline."""
 
 from __future__ import annotations
 

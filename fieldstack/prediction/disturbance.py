@@ -1,4 +1,7 @@
-"""Whether the machine itself held the cycle up: such an interval says nothing of the cell and is left out."""
+"""Tells whether the machine itself held the cycle up.
+
+Such an interval says nothing of the cell and is left out.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What was learned, kept in a file of the runtime folder, so that a restart of Non-RT does not begin anew.
+"""Keeps what was learned in a file of the runtime folder, so that a restart of Non-RT does not begin anew.
 
-One JSON line a series, written one after the other: none holds up the supervision pass. Times are
-CLOCK_MONOTONIC, so a file of another boot is of no use, and not used. Within a boot its age does not matter:
-a series whose process has ended meanwhile ends with the first word of the next one.
+Each series is one JSON line, written by itself: no line holds up the supervision pass. Times are
+CLOCK_MONOTONIC, so a file of another boot is not used. Within a boot its age does not matter: a series
+whose process has ended meanwhile ends with the first signal of the next process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def load(path: Path, predictor: Predictor, now_ns: int) -> str:
     except FileNotFoundError:
         return "nothing was kept"
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        return f"{path} can not be used: {error!r}"
+        return f"{path} cannot be used: {error!r}"
     for series in found:
         if 0 <= now_ns - series.last_ns < FORGET_NS:
             predictor.series.setdefault(series.last.key, series)

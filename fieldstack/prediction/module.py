@@ -1,4 +1,4 @@
-"""The module `prediction` of the Non-RT process: a thread that follows all series and tells what it finds."""
+"""The module `prediction` of the Non-RT process: a thread follows all series and reports what it finds."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class PredictionModule:
             for _ in learned_file.save(self._learned_file, self.predictor):
                 self._yield_cpu()
         except OSError as error:
-            self.storage_problem = f"{self._learned_file} can not be written: {error.strerror}"
+            self.storage_problem = f"{self._learned_file} cannot be written: {error.strerror}"
 
     # ---- what it tells ----
 

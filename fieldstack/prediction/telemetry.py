@@ -1,4 +1,4 @@
-"""Signals from the shared memory: latency tails, error counters and following errors of each interval."""
+"""Makes signals from the shared memory: each interval's latency tails, error counters, following errors."""
 
 from __future__ import annotations
 

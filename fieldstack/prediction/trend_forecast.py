@@ -1,12 +1,12 @@
-"""Whether a window shows a rise that will reach the limit, and when; or why it does not.
+"""Decides whether a window shows a rise that will reach the limit, and when; or says why it does not.
 
-A rise counts when it (in the order of what it costs to ask)
-- goes on in both halves between the window's thirds, and uses at least 1 % of the limit,
-- would reach the limit within three windows: nobody can see further ahead than that,
-- does not slow down so that it ends below the limit (start-up, caches, allocators, warm-up),
-- is made of many small rises, not of a few steps,
-- goes beyond what the series has reached before (garbage collectors, waves, daily rhythms),
-- is significant by Mann and Kendall's test at 99 %, corrected for autocorrelation.
+A rise counts if it passes these tests, the cheapest first:
+- It goes on in both halves between the window's thirds, and uses at least 1 % of the limit.
+- It would reach the limit within three windows: nobody can see further ahead than that.
+- It does not slow down so that it ends below the limit (start-up, caches, allocators, warm-up).
+- It is made of many small rises, not of a few steps.
+- It goes beyond what the series has reached before (garbage collectors, waves, daily rhythms).
+- It is significant by Mann and Kendall's test at 99 %, corrected for autocorrelation.
 """
 
 from __future__ import annotations

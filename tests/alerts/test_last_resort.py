@@ -72,5 +72,5 @@ def test_what_a_receiver_does_not_take_waits_on_the_disk(instance: Instance) -> 
 
 def test_settings_that_can_not_be_read_cost_the_channels_not_the_alert(instance: Instance) -> None:
     said = last_resort.send_directly(instance, _report(), timeout_s=0.5)
-    assert "alerts.json can not be used" in said
+    assert "alerts.json cannot be used" in said
     assert "told by journal" in said

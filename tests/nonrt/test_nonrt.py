@@ -200,7 +200,7 @@ def test_without_a_readable_checkpoint_the_cell_is_stopped_until_a_person_resets
     for _ in range(2):
         store = DataStore.attach(cell.instance)
         (note,) = store.estop.state().notes
-        assert (note.source, "can not be read" in note.reason) == (EstopSource.OTHER, True)
+        assert (note.source, "cannot be read" in note.reason) == (EstopSource.OTHER, True)
         assert store.estop.state().on_reset
         assert cell.end() == 0
         DataStore.create(cell.instance).unlink()  # as after a reboot

@@ -41,5 +41,5 @@ def test_a_fault_is_named(tmp_path: Path, old: str, new: str, expected: str) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="can not be read"):
+    with pytest.raises(SettingsError, match="cannot be read"):
         load(tmp_path / "none.json")

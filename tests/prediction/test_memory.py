@@ -99,7 +99,7 @@ def test_a_damaged_file_is_told_and_not_used(tmp_path: Path, content: str) -> No
 def test_a_torn_file_gives_nothing(tmp_path: Path) -> None:
     file, predictor = kept(tmp_path), Predictor()
     file.write_text(file.read_text()[:-40])
-    assert "can not be used" in learned_file.load(file, predictor, 300 * SECOND)
+    assert "cannot be used" in learned_file.load(file, predictor, 300 * SECOND)
     assert predictor.series == {}
 
 

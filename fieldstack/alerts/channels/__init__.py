@@ -1,1 +1,1 @@
-"""Ways to reach people: each delivers one alert, or says why it did not and whether to try again."""
+"""Channels reach people: each delivers one alert, or says why it did not and whether to try again."""

@@ -1,4 +1,4 @@
-"""What all channels have in common."""
+"""What all channels have in common: the protocol, and the error of a delivery that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A command: any program, the alert as JSON on its standard input; killed when its time is up."""
+"""Runs a command.
+
+Any program, with the alert as JSON on its standard input. It is killed when its time is up.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""systemd's journal by its native protocol: one datagram an entry; standard error where there is no journal.
+"""Writes to systemd's journal by its native protocol, or to standard error where there is no journal.
 
-Fields go as `NAME=value`; a value of several lines as the name, its length (64 bits, little-endian) and its
-bytes. What is too long for a datagram goes as a sealed memory file.
+One datagram is one entry. Fields go as `NAME=value`; a value of several lines goes as the name, its length
+(64 bits, little-endian) and its bytes. An entry too long for a datagram goes as a sealed memory file.
 """
 
 from __future__ import annotations

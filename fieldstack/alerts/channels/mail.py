@@ -1,4 +1,4 @@
-"""Mail by SMTP: one message an alert, with STARTTLS or TLS and a log-in where they are configured.
+"""Sends mail by SMTP: one message an alert, with STARTTLS or TLS and a log-in where they are configured.
 
 The whole exchange is bounded, whatever the server does.
 """

@@ -1,4 +1,4 @@
-"""A channel out of its section of the configuration."""
+"""Makes a channel out of its section of the configuration."""
 
 from __future__ import annotations
 

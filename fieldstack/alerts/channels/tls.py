@@ -1,4 +1,4 @@
-"""Whom an encrypted connection trusts."""
+"""Makes the TLS context of a channel: which certificates it trusts."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise DeliveryError(f"ca_file {ca_file} can not be used ({error.strerror or error})") from None
+        raise DeliveryError(f"ca_file {ca_file} cannot be used ({error.strerror or error})") from None

@@ -1,4 +1,4 @@
-"""Webhook: HTTP POST of one JSON object. The whole exchange is bounded, whatever the receiver does."""
+"""Sends one JSON object by HTTP POST. The whole exchange is bounded, whatever the receiver does."""
 
 from __future__ import annotations
 

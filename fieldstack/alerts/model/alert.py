@@ -1,4 +1,4 @@
-"""One alert as receivers get it."""
+"""A report of something that happened, and the alert that receivers get of it."""
 
 from __future__ import annotations
 

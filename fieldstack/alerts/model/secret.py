@@ -1,4 +1,4 @@
-"""Secrets come from files that others can not read; they are never part of a text or an error."""
+"""Reads secrets from files that others cannot read. They are never part of a text or an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_secret(path: Path) -> str:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SecretError(f"secret file {path} can not be read ({error.strerror})") from None
+        raise SecretError(f"secret file {path} cannot be read ({error.strerror})") from None
     if mode & stat.S_IRWXO:
         raise SecretError(f"secret file {path} is open to everybody (mode {mode:o}): chmod 600 {path}")
     try:

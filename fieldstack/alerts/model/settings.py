@@ -1,4 +1,4 @@
-"""Section `alerts` of the cell configuration: which channels, for what, how fast."""
+"""Section `alerts` of the cell configuration: which channels there are, for what, how fast."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What carries out actions: each knows how to do it, and how to read back that it is done."""
+"""Actuators carry out actions. Each knows how an action is done, and how to read back that it is done."""

@@ -1,4 +1,7 @@
-"""The policy's section `rt_agent`, as the words in shared memory that RT's agent follows."""
+"""Writes the policy's section `rt_agent` into the words of shared memory that RT's agent follows.
+
+Used where a policy takes effect (`nonrt.policy_in_force`).
+"""
 
 from __future__ import annotations
 

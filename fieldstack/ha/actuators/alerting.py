@@ -1,4 +1,7 @@
-"""SEND_ALERT. An alert of a lost working counter waits, shortly, for RT to find out which slave it is."""
+"""Carries out SEND_ALERT.
+
+An alert of a low working counter waits, shortly, until RT knows which slave it is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The FailoverManager's port to the alert service: an event that people have to know becomes a report."""
+"""The port of Non-RT to the alert service: an event that people have to know becomes a report.
+
+Whoever alerts calls `Alerts.send`. It is also the module `alerts`, whose threads can be restarted alone.
+"""
 
 from __future__ import annotations
 
@@ -182,7 +185,7 @@ def _make_up_for(service: AlertService, log: EventLog, state_dir: Path, last: in
 
 
 def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
-    """The port, not started yet. A file that can not be used costs the channels, not the cell:
+    """The port, not started yet. A file that cannot be used costs the channels, not the cell:
     alerts then go to the journal, and the log says why."""
     last = log.last
 
@@ -196,7 +199,7 @@ def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
             try:
                 section = load(Path(file))
             except (OSError, ValueError) as error:
-                why = f"alerts go to the journal alone: {file} can not be used ({error})"
+                why = f"alerts go to the journal alone: {file} cannot be used ({error})"
                 log.append(EventKind.SUPERVISION, what=why)
         service = AlertService(section, instance.name, instance.state_dir)
         _make_up_for(service, log, instance.state_dir, last)

@@ -1,4 +1,4 @@
-"""REALLOCATE: asked of the Main Core through its control socket, in a thread of its own."""
+"""Carries out REALLOCATE: a thread of its own asks the Main Core through its control socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""DEGRADE: slower, or without some axis groups; in force until the next order of the kind."""
+"""Carries out DEGRADE: slower, or without some axis groups.
+
+It is in force until the next order of its kind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, fencing and restarting the processes of a cell, through the process manager."""
+"""Carries out starts, stops, fencing and restarts of processes, through the process manager."""
 
 from __future__ import annotations
 

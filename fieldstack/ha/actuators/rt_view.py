@@ -1,4 +1,4 @@
-"""What the cycle thread shows of its obedience, as far as it can be read now."""
+"""Reads what RT's cycle thread shows of its obedience now. Used by actuators and read-backs."""
 
 from __future__ import annotations
 

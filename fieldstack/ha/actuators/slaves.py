@@ -1,4 +1,4 @@
-"""RESTART_SLAVE: asked of RT's housekeeping, confirmed by its answer and by the slave's AL state OP."""
+"""Carries out RESTART_SLAVE: RT's housekeeping does it; its answer and the slave's AL state OP confirm it."""
 
 from __future__ import annotations
 

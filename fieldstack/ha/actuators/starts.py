@@ -1,4 +1,4 @@
-"""Starts: the order to RT, and whether it has taken it."""
+"""Carries out START and AWAIT_START: gives the order to RT, and reads back whether RT has taken it."""
 
 from __future__ import annotations
 

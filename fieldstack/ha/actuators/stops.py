@@ -1,7 +1,8 @@
-"""EMERGENCY_STOP, motion permit, clearing: set in shared memory, read back from what the cycle shows.
+"""Carries out EMERGENCY_STOP, changes of the motion permit, and the clearing of latch and faults.
 
-A stop is confirmed when the axes were read back to stand. Where RT does not cycle, EMERGENCY_STOP is
-confirmed by what the guard, or RT in its orderly end, has read back; by nobody's silence.
+Each is set in shared memory and read back from what the cycle shows. A stop is confirmed when the axes were
+read back to stand. Where RT does not cycle, the guard's read-back confirms EMERGENCY_STOP, or RT's own in
+its orderly end. Silence confirms nothing.
 """
 
 from __future__ import annotations

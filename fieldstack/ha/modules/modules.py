@@ -173,11 +173,11 @@ class Modules:
             raise failed[0]
 
     def _trouble(self, module: Module) -> str:
-        """A module that can not even say how it does is not at work."""
+        """A module that cannot even say how it does is not at work."""
         try:
             return module.trouble()
         except Exception as error:
-            return f"how it does can not be told: {type(error).__name__}: {error}"
+            return f"how it does cannot be told: {type(error).__name__}: {error}"
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         if not self.started:

@@ -1,1 +1,1 @@
-"""What is observed: processes, RT records and events, and the history that is kept of them."""
+"""What Non-RT observes: processes, RT's records and events, and the history that is kept of them."""

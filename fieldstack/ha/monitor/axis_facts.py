@@ -1,4 +1,4 @@
-"""What RT's record says of axes that wait for a start, and of those that run on."""
+"""Reads from RT's record which axes wait for a start and which run on. Used by `process_monitor`."""
 
 from __future__ import annotations
 

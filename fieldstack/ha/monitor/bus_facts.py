@@ -1,4 +1,7 @@
-"""What RT's records say of slaves and axes, where lost parts of the machine may explain it. Pure."""
+"""Reads from RT's records what slaves and axes do, where lost parts of the machine may explain it.
+
+Pure functions of the records. Used by `rt_records`.
+"""
 
 from __future__ import annotations
 

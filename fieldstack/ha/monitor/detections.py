@@ -1,4 +1,7 @@
-"""When a failure of a process becomes known: one event and one entry of its history for each failed start."""
+"""Tells when a failure of a process became known: one event and one history entry for each failed start.
+
+`process_monitor` hands it the facts of each pass, the loop of Non-RT the times of its own passes.
+"""
 
 from __future__ import annotations
 

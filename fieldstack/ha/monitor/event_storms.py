@@ -1,7 +1,10 @@
-"""Events of a bus or machine that stutters: the first of a second are told singly, the rest of it together.
+"""Gathers events of a bus or machine that stutters.
 
-A machine that takes CPUs away loses frames by the dozen a second. One log entry each costs more CPU time than
-the cycle itself, which makes it worse, and hides what matters. Gathered ones keep stamps, causes and numbers.
+The first of a second go out singly, the rest together.
+
+A machine that takes CPUs away loses frames by the dozen a second. One log entry each costs more CPU time
+than the cycle itself, which makes it worse, and hides what matters. An event that stands for several keeps
+their stamps, causes and numbers. Used by `observer`.
 """
 
 from __future__ import annotations

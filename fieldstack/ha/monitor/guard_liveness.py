@@ -1,4 +1,7 @@
-"""Whether the guard goes on to look: without it a hang of RT is left to the policy's slower numbers."""
+"""Watches whether the guard itself still observes RT. Non-RT asks it after each pass.
+
+Without the guard a hang of RT would be found by the policy's slower numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keeps the process history on disk: read and added to by each Non-RT process, readable when none runs."""
+"""Keeps the process history on disk.
+
+Each Non-RT process reads it and adds to it; anybody reads it when none runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Histograms with logarithmic buckets: a few hundred bytes that hold a year of observations."""
+"""Histograms with logarithmic buckets: a few hundred bytes hold a year of observations.
+
+Used by `process_history`, and by the health server's metrics.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class LogHistogram:
     def merge(self, other: LogHistogram) -> None:
         """Raises ValueError: the bounds are not the same."""
         if other.bounds != self.bounds:
-            raise ValueError("histograms with other bounds can not be merged")
+            raise ValueError("histograms with other bounds cannot be merged")
         self.buckets = [mine + its for mine, its in zip(self.buckets, other.buckets, strict=True)]
         self.sum += other.sum
         self.max = max(self.max, other.max)

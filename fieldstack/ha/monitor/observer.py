@@ -1,4 +1,7 @@
-"""What is new since the last pass, written down: RT's ring events, the guard's trips, the latch, ends."""
+"""Writes down what is new since the last pass: RT's events, the guard's trips, the latch, starts and ends.
+
+`Supervision` calls its checks in each pass, each one retried by itself.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,7 @@ class Observer:
             if not self._storms.keeps(event, now_ns):
                 self._write_down(event)
         except Exception as error:  # it has left the ring: kept as it is, and those behind it are read
-            what = f"an event of RT (code {event.code}) can not be told: {type(error).__name__}: {error}"
+            what = f"an event of RT (code {event.code}) cannot be told: {type(error).__name__}: {error}"
             self._log.append(EventKind.SUPERVISION, what=what, event=asdict(event), traceback=trace_of(error))
 
     def _refusals(self) -> int:

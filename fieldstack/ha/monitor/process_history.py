@@ -1,6 +1,8 @@
-"""What the ProcessMonitor has seen of each process over its life: misses, delays, detections, as histograms.
+"""What the ProcessMonitor has seen of each process over its life.
 
-Kept in a durable file: a restart of Non-RT adds to it. Times in milliseconds.
+Misses, delays, detections, as histograms.
+
+`history_keeper` keeps it in a durable file, so a restart of Non-RT adds to it. Times are in milliseconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""ProcessMonitor: makes the facts of one moment out of shared memory, pidfds and RT's events."""
+"""ProcessMonitor makes the facts of one moment out of shared memory, pidfds and the guard's status.
+
+`Supervision` asks it in each pass; the FailoverManager tells it what it starts and stops.
+"""
 
 from __future__ import annotations
 

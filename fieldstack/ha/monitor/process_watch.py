@@ -1,4 +1,8 @@
-"""One process seen from outside: started, at work, silent, ended. Counts observations, not time alone."""
+"""Watches one process from outside: it was started, is at work, is silent, or has ended.
+
+It counts observations and not time alone, so that a stall of the whole machine is no failure of the
+process. Used by `process_monitor`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the present start of RT has published.
+"""What the present start of RT has published in shared memory. Used by `process_monitor`.
 
-A record that is torn is not known: the last good one counts for a while. That RT came to work is shown once
-for each start; whether it goes on, its beat says.
+The content of a torn record is not known: the last good one counts for a while. Once for each start the
+record shows that RT has come to work. Whether it goes on is shown by its beat.
 """
 
 from __future__ import annotations

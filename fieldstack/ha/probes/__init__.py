@@ -1,1 +1,4 @@
-"""Probes: one file a source of measures; each reads and never judges (`fieldstack.ha.model.measures`)."""
+"""Probes measure for the policy, one file a source.
+
+Each reads and never judges (`fieldstack.ha.model.measures`).
+"""

@@ -1,9 +1,10 @@
-"""Following error, drive faults and places beyond the limits of all axes, from the last cycle.
+"""Measures following errors, drive faults and places beyond the limits of all axes, from the last cycle.
 
-An axis has a following error while its drive follows and its position is known: it is 0 without power, with
-its slave lost (both RT's doing), and while the working counter is too low: then the last one is repeated.
-A drive that missed targets, because frames were lost or the cycle stood still, is behind by no fault of its
-own: what the lost cycles explain, at the axis's highest speed, does not count until it has caught up.
+An axis has a following error while its drive follows and its position is known. The error is 0 without
+power and with its slave lost (RT sees to both). While the working counter is too low the last one is
+repeated. A drive that missed targets, because frames were lost or the cycle stood still, is behind by no
+fault of its own. What the lost cycles explain, at the axis's highest speed, does not count until it has
+caught up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deadline misses of RT's cycle."""
+"""Measures deadline misses of RT's cycle."""
 
 from __future__ import annotations
 

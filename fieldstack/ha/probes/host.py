@@ -1,4 +1,4 @@
-"""CPU, memory and temperatures of the host, and the use of one disk."""
+"""Reads CPU, memory and temperatures of the host, and the use of one disk. Used by `resources`."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class DiskReader:
         while True:
             try:
                 self.read_disk()
-            except Exception:  # what can not be read is not told, and looked at again
+            except Exception:  # what cannot be read is not told, and looked at again
                 self._last = None
             if self._stop.wait(self._period_s):
                 return

@@ -1,4 +1,7 @@
-"""Whether RT keeps house: its Python thread can stand still while the cycle runs on."""
+"""Measures how long RT's housekeeping has been silent.
+
+Its Python thread can stand still while the cycle runs on.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Drives that refuse power again and again: let go of it by themselves, or do not come up with it.
+"""Counts how often a drive refuses power in a row.
 
-RT counts how often a drive let go in a row, and gives it power later each time. While one does not come up,
-each TRY_NS counts as once more.
+It lets go of its power by itself, or does not come up with it.
+
+RT counts how often a drive lets go, and gives it power later each time. While one does not come up, each
+TRY_NS counts as one more refusal.
 """
 
 from __future__ import annotations

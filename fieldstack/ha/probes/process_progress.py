@@ -1,4 +1,4 @@
-"""How long ago each process made progress: what tells a slow one from a silent one."""
+"""Measures how long ago each process made progress. That tells a slow process from a silent one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU, memory and file descriptors of the cell's processes, each against a limit that is stated."""
+"""Reads CPU, memory and file descriptors of the cell's processes, each with its limit. For `resources`."""
 
 from __future__ import annotations
 

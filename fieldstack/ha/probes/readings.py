@@ -1,4 +1,4 @@
-"""A reading of a resource against its limit: what the resource probes hand out and prediction follows."""
+"""A reading of a resource against its limit. Resource probes hand it out, prediction follows it."""
 
 from __future__ import annotations
 

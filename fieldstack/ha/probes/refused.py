@@ -1,4 +1,4 @@
-"""What parts of Non-RT try again and again in vain: warm spares, and the receivers of alerts."""
+"""Counts what parts of Non-RT try again and again in vain: warm spares, receivers of alerts, the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Resources of the cell's processes and of the host: sampled once a second in a thread, told as measures."""
+"""Samples the resources of the cell's processes and of the host once a second, in a thread.
+
+`ResourceProbe` gives the policy the last sample as measures; prediction follows the samples themselves.
+"""
 
 from __future__ import annotations
 

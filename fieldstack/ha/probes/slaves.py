@@ -1,4 +1,4 @@
-"""What RT's housekeeping last read of the slaves: lost, AL errors, receive errors, distributed clock."""
+"""Measures what RT's housekeeping last read of the slaves: lost, AL errors, receive errors, clock."""
 
 from __future__ import annotations
 

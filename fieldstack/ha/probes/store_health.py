@@ -1,6 +1,6 @@
-"""Whether the shared memory can be right: header, torn records, counters, beats, checksums.
+"""Checks whether the shared memory can be right: header, torn records, counters, beats, checksums.
 
-Nothing here waits for a writer, and nothing believes a record that it judges.
+It waits for no writer, and believes no record that it judges.
 """
 
 from __future__ import annotations

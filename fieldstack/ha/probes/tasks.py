@@ -1,4 +1,4 @@
-"""Tasks that have failed and what is refused again and again, as the Main Core's status record tells them."""
+"""Measures failed tasks, and what is refused again and again, as the Main Core's status record lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What of shared memory the probes of one pass share: each record is copied once."""
+"""The records of shared memory that the probes of one pass share.
+
+Each is copied once, by `ProcessMonitor`.
+"""
 
 from __future__ import annotations
 

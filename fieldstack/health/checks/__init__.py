@@ -1,1 +1,1 @@
-"""Health checks: one small class for each question; all of them pure functions of an observation."""
+"""Health checks: one small class for each question. All of them are pure functions of an observation."""

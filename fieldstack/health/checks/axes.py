@@ -1,4 +1,4 @@
-"""Whether the axes stand where tasks may use them: within their position limits."""
+"""Checks whether the axes stand where tasks may use them: within their position limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks that judge the sample of one source: what is stale or could not be seen is never called well."""
+"""The base of checks that judge the sample of one source.
+
+What is stale or could not be observed is never called well.
+"""
 
 from __future__ import annotations
 

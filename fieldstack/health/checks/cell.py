@@ -1,4 +1,4 @@
-"""Checks of the cell as a whole: is it seen, supervised, started, stopped by an emergency, in which state."""
+"""Checks of the cell as a whole: observed, supervised, started, stopped by an emergency, in which state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clock: the wall clock does not jump, and something keeps it right."""
+"""Checks that the wall clock does not jump, and that something keeps it right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DataStore consistency: records whole, checksums right, stamps that can be."""
+"""Checks that the shared memory is consistent: whole records, right checksums, stamps that are possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disk: room in the file systems of the state and the runtime folder."""
+"""Checks that there is room in the file systems of the state folder and the runtime folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fieldstack.health.checks.base import SampleCheck
 from fieldstack.health.model.observation import DiskView
 from fieldstack.health.model.result import Finding, Level, worst
 
-REMEDY = "free space: events and checkpoints can not be kept; the cell itself goes on"
+REMEDY = "free space: events and checkpoints cannot be kept; the cell itself goes on"
 
 
 class DiskCheck(SampleCheck):

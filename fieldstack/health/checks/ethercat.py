@@ -1,4 +1,4 @@
-"""EtherCAT communication: slaves in OP, working counter as expected, frames that come back."""
+"""Checks EtherCAT communication: slaves in OP, working counter as expected, frames that come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One check a process of the cell: does it run and make progress."""
+"""Checks that a process of the cell runs and makes progress: one check a process."""
 
 from __future__ import annotations
 

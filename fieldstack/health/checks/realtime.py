@@ -1,6 +1,6 @@
-"""Real-time set-up of the machine: each check names what would make the cycle late, and how to mend it.
+"""Checks the machine's real-time set-up: each check names what would make the cycle late, and its remedy.
 
-None of these fails: a cell whose machine is not set up runs, only later now and then.
+None of them fails: a cell on a machine that is not set up runs, only later now and then.
 """
 
 from __future__ import annotations

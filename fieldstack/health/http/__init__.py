@@ -1,1 +1,1 @@
-"""The HTTP side: routes, the text forms of verdicts, commands with their token."""
+"""The HTTP side of the health server: routes, verdicts as text, commands with their token."""

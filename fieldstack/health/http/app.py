@@ -1,4 +1,7 @@
-"""The routes. No handler waits for anything but memory, except commands, which wait in a thread, bounded."""
+"""The routes.
+
+A handler reads memory alone and waits for nothing. Only commands wait: in a thread, bounded.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Commands over HTTP: forwarded to Non-RT's control socket with who asked.
+"""Forwards commands over HTTP to Non-RT's control socket, with who asked.
 
-EMERGENCY_STOP goes on where Non-RT does not answer: the latch is set straight in shared memory.
+EMERGENCY_STOP works where Non-RT does not answer: the latch is set straight in shared memory.
 """
 
 from __future__ import annotations

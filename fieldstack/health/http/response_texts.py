@@ -1,4 +1,4 @@
-"""Verdicts as people and programs read them: Kubernetes' verbose text, one word, or JSON."""
+"""Writes verdicts for people and programs: Kubernetes' verbose text, one word, or JSON."""
 
 from __future__ import annotations
 

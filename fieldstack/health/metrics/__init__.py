@@ -1,4 +1,4 @@
-"""What `/metrics` says, one file a concept; names end in their unit, counters in `_total`."""
+"""What `/metrics` says, one file a concept. Names end in their unit, those of counters in `_total`."""
 
 from fieldstack.health.metrics.render import Metrics
 

@@ -1,4 +1,4 @@
-"""Metrics out of the ProcessMonitor's history: detections, delays, misses; kept across restarts of Non-RT."""
+"""Metrics out of the ProcessMonitor's history: detections, delays and misses, over all restarts of Non-RT."""
 
 from __future__ import annotations
 

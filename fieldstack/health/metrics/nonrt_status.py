@@ -1,6 +1,6 @@
 """Metrics out of Non-RT's own account (`status` on its control socket): what only Non-RT knows.
 
-What is missing there, because Non-RT is down or of another version, has no series.
+What is missing in it, because Non-RT is down or of another version, has no series.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The whole of `/metrics`, made from one observation."""
+"""Makes the whole of `/metrics` from one observation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the health server has seen: the last sample of each source, with its age.
+"""What the health server has observed: the last sample of each source, with its age.
 
-Sources look in threads of their own; whoever answers a request takes the last observation as it is.
+Sources observe in threads of their own. Whoever answers a request takes the last observation as it is.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Sample(Generic[T]):
 class MemoryView:
     """The shared memory: a snapshot of the cell, and what the snapshot leaves out.
 
-    `torn`: records whose writer stopped inside a write; `damage`: what else can not be. `store` is attached
-    read-only; None: there is no shared memory.
+    `torn`: records whose writer stopped inside a write; `damage`: what else cannot be right. `store` is
+    attached read-only; None: there is no shared memory.
     """
 
     snapshot: Snapshot

@@ -1,4 +1,7 @@
-"""What the health server needs to know: one frozen record, handed over as a JSON file."""
+"""What the health server needs to know.
+
+One frozen record. Who starts the cell hands it over as a JSON file.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from fieldstack_base.instance import Instance
 
 
 class HealthSettingsError(ValueError):
-    """A settings file of the health server that can not be used; the text names file and key."""
+    """A settings file of the health server that cannot be used; the text names file and key."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
@@ -57,6 +60,6 @@ def load(path: Path) -> HealthSettings:
             raise TypeError("must hold one JSON object")
         return HealthSettings(**data)
     except OSError as error:
-        raise HealthSettingsError(path, f"can not be read ({error.strerror})") from error
+        raise HealthSettingsError(path, f"cannot be read ({error.strerror})") from error
     except (ValueError, TypeError) as error:
         raise HealthSettingsError(path, str(error).replace("HealthSettings.__init__() ", "")) from error

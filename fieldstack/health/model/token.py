@@ -1,4 +1,7 @@
-"""The token that commands need, in a file that only the cell's user can read; made anew if others could."""
+"""The token that commands need.
+
+It is in a file that only the cell's user can read, and made anew if others could.
+"""
 
 from __future__ import annotations
 

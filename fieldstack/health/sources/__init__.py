@@ -1,1 +1,1 @@
-"""Where observations come from: each source looks at one thing, in a thread of its own."""
+"""Sources of observations: each reads one thing, in a thread of its own."""

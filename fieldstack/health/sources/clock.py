@@ -1,4 +1,7 @@
-"""The wall clock beside CLOCK_MONOTONIC: steps that somebody made, and whether NTP keeps it (adjtimex(2))."""
+"""Reads the wall clock beside CLOCK_MONOTONIC.
+
+It tells steps that somebody made, and whether NTP keeps the clock (adjtimex(2)).
+"""
 
 from __future__ import annotations
 

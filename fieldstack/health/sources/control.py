@@ -1,4 +1,4 @@
-"""Non-RT's own account of the cell, asked for on its control socket with a short time-out."""
+"""Asks Non-RT for its own account of the cell, on its control socket with a short time-out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room in the file systems of a cell's folders, as `df` and an unprivileged writer see it."""
+"""Reads the room in the file systems of a cell's folders, as `df` and an unprivileged writer see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared memory, read-only: a snapshot of the cell, and whether the records are whole and can be."""
+"""Reads the shared memory, mapped read-only: a snapshot of the cell, and whether records can be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All sources of one cell, each looked at in its own thread."""
+"""All sources of one cell, each read in its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that looks at one source again and again and keeps the last sample for others to take."""
+"""A thread that reads one source again and again, and keeps the last sample for others to take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine's real-time set-up, from /proc and /sys."""
+"""Reads the machine's real-time set-up from /proc and /sys."""
 
 from __future__ import annotations
 
