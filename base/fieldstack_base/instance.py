@@ -118,6 +118,11 @@ class Instance:
         """The policy as it was compiled last."""
         return self.runtime_dir / "policy.compiled.json"
 
+    @property
+    def liveness_file(self) -> Path:
+        """From when on a process is silent, as the policy in force says."""
+        return self.runtime_dir / "liveness.json"
+
     def pid_file(self, process: str) -> Path:
         return self.runtime_dir / f"{process}.pid"
 

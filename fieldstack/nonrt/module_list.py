@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fieldstack.ha.modules.modules import ExternalModule, ExternalProcess, Module, ThreadModule
 from fieldstack.nonrt.prediction_service import PredictionService
 from fieldstack.nonrt.settings import NonRtSettings
-from fieldstack.status.beat import START_GRACE_NS, TIMEOUT_NS, beat_file, read_beat
+from fieldstack.status.beat import LIVENESS, beat_file, read_beat
 from fieldstack_base.instance import Instance
 from fieldstack_base.process_facts import look_up, same_process
 
@@ -33,11 +33,11 @@ def health_process(instance: Instance, now_ns: int) -> ExternalProcess:
     if beat is None or found is None or not found.alive:
         return ExternalProcess(0, "its process does not run")
     if not beat.at_ns:
-        late = now_ns - found.started_ns > START_GRACE_NS
+        late = LIVENESS.overdue(now_ns - found.started_ns)
         return ExternalProcess(beat.pid, "it has not begun to answer" if late else "")
     if same_process(beat.pid, beat.at_ns) is None:
         return ExternalProcess(0, "its process does not run")
     still_ns = now_ns - beat.at_ns
     return ExternalProcess(
-        beat.pid, f"it has not answered for {still_ns / 1e9:.1f} s" if still_ns > TIMEOUT_NS else ""
+        beat.pid, f"it has not answered for {still_ns / 1e9:.1f} s" if LIVENESS.silent(still_ns) else ""
     )

@@ -10,6 +10,7 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.agent_settings import not_in_force, write_agent_settings
 from fieldstack.ha.actuators.rt_view import fresh_status
+from fieldstack.ha.monitor.liveness_in_force import publish_rules
 from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
 from fieldstack.ha.policy.compiled import CompiledPolicy
@@ -45,8 +46,9 @@ class PolicyInForce:
         return self.policy.digest
 
     def apply(self, store: DataStore, log: EventLog) -> None:
-        """RT's agent follows the policy, too: its words go into shared memory."""
+        """RT's agent follows the policy, too: its words go into shared memory. So do who only look."""
         write_agent_settings(store, self.policy)
+        publish_rules(store.instance.liveness_file, self.policy)
         log.append(
             EventKind.POLICY_LOADED, file=str(self.file), rules=len(self.policy.rows), sha256=self.digest
         )

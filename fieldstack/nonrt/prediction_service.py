@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack.ha.model.measures import Measure, Probe
 from fieldstack.ha.modules.modules import STARTING, ThreadPart
+from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.status.up_record import read_record
 from fieldstack_base.instance import Instance
+from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.datastore import DataStore
 
 if TYPE_CHECKING:
     from fieldstack.prediction.module import PredictionModule
 
-BEAT_TIMEOUT_NS = 5_000_000_000
-"""A thread that should make progress each second, and has made none for this long, hangs."""
+LIVENESS = LivenessRule.by_time(timeout_ns=5 * NS_PER_S, grace_ns=0)
+"""A thread that should make progress each second, and has made none for this long, hangs. A start that takes
+too long is its module's to judge."""
 SAMPLER_STOP_S = 0.5
 """A sample takes less than a millisecond; a longer one hangs."""
 
@@ -43,7 +46,7 @@ class BeatWatch:
         if beat != self._beat:
             self._beat, self._since_ns, self._moved = beat, now_ns, True
         still_ns = now_ns - self._since_ns
-        if still_ns >= BEAT_TIMEOUT_NS:
+        if LIVENESS.silent(still_ns):
             return f"no progress for {still_ns / 1e9:.1f} s"
         return "" if self._moved else STARTING
 

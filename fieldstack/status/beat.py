@@ -11,15 +11,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack_base.instance import Instance
+from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.sd_notify import notifier
 
 INTERVAL_NS = 500_000_000
 """Between two beats of a server that is well."""
-TIMEOUT_NS = 4_000_000_000
-"""A server without a beat for this long hangs: kill it and start it anew."""
-START_GRACE_NS = 15_000_000_000
-"""From its start to its first beat, on a busy machine."""
+LIVENESS = LivenessRule.by_time(timeout_ns=4 * NS_PER_S, grace_ns=15 * NS_PER_S)
+"""A server without a beat for so long hangs: kill it and start it anew. The grace is for a busy
+machine: from its start to its first beat."""
 _WIDTH = 40
 
 

@@ -1,11 +1,16 @@
-"""Which of a cell's processes run, from what they left in the store and from /proc."""
+"""Which of a cell's processes run, from what they left in the store and from /proc.
+
+Silence is judged by the rules of the policy in force, as by Non-RT (`ha.monitor.liveness`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldstack_base.process_facts import ProcessFact, same_process
+from fieldstack.ha.monitor.liveness import LivenessRule
+from fieldstack.ha.monitor.liveness_in_force import LivenessRules
+from fieldstack_base.process_facts import same_process
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
@@ -13,10 +18,6 @@ from fieldstack_rt.datastore.layout import CoreState, RtPhase
 if TYPE_CHECKING:
     from fieldstack.status.snapshot import Clock
 
-SILENT_CYCLES = 20
-SILENT_NS = 500_000_000
-HOUSEKEEPING_SILENT_NS = 1_000_000_000
-"""RT cycles, and its Python thread has completed no housekeeping pass for so long."""
 RUNNING, STARTING, STOPPING = "running", "starting", "stopping"
 SILENT, HALTED, STOPPED, DEAD, ABSENT = "silent", "halted", "stopped", "dead", "absent"
 ALIVE = frozenset({RUNNING, STARTING, STOPPING, SILENT, HALTED})
@@ -55,7 +56,7 @@ def _view(pid: int, state: str, stamp_ns: int, clock: Clock) -> ProcessView:
     return ProcessView(pid or None, state, clock.at(stamp_ns), age_s, stamp_ns)
 
 
-def rt_view(store: DataStore, clock: Clock, cycle_time_ns: int) -> ProcessView:
+def rt_view(store: DataStore, clock: Clock, rules: LivenessRules) -> ProcessView:
     pid, phase, beat_ns = store.rt_pid, store.rt_phase, store.rt_beat_ns
     if pid == 0:
         return ProcessView.absent()
@@ -68,29 +69,29 @@ def rt_view(store: DataStore, clock: Clock, cycle_time_ns: int) -> ProcessView:
         return _view(pid, HALTED, last_ns, clock)
     if phase is RtPhase.CYCLING:
         house_ns = silent_ns(clock.now_ns, store.rt_main_beat_ns, started_ns)
-        if house_ns > HOUSEKEEPING_SILENT_NS:
+        if house_ns >= rules.housekeeping_ns:
             return _view(pid, SILENT, clock.now_ns - house_ns, clock)
-        silent = clock.now_ns - last_ns > SILENT_CYCLES * cycle_time_ns + SILENT_NS // 10
+        silent = rules.rt.silent(clock.now_ns - last_ns)
         return _view(pid, SILENT if silent else RUNNING, last_ns if silent else started_ns, clock)
     names = {RtPhase.STARTING: STARTING, RtPhase.STOPPING: STOPPING, RtPhase.STOPPED: STOPPED}
     return _view(pid, names.get(phase, STARTING), max(started_ns, fact.started_ns), clock)
 
 
-def nonrt_view(store: DataStore, clock: Clock) -> ProcessView:
+def nonrt_view(store: DataStore, clock: Clock, rules: LivenessRules) -> ProcessView:
     status = _record(store.nonrt_status)
     if status is None:
         return _torn(int(store.raw.header.owner_pid), clock)
-    return _beating(status, clock, ended=store.nonrt_stopping)
+    return _beating(status, clock, rules.nonrt, ended=store.nonrt_stopping)
 
 
-def core_view(store: DataStore, clock: Clock) -> ProcessView:
+def core_view(store: DataStore, clock: Clock, rules: LivenessRules) -> ProcessView:
     status = _record(store.core_status)
     if status is None:
         return _torn(int(store.raw.core_status.pid), clock)
-    return _beating(status, clock, ended=status.state == CoreState.STOPPED)
+    return _beating(status, clock, rules.core, ended=status.state == CoreState.STOPPED)
 
 
-def _beating(status: Any, clock: Clock, *, ended: bool) -> ProcessView:
+def _beating(status: Any, clock: Clock, rule: LivenessRule, *, ended: bool) -> ProcessView:
     """A process that stamps its record in each pass; `ended`: it said that it goes down by request."""
     pid, last_ns, started_ns = int(status.pid), int(status.pass_ns), int(status.started_ns)
     if pid == 0:
@@ -98,15 +99,12 @@ def _beating(status: Any, clock: Clock, *, ended: bool) -> ProcessView:
     fact = same_process(pid, max(last_ns, started_ns))
     if fact is None:
         return _view(pid, STOPPED if ended else DEAD, last_ns, clock)
-    return _live(fact, clock, last_ns, started_ns, STOPPING if ended else RUNNING)
-
-
-def _live(fact: ProcessFact, clock: Clock, last_ns: int, started_ns: int, state: str) -> ProcessView:
     if fact.halted:
-        return _view(fact.pid, HALTED, last_ns, clock)
-    if state == RUNNING and clock.now_ns - last_ns > SILENT_NS:
-        return _view(fact.pid, SILENT, last_ns, clock)
-    return _view(fact.pid, state, started_ns, clock)
+        return _view(pid, HALTED, last_ns, clock)
+    if ended:
+        return _view(pid, STOPPING, started_ns, clock)
+    silent = rule.silent(clock.now_ns - last_ns)
+    return _view(pid, SILENT if silent else RUNNING, last_ns if silent else started_ns, clock)
 
 
 def _torn(pid: int, clock: Clock) -> ProcessView:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from fieldstack.ha.monitor.liveness_in_force import BUILT_IN, LivenessRules
 from fieldstack.host.memory_lock import MemoryLock, memory_lock
 from fieldstack.status.endpoint import read_endpoint
 from fieldstack.status.histogram import Latency, latency
@@ -104,6 +105,19 @@ class MemoryLocks:
 
 
 @dataclass(frozen=True, slots=True)
+class LivenessView:
+    """Whose rules say when a process is silent. `source`: `policy`, with the SHA-256 of the one in force, or
+    `built-in`, where no policy is known."""
+
+    source: str = "built-in"
+    policy: str = ""
+
+    @classmethod
+    def of(cls, rules: LivenessRules) -> LivenessView:
+        return cls("policy", rules.policy) if rules.policy else cls()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything at one moment. Times are UTC, ISO 8601; positions in the axes' units."""
 
@@ -131,6 +145,7 @@ class Snapshot:
     work: WorkView = field(default_factory=WorkView)
     checkpoint: CheckpointView = field(default_factory=CheckpointView)
     memory_lock: MemoryLocks = field(default_factory=MemoryLocks)
+    liveness: LivenessView = LivenessView()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -160,10 +175,10 @@ def wall_text(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
 
 
-def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
-    """A snapshot of an attached store; `plan` None: the bus plan is not known."""
-    rt = rt_view(store, clock, plan.cycle_time_ns if plan else 1_000_000)
-    nonrt, core = nonrt_view(store, clock), core_view(store, clock)
+def take(store: DataStore, plan: BusPlan | None, clock: Clock, rules: LivenessRules = BUILT_IN) -> Snapshot:
+    """A snapshot of an attached store. `plan` None: the bus plan is not known. `rules`: who is silent."""
+    rt, nonrt = rt_view(store, clock, rules), nonrt_view(store, clock, rules)
+    core = core_view(store, clock, rules)
     status = read(store.rt_status, store, "fs_rt_status")
     ha = _ha(store, nonrt, clock)
     live = rt.state in LIVE
@@ -187,6 +202,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock) -> Snapshot:
         motion=motion_of(status, plan, permit=store.motion_permit),
         axes=axes_of(status, plan),
         health=_health(store.instance),
+        liveness=LivenessView.of(rules),
         work=work_of(read(store.core_status, store, "fs_core_status"), plan, live=core.state in LIVE),
         checkpoint=checkpoint_of(
             store, read(store.checkpoint, store, "fs_checkpoint"), clock, _filed(store.instance)

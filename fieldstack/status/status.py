@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fieldstack.events.reader import EventReader
+from fieldstack.ha.monitor.liveness_in_force import RulesInForce
 from fieldstack.process.end_rt import rt_on_other_memory
 from fieldstack.status import snapshot
 from fieldstack.status.snapshot import Clock, Snapshot, wall_text
@@ -19,6 +20,8 @@ from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is mounted
 
+_BUILT_IN_NOTE = "which process is silent is judged by built-in times: no policy in force is known"
+
 
 class StatusSource:
     """Takes snapshots of one instance; attaches when its memory appears and anew when it was replaced."""
@@ -29,6 +32,7 @@ class StatusSource:
         self._memory: tuple[int, int] | None = None
         self._plan: BusPlan | None = None
         self._plan_stamp: int | None = None
+        self._rules = RulesInForce(instance.liveness_file)
 
     def take(self) -> Snapshot:
         """The state now. LayoutMismatchError: of another version; StoreForbiddenError: of another user."""
@@ -37,8 +41,15 @@ class StatusSource:
         self._refresh_plan()
         if store is None:
             return self._down(clock)
-        found = snapshot.take(store, self._plan, clock)
+        found = self._with_rules_named(snapshot.take(store, self._plan, clock, self._rules.current()))
         return found if found.rt.alive else self._with_other_rt(found, rt_on_other_memory(self._instance))
+
+    @staticmethod
+    def _with_rules_named(found: Snapshot) -> Snapshot:
+        """Who is silent is judged by numbers that this cell's policy may not have: that is told."""
+        if found.liveness.policy or found.cell == "down":
+            return found
+        return replace(found, note="; ".join(filter(None, (found.note, _BUILT_IN_NOTE))))
 
     @staticmethod
     def _with_other_rt(found: Snapshot, others: Sequence[RtProcess]) -> Snapshot:

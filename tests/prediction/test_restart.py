@@ -12,6 +12,7 @@ import pytest
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
+from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.nonrt import prediction_service
 from fieldstack.nonrt.prediction_service import BeatWatch, PredictionService
@@ -53,7 +54,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
     made = Reads()
     monkeypatch.setattr(prediction_service, "cell_pids", made.pids)
     monkeypatch.setattr(prediction_service, "ResourceSampler", made.sampler)
-    monkeypatch.setattr(prediction_service, "BEAT_TIMEOUT_NS", 300 * MS)
+    monkeypatch.setattr(prediction_service, "LIVENESS", LivenessRule.by_time(300 * MS, 0))
     monkeypatch.setattr(prediction_service, "SAMPLER_STOP_S", 0.2)
     monkeypatch.setattr(module, "TICK_S", 0.02)
     yield made

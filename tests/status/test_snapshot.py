@@ -17,9 +17,11 @@ from rich.console import Console
 from fieldstack.cell import configuration
 from fieldstack.cli.screen.dashboard import render
 from fieldstack.ha.checkpoint.record import fill_ha
+from fieldstack.ha.monitor.liveness_in_force import publish_rules
+from fieldstack.ha.policy.cache import load_compiled
 from fieldstack.status import snapshot
 from fieldstack.status.next_step import next_step
-from fieldstack.status.snapshot import Clock, Snapshot
+from fieldstack.status.snapshot import Clock, LivenessView, Snapshot
 from fieldstack.status.status import StatusSource
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
@@ -155,9 +157,34 @@ def test_a_stopped_rt_process_is_halted(
 def test_an_rt_process_without_beats_is_silent(
     store: DataStore, plan: BusPlan, process: subprocess.Popen[bytes]
 ) -> None:
-    time.sleep(0.15)  # the process must be older than its last beat
+    time.sleep(0.25)  # the process must be older than its last beat
     write_rt(store, process.pid, age_ns=100 * MS)
+    assert look(store, plan).rt.state == "running"
+    write_rt(store, process.pid, age_ns=205 * MS)
     assert look(store, plan).rt.state == "silent"
+
+
+def test_the_policy_in_force_says_when_a_process_is_silent(
+    store: DataStore, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    """A policy that is slower than the built-in one, which is told to be used until the policy is known."""
+    data = json.loads((ROOT / "config/ha/failover_policy.json").read_text())
+    (rt,) = (one for one in data["processes"] if one["process_name"] == "fieldstack-rt")
+    rt["health_check_timeout_ms"] = 800
+    slower = tmp_path / "policy.json"
+    slower.write_text(json.dumps(data))
+    source = StatusSource(store.instance)
+    time.sleep(0.25)  # the process must be older than its last beat
+    write_rt(store, process.pid, age_ns=205 * MS)
+    seen = source.take()
+    assert (seen.rt.state, seen.liveness.source) == ("silent", "built-in")
+    assert "built-in times" in seen.note
+    policy = load_compiled(slower, tmp_path / "cache")
+    publish_rules(store.instance.liveness_file, policy)
+    write_rt(store, process.pid, age_ns=205 * MS)
+    seen = source.take()
+    assert (seen.rt.state, seen.liveness) == ("running", LivenessView("policy", policy.digest))
+    assert "built-in" not in seen.note
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class ProcessMonitor:
     def follow_policy(self, policy: Policy) -> None:
         """Watch by another policy from now on; what was observed so far stays."""
         for name, watch in self._watches.items():
-            watch.section = policy.process(name)
+            watch.watch_by(policy.process(name))
 
     def began(self, name: ProcessName, now_ns: int, pid: int, *, adopted: bool = False) -> None:
         self._watches[name].began(now_ns, pid, self._beat(name))

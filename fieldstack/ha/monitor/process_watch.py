@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldstack.ha.model.facts import ProcessCondition, ProcessFacts
+from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.monitor.process_history import History
 from fieldstack.ha.policy.view import Watching
 from fieldstack.process.manager import Ended, ProcessHandle
@@ -33,7 +34,7 @@ class ProcessWatch:
 
     def __init__(self, section: Watching, history: History | None = None) -> None:
         self.name = section.process_name
-        self.section = section
+        self._rule = LivenessRule.of(section)
         self._history = history if history is not None else History()
         self.start_id = 0
         self.started_ns = 0
@@ -48,6 +49,10 @@ class ProcessWatch:
         self._checked_ns = 0
         self._misses = 0
         self._since: tuple[ProcessCondition, int] = (ProcessCondition.NEVER_SEEN, 0)
+
+    def watch_by(self, section: Watching) -> None:
+        """Watch by another policy from now on; what was observed so far stays."""
+        self._rule = LivenessRule.of(section)
 
     def began(self, now_ns: int, pid: int, beat: int) -> None:
         """It was started, or found running."""
@@ -113,18 +118,18 @@ class ProcessWatch:
         return (ProcessCondition.STOPPED if stopped else ProcessCondition.DEAD), why
 
     def _starting(self, now_ns: int) -> tuple[ProcessCondition, str]:
-        if now_ns - self.started_ns <= self.section.startup_grace_ns:
+        if not self._rule.overdue(now_ns - self.started_ns):
             return ProcessCondition.STARTING, ""
-        return ProcessCondition.SILENT, f"not at work {self.section.startup_grace_ms} ms after its start"
+        return ProcessCondition.SILENT, f"not at work {self._rule.grace_ns // NS_PER_MS} ms after its start"
 
     def _stopping(self, now_ns: int, sign: SignOfLife) -> tuple[ProcessCondition, str]:
         """It says that it goes down, unasked by Non-RT: not for ever, and beating until it has let go."""
         self._stopping_ns = self._stopping_ns or now_ns
         if self._worked and not sign.released and (silence := self._silence(now_ns)):
             return ProcessCondition.SILENT, f"{silence}, while it goes down"
-        if now_ns - self._stopping_ns <= self.section.startup_grace_ns:
+        if not self._rule.overdue(now_ns - self._stopping_ns):
             return ProcessCondition.STOPPING, "it goes down, and Non-RT did not ask for it"
-        return ProcessCondition.SILENT, f"still going down after {self.section.startup_grace_ms} ms"
+        return ProcessCondition.SILENT, f"still going down after {self._rule.grace_ns // NS_PER_MS} ms"
 
     def _count(self, now_ns: int, sign: SignOfLife) -> None:
         if sign.beat != self._beat:
@@ -132,15 +137,14 @@ class ProcessWatch:
                 self._history.missed(self.name, self._misses, now_ns - self.progress_ns)
             self._beat, self.progress_ns, self._misses = sign.beat, now_ns, 0
             self._checked_ns = now_ns
-        elif now_ns - self._checked_ns >= self.section.health_check_interval_ms * NS_PER_MS:
+        elif now_ns - self._checked_ns >= self._rule.interval_ns:
             self._misses += 1
             self._checked_ns = now_ns
 
     def _silence(self, now_ns: int) -> str:
         """What to say of it; empty: it makes progress, or has not been missed often and long enough."""
         still_ns = now_ns - self.progress_ns
-        silent = still_ns >= self.section.health_check_timeout_ms * NS_PER_MS
-        if not silent or self._misses < self.section.failure_threshold:
+        if not self._rule.silent(still_ns, self._misses):
             return ""
         return f"no progress for {still_ns // NS_PER_MS} ms in {self._misses} observations"
 
