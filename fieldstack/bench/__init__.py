@@ -1,1 +1,1 @@
-"""Benchmarks of the cell beside references that are taken in the same run; docs/benchmarks.md says how."""
+"""Benchmarks of a cell, each compared with a reference measured in the same run; see docs/benchmarks.md."""

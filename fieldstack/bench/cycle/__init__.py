@@ -1,1 +1,1 @@
-"""`fieldstack bench cycle`: the RT cycle beside a bare C loop and cyclictest."""
+"""`fieldstack bench cycle`: compares the RT cycle with a bare C loop and with cyclictest."""

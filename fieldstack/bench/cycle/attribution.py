@@ -1,7 +1,8 @@
-"""Which lost and late cycles the machine itself caused, told by witnesses that have no part in the cell.
+"""Decides which lost and late cycles the machine itself caused; `bench cycle` uses it.
 
-A witness is a thread that does nothing but sleep and look at the clock, at a priority above everything of the
-cell. If it too woke late around a fault, then no task took its CPU: the hypervisor or the kernel did.
+It knows this from witnesses, which have no part in the cell. A witness is a thread that only sleeps and reads
+the clock, at a higher priority than everything in the cell. If the witness woke late around a fault, too, no
+task had taken its CPU: the cause was the hypervisor or the kernel.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from fieldstack.bench.harness.samples import CycleSample
 from fieldstack.bench.harness.wakes import Wake
 
 STALL_NS = 150_000
-"""A witness that woke this late was stalled: well above its p99.9 on a machine that runs."""
+"""A witness that woke this late was stalled. The time is well above its p99.9 on a machine that runs freely.
+"""
 REACH_NS = 500_000
-"""A stall may have begun and ended this long before and after what the witness saw of it: its own period."""
+"""A stall may have begun this long before the witness saw it, and ended this long after: its own period."""
 
 
 class Cause(StrEnum):
-    """What is known of a faulty cycle's cause. Only the last one can be the cell's doing."""
+    """The cause of a faulty cycle. Only `UNEXPLAINED` can be the cell's own fault."""
 
     STALL = "machine stalled"
     STEAL = "hypervisor took the CPU"
@@ -41,7 +43,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class StealRise:
-    """Between two looks at /proc/stat `us` were taken from a CPU."""
+    """The hypervisor took `us` of a CPU between two readings of /proc/stat."""
 
     cpu: int
     begin_ns: int

@@ -1,9 +1,9 @@
-"""The exchange's reference: SOEM's send and receive in a C loop, on the same bus, as often, as urgent.
+"""The reference for the exchange: SOEM's send and receive in a bare C loop, on the same bus.
 
-A program of its own (`python -m fieldstack.bench.cycle.bare_exchange`), for only one master may be on the
-bus. It brings the bus to OP as the plan says, measures, and takes it down again in order. Meanwhile its
-Python side reads the slaves' states as often as the RT process does: a CPU that has less to do sleeps deeper,
-and answers later.
+`bench cycle` runs it with RT's period and priority. It is a program of its own (`python -m
+fieldstack.bench.cycle.bare_exchange`), because only one master may be on the bus. It brings the bus to OP as
+the plan says, measures, and takes the bus down again in an orderly way. Meanwhile its Python part reads the
+slaves' states as often as the RT process does, because a CPU with less to do sleeps deeper and answers later.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from fieldstack_rt.housekeeping import CALM_PERIOD_NS
 
 SETTLE_S = 0.2
 BRINGUP_S = 30.0
-"""Room for bring-up and take-down, in which samples are taken too."""
+"""Extra time for bring-up and take-down; samples are taken then, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class BareExchange:
-    """What one run found: exchange times in ns of the frames that came back, and how many did not.
+    """The result of one run: exchange times in ns of the frames that came back, and how many did not.
 
-    `wake_ns`: how late each pass woke. `idle`: the share of the time in which each CPU had nothing to do.
+    `wake_ns`: how late each pass woke. `idle`: the share of the time in which each CPU was idle.
     """
 
     exchange_ns: tuple[int, ...]
@@ -60,7 +60,7 @@ def run(
     """Runs the program; the bus must be free.
 
     Raises:
-        ProgramError: it failed; the text has what it said.
+        ProgramError: it failed; the text has its output.
     """
     command = [sys.executable, "-m", "fieldstack.bench.cycle.bare_exchange", "--plan", str(plan_file)]
     command += ["--interface", interface, "--cpu", str(cpu), "--priority", str(priority)]
@@ -82,7 +82,7 @@ def run(
 
 
 def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, spin: bool) -> BareExchange:
-    """Bring-up, loop, take-down. BusError if the bus cannot be brought up."""
+    """Brings the bus up, runs the loop, takes the bus down. Raises BusError if bring-up fails."""
     with Bus(plan, interface) as bus:
         if spin:
             receive.spin(interface)
@@ -108,7 +108,7 @@ def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, 
 
 
 def _keep_house(bus: Bus, seconds: float) -> None:
-    """What the RT process's Python side does beside a cycle in which nothing happens, at the same pace."""
+    """Does what the Python part of the RT process does in a cycle without events, at the same pace."""
     until = time.monotonic() + seconds
     next_states = 0.0
     while (now := time.monotonic()) < until:

@@ -1,4 +1,4 @@
-"""A bare loop (native/bare_loop.c) in a thread: a witness of the machine, or the reference on a bus."""
+"""Runs a bare loop (native/bare_loop.c) in a thread: a witness of the machine, or the reference on a bus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldstack_rt._native import ffi, lib
 
 @dataclass(frozen=True, slots=True)
 class LoopSetup:
-    """`cpu` -1: any; `priority` SCHED_FIFO, 0: none. It wakes at `phase_ns` after each full period."""
+    """`cpu` -1: any. `priority`: of SCHED_FIFO; 0: none. It wakes at `phase_ns` after each full period."""
 
     cpu: int
     priority: int

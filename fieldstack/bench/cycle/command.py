@@ -1,4 +1,4 @@
-"""`fieldstack bench cycle`: places the run, shows its progress, reports."""
+"""`fieldstack bench cycle`: prepares the run, shows its progress and prints the report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fieldstack_ethercat.testing.running_segment import running_segment
 
 @dataclass(frozen=True, slots=True)
 class CycleRequest:
-    """The command line, as it was given; `cpu` -1 is the last one."""
+    """The options of the command line, as they were given; `cpu` -1 is the last CPU."""
 
     seconds: float
     load: LoadKind
@@ -61,7 +61,7 @@ class CycleRequest:
 
 
 def run_cycle(request: CycleRequest, json_file: Path | None, console: Console) -> bool:
-    """Measures and reports; True if all bounds held. BenchError and the errors of what it starts."""
+    """Measures and reports; True if all bounds are met. Raises BenchError and errors of what it starts."""
     require_for_bench(virtual=not request.interface)
     options = request.options()
     report.show_machine(console)
@@ -72,7 +72,7 @@ def run_cycle(request: CycleRequest, json_file: Path | None, console: Console) -
         report.status(console) as say,
     ):
         if not granted:
-            console.print("degraded: deep idle states can not be forbidden (/dev/cpu_dma_latency)")
+            console.print("degraded: deep idle states cannot be forbidden (/dev/cpu_dma_latency)")
         run = CycleRun(options, place, say)
         record = run.run()
     result = evaluate(options, record, run.witnesses)
@@ -84,7 +84,7 @@ def run_cycle(request: CycleRequest, json_file: Path | None, console: Console) -
 
 @contextlib.contextmanager
 def _place(request: CycleRequest, options: CycleOptions) -> Iterator[Place]:
-    """The real bus, or a virtual segment for as long as the block runs; and an instance of its own."""
+    """Yields the real bus, or a virtual segment for as long as the block runs, and an instance."""
     instance = Instance(f"bench-{os.getpid()}")
     with tempfile.TemporaryDirectory(prefix="fieldstack-bench-") as name:
         folder = Path(name)

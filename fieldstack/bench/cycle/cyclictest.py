@@ -1,7 +1,8 @@
-"""Debian's cyclictest (rt-tests) as the reference for wake-up latency.
+"""Runs Debian's cyclictest (rt-tests), the reference for wake-up latency in `bench cycle`.
 
-It is run for raw values in nanoseconds (`-v -N`), so that both sides are on one grid, and aligned to full
-seconds of CLOCK_MONOTONIC plus a phase (`--secaligned`), so that the time of each of its wake-ups is known.
+It prints raw values in nanoseconds (`-v -N`), so that both sides have the same resolution. It is aligned to
+full seconds of CLOCK_MONOTONIC plus a phase (`--secaligned`), so that the time of each of its wake-ups is
+known.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fieldstack.bench.harness.wakes import Wake
 SECOND_NS = 1_000_000_000
 STOP_TIMEOUT_S = 5.0
 _LATEST_START_NS = 700_000_000
-"""Past this part of a second it might begin in the next one or in the one after."""
+"""After this part of a second it is not known in which of the next two seconds it begins."""
 _VALUE = re.compile(rb"^\s*0:\s*(\d+):\s*(\d+)\s*$")
 
 
@@ -37,7 +38,7 @@ class CyclictestMissingError(BenchError):
 def command(*, cpu: int, priority: int, period_ns: int, phase_ns: int, other_cpu: int) -> list[str]:
     """The command line: one thread, memory locked; its printing thread is kept on `other_cpu`.
 
-    `--laptop`: it leaves the idle states as they are, for they are the benchmark's to choose, for both alike.
+    With `--laptop` it does not change the idle states, because the benchmark chooses them for both alike.
 
     Raises:
         CyclictestMissingError: it is not installed.
@@ -71,7 +72,8 @@ def values(lines: Iterable[bytes]) -> Iterator[int]:
 
 
 def wakes(latencies: Iterable[int], first_due_ns: int, period_ns: int) -> Iterator[Wake]:
-    """The wake-ups with their times: after a late one cyclictest goes on with the next that lies ahead."""
+    """The wake-ups with their times. After a late wake-up cyclictest continues with the next one in the
+    future."""
     due_ns = first_due_ns
     for late_ns in latencies:
         yield Wake(due_ns, late_ns)
@@ -89,7 +91,7 @@ class Cyclictest:
         self._second = 0
 
     def start(self) -> Cyclictest:
-        """Returns when it is about to take its first value, up to 1.3 s later."""
+        """Returns just before it takes its first value, up to 1.3 s later."""
         into_ns = time.monotonic_ns() % SECOND_NS
         if into_ns > _LATEST_START_NS:
             time.sleep((SECOND_NS - into_ns) / 1e9 + 0.01)
@@ -104,7 +106,7 @@ class Cyclictest:
         return self
 
     def stop(self) -> list[Wake]:
-        """Ends it; all its wake-ups. ProgramError or NoSamplesError if they can not be had."""
+        """Ends it; returns all its wake-ups. Raises ProgramError or NoSamplesError if there are none."""
         process, self._process = self._process, None
         if process is None:
             return []
@@ -123,7 +125,7 @@ class Cyclictest:
         return found
 
     def kill(self) -> None:
-        """For the way out after an error; harmless if it has ended."""
+        """Ends it after an error; harmless if it has ended already."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""What `fieldstack bench cycle` is asked to measure."""
+"""The options of `fieldstack bench cycle`: what it measures, and for how long."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from enum import StrEnum
 from fieldstack_rt._native import lib
 
 SLICE_NS = 1_000_000_000
-"""Load comes and goes in slices of this length, so that both states see the same machine."""
+"""The load is on and off in slices of this length in turn, so that both conditions see the same machine."""
 MARGIN_NS = 50_000_000
-"""At each edge of a slice this much is left out: the load needs a moment to come and to go."""
+"""This much is left out at each edge of a slice: the load needs a moment to start and to stop."""
 
 
 class LoadKind(StrEnum):
@@ -22,9 +22,9 @@ class LoadKind(StrEnum):
 
 
 class Reference(StrEnum):
-    """How cyclictest takes part.
+    """When cyclictest runs.
 
-    `CONCURRENT`: in the same moments, half a period off. `INTERLEAVED`: alone on the machine, in turns.
+    `CONCURRENT`: at the same time, half a period later. `INTERLEAVED`: alone on the machine, in turns.
     """
 
     CONCURRENT = "concurrent"
@@ -62,12 +62,12 @@ class CycleOptions:
 
     @property
     def opposite_phase_ns(self) -> int:
-        """Half a period off the cycle's phase: where cyclictest is put."""
+        """Half a period after the cycle's phase: when cyclictest wakes."""
         return (self.phase_ns + self.period_ns // 2) % self.period_ns
 
     @property
     def slice_s(self) -> float:
-        """Length of RT's turn in each round: with load, as long again without."""
+        """The length of RT's turn in each round. With load, it takes as long again without load."""
         conditions = 1 if self.load is LoadKind.NONE else 2
         margins = 1.0 if conditions == 1 else 1 / (1 - 2 * MARGIN_NS / SLICE_NS)
         return self.seconds / self.rounds * conditions * margins

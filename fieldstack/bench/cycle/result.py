@@ -1,4 +1,4 @@
-"""What the cycle benchmark found: distributions, ratios, faults and their causes, bounds."""
+"""The results of the cycle benchmark: distributions, ratios, faults and their causes, bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LISTED_FAULTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The cycle under one condition, and cyclictest's wake-ups in the same stretches of time, if it ran."""
+    """The cycle under one condition, and cyclictest's wake-ups in the same time, if it ran."""
 
     cycles: int
     lost: int
@@ -35,7 +35,7 @@ class Condition:
 
     @property
     def unexplained_lost(self) -> int:
-        """Lost frames for which no witness saw the machine stall."""
+        """Lost frames for which no witness saw a stall of the machine."""
         found = [fault for fault in self.faults if fault.cause is attribution.Cause.UNEXPLAINED]
         return sum("lost" in fault.kinds for fault in found)
 
@@ -53,7 +53,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """`main` is the condition asked for; `unloaded` is there if that is one with load."""
+    """`main`: the condition that was asked for. `unloaded`: without load, if that condition has load."""
 
     options: CycleOptions
     main: Condition
@@ -132,7 +132,7 @@ class CycleResult:
 
 
 def evaluate(options: CycleOptions, record: CycleRecord, seen: Witnesses) -> CycleResult:
-    """NoSamplesError if a distribution that was asked for stayed empty."""
+    """Raises NoSamplesError if a distribution that was asked for has no samples."""
     if options.load is LoadKind.NONE:
         main = _condition(options, record, seen, record.windows, record.reference_windows)
         unloaded = None

@@ -1,4 +1,4 @@
-"""One run of the cycle benchmark: rounds of RT, bare loops and cyclictest in turn or at once."""
+"""Makes one run of the cycle benchmark: rounds of RT, bare loops and cyclictest, in turn or at once."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from fieldstack_rt.datastore import DataStore
 SETTLE_S = 0.3
 DRAIN_S = 0.1
 OVERHEAD_S = 8.0
-"""Of each round, at most: starting and stopping of what takes turns."""
+"""The most that starting and stopping may add to a round."""
 
 
 @dataclass(slots=True)
 class CycleRecord:
-    """Everything that was measured, raw. Windows are those in which RT's cycle was measured."""
+    """All raw measurements. The windows are the times in which RT's cycle was measured."""
 
     samples: list[CycleSample] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Place:
 
 
 class CycleRun:
-    """Runs the rounds. Errors: BenchError, BusError, SegmentError; what was started is ended."""
+    """Runs the rounds. Raises BenchError, BusError, SegmentError; then all that was started has ended."""
 
     def __init__(self, options: CycleOptions, place: Place, say: Say) -> None:
         self._options, self._place, self._say = options, place, say

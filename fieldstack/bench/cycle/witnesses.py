@@ -1,4 +1,4 @@
-"""The witnesses of a benchmark: one bare timer loop a CPU, and what the hypervisor says it took."""
+"""The witnesses of a benchmark: one bare timer loop on each CPU, and the hypervisor's stolen time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from fieldstack.bench.harness import machine
 from fieldstack.bench.harness.wakes import Wake
 
 PRIORITY = 95
-"""Above everything of the cell: whatever delays a witness is the machine."""
+"""Higher than everything in the cell: only the machine itself can delay a witness."""
 SHARE = 0.65
-"""Of the way from the cycle's work to cyclictest's, half a period on, and of the way back."""
+"""A witness wakes after this share of the time from the cycle to cyclictest, and of the time back."""
 
 
 class Witnesses:
-    """Runs as a context; what was seen is there afterwards too. `cpus`: where to watch.
+    """Runs as a context manager; its readings stay available afterwards. `cpus`: where to watch.
 
-    They look twice in each period of the cycle, off its phase and off the opposite one.
+    Each witness wakes twice in each period of the cycle, neither when the cycle begins nor half a period
+    later.
     """
 
     def __init__(self, cpus: tuple[int, ...], period_ns: int, phase_ns: int, seconds: float) -> None:
@@ -46,7 +47,7 @@ class Witnesses:
         self.read_steal()
 
     def read_steal(self) -> None:
-        """Reads what the hypervisor took; call it a few times a second."""
+        """Reads the time that the hypervisor took; call it a few times a second."""
         now_ns, steal = time.monotonic_ns(), machine.steal_us()
         for cpu, us in machine.taken(self._steal, steal).items():
             if us > 0:

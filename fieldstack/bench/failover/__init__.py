@@ -1,1 +1,1 @@
-"""`fieldstack bench failover`: faults in live cells, and how long until the machine moves again."""
+"""`fieldstack bench failover`: causes faults in live cells, and measures how long until axes move again."""

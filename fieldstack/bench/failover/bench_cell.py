@@ -1,4 +1,4 @@
-"""A whole cell under `fieldstack up --headless`, set up for many faults in a row."""
+"""Runs a whole cell under `fieldstack up --headless`, prepared for many faults in a row."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class BenchCell:
 
 
 def prepare(base: Path, folder: Path) -> Cell:
-    """The cell of a configuration, changed in some things: no restart budget, no backoff, fault injection,
-    and motion resumes by itself after whatever no person has to look at, however long it took.
+    """Changes the configuration of a cell: no restart budget, no backoff, fault injection is allowed.
 
-    Writes the changed cell configuration and policy into `folder`. ConfigurationError, PolicyError.
+    Motion resumes by itself after every rule that needs no person, however long the axes stood. Writes the
+    changed cell configuration and policy into `folder`. Raises ConfigurationError, PolicyError.
     """
     cell = configuration.load(base)
     policy = json.loads(cell.policy_file.read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def prepare(base: Path, folder: Path) -> Cell:
 
 
 def resume_without_start(policy: dict[str, Any]) -> None:
-    """Hundreds of faults in a row have nobody who starts the axes after each."""
+    """Lets motion resume: nobody starts the axes after each of hundreds of faults."""
     for rule in policy["rules"]:
         words = [one if isinstance(one, str) else one["action"] for one in rule["actions"]]
         if rule["clear"]["when"] == "gone" and "AWAIT_MANUAL" not in words:
@@ -94,7 +94,7 @@ def running(bench: BenchCell) -> Iterator[DataStore]:
     """Runs the cell; yields its store when it is operational and its axes move. Leaves nothing running.
 
     Raises:
-        ProgramError: it did not get there.
+        ProgramError: the cell did not get operational.
     """
     command = [sys.executable, "-c", _UP, "up", "--headless", "--config", str(bench.cell.file)]
     command += ["--instance", bench.instance.name]
@@ -119,7 +119,7 @@ def remove_traces(instance: Instance) -> None:
 
 
 def await_moving(bench: BenchCell, store: DataStore) -> int:
-    """Waits until everything is as before a fault; returns when it was first seen so, CLOCK_MONOTONIC ns."""
+    """Waits until the cell is as before a fault; returns when this was first so, CLOCK_MONOTONIC in ns."""
     until = time.monotonic() + READY_TIMEOUT_S
     while not is_moving(store):
         if time.monotonic() > until:
@@ -160,13 +160,13 @@ def _state(store: DataStore) -> str:
 
 
 def _rules(bench: BenchCell) -> str:
-    """What keeps the cell from moving, as Non-RT says it."""
+    """The reason why the cell does not move, from Non-RT's status."""
     try:
         status = ask(bench.instance, "status").data["status"]
         found = [f"{one['rule']} of {one['subject']}: {one['cause']}" for one in status["rules"]]
     except (NonRtUnreachableError, KeyError, TypeError) as error:
-        return f"Non-RT does not say which rules count ({error})"
-    return "rules that count: " + ("; ".join(found) or "none")
+        return f"Non-RT does not say which rules are active ({error})"
+    return "active rules: " + ("; ".join(found) or "none")
 
 
 def _attach(bench: BenchCell, process: subprocess.Popen[bytes]) -> DataStore:

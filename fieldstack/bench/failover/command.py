@@ -1,4 +1,4 @@
-"""`fieldstack bench failover`: blocks of faults on a running cell, references between them, the report."""
+"""`fieldstack bench failover`: causes faults in a running cell, measures the references, reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fieldstack_ethercat.testing.running_segment import RunningSegment, running_
 
 @dataclass(frozen=True, slots=True)
 class FailoverRequest:
-    """The command line. After `block` runs the cell goes down and the references are taken."""
+    """The options. After `block` runs the cell goes down and the references are measured."""
 
     kind: FaultKind
     runs: int
@@ -35,11 +35,11 @@ class FailoverRequest:
     settle_s: float
     config: Path | None
     pressure: bool = False
-    """Non-RT's memory is asked to be reclaimed before each fault of RT."""
+    """The kernel is asked to reclaim Non-RT's memory before each fault of RT."""
 
 
 def run_failover(request: FailoverRequest, json_file: Path | None, console: Console) -> bool:
-    """Measures and reports; True if all bounds held. BenchError and the errors of what it starts."""
+    """Measures and reports; True if all bounds are met. Raises BenchError and errors of what it starts."""
     require_for_bench(virtual=True)
     report.show_machine(console)
     warn_of_others(console)

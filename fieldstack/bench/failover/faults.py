@@ -1,4 +1,4 @@
-"""The faults that a running cell is given. All are real: nothing is told that something failed."""
+"""The faults that `bench failover` causes in a running cell. All are real: no process is informed of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import Inject
 
 CRASH_BOUND_NS = 5_000_000
-"""Outputs must be safe this long after a crash ..."""
+"""Outputs must be safe this long after a crash."""
 STRAY_S = 0.1
-"""So long a healthy RT process must outlive a stray word: many looks of its watch and its guard."""
+"""A healthy RT process must survive a stray word for this long. Its watch and its guard look many times in
+it."""
 
 
 class FaultKind(StrEnum):
-    """Five faults of the RT process, which its guard answers; and those of everything else."""
+    """Five faults of the RT process, which its guard handles, and faults of everything else."""
 
     SIGKILL = "sigkill"
     SIGSEGV = "sigsegv"
@@ -40,7 +41,7 @@ class FaultKind(StrEnum):
 
     @property
     def of_rt(self) -> bool:
-        """Of the RT process alone: measured from the fault to the guard's safe frame and back to OP."""
+        """Whether only the RT process fails: measured from the fault to the safe frame and back to OP."""
         crashes = (FaultKind.SIGKILL, FaultKind.SIGSEGV)
         return self in (*crashes, FaultKind.SIGSTOP, FaultKind.SPIN, FaultKind.STRAY_WORD)
 
@@ -54,12 +55,12 @@ class FaultKind(StrEnum):
 
     @property
     def takes_slaves(self) -> bool:
-        """After these a person starts the axes."""
+        """Whether a person has to start the axes afterwards."""
         return self in (FaultKind.SLAVE_LOSS, FaultKind.SLOW_SLAVE, FaultKind.BUS_POWER)
 
     @property
     def kills_rt(self) -> bool:
-        """Of the faults of something else, those that RT does not outlive."""
+        """Whether RT ends by a fault that is not its own."""
         return self in (FaultKind.BOTH_KILL, FaultKind.RT_MAIN_STOPPED)
 
     @property
@@ -67,7 +68,8 @@ class FaultKind(StrEnum):
         return self in (FaultKind.CORE_KILL, FaultKind.CORE_DEADLOCK, FaultKind.MEMORY_LEAK)
 
     def bound_ns(self, threshold_cycles: int, cycle_ns: int) -> int:
-        """... and this long after a hang, which takes the guard `threshold_cycles` cycles to believe."""
+        """Outputs must be safe this long after a hang, which the guard detects after `threshold_cycles`
+        cycles."""
         return CRASH_BOUND_NS + (0 if self.is_crash else threshold_cycles * cycle_ns)
 
 
@@ -79,9 +81,9 @@ _SIGNALS = {
 
 
 def inject(kind: FaultKind, store: DataStore) -> int:
-    """Does it to the RT process that holds the bus; returns CLOCK_MONOTONIC in ns from just before.
+    """Causes the fault in the RT process that holds the bus; returns CLOCK_MONOTONIC in ns from just before.
 
-    `SPIN` makes the cycle thread itself loop for ever, from its next cycle on, with its priority.
+    `SPIN` puts the cycle thread itself into an endless loop, from its next cycle on, at its priority.
     """
     pid = store.rt_pid
     t_ns = time.monotonic_ns()
@@ -93,10 +95,10 @@ def inject(kind: FaultKind, store: DataStore) -> int:
 
 
 def inject_stray_write(word: StrayWrite, store: DataStore, trips: int) -> tuple[int, bool]:
-    """A stray word that RT must outlive; then RT is stopped by SIGSTOP, and nobody writes the word anew.
+    """Writes a stray word that RT must survive. Then SIGSTOP stops RT, and the word is written again.
 
-    `trips` of the guard so far. Returns CLOCK_MONOTONIC in ns from just before the stop, and whether RT had
-    stayed; if not, the time is from just before the word, and RT was not stopped.
+    `trips`: of the guard so far. Returns CLOCK_MONOTONIC in ns from just before the stop, and whether RT
+    survived the word. If it did not, the time is from just before the word, and RT was not stopped.
     """
     pid, t_ns = store.rt_pid, time.monotonic_ns()
     word.write(store)
@@ -105,13 +107,13 @@ def inject_stray_write(word: StrayWrite, store: DataStore, trips: int) -> tuple[
         return t_ns, False
     t_ns = time.monotonic_ns()
     os.kill(pid, signal.SIGSTOP)
-    if not word.of_guard:  # what the guard tells is what the run is measured by
+    if not word.of_guard:  # the run is measured by what the guard reports
         word.write(store)
     return t_ns, True
 
 
 def kill(*pids: int) -> int:
-    """SIGKILL to all of them, one right after the other; CLOCK_MONOTONIC in ns from just before."""
+    """Sends SIGKILL to all of them, one right after the other; CLOCK_MONOTONIC in ns from just before."""
     t_ns = time.monotonic_ns()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""When a drive that ignored a stop lost its power and stood, by the segment's own stamps."""
+"""When a drive that ignored a stop lost its power and stood still, by the segment's own time stamps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
 
 POWERED_BIT = 0x0004
-"""Of the statusword (CiA 402, 0x6041): Operation enabled, Quick stop active and Fault reaction active."""
+"""States of the statusword (CiA 402, 0x6041): Operation enabled, Quick stop active, Fault reaction active."""
 REST_COUNTS_S = 1000.0
 
 
 def power_off_ns(events: Iterable[SlaveEvent], since_ns: int) -> int | None:
-    """When the drive first had no power from `since_ns` on, CLOCK_MONOTONIC; None: it kept it."""
+    """When the drive first had no power from `since_ns` on, CLOCK_MONOTONIC; None: it kept its power."""
     times = [
         event.t_ns
         for event in events
@@ -22,7 +22,7 @@ def power_off_ns(events: Iterable[SlaveEvent], since_ns: int) -> int | None:
 
 
 def standing_ns(samples: Iterable[MotionSample], since_ns: int, until_ns: int) -> int | None:
-    """From when on the motor was at rest until `until_ns`; None: no motion was seen, or no end of it."""
+    """When the motor came to rest, until `until_ns`; None: no motion was seen, or no end of it."""
     seen = [one for one in samples if since_ns <= one.t_ns < until_ns]
     moving = [place for place, one in enumerate(seen) if abs(one.velocity) > REST_COUNTS_S]
     if not moving or moving[-1] + 1 == len(seen):

@@ -1,7 +1,4 @@
-"""One fault of something else than the RT process alone, and what came of it, measured from outside.
-
-`fieldstack bench failover` runs it; `incident_faults` does the faults.
-"""
+"""Causes one fault outside RT and measures from outside what follows; `incident_command` runs it."""
 
 from __future__ import annotations
 
@@ -35,8 +32,9 @@ PHASE_S = 0.1
 class Incident:
     """One run; times are ns since the fault. None: it was not seen.
 
-    Where a fault is taken away (a slave has power again, a disk room), `back_ns` and `moving_again_ns` count
-    from then; but `back_ns` of an ignored stop is when the axis stands, from the stop on.
+    If the benchmark itself ends the fault (a slave has power again, a disk has room), `back_ns` and
+    `moving_again_ns` count from then. `back_ns` of an ignored stop is when the axis stands still, counted
+    from the stop.
     """
 
     number: int
@@ -47,7 +45,7 @@ class Incident:
     moving_again_ns: int
     losses: Losses
     latched: bool = False
-    """EMERGENCY_STOP was latched all the time; its times are not counted."""
+    """EMERGENCY_STOP was latched all the time; the times of such a run are not counted."""
     notes: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +66,7 @@ def _ms(value_ns: int | None) -> float | None:
 
 
 class IncidentBench:
-    """Faults on one running cell, one after the other. `full` fills the state folder's file system up."""
+    """Causes faults in one running cell, one after the other. `full` fills the state folder's file system."""
 
     def __init__(
         self,
@@ -83,7 +81,7 @@ class IncidentBench:
         self._reader = EventReader(bench.instance.state_dir)
 
     def run(self, number: int, kind: FaultKind) -> Incident:
-        """From a cell in motion, through the fault, to a cell in motion.
+        """Waits for a cell in motion, causes the fault, and waits until the cell moves again.
 
         Raises:
             ProgramError: the fault had no effect, or the cell did not come back.
@@ -100,7 +98,7 @@ class IncidentBench:
         return self._collect(number, kind, before, (fault_ns, healed_ns, moving_ns))
 
     def run_latched(self, number: int, kind: FaultKind) -> Incident:
-        """The same while EMERGENCY_STOP is latched: it must be so afterwards, until a person resets it."""
+        """The same while EMERGENCY_STOP is latched: the latch must stay, until a person resets it."""
         scene = self._scene
         await_moving(scene.bench, scene.store)
         estop = scene.store.estop
@@ -125,7 +123,7 @@ class IncidentBench:
         return fill_disk(self._scene, self._full)
 
     def _events(self, kind: FaultKind, before: Before, healed_ns: int) -> list[Event]:
-        """The log since the fault, as soon as it tells of the way back; what is late counts as missing."""
+        """The log since the fault, when it shows the recovery; what comes too late counts as missing."""
         until = time.monotonic() + LOG_TIMEOUT_S
         while True:
             found = list(self._reader.read(before.event))
@@ -168,7 +166,7 @@ class IncidentBench:
         )
 
     def _forced(self, before: Before, fault_ns: int, healed_ns: int) -> tuple[int | None, int | None]:
-        """When the drive that ignored the stop had no power any more, and when its motor stood."""
+        """When the drive that ignored the stop lost its power, and when its motor stood still."""
         events = self._scene.client.events(IGNORING_SLAVE, before.baseline.newest[IGNORING_SLAVE])
         samples = self._scene.client.trace(IGNORING_SLAVE)
         return power_off_ns(events, fault_ns), standing_ns(samples, fault_ns, healed_ns)

@@ -1,4 +1,4 @@
-"""`fieldstack bench failover` for faults of everything but RT: cells, faults, references, the report."""
+"""`fieldstack bench failover` for faults outside RT: runs the cells, measures the references, reports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IMPORTS = {
     "rt_start": "fieldstack_rt.executive",
     "core_start": "fieldstack.tasks.process",
 }
-"""What a process that is started again has to load: it can not be back sooner than an interpreter with it."""
+"""The module that a restarted process has to load. It cannot be back sooner than an interpreter with it."""
 _COMPARED: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.NONRT_KILL: ("nonrt_start",),
     FaultKind.BOTH_KILL: ("nonrt_start", "rt_start", "bringup"),
@@ -43,7 +43,7 @@ _LATCHED = (FaultKind.NONRT_KILL, FaultKind.BOTH_KILL, FaultKind.CORE_KILL)
 
 @dataclass(slots=True)
 class References:
-    """Times in ns, taken while no cell runs; `bringup`: a bare pysoem program on the same segment."""
+    """Times in ns, measured while no cell runs. `bringup`: a bare pysoem program on the same segment."""
 
     names: tuple[str, ...]
     found_ns: dict[str, list[int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ def measure(
     settle_s: float,
     say: Say,
 ) -> IncidentResult:
-    """Runs the fault so many times in each of the cells, and once more in each with a latch where it applies.
+    """Runs the fault in each of the cells, and once more in each with a latch if that applies.
 
     Raises:
         ProgramError: a cell did not come up or did not come back.
@@ -91,7 +91,7 @@ def measure(
 
 
 def block_of(kind: FaultKind, block: int) -> int:
-    """Runs a cell: `up` waits before it starts a Non-RT process for the second time within 30 s."""
+    """Runs per cell. If Non-RT is killed, one: `up` would wait before it starts it again within 30 s."""
     return 1 if kind.kills_nonrt else block
 
 
@@ -106,7 +106,7 @@ def _line(one: Incident) -> str:
 
 @contextlib.contextmanager
 def _state_folder(kind: FaultKind, bench: BenchCell) -> Iterator[Callable[[], Path] | None]:
-    """For a disk that gets full: a small file system for the cell's state; yields what fills it."""
+    """Makes a small file system for the cell's state; yields a function that fills it."""
     if kind is not FaultKind.DISK_FULL:
         yield None
         return
@@ -126,7 +126,7 @@ def _state_folder(kind: FaultKind, bench: BenchCell) -> Iterator[Callable[[], Pa
 
 
 def _fill(ballast: Path) -> Path:
-    """Not one block is left."""
+    """Fills it until not one block is left."""
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))

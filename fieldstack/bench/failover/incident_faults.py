@@ -1,7 +1,7 @@
-"""Faults of something else than the RT process alone: each is done, and its effect is waited for.
+"""Faults outside the RT process: causes each and waits for its effect; `incident` uses it.
 
-`ORDERS` has a function for each kind. It returns when the fault began, and when it was taken away (the same
-time, if it never was); CLOCK_MONOTONIC, ns. ProgramError: the fault had no effect.
+`ORDERS` has a function for each kind. It returns when the fault began, and when the benchmark ended it (the
+same time, if it does not); CLOCK_MONOTONIC, ns. Raises ProgramError: the fault had no effect.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from fieldstack_rt.datastore.layout import HaState
 
 LEAK_MIB_S = 12
 LEAK_TIMEOUT_S = 180.0
-"""Room for the way to the limit of 512 MB, and for the safe moment that the restart is put off to."""
+"""Time until the leak reaches the limit of 512 MB, and for the safe moment that the restart waits for."""
 AWAY_S = 0.5
-"""How long a slave is without power."""
+"""How long a slave has no power."""
 FULL_S = 8.0
-"""How long a disk has no room: longer than the shipped policy waits with its alert."""
+"""How long a disk is full: longer than the shipped policy waits before its alert."""
 LOST_SLAVE = 1
 IGNORING_SLAVE = IGNORING_AXIS = 3
-"""Axis c of the demo cell: it turns, and has room to run on."""
+"""Axis c of the demo cell: it turns, so it has room to move on."""
 FAST_COUNTS_S = 1e5
 SLOW_MS = 2000
-"""What a slave takes for PRE-OP while another one is lost."""
+"""How long a slave takes for PRE-OP while another one is lost."""
 BLIND_MS = 1500
 """How long supervision cannot see the axes."""
 
 Times = tuple[int, int]
-"""When the fault began, and when it was taken away."""
+"""When the fault began, and when the benchmark ended it."""
 
 
 def kill_nonrt(scene: Scene, before: Before) -> Times:
@@ -102,7 +102,7 @@ def lose_slave(scene: Scene, _before: Before) -> Times:
 
 
 def lose_bus(scene: Scene, _before: Before) -> Times:
-    """All slaves at once, and all at once back: in INIT, without addresses."""
+    """Takes the power from all slaves at once and gives it back at once: they are in INIT, without addresses."""
     fault_ns = scene.client.power_off_all()
     scene.await_standstill()
     time.sleep(AWAY_S)
@@ -127,7 +127,7 @@ def lose_beside_a_slow_one(scene: Scene, _before: Before) -> Times:
 
 
 def stop_rts_main_thread(scene: Scene, before: Before) -> Times:
-    """Its cycle thread runs on; whoever traces it passes its end on to its parent."""
+    """The cycle thread continues. A tracer has to pass on the end of the process to its parent."""
     thread = StoppedThread(scene.store.rt_pid)
     fault_ns = time.monotonic_ns()
     thread.stop()
@@ -140,7 +140,7 @@ def stop_rts_main_thread(scene: Scene, before: Before) -> Times:
 
 
 def blind_probe(scene: Scene, _before: Before) -> Times:
-    """Asking the axes raises, in a cell that moves them; they move again when a person says so."""
+    """Makes reading the axes raise an error in a moving cell; the axes move again when a person starts them."""
     fault_ns = time.monotonic_ns()
     answer = ask(scene.bench.instance, "inject", probe="axes", for_ms=BLIND_MS)
     if not answer.accepted:
@@ -152,7 +152,7 @@ def blind_probe(scene: Scene, _before: Before) -> Times:
 
 
 def ignore_stop(scene: Scene, _before: Before) -> Times:
-    """An EMERGENCY_STOP that a drive in motion does not hear; repaired, reset, started once it stands."""
+    """An EMERGENCY_STOP that a moving drive ignores. The drive is repaired, reset and started when it stands."""
     scene.await_(lambda: _is_fast(scene), "the axis is fast")
     scene.client.ignore(IGNORING_SLAVE, Defect.QUICK_STOP | Defect.SETPOINTS)
     fault_ns = time.monotonic_ns()
@@ -176,12 +176,12 @@ def _is_axis_in(scene: Scene, mask: str) -> bool:
 
 
 def fill_disk(scene: Scene, full: Callable[[], Path]) -> Times:
-    """`full` fills the state folder's file system up, and returns the file that does."""
+    """Fills the state folder's file system by `full`; returns the file that takes the space."""
     fault_ns = time.monotonic_ns()
     ballast = full()
     try:
         scene.await_(lambda: bool(_disk_failure(scene)), "a full disk is noticed")
-        _move_on(scene, FULL_S + scene.rng.uniform(0, 1))  # off the beat of the saver's attempts
+        _move_on(scene, FULL_S + scene.rng.uniform(0, 1))  # not in step with the attempts to save
     finally:
         healed_ns = time.monotonic_ns()
         ballast.unlink()
@@ -195,7 +195,7 @@ def _disk_failure(scene: Scene) -> str:
 
 
 def _move_on(scene: Scene, seconds: float) -> None:
-    """The cell has to work all the time: tasks go on, and nothing is started anew."""
+    """Checks that the cell works all the time: tasks continue, and nothing is restarted."""
     step, until = task_step(scene.store), time.monotonic() + seconds
     while time.monotonic() < until:
         if HaState(scene.store.nonrt_status().ha_state) not in (HaState.OPERATIONAL, HaState.DEGRADED):
@@ -218,4 +218,4 @@ ORDERS: dict[FaultKind, Callable[[Scene, Before], Times]] = {
     FaultKind.PROBE_EXCEPTION: blind_probe,
     FaultKind.IGNORED_STOP: ignore_stop,
 }
-"""DISK_FULL needs a disk besides: `fill_disk`."""
+"""The orders. DISK_FULL also needs a disk: `fill_disk`."""

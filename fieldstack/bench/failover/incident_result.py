@@ -1,4 +1,4 @@
-"""What came of the faults of everything but RT: distributions, losses, bounds."""
+"""The results of faults outside RT: distributions, losses, bounds."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ MEANINGS: dict[FaultKind, tuple[str, ...]] = {
         "RT names the axis",
         "its power is off",
         "it stands",
-        f"from its mending: {_MOVE}",
+        f"from its repair: {_MOVE}",
     ),
 }
-"""What `COLUMNS` are of each fault."""
+"""What the columns mean for each fault."""
 LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
     FaultKind.NONRT_KILL: {"detect": ("p50", 5.0), "react": ("p50", 10.0)},
     FaultKind.BOTH_KILL: {"react": ("max", 150.0)},
@@ -69,12 +69,12 @@ LIMITS_MS: dict[FaultKind, dict[str, tuple[str, float]]] = {
     FaultKind.IGNORED_STOP: {"detect": ("p50", 80.0), "react": ("p50", 180.0), "back": ("p50", 500.0)},
 }
 BACK_FACTOR = 1.5
-"""Back p50 against its references, where what is back has been started anew."""
+"""The ratio of back p50 to its references, if the process or bus was started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentResult:
-    """`reference_ns` by name; `restart_ns`: what the way back has to be compared with, empty: nothing."""
+    """`reference_ns`: by name. `restart_ns`: what the recovery is compared with; empty: nothing."""
 
     kind: FaultKind
     incidents: tuple[Incident, ...]

@@ -1,4 +1,4 @@
-"""What a fault cost: compared before and after, from outside."""
+"""What a fault has lost: the state before and after it, compared from outside."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fieldstack_rt.datastore import DataStore, TornRecordError
 class Losses:
     """All 0: nothing was lost.
 
-    `events`: numbers that are missing in the log, and those that it says were lost. `task_steps`: how far the
-    task went back. `latches`: EMERGENCY_STOP sources that were raised before and were not after (without a
-    reset). `positions`: starts of RT whose axes were not where the checkpoint said. `restarts`: of RT
-    and Core, by a fault that is none of their own.
+    `events`: numbers that are missing in the log, and events that the log reports as lost. `task_steps`: how
+    far the task went back. `latches`: EMERGENCY_STOP sources that were set before and not after (without a
+    reset). `positions`: starts of RT at which the axes were not where the checkpoint says. `restarts`: of RT
+    and Core by a fault that was in neither.
     """
 
     events: int = 0
@@ -42,7 +42,7 @@ def total(losses: Sequence[Losses]) -> Losses:
 
 
 def missing_events(events: Sequence[Event], since: int) -> int:
-    """Of the events after number `since`, in the order of the log."""
+    """How many events after number `since` are lost; `events` are in the order of the log."""
     numbers = [event.sequence for event in events]
     gaps = (numbers[-1] - since - len(set(numbers))) if numbers else 0
     return gaps + sum(int(e.data.get("count", 0)) for e in events if e.kind == EventKind.LOG_LOST)
@@ -53,7 +53,7 @@ def positions_differed(events: Sequence[Event]) -> int:
 
 
 def task_step(store: DataStore) -> int:
-    """Steps that Core's tasks have come to; -1: it says nothing."""
+    """The steps that Core's tasks have reached; -1: Core gives no number."""
     try:
         record = store.core_status()
         found = bounded_json.loads(bytes(ffi.buffer(record.task))[: int(record.task_size)])

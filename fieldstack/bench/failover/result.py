@@ -1,4 +1,4 @@
-"""What the failover benchmark found: distributions, unsafe runs, the way back step by step, bounds."""
+"""The results of the failover benchmark: distributions, unsafe runs, recovery step by step, bounds."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class FailoverResult:
 
     @property
     def unsafe(self) -> int:
-        """Runs whose outputs were not all safe within the bound, as the slaves saw it."""
+        """Runs in which not all outputs were safe within the bound, as the slaves saw it."""
         return sum(run.outputs_safe_ns is None or run.outputs_safe_ns > self.bound_ns for run in self.runs)
 
     @property
     def unguarded(self) -> int:
-        """Runs of which the guard's stamps are missing."""
+        """Runs without the guard's time stamps."""
         return sum(run.safe_frame_ns is None for run in self.runs)
 
     @property
@@ -84,7 +84,7 @@ class FailoverResult:
         return sum(not run.stayed for run in self.runs)
 
     def steps_ms(self) -> dict[str, Percentiles]:
-        """Since the fault, in the order in which the steps come."""
+        """Times since the fault, in the order of the steps."""
         names = list(dict.fromkeys(name for run in self.runs for name in run.steps_ns))
         found = {name: [r.steps_ns[name] / 1e6 for r in self.runs if name in r.steps_ns] for name in names}
         return {name: Percentiles.of(values, name) for name, values in found.items()}
@@ -110,7 +110,7 @@ class FailoverResult:
         return found
 
     def _memory_checks(self) -> list[Check]:
-        """Under memory pressure: nothing that the guard touches was out of memory when the fault came."""
+        """Under memory pressure: all memory that the guard uses was there when the fault came."""
         pressed = [run.pressed for run in self.runs if run.pressed is not None]
         if not pressed:
             return []

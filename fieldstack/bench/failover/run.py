@@ -1,4 +1,4 @@
-"""One fault and what came of it, measured from outside."""
+"""Causes one fault of RT and measures from outside what follows; `command` runs it."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Failover:
     back_in_op_ns: int
     moving_again_ns: int
     trips: int
-    """More than one: what came back failed again, as when the whole machine stalled."""
+    """More than one: RT failed again after it came back, for example because the whole machine stalled."""
     steps_ns: dict[str, int]
     pressed: ReclaimResult | None = None
-    """What became of Non-RT's memory, which the kernel was asked to reclaim just before; None: it was not."""
+    """Non-RT's memory after the kernel was asked to reclaim it; None: it was not asked."""
     stray: str = ""
-    """The stray word, of a run with one."""
+    """The stray word, if the run has one."""
     stayed: bool = True
-    """RT has outlived it."""
+    """Whether RT survived the stray word."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -74,7 +74,7 @@ def _us(value_ns: int | None) -> float | None:
 
 
 class FailoverBench:
-    """Faults on one running cell, one after the other."""
+    """Causes faults in one running cell, one after the other."""
 
     def __init__(
         self,
@@ -91,10 +91,11 @@ class FailoverBench:
         self._random = random.Random()  # noqa: S311 - spreads the faults over the cycle
 
     def run(self, number: int, kind: FaultKind) -> Failover:
-        """Waits for a cell in motion, does the fault, and waits until the cell moves again.
+        """Waits for a cell in motion, causes the fault, and waits until the cell moves again.
 
         Raises:
-            ProgramError: the cell did not come back; BenchError: the guard did not see the fault.
+            ProgramError: the cell did not come back.
+            BenchError: the guard did not see the fault.
         """
         await_moving(self._bench, self._store)
         time.sleep(self._settle_s + self._random.uniform(0, PHASE_S))
@@ -165,7 +166,7 @@ class FailoverBench:
         return bool(fresh and counter_is_good(status))
 
     def _steps(self, logged: int, fault_ns: int) -> dict[str, int]:
-        """The recovery's steps from the event log, each when it came first."""
+        """The recovery's steps from the event log: when each came first."""
         found: dict[str, int] = {}
         for event in self._reader.read(logged):
             if event.kind == EventKind.RECOVERY_STEP and event.t_ns >= fault_ns:
@@ -173,7 +174,7 @@ class FailoverBench:
         return found
 
     def _collect(self, found: Failover, before: SegmentBaseline) -> Failover:
-        """Adds what the segment knows."""
+        """Adds the times that the segment knows."""
         events = segment_watch.events_since(self._client, before)
         safe_ns = segment_watch.outputs_safe_ns(events, before.unsafe, found.fault_ns)
         op_ns = segment_watch.back_in_op_ns(events, found.fault_ns)

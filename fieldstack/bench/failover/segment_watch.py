@@ -1,4 +1,4 @@
-"""When outputs became safe and slaves came back, by the segment's own stamps."""
+"""When outputs became safe and slaves came back, by the segment's own time stamps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def events_since(client: SegmentClient, before: SegmentBaseline) -> dict[int, li
 def outputs_safe_ns(
     events: Mapping[int, Sequence[SlaveEvent]], unsafe: Iterable[int], fault_ns: int
 ) -> int | None:
-    """When the last of the slaves that were not safe became so; None if one did not."""
+    """When the last of the slaves that were not safe became safe; None if one did not."""
     latest = fault_ns
     for slave in unsafe:
         stamps = [e.t_ns for e in events[slave] if e.kind in _SAFE and e.t_ns >= fault_ns]

@@ -1,4 +1,4 @@
-"""By which events a fault's detection, the reaction to it, and the way back are told."""
+"""Which events show the detection of a fault, the reaction to it, and the recovery."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fieldstack.events.kinds import EventKind
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """An event of this kind whose fields, or those of RT's own event in it, have one of these values each."""
+    """An event of this kind in which each of these fields, also those of RT's own event in it, has a listed
+    value."""
 
     kind: EventKind
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -26,7 +27,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Each None: no event tells it, the segment does (or the fault has no such moment)."""
+    """None: no event shows it, but the segment does (or the fault has no such moment)."""
 
     detect: Sign | None
     react: Sign | None

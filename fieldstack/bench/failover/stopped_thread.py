@@ -1,4 +1,4 @@
-"""One thread of a process stands still while its others run on: by ptrace(2), as a debugger does it."""
+"""Stops one thread of a process while its others continue, by ptrace(2), as a debugger does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _WAIT_ALL = 0x40000000
 
 
 class StoppedThread:
-    """Of the thread `tid`, from `stop` to `release`; both and `reap` from one and the same thread.
+    """Stops the thread `tid` from `stop` to `release`. Call both and `reap` from one and the same thread.
 
-    Whoever traces a process is told of its end before its parent is: `reap` passes that on.
+    The tracer of a process learns of its end before its parent does: `reap` passes it on.
     """
 
     def __init__(self, tid: int) -> None:
@@ -24,20 +24,20 @@ class StoppedThread:
         self._libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
     def stop(self) -> None:
-        """OSError: it is gone, or may not be traced (needs root, or CAP_SYS_PTRACE)."""
+        """Raises OSError: the thread is gone, or may not be traced (needs root, or CAP_SYS_PTRACE)."""
         self._ask(_SEIZE)
         self._ask(_INTERRUPT)
         os.waitpid(self._tid, _WAIT_ALL)
 
     def reap(self) -> bool:
-        """Whether its process has ended; then that is known to its parent, too."""
+        """Whether its process has ended; if so, its parent knows it now, too."""
         with contextlib.suppress(ChildProcessError):
             pid, status = os.waitpid(self._tid, os.WNOHANG | _WAIT_ALL)
             return pid == self._tid and (os.WIFEXITED(status) or os.WIFSIGNALED(status))
         return True
 
     def release(self) -> None:
-        """It runs on, if it still can."""
+        """Lets the thread continue, if it still exists."""
         with contextlib.suppress(OSError):
             self._ask(_DETACH)
         self.reap()
@@ -50,7 +50,7 @@ class StoppedThread:
 
 @contextlib.contextmanager
 def stopped_thread(tid: int) -> Iterator[StoppedThread]:
-    """Stands still for as long as the block runs, or until its process ends."""
+    """The thread is stopped for as long as the block runs, or until its process ends."""
     thread = StoppedThread(tid)
     thread.stop()
     try:

@@ -1,6 +1,7 @@
 """Single words of the shared memory, and values that a stray write may leave in them.
 
-All that guard, agent, cycle and Non-RT's watch go by, but those that stop axes by right: latch and permit.
+The list has all words that guard, agent, cycle and Non-RT's watch depend on. It has neither latch nor permit,
+because those stop axes by design.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _COUNTS = (0, 1, 12345, 2**40, _MAX64)
 _PIDS = (0, 1, 12345, _MAX32)
 _SMALL = (0, 1, 2, 3, 4, 9, 2**31, _MAX32)
 _LOCKS = (0, 1, 0x40000000, 0x80000000, 0xC0000000, 0xA5A5A5A5, _MAX32)
-"""Among them the kernel's marks: FUTEX_OWNER_DIED, FUTEX_WAITERS, and both."""
+"""Among the values are the kernel's marks: FUTEX_OWNER_DIED, FUTEX_WAITERS, and both."""
 WORDS: dict[str, tuple[int, ...]] = {
     "rt_lock.word": _LOCKS,
     "nonrt_lock.word": tuple(value for value in _LOCKS if value != 0xC0000000),

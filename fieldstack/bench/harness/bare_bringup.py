@@ -1,9 +1,9 @@
-"""The reference for coming back: a bare pysoem program takes the same bus to OP, in a process of its own.
+"""The reference for recovery: a bare pysoem program takes the same bus to OP, in a process of its own.
 
-It does what pysoem's examples do and no more: no comparison with a plan, no set-up of PDOs, no watchdogs. At
-its end it leaves the slaves in SAFE-OP, where safe frames leave them and a restarted RT process finds them.
-Imports nothing of Fieldstack: `python -m fieldstack.bench.harness.bare_bringup INTERFACE` prints one line
-of JSON.
+It does only what pysoem's examples do: it compares nothing with a plan, and sets up no PDOs and no watchdogs.
+At its end it leaves the slaves in SAFE-OP, the state in which safe frames leave them and a restarted RT
+process finds them. It imports nothing of Fieldstack. `python -m fieldstack.bench.harness.bare_bringup
+INTERFACE` prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ RECEIVE_TIMEOUT_US = 2000
 
 
 def bring_up(master: Any, interface: str) -> dict[str, int]:
-    """Times in ns from opening the interface to all slaves in OP. RuntimeError if they do not get there."""
+    """Times in ns from opening the interface to all slaves in OP. Raises RuntimeError if they do not reach
+    it."""
     begun_ns = time.monotonic_ns()
     master.open(interface)
     if master.config_init() <= 0:

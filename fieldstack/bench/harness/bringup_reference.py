@@ -1,4 +1,4 @@
-"""Runs the references for coming back: bare bring-ups, and what an interpreter needs to start."""
+"""Measures the references for recovery: bare bring-ups, and how long an interpreter takes to start."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ TIMEOUT_S = 30.0
 
 @dataclass(slots=True)
 class BringupReference:
-    """Times in ns, one each time the reference was taken; `phases_ns` of the bring-ups by name."""
+    """Times in ns, one for each measurement of the reference; `phases_ns`: of the bring-ups by name."""
 
     bringup_ns: list[int] = field(default_factory=list)
     interpreter_ns: list[int] = field(default_factory=list)
     phases_ns: dict[str, list[int]] = field(default_factory=dict)
 
     def take(self, interface: str) -> None:
-        """Two bring-ups on a free bus, of which the first only sets the scene: it leaves SAFE-OP behind.
+        """Makes two bring-ups on a free bus. The first only prepares the bus: it leaves the slaves in
+        SAFE-OP.
 
         Raises:
             ProgramError: the bus did not come up.
@@ -52,10 +53,10 @@ def _bare_bringup(interface: str) -> dict[str, int]:
 
 
 def interpreter_start(module: str) -> int:
-    """From the start of a process to the moment in which it has imported the module and can begin; ns.
+    """The time from the start of a process until it has imported the module; ns.
 
     Raises:
-        ProgramError: it did not come so far.
+        ProgramError: it did not get this far.
     """
     begun_ns = time.monotonic_ns()
     process = subprocess.Popen(

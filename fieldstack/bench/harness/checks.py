@@ -1,4 +1,4 @@
-"""Bounds that a benchmark's result is held against."""
+"""Bounds that a benchmark's result is compared with."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""What keeps a benchmark from giving a result."""
+"""Errors for which a benchmark has no result."""
 
 from __future__ import annotations
 
 
 class BenchError(Exception):
-    """A benchmark could not be run to its end; the text says what to do."""
+    """A benchmark could not run to its end; the text says what to do."""
 
 
 class NoSamplesError(BenchError):
-    """Nothing was measured where something had to be."""
+    """Nothing was measured, although something had to be."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"nothing was measured for {what}: give the benchmark more --seconds or --runs")

@@ -1,4 +1,4 @@
-"""The machine under the benchmark: what it is, and what it took from us meanwhile."""
+"""The machine that a benchmark runs on: what it is, and how much CPU time others took from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IDLE_FIELD, _IOWAIT_FIELD = 4, 5
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """`preempt_rt`: the kernel says so of itself. `isolated`: CPUs kept free of other tasks at boot."""
+    """`preempt_rt`: the kernel has PREEMPT_RT. `isolated`: CPUs kept free of other tasks at boot."""
 
     cpu: str
     cpus: int
@@ -39,7 +39,7 @@ class MachineFacts:
 
 
 def facts() -> MachineFacts:
-    """What /proc and /sys tell; what they do not tell is empty."""
+    """The machine as /proc and /sys show it; what they do not show is empty."""
     cpuinfo = dict(_pairs(_read("/proc/cpuinfo")))
     virtual = "hypervisor" in cpuinfo.get("flags", "").split()
     return MachineFacts(
@@ -68,7 +68,8 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def steal_us(stat: str | None = None) -> dict[int, int]:
-    """Per CPU, what the hypervisor took so far in µs, from the text of /proc/stat (resolution: one tick)."""
+    """For each CPU, the µs that the hypervisor took so far, from the text of /proc/stat (resolution: one
+    tick)."""
     found: dict[int, int] = {}
     for line in (_read("/proc/stat") if stat is None else stat).splitlines():
         fields = line.split()
@@ -78,7 +79,7 @@ def steal_us(stat: str | None = None) -> dict[int, int]:
 
 
 def idle_us(stat: str | None = None) -> dict[int, int]:
-    """Per CPU, how long it was idle so far in µs, from the text of /proc/stat (resolution: one tick)."""
+    """For each CPU, the µs that it was idle so far, from the text of /proc/stat (resolution: one tick)."""
     found: dict[int, int] = {}
     for line in (_read("/proc/stat") if stat is None else stat).splitlines():
         fields = line.split()
@@ -88,7 +89,7 @@ def idle_us(stat: str | None = None) -> dict[int, int]:
 
 
 def taken(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
-    """What was taken between two looks, per CPU, in the looks' unit."""
+    """For each CPU, the time taken between two readings, in the unit of the readings."""
     return {cpu: after[cpu] - before.get(cpu, 0) for cpu in sorted(after)}
 
 

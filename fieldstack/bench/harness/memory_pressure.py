@@ -1,7 +1,7 @@
-"""Memory pressure on one process, made from outside: the kernel is asked to reclaim all that it has.
+"""Puts memory pressure on one process from outside: the kernel is asked to reclaim all of its memory.
 
-process_madvise(2) with MADV_PAGEOUT, mapping by mapping: what is locked, the kernel leaves where it is. Text
-that other processes use too, and anonymous memory where there is no swap, it leaves as well.
+It uses process_madvise(2) with MADV_PAGEOUT, mapping by mapping. The kernel keeps locked memory. It also
+keeps code that other processes use, and anonymous memory if there is no swap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class _Iovec(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class ReclaimResult:
-    """Resident KiB of the process before and after; `missing_kb`: of what the guard touches, not resident."""
+    """Resident KiB of the process before and after. `missing_kb`: memory that the guard uses and that is not
+    resident."""
 
     before_kb: int
     after_kb: int
@@ -34,9 +35,11 @@ class ReclaimResult:
 
 
 def reclaim_memory(pid: int, shared: Path) -> ReclaimResult:
-    """Asks the kernel to reclaim all memory of a process; what is left. `shared`: its shared memory's file.
+    """Asks the kernel to reclaim all memory of a process; returns what is left. `shared`: its shared memory's
+    file.
 
-    BenchError: it may not be asked (CAP_SYS_NICE and ptrace access are needed).
+    Raises:
+        BenchError: this is not permitted (it needs CAP_SYS_NICE and ptrace access).
     """
     before = memory_lock(pid).resident_kb
     pidfd = os.pidfd_open(pid)
@@ -57,7 +60,7 @@ def _page_out(pidfd: int, mappings: Iterable[Region]) -> None:
 
 
 def _raise_unless_harmless(error: int) -> None:
-    """EINVAL: locked; ENOMEM, EAGAIN: nothing there any more. Only what forbids all of it is an error."""
+    """EINVAL: locked. ENOMEM, EAGAIN: no memory there any more. Only what forbids all of it is an error."""
     if error in (errno.EPERM, errno.ENOSYS):
         raise BenchError(
             f"memory pressure cannot be made here: process_madvise says {errno.errorcode[error]}"
@@ -65,7 +68,7 @@ def _raise_unless_harmless(error: int) -> None:
 
 
 def _missing_kb(pid: int, shared: Path) -> int:
-    """Of the native code, the C library and the shared memory, from /proc/PID/smaps."""
+    """KiB of the native code, the C library and the shared memory, from /proc/PID/smaps."""
     missing, hot, size = 0, False, 0
     for line in Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="replace").splitlines():
         key, _, value = line.partition(":")

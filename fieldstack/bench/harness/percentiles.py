@@ -1,4 +1,4 @@
-"""Percentiles of exact samples, by nearest rank: always a value that was measured."""
+"""Percentiles of exact samples by nearest rank, so each is a value that was really measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, samples: Iterable[float], what: str = "a distribution") -> Percentiles:
-        """NoSamplesError, naming `what`, if there are none."""
+        """Raises NoSamplesError, which names `what`, if there are none."""
         ordered = sorted(samples)
         if not ordered:
             raise NoSamplesError(what)

@@ -1,4 +1,4 @@
-"""What a benchmark needs beyond what a cell needs."""
+"""What a benchmark needs in addition to what a cell needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldstack.host.scheduling import may_use_fifo
 
 
 def require_for_bench(*, virtual: bool) -> None:
-    """Raises MissingPrerequisitesError or BenchError: without real-time priority nothing is measured."""
+    """Raises MissingPrerequisitesError or BenchError: nothing is measured without real-time priority."""
     complete_path()
     require(virtual=virtual)
     missing = [f"CAP_{one.name}" for one in capabilities.missing(capabilities.BUS)]
@@ -27,7 +27,7 @@ def require_for_bench(*, virtual: bool) -> None:
 
 
 def other_cells() -> list[int]:
-    """Pids of RT processes on this machine: their cycles and ours would disturb each other."""
+    """Pids of other RT processes on this machine: their cycles and ours would disturb each other."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -41,7 +41,7 @@ def other_cells() -> list[int]:
 
 
 def warn_of_others(console: Console) -> None:
-    """A benchmark beside a running cell says that it is none of a quiet machine."""
+    """Warns that another cell runs, so that the machine is not quiet."""
     if others := other_cells():
         pids = ", ".join(map(str, others))
         text = f"warning: other RT processes run on this machine (pid {pids}): the results mean little"

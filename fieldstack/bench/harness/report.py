@@ -1,4 +1,4 @@
-"""Results on the screen and in a file."""
+"""Shows results on the screen and writes them to a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 def write_json(path: Path, benchmark: str, result: dict[str, Any]) -> None:
-    """The result with the machine's facts; the file appears whole or not at all."""
+    """Writes the result with the machine's facts; the file appears whole or not at all."""
     whole = {
         "benchmark": benchmark,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -32,7 +32,7 @@ def write_json(path: Path, benchmark: str, result: dict[str, Any]) -> None:
 
 
 def percentile_table(title: str, rows: Iterable[tuple[str, Percentiles | None]]) -> Table:
-    """One distribution a row; those that were not measured are left out."""
+    """A table with one distribution in each row; those that were not measured are left out."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for name in ("p50", "p99", "p99.9", "max", "samples"):
@@ -56,7 +56,7 @@ def show_machine(console: Console) -> None:
 
 @contextlib.contextmanager
 def status(console: Console) -> Iterator[Say]:
-    """A line that says what goes on; plain lines where nobody looks at a terminal."""
+    """Shows progress in one line; in plain lines if the output is no terminal."""
     if not console.is_terminal:
         yield lambda text: console.print(text, highlight=False)
         return

@@ -1,4 +1,4 @@
-"""An RT process with all that it needs from others: shared memory, a Non-RT beat, the permit to move."""
+"""Runs an RT process with all that it needs from others: shared memory, a Non-RT beat, a motion permit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 class Overseer:
-    """Plays the Non-RT process's part for RT: beats, permits motion, empties the event rings."""
+    """Plays the Non-RT process for RT: beats, permits motion, empties the event rings."""
 
     def __init__(self, store: DataStore) -> None:
         self._store = store
@@ -58,7 +58,7 @@ class Overseer:
 
 @contextlib.contextmanager
 def shared_memory(instance: Instance) -> Iterator[tuple[DataStore, Overseer]]:
-    """The instance's store and its overseer for as long as the block runs; nothing is left behind."""
+    """Yields the instance's store and its overseer for as long as the block runs; leaves nothing behind."""
     instance.prepare()
     store = DataStore.create(instance)
     overseer = Overseer(store).start()

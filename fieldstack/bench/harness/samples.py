@@ -14,13 +14,14 @@ from fieldstack_rt.datastore.layout import SampleFlag
 _LAYOUT = struct.Struct("<QIIiI")
 SLOTS = 16384
 _KEEP_CLEAR = 64
-"""Slots next to the writer that are not trusted: it may come round while they are copied."""
+"""Slots near the writer that are not trusted: the writer may reach them while they are copied."""
 
 
 class CycleSample(NamedTuple):
-    """One cycle: when it was due (CLOCK_MONOTONIC), its wake-up latency, send to receive; ns.
+    """One cycle: when it was due (CLOCK_MONOTONIC), its wake-up latency, and its time from send to receive;
+    ns.
 
-    `due_ns` is right to within what the cycle computes between waking and sending, some microseconds.
+    `due_ns` is exact up to the time that the cycle computes between waking and sending, some microseconds.
     """
 
     cycle: int
@@ -40,7 +41,7 @@ class CycleSample(NamedTuple):
 
     @property
     def in_op(self) -> bool:
-        """The working counter was supervised and what was expected, or it was a fault."""
+        """Whether the working counter was supervised and as expected; otherwise the cycle is a fault."""
         return bool(self.flags & SampleFlag.OP)
 
     @property
@@ -53,9 +54,10 @@ Raw = tuple[int, int, int, int, int]
 
 
 def timed(raw: Iterable[Raw], newest_due_ns: int, period_ns: int) -> list[CycleSample]:
-    """Samples in a row, the newest of which was due at `newest_due_ns`, with the times of all.
+    """Consecutive samples with the times of all; the newest was due at `newest_due_ns`.
 
-    After a late wake-up the cycle goes on in phase, so each sample's latency says how many periods follow it.
+    After a late wake-up the cycle continues in phase, so each sample's latency says how many periods follow
+    it.
     """
     due_ns = newest_due_ns
     found: list[CycleSample] = []
@@ -92,7 +94,7 @@ class SampleReader:
         return timed(rows[overtaken:], newest_due_ns, self._period_ns)
 
     def _anchor(self) -> tuple[int, int]:
-        """When the newest sample was due, and how many there are; of one and the same cycle."""
+        """When the newest sample was due, and how many samples there are; both of the same cycle."""
         for _ in range(100):
             head = self._head()
             status = self._store.rt_status()

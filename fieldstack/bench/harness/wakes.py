@@ -40,7 +40,7 @@ class Window:
 
 
 def inside(items: Sequence[Timed], windows: Iterable[Window]) -> list[Timed]:
-    """Of wakes or samples, given in order of time, those that were due inside one of the windows."""
+    """Those of the wakes or samples (in order of time) that were due inside one of the windows."""
     found: list[Timed] = []
     for window in windows:
         begin = bisect_left(items, window.begin_ns, key=attrgetter("due_ns"))
@@ -50,7 +50,7 @@ def inside(items: Sequence[Timed], windows: Iterable[Window]) -> list[Timed]:
 
 
 def in_slices(window: Window, slice_ns: int, margin_ns: int, *, odd: bool) -> list[Window]:
-    """The parts of a window that lie in odd (or even) slices of the clock, `margin_ns` off each edge."""
+    """The parts of a window in odd (or even) slices of the clock, `margin_ns` away from each edge."""
     found: list[Window] = []
     number = window.begin_ns // slice_ns
     while number * slice_ns < window.end_ns:

@@ -1,1 +1,1 @@
-"""`fieldstack bench prediction`: leaks and normal running, and what was predicted of them."""
+"""`fieldstack bench prediction`: runs leaks and normal operation, and scores what was predicted."""

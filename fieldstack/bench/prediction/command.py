@@ -1,4 +1,4 @@
-"""`fieldstack bench prediction`: made-up series, real leaks, a real cell in normal running; the report."""
+"""`fieldstack bench prediction`: runs synthetic series, real leaks and a real cell; prints the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fieldstack.prediction.findings import duration
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """The command line. `seeds` 0: no made-up series; `normal` None: no cell; `replay` None: no record."""
+    """The options. `seeds` 0: no synthetic series. `normal` None: no cell. `replay` None: no record."""
 
     seeds: int
     leaks: bool
@@ -43,7 +43,7 @@ class PredictionRequest:
 
 
 def run_prediction(request: PredictionRequest, json_file: Path | None, console: Console) -> bool:
-    """Measures and reports; True if all bounds held. BenchError and the errors of what it starts."""
+    """Measures and reports; True if all bounds are met. Raises BenchError and errors of what it starts."""
     if request.normal is not None or request.prevention:
         require_for_bench(virtual=True)
     report.show_machine(console)
@@ -63,7 +63,7 @@ def run_prediction(request: PredictionRequest, json_file: Path | None, console: 
 
 @contextlib.contextmanager
 def _status(console: Console, request: PredictionRequest) -> Iterator[Say]:
-    """A line on a terminal; elsewhere lines, if progress is wanted."""
+    """Shows progress in one line on a terminal, and in many lines elsewhere if they are wanted."""
     if console.is_terminal or request.progress:
         with report.status(console) as say:
             yield say
@@ -93,7 +93,7 @@ def _show(result: PredictionResult, console: Console) -> None:
 
 
 def _table(title: str, scores: Sequence[Score]) -> Table:
-    """One scenario a row, the worst of its runs."""
+    """A table with one scenario in each row, showing the worst of its runs."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for name in ("found", "false", "limit", "lead", "onset", "ETA"):
@@ -107,8 +107,10 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
 
 
 def _row(runs: Sequence[Score]) -> Iterator[str]:
-    """Of the run with the least lead: onset to limit, lead (share of that), error of the ETA; and the longest
-    from the onset to a finding."""
+    """The run with the shortest lead: onset to limit, lead (also as a share), error of the ETA.
+
+    The last column is the longest time from the onset to a finding.
+    """
     expected = runs[0].expect is not Expect.NOTHING
     yield f"{sum(one.hit for one in runs)}/{len(runs)}" if expected else ""
     yield f"{sum(bool(one.false_text) for one in runs)}/{len(runs)}"

@@ -1,8 +1,7 @@
-"""A process that really leaks memory or descriptors, or only seems to.
+"""A process that really leaks memory or descriptors, or only seems to; `leaks` starts it.
 
-Started as `python -m fieldstack.bench.prediction.leaker`.
-
-It ends when its standard input is closed, so it never outlives the benchmark.
+It runs as `python -m fieldstack.bench.prediction.leaker`. It ends when its standard input is closed, so it
+never survives the benchmark.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ STEP_S = 0.05
 
 
 class Held:
-    """What the process holds; `bytes` and `files` can be set to any amount."""
+    """What the process holds; `bytes` and `files` can be set to any value."""
 
     def __init__(self) -> None:
         self._chunks: list[bytearray] = []
@@ -43,7 +42,7 @@ class Held:
 
 
 def _amount(kind: str, rate: float, period_s: float) -> Callable[[float], float]:
-    """How much is held after a time; `stairs`, `saw` and `start` (then steady) have a period."""
+    """How much the process holds after a time; `stairs`, `saw` and `start` (then steady) have a period."""
     shapes: dict[str, Callable[[float], float]] = {
         "line": lambda t: rate * t,
         "stairs": lambda t: rate * period_s * (t // period_s),

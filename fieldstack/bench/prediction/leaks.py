@@ -1,6 +1,7 @@
-"""Real processes that really leak, read by the real sampler, judged in real time; all at once, a minute long.
+"""Runs real processes that really leak; the real sampler reads them and the predictor judges in real time.
 
-Limits and times are scaled: ten samples a second instead of one, so every window is a tenth as long.
+All run at once for a minute. Limits and times are scaled: ten samples a second instead of one, so every
+window is a tenth as long.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ LEAKS: tuple[Leak, ...] = (
 
 @dataclass(slots=True)
 class _Run:
-    """One leaker's way to its limit."""
+    """One leaker on the way to its limit."""
 
     leak: Leak
     process: subprocess.Popen[bytes]
@@ -89,7 +90,7 @@ class _Run:
 
 
 def run_leaks(say: Say, leaks: Sequence[Leak] = LEAKS, seconds: float = SECONDS) -> list[Score]:
-    """Takes `seconds`; the leakers are gone when it returns."""
+    """Runs for `seconds`; the leakers have ended when it returns."""
     with contextlib.ExitStack() as stack:
         runs = {leak.title: _Run(leak, stack.enter_context(_running(leak))) for leak in leaks}
         limits = {one.title: one.limit for one in leaks if one.what == "memory"}
@@ -115,7 +116,7 @@ def _take(run: _Run, reading: Reading, t: float, predictor: Predictor, now_ns: i
 
 
 def _kept(reading: Reading) -> int:
-    """The leaker leaves itself some descriptors, so that it does not die of its own leak."""
+    """The leaker keeps some descriptors free, so that its own leak does not end it."""
     return 8 if reading.resource is Resource.FILE_DESCRIPTORS else 0
 
 

@@ -1,4 +1,4 @@
-"""Normal running: a real cell with moving axes, watched by the sampler and the method at their real rates."""
+"""Normal operation: runs a real cell with moving axes and applies sampler and method at their real rates."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from fieldstack_rt.datastore.layout import HaState
 
 POLL_S = 1.0
 MEMORY_LIMIT_MB = dict.fromkeys(("fieldstack-rt", "fieldstack-core", "fieldstack-nonrt"), 256)
-"""Some five to ten times what they need: against the host's memory a false alarm would be out of reach."""
+"""Five to ten times what they need. With the host's memory as limit, no false alarm would be possible."""
 PROGRESS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """What could have been found at all: a chart that never learned its baseline never alarms."""
+    """Which charts could have alarmed: a chart that never learned its baseline never alarms."""
 
     ready: int
     unready: tuple[str, ...]
     judged_share: float
-    """Of all charts' intervals; the others were for learning."""
+    """The share of all charts' intervals that were judged; the others were for learning."""
 
     @property
     def text(self) -> str:
@@ -57,7 +57,7 @@ class Charts:
 
 @dataclass(slots=True)
 class Alarms:
-    """Every finding once: a forecast that comes and goes is told each time that it comes."""
+    """Every finding; a forecast that is withdrawn and comes again is listed each time."""
 
     texts: list[dict[str, Any]] = field(default_factory=list)
     _shown: set[tuple[str, str, str]] = field(default_factory=set)
@@ -66,12 +66,12 @@ class Alarms:
 
     @property
     def charts(self) -> Charts:
-        """Of the whole run: one that was ready once was."""
+        """The charts of the whole run: a chart that was ready once stays ready."""
         unready = tuple(name for name, ready in self._charts.items() if not ready)
         return Charts(len(self._charts) - len(unready), unready, self._judged_share)
 
     def chart(self, predictor: Predictor) -> None:
-        """Look which charts there are, and which of them have learned."""
+        """Reads which charts exist, and which of them have learned."""
         for (name, subject, _), ready in predictor.charts().items():
             what = f"{name} of {subject}"
             self._charts[what] = ready or self._charts.get(what, False)
@@ -88,7 +88,8 @@ class Alarms:
 
 @dataclass(frozen=True, slots=True)
 class NormalResult:
-    """`operational_share`: of the looks at the HA state. `rt_starts`: 1 if RT ran through."""
+    """`operational_share`: share of the readings of the HA state. `rt_starts`: 1 if the same RT ran all the
+    time."""
 
     asked_s: float
     seconds: float
@@ -126,7 +127,7 @@ class NormalResult:
 
 @dataclass(frozen=True, slots=True)
 class NormalRequest:
-    """`config`: of the cell, None for the demo's; `record`: where the signals are kept, None for nowhere."""
+    """`config`: of the cell; None: the demo cell. `record`: where to write the signals; None: nowhere."""
 
     seconds: float
     config: Path | None
@@ -135,7 +136,7 @@ class NormalRequest:
 
 
 def run_normal(request: NormalRequest, folder: Path, say: Say) -> NormalResult:
-    """Runs a cell of its own for the time, and watches it. Nothing is left running. ProgramError."""
+    """Runs its own cell for this time and watches it. Leaves nothing running. Raises ProgramError."""
     cell = configuration.load(locations.find(request.config))
     instance = Instance(request.instance or f"bench-{os.getpid()}")
     bench = BenchCell(cell, instance, "", folder / "up.log")
@@ -196,7 +197,7 @@ def _cpu_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """A recorded run, judged again."""
+    """The result of a recorded run that was judged again."""
 
     seconds: float
     alarms: tuple[dict[str, Any], ...]
@@ -209,7 +210,7 @@ class ReplayResult:
 
 
 def replay_normal(record: Path) -> ReplayResult:
-    """Judges a recorded run again with the method as it is now."""
+    """Judges a recorded run again with today's method."""
     predictor, alarms = Predictor(), Alarms()
     first = last = 0
     for t_ns in replay(record, predictor):

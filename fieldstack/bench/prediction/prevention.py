@@ -1,7 +1,7 @@
-"""Prevention on a live cell: the Main Core really leaks; it is told, and restarted before its limit.
+"""Prevention in a live cell: the Main Core really leaks, and must be restarted before its limit.
 
-Nothing is arranged but the leak and a memory limit that it reaches within minutes: sampler, method, policy
-and supervision are the Non-RT process's own.
+Only the leak and a memory limit that it reaches within minutes are arranged. Sampler, method, policy and
+supervision are those of the Non-RT process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CORE = "fieldstack-core"
 LIMIT_MB = 128
 LEAK_MIB_S = 0.4
 MEMORY_HIGH = 0.85
-"""Above it the rule `memory-high` may have been what restarted Core."""
+"""Above this share the rule `memory-high` may have restarted Core instead."""
 LONGEST_S = 280.0
 POLL_S = 0.5
 _MIB = 2**20
@@ -38,10 +38,11 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class PreventionResult:
-    """Times in s since the leak began; None: it did not happen. `limit_s`: of the limit, had Core gone on.
+    """Times in s since the leak began; None: it did not happen. `limit_s`: when Core would have reached the
+    limit.
 
-    `used_share`: of the limit, when Core was restarted. `cycles`: of RT from the leak to the end; `lost`: of
-    these.
+    `used_share`: of the limit, when Core was restarted. `cycles`: of RT from the leak to the end. `lost`: how
+    many of these were lost.
     """
 
     leak_mib_s: float
@@ -58,7 +59,7 @@ class PreventionResult:
 
     @property
     def prevented(self) -> bool:
-        """Told first, then restarted well below the limit and at work again; one RT process cycled on."""
+        """Predicted first, then restarted well below the limit and working again; RT was not restarted."""
         times = (self.told_s, self.restarted_s, self.moving_again_s)
         return None not in times and self.used_share < MEMORY_HIGH and self.rt_starts == 1
 
@@ -77,7 +78,7 @@ class PreventionResult:
 
 
 def run_prevention(config: Path | None, folder: Path, say: Say) -> PreventionResult:
-    """Runs a cell of its own for some minutes. Nothing is left running. ProgramError."""
+    """Runs its own cell for some minutes. Leaves nothing running. Raises ProgramError."""
     bench_cell.prepare(locations.find(config), folder)
     file = folder / "cell.yaml"
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -138,7 +139,7 @@ def _core_pid(store: DataStore) -> int:
 
 
 def _used(pid: int) -> int:
-    """Resident bytes; 0 when it has gone."""
+    """Resident bytes; 0 when the process is gone."""
     try:
         return proc_files.usage(Path(f"/proc/{pid}")).resident_bytes
     except OSError:
@@ -155,7 +156,7 @@ def _leak(instance: Instance) -> None:
 
 
 def _first_forecast(instance: Instance, passed: float) -> tuple[float, str] | None:
-    """When the forecast came and what it said, as `status` has it."""
+    """When the forecast came and what it said, as `status` shows it."""
     try:
         told = ask_nonrt(instance, "status").data["status"]["predictions"]
     except (OSError, KeyError):

@@ -1,4 +1,5 @@
-"""Signals in a file, one JSON line each, and back: what a run saw can be judged again by a changed method."""
+"""Writes signals to a file, one JSON line each, and reads them, so that a changed method can judge a run
+again."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from fieldstack_base import bounded_json
 
 
 class SignalFile:
-    """Writes the signals of a run. Used as a context manager; `None` as the path keeps nothing."""
+    """Writes the signals of a run. Use it as a context manager; with `None` as the path it writes nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("w", encoding="utf-8") if path is not None else None
@@ -50,7 +51,8 @@ class SignalFile:
 
 
 def read(path: Path) -> Iterator[tuple[int, str, Signal]]:
-    """Time, kind and signal of each line. BenchError, naming the line, if it is no such file."""
+    """Time, kind and signal of each line. Raises BenchError, which names the line, if the file is not a
+    record."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -58,12 +60,12 @@ def read(path: Path) -> Iterator[tuple[int, str, Signal]]:
                 yield t_ns, kind, Signal(*rest)
             except (ValueError, TypeError) as error:
                 if not line.endswith("\n"):
-                    return  # the run still goes on, or was cut off here
+                    return  # the run still continues, or was cut off here
                 raise BenchError(f"{path}, line {number}: no recorded signal ({error})") from error
 
 
 def replay(path: Path, predictor: Predictor) -> Iterator[int]:
-    """Feeds a recorded run to the predictor; yields the time after each signal."""
+    """Gives a recorded run to the predictor; yields the time after each signal."""
     reviewed_ns = 0
     for t_ns, kind, signal in read(path):
         if signal.name not in SPECS:

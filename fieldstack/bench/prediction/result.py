@@ -1,4 +1,4 @@
-"""What the prediction benchmark found: hits, misses, false alarms, lead times, cost, bounds."""
+"""The results of the prediction benchmark: hits, misses, false alarms, lead times, cost, bounds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fieldstack.bench.prediction.scenarios import Expect
 from fieldstack.bench.prediction.score import Score
 
 CPU_SHARE_MAX = 0.01
-"""Of one CPU, for sampler and method together."""
+"""The share of one CPU that sampler and method may use together."""
 REST_SHARE_MAX = 0.1
-"""Of the looks at the cell: one that is not operational has nothing that could alarm."""
+"""The least share of readings with an operational cell: in another cell nothing could alarm."""
 LEARNED_AFTER_S = 1800.0
-"""A run so long has to have learned every baseline; shorter ones only say which they have."""
+"""A run of this length must have learned every baseline; shorter runs only report theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionResult:
-    """`scenarios`: made-up series; `leaks`: real processes; `normal`, `prevention`: live cells, or None."""
+    """`scenarios`: synthetic series. `leaks`: real processes. `normal`, `prevention`: live cells, or None."""
 
     scenarios: tuple[Score, ...]
     leaks: tuple[Score, ...]
@@ -65,7 +65,7 @@ class PredictionResult:
 
 
 def _could_alarm(where: str, seconds: float, charts: Charts) -> list[Check]:
-    """No false alarm is worth something only where an alarm could have been."""
+    """Charts that could not alarm: without them, "no false alarm" would mean nothing."""
     if seconds < LEARNED_AFTER_S:
         return []
     return [Check(f"charts without a baseline in {where}", len(charts.unready), 0)]

@@ -1,4 +1,4 @@
-"""Made-up series for the prediction benchmark: leaks and drifts to be found, and what must not alarm."""
+"""Synthetic series for the prediction benchmark: leaks and drifts to find, and series that must not alarm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Values = Callable[[float, random.Random], float]
 
 
 class Expect(StrEnum):
-    """`forecast`: before the limit is reached; `anomaly`: after the onset; `nothing`: in the whole time."""
+    """`forecast`: found before the limit. `anomaly`: found after the onset. `nothing`: no finding at any
+    time."""
 
     FORECAST = "forecast"
     ANOMALY = "anomaly"
@@ -31,7 +32,7 @@ def _always(_t: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A series of `name` with its limit. `onset_s`: when the trouble begins; any finding before is false.
+    """A series of `name` with its limit. `onset_s`: when the trouble begins; any earlier finding is false.
 
     `speaks`: whether the series has a value at that time; an axis that rests has none.
     """
@@ -53,7 +54,8 @@ def _leak(to_limit_s: float, noise: float = 1.0, onset_s: float = 0.0) -> Values
 
 
 def _saw(period_s: float, low: float, high: float, jitter: float = 0.0) -> Values:
-    """A garbage collector's: up in a line, down at once; the peaks differ by `jitter`."""
+    """The sawtooth of a garbage collector: it rises in a line and falls at once; the peaks differ by
+    `jitter`."""
 
     def value(t: float, r: random.Random) -> float:
         peak = 1 + jitter * math.sin(7.7 * (t // period_s))
@@ -79,7 +81,7 @@ def _wave(mean: float, size: float, period_s: float, noise: float) -> Values:
 
 
 def _wandering(mean: float, spread: float, memory_s: float) -> Values:
-    """Noise that remembers (AR(1))."""
+    """Noise with memory (AR(1))."""
     state = [0.0]
     keep = math.exp(-1 / memory_s)
 
@@ -91,7 +93,7 @@ def _wandering(mean: float, spread: float, memory_s: float) -> Values:
 
 
 def _tail(base: float, growth_per_s: float = 0.0, times: float = 1.0, onset_s: float = 0.0) -> Values:
-    """A latency's 99.9th percentile: lognormal; from the onset on growing, or `times` as large."""
+    """The 99.9th percentile of a latency: lognormal; from the onset on it grows, or is `times` as large."""
 
     def value(t: float, r: random.Random) -> float:
         late = t >= onset_s
@@ -106,12 +108,12 @@ def _bursts(base: float, share: float, factor: float) -> Values:
 
 
 def _errors(before: float, after: float, onset_s: float, size: int = 1) -> Values:
-    """Errors of an interval: `size`, with that probability before and after the onset."""
+    """Errors in an interval: `size`, with the given probabilities before and after the onset."""
     return lambda t, r: size * (r.random() < (after if t >= onset_s else before))
 
 
 def _works(work_s: float, rest_s: float) -> Callable[[float], bool]:
-    """In turns, as a machine that is loaded by hand."""
+    """Two levels in turn, as in a machine that people load by hand."""
     return lambda t: t % (work_s + rest_s) < work_s
 
 
@@ -119,7 +121,7 @@ _MEMORY, _FILES, _DISK = Resource.MEMORY, Resource.FILE_DESCRIPTORS, Resource.DI
 _WARM, _CPU = Resource.TEMPERATURE, Resource.CPU
 _FORECAST, _ANOMALY, _NOTHING = Expect.FORECAST, Expect.ANOMALY, Expect.NOTHING
 _TEN = 10.0
-"""Period of what is told by the interval."""
+"""The period of a series of intervals."""
 _PERIOD_NS = 1e6
 _AFTER = 20 * MIN
 
@@ -213,7 +215,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("saw of 2 min", _MEMORY, _NOTHING, 500, 12 * HOUR, _saw(2 * MIN, 100, 250)),
     Scenario("saw of 10 min, uneven", _MEMORY, _NOTHING, 500, 12 * HOUR, _saw(617, 100, 280, 0.1)),
     Scenario("saw of 2 h", _MEMORY, _NOTHING, 500, 24 * HOUR, _saw(2 * HOUR, 100, 200)),
-    Scenario("noise that remembers 10 min", _MEMORY, _NOTHING, 500, 24 * HOUR, _wandering(300, 20, 600)),
+    Scenario("noise with a memory of 10 min", _MEMORY, _NOTHING, 500, 24 * HOUR, _wandering(300, 20, 600)),
     Scenario(
         "descriptors come and go",
         *(_FILES, _NOTHING, 256, 12 * HOUR, lambda t, r: 60 + 40 * (t % 900 < 300) + r.randrange(20)),

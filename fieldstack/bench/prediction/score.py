@@ -1,4 +1,4 @@
-"""Plays a scenario to the predictor and scores what it finds: hits, lead times, misses, false alarms."""
+"""Gives a scenario to the predictor and scores the findings: hits, lead times, misses, false alarms."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fieldstack.prediction.signals import SPECS, Signal
 class Score:
     """One run of one scenario. Times in s.
 
-    `reached_s`: when the limit was reached (for intervals: by the median of five); `found_s`: when the first
-    rightful finding came; `false_text`: the first finding that was none. `eta_error`: of the first forecast,
-    as a share of the time that was really left.
+    `reached_s`: when the limit was reached (for intervals: by the median of five). `found_s`: when the first
+    correct finding came. `false_text`: the first false finding. `eta_error`: of the first forecast, as a
+    share of the time that was really left.
     """
 
     title: str
@@ -40,21 +40,21 @@ class Score:
 
     @property
     def lead_s(self) -> float | None:
-        """From the forecast to the limit."""
+        """The time from the forecast to the limit."""
         if self.found_s is None or self.reached_s is None:
             return None
         return self.reached_s - self.found_s
 
     @property
     def lead_share(self) -> float | None:
-        """Of the time from the onset to the limit."""
+        """The lead as a share of the time from the onset to the limit."""
         if self.lead_s is None or self.reached_s is None:
             return None
         return self.lead_s / (self.reached_s - self.onset_s)
 
     @property
     def delay_s(self) -> float | None:
-        """From the onset to the finding."""
+        """The time from the onset to the finding."""
         return None if self.found_s is None else self.found_s - self.onset_s
 
     def to_json(self) -> dict[str, Any]:
@@ -97,7 +97,8 @@ def play(scenario: Scenario, seed: int) -> Score:
 
 
 def _counts(kind: Expect, scenario: Scenario) -> bool:
-    """A drift leaves its baseline as well, and a lasting shift may look like a trend: neither is false."""
+    """Whether the finding is false. A drift also leaves its baseline, and a lasting shift may look like a
+    trend."""
     return scenario.expect is Expect.NOTHING or kind is scenario.expect
 
 
