@@ -102,7 +102,7 @@ def lose_slave(scene: Scene, _before: Before) -> Times:
 
 
 def lose_bus(scene: Scene, _before: Before) -> Times:
-    """Takes the power from all slaves at once and gives it back at once: they are in INIT, without addresses."""
+    """Takes the power from all slaves and gives it back at once: they are in INIT, without addresses."""
     fault_ns = scene.client.power_off_all()
     scene.await_standstill()
     time.sleep(AWAY_S)
@@ -140,7 +140,7 @@ def stop_rts_main_thread(scene: Scene, before: Before) -> Times:
 
 
 def blind_probe(scene: Scene, _before: Before) -> Times:
-    """Makes reading the axes raise an error in a moving cell; the axes move again when a person starts them."""
+    """Makes reading the axes raise an error in a moving cell; then a person starts the axes again."""
     fault_ns = time.monotonic_ns()
     answer = ask(scene.bench.instance, "inject", probe="axes", for_ms=BLIND_MS)
     if not answer.accepted:
@@ -152,7 +152,7 @@ def blind_probe(scene: Scene, _before: Before) -> Times:
 
 
 def ignore_stop(scene: Scene, _before: Before) -> Times:
-    """An EMERGENCY_STOP that a moving drive ignores. The drive is repaired, reset and started when it stands."""
+    """An EMERGENCY_STOP that a moving drive ignores. When it stands, it is repaired, reset and started."""
     scene.await_(lambda: _is_fast(scene), "the axis is fast")
     scene.client.ignore(IGNORING_SLAVE, Defect.QUICK_STOP | Defect.SETPOINTS)
     fault_ns = time.monotonic_ns()
@@ -176,7 +176,7 @@ def _is_axis_in(scene: Scene, mask: str) -> bool:
 
 
 def fill_disk(scene: Scene, full: Callable[[], Path]) -> Times:
-    """Fills the state folder's file system by `full`; returns the file that takes the space."""
+    """Fills the state folder's file system for some seconds. `full` returns the file to delete."""
     fault_ns = time.monotonic_ns()
     ballast = full()
     try:
