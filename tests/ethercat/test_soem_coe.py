@@ -12,6 +12,7 @@ import pytest
 from fieldstack_ethercat.segment.objects import drive as drive_objects
 from fieldstack_ethercat.testing.running_segment import running_segment
 from fieldstack_ethercat.wire.sdo_abort import AbortCode
+from tests.ethercat.bare_master import find_slaves
 
 PREOP, SAFEOP, OP = pysoem.PREOP_STATE, pysoem.SAFEOP_STATE, pysoem.OP_STATE
 WAIT_US = 500_000
@@ -29,7 +30,7 @@ def master(interface: str) -> Iterator[Any]:
     master = pysoem.Master()
     master.open(interface)
     try:
-        assert master.config_init() == 2
+        find_slaves(master, 2)
         restore_mapping(master.slaves[0])
         yield master
         master.state = pysoem.INIT_STATE

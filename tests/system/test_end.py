@@ -16,6 +16,8 @@ pytestmark = pytest.mark.system
 
 REST_SHARE = 0.002
 """Of an axis's velocity limit."""
+REST_COUNTS = 2
+"""Of the encoder in a cycle: RT cannot tell less from rest, so an axis of few counts may still turn so."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -36,9 +38,8 @@ def test_axes_stand_before_the_outputs_drop(start_cell: Any, number: signal.Sign
             ]
             trace = watch.trace_of(cell.segment, axis.slave)
             fastest = max(abs(s.velocity) for s in trace if left[-1].t_ns <= s.t_ns)
-            assert fastest <= REST_SHARE * axis.velocity_max_counts_s, (
-                f"axis {axis.name} still moved when its outputs dropped"
-            )
+            rest = max(REST_SHARE * axis.velocity_max_counts_s, REST_COUNTS * 1e9 / cell.plan.cycle_time_ns)
+            assert fastest <= rest, f"axis {axis.name} still moved when its outputs dropped"
         assert {slave.al_state for slave in cell.segment.truth()} == {AlState.INIT}
         code, status = cell.status()
         assert code == 5
