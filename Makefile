@@ -1,7 +1,7 @@
 # make run    set everything up and show a live cell      make test   the tests      make lint   the checks
 # make setup  only set up                                 make clean  remove what was built
 # make format-c  formats the C code                      make fuzz   random input, SECONDS=60 for each fuzzer
-# make races     threads against each other, likewise
+# make races     threads against each other, likewise     make coverage   tests without whole cells, measured
 # make generate  writes what is generated from the code
 #
 # PYTHON chooses the interpreter (3.11 or newer), UP hands options to `fieldstack up`: make run UP="--for 30s"
@@ -19,7 +19,7 @@ NATIVE := $(wildcard rt/fieldstack_rt/native/*.c rt/fieldstack_rt/native/*.h rt/
 GENERATED := %/_native.c
 PACKAGING := pyproject.toml setup.py MANIFEST.in
 
-.PHONY: run setup test lint generate clean prerequisites
+.PHONY: run setup test coverage lint generate clean prerequisites
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -29,6 +29,14 @@ setup: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest $(TESTS)
+
+# Whole cells are not measured: tracing would disturb the RT process. The floor stands in pyproject.toml.
+coverage: $(VENV)/.installed-dev
+	@mkdir -p build/coverage
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest -m "not system" $(TESTS)
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report
 
 lint: $(VENV)/.installed-dev lint-c
 	@$(BIN)/ruff check

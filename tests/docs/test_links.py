@@ -9,7 +9,9 @@ import pytest
 
 from tests.repository import ROOT
 
-PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAPERS = sorted(
+    [*ROOT.glob("*.md"), *(one for part in ("docs", "tests") for one in (ROOT / part).rglob("*.md"))]
+)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 

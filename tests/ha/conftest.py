@@ -1,1 +1,0 @@
-"""Makes `script.py` beside the tests importable."""
