@@ -48,7 +48,8 @@ def system() -> Iterator[Path]:
 
 def as_user(system: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", AS_USER, str(system), *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FIELDSTACK_")}
+    ours = ("FIELDSTACK_", "COVERAGE_")  # what is measured is written where this user may not write
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
