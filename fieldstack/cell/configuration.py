@@ -17,7 +17,8 @@ from fieldstack.host.cpus import Cpus
 from fieldstack_base import configuration_issues, yaml_source
 from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
 from fieldstack_base.section import Section
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.description.errors import DeviceListError
 
@@ -161,7 +162,7 @@ class Cell:
 
     file: Path
     config: CellConfig
-    bus: BusConfig
+    plan: BusPlan
     policy_file: Path
 
     def alerts(self) -> AlertsSection:
@@ -212,12 +213,12 @@ def load(path: Path) -> Cell:
     config = parse(_read(path), str(path))
     _check_cpus(config, path)
     _check_devices(config, path)
-    bus = BusConfig.from_file(_beside(path, config.bus))
+    plan = plan_from_file(_beside(path, config.bus))
     policy_file = _beside(path, config.policy)
     policy = load_policy(policy_file)
-    stop_ms = bus.to_plan().stop_ms
-    require_targets(policy, str(policy_file), cycle_us=bus.cycle_time_us, stop_ms=stop_ms)
-    return Cell(file=path, config=config, bus=bus, policy_file=policy_file)
+    cycle_us = plan.cycle_time_ns // 1000
+    require_targets(policy, str(policy_file), cycle_us=cycle_us, stop_ms=plan.stop_ms)
+    return Cell(file=path, config=config, plan=plan, policy_file=policy_file)
 
 
 def _beside(path: Path, named: Path) -> Path:

@@ -18,6 +18,7 @@ from fieldstack.tasks.program.settings import CoreSettings, EntryPoint
 from fieldstack_base.clock import boot_id
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_to_json
 
 PLAIN_THRESHOLD_CYCLES = 60
 """Least threshold of the guard without real-time priority."""
@@ -38,7 +39,7 @@ class Launch:
 
     @classmethod
     def of(cls, instance: Instance, cell: Cell, interface: str | None, *, real_time: bool = True) -> Launch:
-        plan = cell.bus.to_plan()
+        plan = cell.plan
         chosen = interface or plan.interface
         cable = None if chosen else Cable.of(instance)
         placed = place(cell.config, cpus.read())
@@ -55,7 +56,7 @@ class Launch:
     def write_files(self, settings: NonRtSettings | None = None) -> None:
         """Writes bus plan, compiled policy and settings for the processes to read. Raises PolicyError."""
         self.instance.prepare()
-        self.instance.plan_file.write_text(self.plan.to_json(), encoding="utf-8")
+        self.instance.plan_file.write_text(plan_to_json(self.plan), encoding="utf-8")
         settings = settings or self.settings()
         times = CellTimes(
             self.plan.cycle_time_ns // 1000, settings.supervision_interval_ms, self.plan.stop_ms

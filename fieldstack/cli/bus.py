@@ -26,9 +26,9 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bus confi
 
         fieldstack bus check config/ethercat/cell.yaml
     """
-    from fieldstack_ethercat.bus.config.configuration import BusConfig
+    from fieldstack_ethercat.bus.config.planning import plan_from_file
 
-    plan = BusConfig.from_file(file).to_plan()
+    plan = plan_from_file(file)
     period_us = plan.cycle_time_ns / 1000
     typer.echo(f"{file}: valid, {len(plan.slaves)} slaves, {len(plan.axes)} axes, cycle {period_us:g} µs")
 

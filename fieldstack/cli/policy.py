@@ -46,10 +46,10 @@ def check(
     from fieldstack.ha.policy.budget_rows import budget_rows
     from fieldstack.ha.policy.cell_targets import require_targets
     from fieldstack.ha.policy.timing import in_cell, worst_cases
-    from fieldstack_ethercat.bus.config.configuration import BusConfig
+    from fieldstack_ethercat.bus.config.planning import plan_from_file
 
     policy = load_policy(file)
-    plan = BusConfig.from_file(bus).to_plan() if bus else None
+    plan = plan_from_file(bus) if bus else None
     cycle_us, stop_ms = (plan.cycle_time_ns // 1000, plan.stop_ms) if plan else (0, 0)
     require_targets(policy, str(file), cycle_us=cycle_us, stop_ms=stop_ms)
     here = in_cell(policy, cycle_us=cycle_us, stop_ms=stop_ms)

@@ -10,6 +10,7 @@ from fieldstack.prediction.disturbance import Disturbance
 from fieldstack.prediction.signals import Metric, Signal
 from fieldstack.status.histogram import percentile_ns
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import HaState, RtPhase
@@ -125,4 +126,4 @@ class Telemetry:
 
 def load_plan(file: Path) -> BusPlan:
     """The bus plan that the cell runs on. OSError, PlanFormatError."""
-    return BusPlan.from_json(file.read_text(encoding="utf-8"))
+    return plan_from_json(file.read_text(encoding="utf-8"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
-from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.drives import cia402
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt._native import ffi

@@ -14,6 +14,7 @@ from fieldstack.status import snapshot
 from fieldstack.status.snapshot import Clock, Snapshot, wall_text
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_ethercat.bus.errors import PlanFormatError
 from fieldstack_rt.datastore import DataStore, StoreMissingError
 from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
@@ -92,7 +93,7 @@ class StatusSource:
         try:
             stamp = self._instance.plan_file.stat().st_mtime_ns
             if stamp != self._plan_stamp:
-                self._plan = BusPlan.from_json(self._instance.plan_file.read_bytes())
+                self._plan = plan_from_json(self._instance.plan_file.read_bytes())
                 self._plan_stamp = stamp
         except (OSError, PlanFormatError):
             self._plan_stamp = None

@@ -33,6 +33,7 @@ from fieldstack.tasks.run.calls import CallRunner
 from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_rt.datastore import DataStore, StoreLostError, TornRecordError
 from fieldstack_rt.datastore.layout import CoreState, RtPhase
 from fieldstack_rt.memory_watch import CHECK_PERIOD_NS
@@ -60,7 +61,7 @@ def run(instance: Instance, plan_file: Path, settings: CoreSettings) -> None:
         StoreError: the shared memory is missing or of another version.
         PlanFormatError, OSError: the bus plan cannot be read.
     """
-    plan = BusPlan.from_json(plan_file.read_text(encoding="utf-8"))
+    plan = plan_from_json(plan_file.read_text(encoding="utf-8"))
     instance.prepare()
     with _only_one(instance):
         store = DataStore.attach(instance, timeout_s=5.0, by_suffix=True)

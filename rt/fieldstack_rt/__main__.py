@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from fieldstack_ethercat.bus.config.plan import BusPlan
+    from fieldstack_ethercat.bus.config.plan_json import plan_from_json
     from fieldstack_rt import realtime, standby
     from fieldstack_rt.datastore.store import DataStore
     from fieldstack_rt.executive import RTExecutive, RtOptions
@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     realtime.name_process("fieldstack-rt")
     instance = Instance(arguments.instance)
-    plan = BusPlan.from_json((arguments.plan or instance.plan_file).read_bytes())
+    plan = plan_from_json((arguments.plan or instance.plan_file).read_bytes())
     # Non-RT starts it and works on this memory: a damaged header is mended meanwhile
     store = DataStore.attach(instance, timeout_s=arguments.wait_s, by_suffix=True)
     options = RtOptions(

@@ -9,7 +9,8 @@ import errno
 import os
 from typing import Any
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.soem.soem_context import SlaveImage, SoemContext
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.layout import Rung

@@ -9,7 +9,7 @@ from fieldstack.bench.failover.result import blocks
 from fieldstack.bench.harness.plans import plan_for
 from fieldstack.cell import locations
 from fieldstack.ha.policy import load_policy
-from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_json
 
 
 def test_thirty_two_drives_have_thirty_two_axes() -> None:
@@ -18,7 +18,7 @@ def test_thirty_two_drives_have_thirty_two_axes() -> None:
     assert [axis.slave for axis in plan.axes] == list(range(32))
     assert len({slave.name for slave in plan.slaves}) == 32
     assert [group.axes for group in plan.groups] == [tuple(range(32))]  # RT refuses an axis without a group
-    assert BusPlan.from_json(plan.to_json()) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
 
 
 def test_terminals_have_no_axis_and_a_short_cycle_a_short_timeout() -> None:
@@ -35,7 +35,7 @@ def test_the_benchmarks_cell_has_no_restart_budget_and_takes_injected_faults(tmp
     for process in load_policy(cell.policy_file).processes:
         assert process.max_restart_count == bench_cell.MOST_RESTARTS
         assert process.restart_delay_ms == process.restart_backoff_initial_ms == 0
-    assert cell.bus.to_plan().slaves
+    assert cell.plan.slaves
 
 
 def test_blocks() -> None:

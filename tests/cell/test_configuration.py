@@ -17,7 +17,7 @@ MINIMAL = "bus: bus.yaml\npolicy: policy.json\n"
 def test_the_shipped_cell_is_valid() -> None:
     cell = configuration.load(ROOT / "config/cell.yaml")
     assert cell.config.segment.devices == "drive*4,dio"
-    assert len(cell.bus.to_plan().slaves) == 5
+    assert len(cell.plan.slaves) == 5
     assert cell.policy_file.is_file()
 
 

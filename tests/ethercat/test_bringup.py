@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.bus.config import image_layout
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import BusPlan, SlavePlan, StartupSdo, Watchdog
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_file, plan_from_text
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan, StartupSdo, Watchdog
 from fieldstack_ethercat.bus.errors import (
     MailboxSilentError,
     MappingMismatchError,
@@ -32,7 +33,7 @@ from fieldstack_ethercat.wire.al import AlState
 
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat"
 CELL = (CONFIG / "cell.yaml").read_text(encoding="utf-8")
-PLAN = BusConfig.from_text(CELL).to_plan()
+PLAN = plan_from_text(CELL)
 SECOND = 1_000_000_000
 
 
@@ -80,7 +81,7 @@ def test_startup_configuration_arrives_in_the_device(segment: RunningSegment) ->
 
 def test_another_mapping_is_written_and_carries_data(segment: RunningSegment) -> None:
     text = CELL.replace("            - {object: 0x60FF, bits: 32} # target_velocity\n", "")
-    plan = BusConfig.from_text(text).to_plan()
+    plan = plan_from_text(text)
     assert plan.slaves[0].output_bytes == 8
     for _ in range(2):  # mapped anew, then found as wanted
         with Bus(plan, segment.interface) as bus:
@@ -168,7 +169,7 @@ def test_a_refused_startup_sdo_names_slave_object_and_abort_code(
 
 def test_a_mapping_that_the_device_refuses_shows_both(segment: RunningSegment) -> None:
     text = CELL.replace("{object: 0x60FF, bits: 32}", "{object: 0x5FFF, bits: 32}")
-    with Bus(BusConfig.from_text(text).to_plan(), segment.interface) as bus:
+    with Bus(plan_from_text(text), segment.interface) as bus:
         with pytest.raises(MappingMismatchError) as caught:
             bus.configure()
         assert "5FFF:00/32" in caught.value.configured
@@ -206,7 +207,7 @@ def test_a_bus_comes_up_again_from_whatever_state_it_was_left_in(segment: Runnin
 
 
 def test_thirty_two_drives_reach_op() -> None:
-    plan = BusConfig.from_file(CONFIG / "drives-32.yaml").to_plan()
+    plan = plan_from_file(CONFIG / "drives-32.yaml")
     with running_segment("drive*32") as segment, Bus(plan, segment.interface) as bus:
         bus.configure()
         assert bus.soem_context().expected_wkc == 96

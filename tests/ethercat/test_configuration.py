@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.loading import load_data, load_file, load_text
+from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.config.schema import schema_text
 
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat"
@@ -21,7 +22,7 @@ CELL = (CONFIG / "cell.yaml").read_text(encoding="utf-8")
 
 def refused(text: str) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as caught:
-        BusConfig.from_text(text, "bus.yaml")
+        load_text(text, "bus.yaml")
     return caught.value
 
 
@@ -32,7 +33,7 @@ def changed(old: str, new: str) -> ConfigurationError:
 
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configurations_are_valid_and_name_their_schema(path: Path) -> None:
-    config = BusConfig.from_file(path)
+    config = load_file(path).config
     assert config.slaves
     assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=bus.schema.json\n")
 
@@ -117,7 +118,7 @@ def test_duplicate_key_is_an_error_with_both_lines() -> None:
 )
 def test_contradictions(old: str, new: str, key: str, says: str) -> None:
     if not key:
-        BusConfig.from_text(CELL.replace(old, new, 1))
+        load_text(CELL.replace(old, new, 1))
         return
     error = changed(old, new)
     assert key in [issue.key for issue in error.issues]
@@ -158,11 +159,11 @@ def test_too_many_slaves_and_too_large_an_image() -> None:
     one = {"vendor": 1, "product": 2}
     many = {"slaves": [{**one, "name": f"s{at}"} for at in range(200)]}
     with pytest.raises(ConfigurationError, match="at most 199"):
-        BusConfig.from_data(many)
+        load_data(many)
     pdos = {"rx": [{"pdo": 0x1600, "entries": [{"bits": 255}] * 200}]}
     large = {"slaves": [{**one, "name": "s", "pdos": pdos}]}
     with pytest.raises(ConfigurationError, match="process image larger than 4096 bytes"):
-        BusConfig.from_data(large)
+        load_data(large)
 
 
 def test_more_axes_than_the_shared_memory_holds() -> None:
@@ -175,9 +176,9 @@ def test_more_axes_than_the_shared_memory_holds() -> None:
 
 def test_unreadable_files() -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
-        BusConfig.from_file("/nonexistent/bus.yaml")
+        load_file("/nonexistent/bus.yaml")
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
-        BusConfig.from_file("/")
+        load_file("/")
 
 
 @pytest.mark.parametrize(
@@ -263,4 +264,4 @@ def test_one_wrong_value_in_a_good_file_gives_a_plan_or_a_configuration_error(
         place = place[part]
     place[path[-1]] = garbage
     with contextlib.suppress(ConfigurationError):
-        BusConfig.from_text(yaml.safe_dump(document, allow_unicode=True)).to_plan()
+        plan_from_text(yaml.safe_dump(document, allow_unicode=True))

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import BusPlan, Sync0
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_json
+from fieldstack_ethercat.bus.config.planning import plan_from_text
+from fieldstack_ethercat.bus.config.slave_plan import Sync0
 from fieldstack_ethercat.bus.errors import DistributedClockError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.bus.master.distributed_clocks import wrapped
@@ -22,7 +24,7 @@ from fieldstack_ethercat.testing.running_segment import RunningSegment, running_
 from fieldstack_ethercat.wire.registers import Register, clock_difference
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
-PLAIN = replace(BusConfig.from_text(CELL).to_plan(), distributed_clocks=False)
+PLAIN = replace(plan_from_text(CELL), distributed_clocks=False)
 PLAN = replace(PLAIN, distributed_clocks=True)
 CYCLE_NS = 1_000_000
 NEAR_NS = 1000
@@ -267,7 +269,7 @@ def test_receive_times_that_wrap_are_measured_again(
 def plan_of(extra: str = "", sync0: str = "") -> BusPlan:
     text = CELL.replace("    name: drive-2\n", f"    name: drive-2\n{sync0}", 1)
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith("distributed_clocks")]
-    return BusConfig.from_text("".join(lines) + extra, "bus.yaml").to_plan()
+    return plan_from_text("".join(lines) + extra, "bus.yaml")
 
 
 def test_clocks_are_off_by_default() -> None:
@@ -280,7 +282,7 @@ def test_clocks_and_pulses_become_part_of_the_plan() -> None:
     plan = plan_of("distributed_clocks: {enabled: true}\n", "    sync0: {shift_us: 250}\n")
     assert plan.distributed_clocks
     assert plan.slave("drive-2").sync0 == Sync0(1_000_000, 250_000)
-    assert BusPlan.from_json(plan.to_json()) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.loading import load_text
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_json
+from fieldstack_ethercat.bus.config.planning import plan_from_text
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
 
@@ -18,7 +19,7 @@ def _with(groups: str) -> str:
 
 
 def test_without_groups_all_is_one_essential_group() -> None:
-    plan = BusConfig.from_text(CELL).to_plan()
+    plan = plan_from_text(CELL)
     (everything,) = plan.groups
     assert (everything.name, everything.essential) == ("all", True)
     assert (everything.axes, everything.slaves, everything.mask) == ((0, 1, 2, 3), (0, 1, 2, 3, 4), 0b1111)
@@ -26,7 +27,7 @@ def test_without_groups_all_is_one_essential_group() -> None:
 
 def test_what_no_group_names_is_the_essential_rest() -> None:
     text = _with("  - {name: tool, axes: [c], slaves: [dio], essential: false, capabilities: [grip, turn]}")
-    plan = BusConfig.from_text(text).to_plan()
+    plan = plan_from_text(text)
     tool, rest = plan.groups
     assert (tool.axes, tool.slaves, tool.essential, tool.capabilities) == (
         (3,),
@@ -43,8 +44,8 @@ def test_a_plan_with_groups_comes_back_from_json() -> None:
     text = _with(
         "  - {name: a, axes: [x, y], essential: false}\n  - {name: b, axes: [z, c], essential: false}"
     )
-    plan = BusConfig.from_text(text).to_plan()
-    assert BusPlan.from_json(plan.to_json()) == plan
+    plan = plan_from_text(text)
+    assert plan_from_json(plan_to_json(plan)) == plan
     assert [group.name for group in plan.groups] == ["a", "b", "rest"]
     assert plan.groups[2].slaves == (4,), "a terminal that no group names is essential"
 
@@ -66,7 +67,7 @@ def test_a_plan_with_groups_comes_back_from_json() -> None:
 )
 def test_what_is_wrong_is_named_with_its_place(groups: str, key: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        BusConfig.from_text(_with(groups))
+        load_text(_with(groups))
     (issue,) = caught.value.issues
     assert issue.key == key
     assert problem in issue.problem

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.errors import AmbiguousSlavesError, SlavesMissingError, TopologyMismatchError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
@@ -23,7 +23,7 @@ BACK_S = 15.0
 
 
 def _plan(groups: str) -> BusPlan:
-    return BusConfig.from_text(f"{CELL}\ngroups: [{groups}]\n").to_plan()
+    return plan_from_text(f"{CELL}\ngroups: [{groups}]\n")
 
 
 TOOL = _plan("{name: tool, axes: [c], slaves: [dio], essential: false}")

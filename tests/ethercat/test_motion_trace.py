@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fieldstack_ethercat.bus.config.plan import AxisOffsets, AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisOffsets, AxisPlan
 from fieldstack_ethercat.segment.truth import MotionSample
 from fieldstack_ethercat.testing.motion_trace import MotionJumpError, check_smooth, gaps
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.loading import load_file, load_text
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import make_plan
 from fieldstack_ethercat.bus.errors import BusError, InterfaceError, NoSlavesError
 from fieldstack_ethercat.bus.master import scan_document
 from fieldstack_ethercat.bus.master.bringup import Bus
@@ -48,9 +49,9 @@ def test_written_configuration_brings_the_segment_up(
     text = scan_document.document(segment.interface, scanned)
     assert "distributed_clocks: {enabled: false} # 2 of 4 slaves have such a clock\n" in text
     scan_document.write(path, text)
-    config = BusConfig.from_file(path)
-    assert [axis.slave for axis in config.axes] == ["drive-1", "drive-2"]
-    with Bus(config.to_plan()) as bus:
+    loaded = load_file(path)
+    assert [axis.slave for axis in loaded.config.axes] == ["drive-1", "drive-2"]
+    with Bus(make_plan(loaded)) as bus:
         bus.configure()
         with ExchangeLoop(bus) as loop:
             bus.request_op()
@@ -83,7 +84,7 @@ def test_awkward_names_become_valid_and_unique(scanned: tuple[ScannedSlave, ...]
         replace(slave, is_drive=False, found=replace(slave.found, name=name))
         for slave, name in zip(scanned, ("", 'x: "#{\n}', "Ä" * 60, ""), strict=True)
     )
-    config = BusConfig.from_text(scan_document.document("eth0", awkward))
+    config = load_text(scan_document.document("eth0", awkward)).config
     assert len({slave.name for slave in config.slaves}) == 4
 
 
@@ -95,7 +96,7 @@ def test_what_a_drive_tells_of_itself_is_used_and_nonsense_is_not(scanned: tuple
         "acceleration_max": 0xFFFFFFFF,
     }
     drive = replace(scanned[1], limits=told)
-    (axis,) = BusConfig.from_text(scan_document.document("eth0", (drive,))).axes
+    (axis,) = load_text(scan_document.document("eth0", (drive,))).config.axes
     assert axis.velocity_max == 4_000
     assert axis.position_max == scan_document.DEFAULT_LIMITS["position_max"]
     assert axis.acceleration_max == scan_document.DEFAULT_LIMITS["acceleration_max"]

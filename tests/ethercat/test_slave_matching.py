@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import SlavePlan
+from fieldstack_ethercat.bus.config.planning import plan_from_text
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.master.late_slave import place_of
 from fieldstack_ethercat.bus.master.slave_matching import match_slaves
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 
 CELL = (Path(__file__).parents[2] / "config/ethercat/cell.yaml").read_text(encoding="utf-8")
-DRIVE = BusConfig.from_text(CELL).to_plan().slaves[0]
+DRIVE = plan_from_text(CELL).slaves[0]
 
 
 def _planned(line: str) -> list[SlavePlan]:

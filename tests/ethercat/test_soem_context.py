@@ -11,13 +11,13 @@ from typing import Any
 import pysoem
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.errors import BusClosedError, SoemLayoutError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.testing.running_segment import running_segment
 
-PLAN = BusConfig.from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml").to_plan()
+PLAN = plan_from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml")
 
 
 @pytest.fixture(scope="module")

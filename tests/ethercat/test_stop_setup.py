@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import BusPlan, StartupSdo
+from fieldstack_ethercat.bus.config.loading import load_text
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_json
+from fieldstack_ethercat.bus.config.planning import plan_from_text
+from fieldstack_ethercat.bus.config.slave_plan import StartupSdo
 from fieldstack_ethercat.bus.errors import StopOptionError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.drives.stop_options import STOP_OPTIONS
@@ -24,9 +27,7 @@ SPOILED = 7
 
 
 def plan_of(category: int) -> BusPlan:
-    return BusConfig.from_text(
-        CELL.replace("stop_category: 1", f"stop_category: {category}"), "bus.yaml"
-    ).to_plan()
+    return plan_from_text(CELL.replace("stop_category: 1", f"stop_category: {category}"), "bus.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +108,10 @@ def test_a_startup_sdo_must_not_contradict_the_category(value: int, well: bool) 
     sdo = f"    startup_sdos: [{{object: 0x605A, type: i16, value: {value}}}]\n    pdos:\n      rx:\n"
     text = CELL.replace("    pdos:\n      rx:\n", sdo, 1)
     if well:
-        assert (
-            StartupSdo(0x605A, 0, b"\x02\x00", False)
-            in BusConfig.from_text(text).to_plan().slaves[0].startup_sdos
-        )
+        assert StartupSdo(0x605A, 0, b"\x02\x00", False) in plan_from_text(text).slaves[0].startup_sdos
         return
     with pytest.raises(ConfigurationError) as caught:
-        BusConfig.from_text(text, "bus.yaml")
+        load_text(text, "bus.yaml")
     assert caught.value.key == "slaves[0].startup_sdos[0].value"
     assert "stop_category 1" in str(caught.value)
 
@@ -128,11 +126,11 @@ def with_axis_keys(text: str) -> str:
 
 
 def test_a_brake_comes_before_the_power_is_taken_away() -> None:
-    plan = BusConfig.from_text(with_axis_keys(BRAKE)).to_plan()
+    plan = plan_from_text(with_axis_keys(BRAKE))
     stop = plan.axes[2].stop
     assert stop.ladder == ("quick_stop", "brake", "disable_voltage", "safe_outputs", "end_rt")
     assert (stop.brake_slave, stop.brake_bit, stop.brake_applied) == (4, 7, 0)
-    assert BusPlan.from_json(plan.to_json()) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
     assert plan.axes[0].stop == replace(stop, ladder=plan.axes[0].stop.ladder, brake_slave=-1, brake_bit=0)
 
 
@@ -148,7 +146,7 @@ def test_a_brake_comes_before_the_power_is_taken_away() -> None:
 )
 def test_what_is_wrong_with_a_ladder_is_named(text: str, key: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        BusConfig.from_text(with_axis_keys(text), "bus.yaml")
+        load_text(with_axis_keys(text), "bus.yaml")
     assert any(issue.key == key and problem in issue.problem for issue in caught.value.issues), (
         caught.value.issues
     )

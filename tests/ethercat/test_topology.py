@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.errors import TopologyMismatchError
 from fieldstack_ethercat.bus.master.topology import FoundSlave, compare
 
-PLAN = BusConfig.from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml").to_plan()
+PLAN = plan_from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml")
 WIRE = tuple(FoundSlave(at, slave.vendor, slave.product, 1, "fake") for at, slave in enumerate(PLAN.slaves))
 
 

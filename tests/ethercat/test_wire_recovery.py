@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlState
 
-PLAN = BusConfig.from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml").to_plan()
+PLAN = plan_from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml")
 TIMEOUT_S = 10.0
 
 

@@ -35,14 +35,14 @@ from fieldstack.status.snapshot import Clock, take
 from fieldstack.tasks.motion.rt_facts import read_facts
 from fieldstack_base.durable import DurableRecord
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.events import describe
 
 Rounds = Callable[[], Iterator[Random]]
 CONFIG = Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml"
-PLAN = BusConfig.from_file(CONFIG).to_plan()
+PLAN = plan_from_file(CONFIG)
 CELL = CellMap.of(PLAN)
 RECORDS = (
     *("rt_status", "rt_bus", "guard_plan", "nonrt_status", "guard_status"),

@@ -38,7 +38,7 @@ from fieldstack.ha.modules.modules import (
 from fieldstack.nonrt.readback import EstopReadback, StartReadback, without_rt
 from fieldstack_base.control.server import ControlServer
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, EstopSource
 from fieldstack_rt.datastore.layout import GuardState, RtPhase, Stand, Stop
@@ -256,7 +256,7 @@ def test_a_start_of_which_nothing_is_seen_is_neither_done_nor_undone_by_others(
 
 
 def test_axes_that_rt_does_not_show_are_not_known() -> None:
-    plans = BusConfig.from_file(CONFIG).to_plan().axes
+    plans = plan_from_file(CONFIG).axes
     found = read_back(ffi.new("fs_rt_status *"), plans)
     assert not found.confirmed
     assert "0 axes of 4" in found.text

@@ -23,7 +23,7 @@ from fieldstack.ha.probes.store_health import StoreHealth
 from fieldstack.ha.probes.tasks import Tasks
 from fieldstack.tasks.keep.checkpoint import Saved, encode
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.atomic_words import NO_MORE
@@ -155,7 +155,7 @@ def test_axes_by_share_of_their_limit_and_fault_code(seen: Seen) -> None:
 
 
 def test_an_axis_beyond_its_limit_is_told_with_the_way_back_where_its_place_is_known(seen: Seen) -> None:
-    plan = BusConfig.from_file(CONFIG / "ethercat/cell.yaml").to_plan()
+    plan = plan_from_file(CONFIG / "ethercat/cell.yaml")
     probe, status = Axes(seen, CellMap.of(plan)), seen.rt_status
     status.axis_count, status.wkc, status.expected_wkc = 4, 13, 13
     status.axes[1].target = 3_102_500

@@ -11,12 +11,13 @@ import pytest
 from fieldstack.cell import configuration, locations
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_to_json
 from fieldstack_rt.datastore import DataStore
 
 
 @pytest.fixture
 def plan() -> BusPlan:
-    return configuration.load(locations.find(None)).bus.to_plan()
+    return configuration.load(locations.find(None)).plan
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def bare_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: BusPlan) -
     monkeypatch.setenv("FIELDSTACK_STATE_DIR", str(tmp_path / "state"))
     instance = Instance(f"pred-{os.getpid()}")
     instance.prepare()
-    instance.plan_file.write_text(plan.to_json(), encoding="utf-8")
+    instance.plan_file.write_text(plan_to_json(plan), encoding="utf-8")
     made = DataStore.create(instance)
     yield made
     made.unlink()

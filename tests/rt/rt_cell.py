@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_to_json
+from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_rt.datastore import Clear, DataStore, EstopSource, EventCode, RtEvent
 from fieldstack_rt.datastore.events import describe
@@ -168,10 +169,10 @@ def rt_cell(
 
     `groups`: YAML of axis groups, to be added to the bus configuration, which `edit` has changed before.
     """
-    bus = BusConfig.from_text(edit(CONFIG.read_text(encoding="utf-8")) + groups)
+    whole = plan_from_text(edit(CONFIG.read_text(encoding="utf-8")) + groups)
     # A host that takes the CPU away for some cycles is not what most of these tests are about.
-    plan = replace(bus.to_plan(), lost_cycles_limit=lost_cycles_limit)
-    instance.plan_file.write_text(plan.to_json())
+    plan = replace(whole, lost_cycles_limit=lost_cycles_limit)
+    instance.plan_file.write_text(plan_to_json(plan))
     with running_segment() as segment:
         store = DataStore.create(instance)
         store.motion_permit = True

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.master import exchange_participation
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
@@ -24,7 +24,7 @@ GONE, OP, SAFEOP = 0, int(AlState.OP), int(AlState.SAFEOP)
 def plan(tmp_path: Path) -> BusPlan:
     file = tmp_path / "bus.yaml"
     file.write_text(CELL.read_text(encoding="utf-8") + TOOL, encoding="utf-8")
-    return BusConfig.from_file(file).to_plan()
+    return plan_from_file(file)
 
 
 def told(plan: BusPlan, monkeypatch: pytest.MonkeyPatch, states: list[int], busy: set[int]) -> str:

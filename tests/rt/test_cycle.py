@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.testing.motion_trace import check_smooth
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import Clear, EstopSource, EventCode

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.plan import AxisOffsets, AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisOffsets, AxisPlan
 from fieldstack_rt._native import lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import RtPhase

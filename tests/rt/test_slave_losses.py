@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.cycle import excusable_wkc
 from fieldstack_rt.slave_losses import LossEffect, LossRules, lost_slaves, still_contributing
@@ -19,7 +19,7 @@ GROUPS = "\ngroups:\n  - {name: tool, axes: [c], slaves: [dio], essential: false
 
 @pytest.fixture(scope="module")
 def plan() -> BusPlan:
-    return replace(BusConfig.from_text(CELL + GROUPS).to_plan(), lost_cycles_limit=3)
+    return replace(plan_from_text(CELL + GROUPS), lost_cycles_limit=3)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_slave_in_safe_op_still_adds_its_inputs(losses: LossRules) -> None:
 
 
 def test_without_groups_every_loss_is_essential() -> None:
-    plan = BusConfig.from_text(CELL).to_plan()
+    plan = plan_from_text(CELL)
     losses = LossRules(plan, excusable_wkc(plan, plan.expected_wkc))
     assert losses.excusable_wkc == 0
     assert losses.effect_of([4]).essential

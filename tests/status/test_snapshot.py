@@ -44,7 +44,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def plan() -> BusPlan:
-    return configuration.load(ROOT / "config/cell.yaml").bus.to_plan()
+    return configuration.load(ROOT / "config/cell.yaml").plan
 
 
 @pytest.fixture

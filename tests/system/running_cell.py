@@ -26,8 +26,8 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.events.reader import EventReader
 from fieldstack.status.status import StatusSource
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_rt.datastore import DataStore
 
@@ -102,7 +102,7 @@ class RunningCell:
     @cached_property
     def plan(self) -> BusPlan:
         bus = yaml.safe_load(self.config.read_text(encoding="utf-8"))["bus"]
-        return BusConfig.from_file(Path(bus)).to_plan()
+        return plan_from_file(Path(bus))
 
     def all_safe(self) -> bool:
         return all(slave.safe for slave in self.segment.truth())

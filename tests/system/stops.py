@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fieldstack.events.kinds import EventKind as CellEvent
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
 from fieldstack_ethercat.testing.motion_trace import check_smooth, disturbed, gaps

@@ -30,7 +30,7 @@ from fieldstack.tasks.run.executor import TaskExecutor
 from fieldstack.tasks.state.operator_commands import OperatorCommands
 from fieldstack.tasks.state.stored_task import StoredTask
 from fieldstack.tasks.state.task import Task
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore
 from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
@@ -38,7 +38,7 @@ from fieldstack_rt.datastore.layout import AxisMode, RtPhase, Stop, StreamState
 MS = 1_000_000
 LEAD = 200
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-PLAN = BusConfig.from_file(CONFIG / "ethercat/cell.yaml").to_plan()
+PLAN = plan_from_file(CONFIG / "ethercat/cell.yaml")
 MACHINE = Machine.of(PLAN)
 HOLDING = (AxisMode.HOLDING,) * 4
 _modules = itertools.count()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.segment.truth import MotionSample
 
 SPAN = 8

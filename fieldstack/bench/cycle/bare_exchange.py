@@ -20,6 +20,7 @@ from fieldstack.bench.cycle.bare_loop import BareLoop, LoopSetup
 from fieldstack.bench.harness import machine
 from fieldstack.bench.harness.errors import ProgramError
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.master.bringup import Bus
 from fieldstack_ethercat.wire.al import AlState
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     given = _parser().parse_args()
     realtime.lock_memory()
-    plan = BusPlan.from_json(given.plan.read_bytes())
+    plan = plan_from_json(given.plan.read_bytes())
     setup = LoopSetup(given.cpu, given.priority, plan.cycle_time_ns, given.phase_ns)
     try:
         found = measure(plan, given.interface, setup, seconds=given.seconds, spin=given.spin)

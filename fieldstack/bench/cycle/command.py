@@ -22,7 +22,7 @@ from fieldstack.bench.harness.errors import BenchError
 from fieldstack.bench.harness.plans import plan_for
 from fieldstack.bench.harness.preconditions import require_for_bench, warn_of_others
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.testing.running_segment import running_segment
 
 
@@ -92,7 +92,7 @@ def _place(request: CycleRequest, options: CycleOptions) -> Iterator[Place]:
             if request.interface:
                 if request.config is None:
                     raise BenchError("--interface needs --config FILE: which slaves there have to be")
-                plan = BusConfig.from_file(request.config).to_plan()
+                plan = plan_from_file(request.config)
                 yield Place(instance, plan, request.interface, None, folder)
                 return
             plan = plan_for(options.devices, options.cycle_us, request.config)

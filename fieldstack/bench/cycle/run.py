@@ -21,6 +21,7 @@ from fieldstack.bench.harness.samples import CycleSample, SampleReader
 from fieldstack.bench.harness.wakes import Wake, Window, in_slices
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_to_json
 from fieldstack_ethercat.segment.client import SegmentClient
 from fieldstack_rt.datastore import DataStore
 
@@ -74,7 +75,7 @@ class CycleRun:
 
     def run(self) -> CycleRecord:
         self._place.instance.prepare()
-        self._place.instance.plan_file.write_text(self._place.plan.to_json(), encoding="utf-8")
+        self._place.instance.plan_file.write_text(plan_to_json(self._place.plan), encoding="utf-8")
         stalls_before = self._segment_stalls()
         with ExitStack() as stack:
             store, overseer = stack.enter_context(shared_memory(self._place.instance))

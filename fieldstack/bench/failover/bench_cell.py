@@ -44,7 +44,7 @@ class BenchCell:
 
     @property
     def cycle_ns(self) -> int:
-        return self.cell.bus.cycle_time_us * 1000
+        return self.cell.plan.cycle_time_ns
 
     @property
     def threshold_cycles(self) -> int:

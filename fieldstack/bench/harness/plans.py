@@ -7,8 +7,10 @@ from pathlib import Path
 
 from fieldstack.cell import locations
 from fieldstack_base.configuration_error import ConfigurationError, ConfigurationIssue
-from fieldstack_ethercat.bus.config.configuration import BusConfig
-from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan, GroupPlan, SlavePlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan, GroupPlan
+from fieldstack_ethercat.bus.config.planning import plan_from_file
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.segment.description.devices import VENDOR_ID, Device, parse_devices
 
 
@@ -21,7 +23,7 @@ def plan_for(devices: str, cycle_us: int, file: Path | None = None) -> BusPlan:
         DeviceListError: the list names no device, or an unknown one.
         ConfigurationError: the bus configuration has none of a device, or is not usable.
     """
-    base = BusConfig.from_file(file or demo_bus()).to_plan()
+    base = plan_from_file(file or demo_bus())
     slaves: list[SlavePlan] = []
     axes: list[AxisPlan] = []
     for position, device in enumerate(parse_devices(devices)):

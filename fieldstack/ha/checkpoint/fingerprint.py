@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_ethercat.bus.errors import PlanFormatError
 
 
@@ -33,6 +34,6 @@ def fingerprint(plan: BusPlan) -> str:
 def fingerprint_of_file(plan_file: Path) -> str:
     """Empty if there is no readable plan: then nothing is known."""
     try:
-        return fingerprint(BusPlan.from_json(plan_file.read_bytes()))
+        return fingerprint(plan_from_json(plan_file.read_bytes()))
     except (OSError, PlanFormatError):
         return ""

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan, GroupPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan, GroupPlan
+from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_ethercat.bus.errors import PlanFormatError
 
 
@@ -57,7 +59,7 @@ class CellMap:
     def load(cls, file: Path) -> CellMap:
         """Of the plan that RT reads; an empty one if there is none: subjects are then numbers."""
         try:
-            return cls.of(BusPlan.from_json(file.read_bytes()))
+            return cls.of(plan_from_json(file.read_bytes()))
         except (OSError, PlanFormatError):
             return cls()
 

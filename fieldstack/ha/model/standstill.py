@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_rt.datastore.events import rung_text
 from fieldstack_rt.datastore.layout import MAX_AXES, Rung, Stand, Stop
 

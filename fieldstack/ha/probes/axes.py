@@ -17,8 +17,8 @@ from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import STANDS_NOW, FactKind, Measure
 from fieldstack.ha.model.standstill import runs_on_text, speed_of
 from fieldstack.ha.probes.view import View
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
-from fieldstack_ethercat.bus.config.plan import AxisPlan
 from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fieldstack.tasks.motion.trajectory import Limits
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 
 FULL = 1000
 """The override in per mille that means planned speed."""

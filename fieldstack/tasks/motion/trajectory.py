@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization, Trajectory
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 
 JERK_TIME_S = 0.05
 """Time from rest to full acceleration: what sets the jerk limit, which drives do not state."""

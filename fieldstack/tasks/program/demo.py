@@ -21,7 +21,7 @@ from fieldstack.tasks.program.declaration import (
     Wait,
 )
 from fieldstack.tasks.program.machine import Group, Machine
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 
 DEMO = "demo"
 WAY_POINTS = 8

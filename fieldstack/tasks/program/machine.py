@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan, BusPlan, PdoEntry
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.slave_plan import PdoEntry
 
 
 @dataclass(frozen=True, slots=True)

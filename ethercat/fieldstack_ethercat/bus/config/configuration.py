@@ -1,16 +1,16 @@
-"""Bus configuration: YAML in, every value bounded, everything wrong with it said at once, a `BusPlan` out."""
+"""What a bus configuration may say: its keys and their bounds.
+
+`loading.py` reads one from a file, `planning.py` makes the `BusPlan` from it.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from fieldstack_base import configuration_issues, yaml_source
-from fieldstack_base.configuration_error import CROSS_CHECK, ConfigurationError, ConfigurationIssue
+from fieldstack_base.configuration_error import CROSS_CHECK
 from fieldstack_base.section import Section
 from fieldstack_ethercat.bus.config.configuration_axis import AxisConfig
 from fieldstack_ethercat.bus.config.configuration_checks import find_conflicts
@@ -19,9 +19,6 @@ from fieldstack_ethercat.bus.config.configuration_group import GroupConfig
 from fieldstack_ethercat.bus.config.configuration_slave import SlaveConfig
 from fieldstack_ethercat.bus.config.configuration_start import StartInputConfig
 from fieldstack_ethercat.bus.config.plan import MAX_AXES, MAX_SLAVES
-
-if TYPE_CHECKING:
-    from fieldstack_ethercat.bus.config.plan import BusPlan
 
 InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}$")]
 
@@ -69,9 +66,6 @@ class BusConfig(Section):
         description="Cycles lost, skipped or with a wrong working counter, in a row, that stop the axes.",
     )
 
-    _source: str = PrivateAttr(default="")
-    _digest: str = PrivateAttr(default="")
-
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> BusConfig:
         findings = tuple(find_conflicts(self))
@@ -86,44 +80,3 @@ class BusConfig(Section):
     def watchdog_of(self, slave: SlaveConfig) -> int:
         """The slave's process data watchdog in ms."""
         return slave.watchdog_ms or self.watchdog_ms
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> BusConfig:
-        """Read and check a configuration file. ConfigurationError names everything wrong with it."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            hint = "Give the path of a bus configuration, e.g. config/ethercat/cell.yaml."
-            raise ConfigurationError(
-                path, (ConfigurationIssue("", "", f"cannot be read: {reason}", hint),)
-            ) from error
-        return cls.from_text(text, str(path))
-
-    @classmethod
-    def from_text(cls, text: str, file: str = "<text>") -> BusConfig:
-        """The same from text; `file` is what errors call it."""
-        document = yaml_source.parse(text, file)
-        config = cls.from_data(document.data, file, document)
-        config._digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return config
-
-    @classmethod
-    def from_data(
-        cls, data: Any, file: str = "<data>", document: yaml_source.YamlDocument | None = None
-    ) -> BusConfig:
-        """The same from parsed data; lines are known if the document it came from is given."""
-        document = document or yaml_source.YamlDocument(data, None)
-        try:
-            config = cls.model_validate(data)
-        except ValidationError as error:
-            raise ConfigurationError(file, configuration_issues.of(error, cls, document)) from error
-        config._source = Path(file).name
-        return config
-
-    def to_plan(self) -> BusPlan:
-        """The plan that bring-up, cycle and guard work from."""
-        from fieldstack_ethercat.bus.config.planning import make_plan
-
-        digest = self._digest or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-        return make_plan(self, source=self._source, digest=digest)

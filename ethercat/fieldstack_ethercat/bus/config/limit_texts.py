@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 
 
 def beyond_text(axis: AxisPlan, position: float) -> str:

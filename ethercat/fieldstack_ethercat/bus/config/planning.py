@@ -1,19 +1,20 @@
-"""Makes the bus plan from a checked configuration: offsets, bytes, counts."""
+"""Makes the bus plan from a checked configuration: offsets, bytes, counts.
+
+The command line and the cell use it before anything starts; RT and the guard get only the plan.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldstack_ethercat.bus.config.axis_plan import UNMAPPED, AxisOffsets, AxisPlan, AxisStop
 from fieldstack_ethercat.bus.config.configuration_group import REST
 from fieldstack_ethercat.bus.config.configuration_stop import brake_places, ladder_of
-from fieldstack_ethercat.bus.config.plan import (
-    UNMAPPED,
-    AxisOffsets,
-    AxisPlan,
-    AxisStop,
-    BusPlan,
-    GroupPlan,
+from fieldstack_ethercat.bus.config.loading import LoadedBus, load_file, load_text
+from fieldstack_ethercat.bus.config.plan import BusPlan, GroupPlan
+from fieldstack_ethercat.bus.config.slave_plan import (
     Pdo,
     PdoEntry,
     SlavePlan,
@@ -45,14 +46,25 @@ QUICK_STOP_CONTROLWORD = 0x0002
 """CiA 402 command "quick stop": bit 1 (enable voltage) set, bit 2 (quick stop, low active) clear."""
 
 
-def make_plan(bus: BusConfig, *, source: str, digest: str) -> BusPlan:
-    """The plan of a configuration that has passed all checks."""
+def plan_from_file(path: str | Path) -> BusPlan:
+    """The plan of a configuration file. ConfigurationError names everything wrong with it."""
+    return make_plan(load_file(path))
+
+
+def plan_from_text(text: str, file: str = "<text>") -> BusPlan:
+    """The same from text; `file` is what errors call it."""
+    return make_plan(load_text(text, file))
+
+
+def make_plan(loaded: LoadedBus) -> BusPlan:
+    """The plan that bring-up, cycle and guard work from, of a configuration that has passed all checks."""
+    bus = loaded.config
     axis_of = {axis.slave: axis for axis in bus.axes}
     slaves = tuple(_slave(at, slave, axis_of.get(slave.name), bus) for at, slave in enumerate(bus.slaves))
     by_name = {slave.name: slave for slave in slaves}
     return BusPlan(
-        source=source,
-        digest=digest,
+        source=loaded.source,
+        digest=loaded.digest,
         interface=bus.interface or "",
         cycle_time_ns=bus.cycle_time_us * 1000,
         receive_timeout_us=bus.effective_receive_timeout_us,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from fieldstack_ethercat.bus.config.plan import SlavePlan
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.errors import OtherDeviceError
 from fieldstack_ethercat.bus.master.missing_slaves import INPUTS, OUTPUTS
 from fieldstack_ethercat.bus.master.topology import FoundSlave, compare

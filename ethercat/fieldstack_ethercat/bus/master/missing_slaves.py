@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-from fieldstack_ethercat.bus.config.plan import BusPlan, SlavePlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.soem.acyclic import Acyclic
 from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_structs import Slave

@@ -66,7 +66,7 @@ def document(interface: str, slaves: Sequence[ScannedSlave]) -> str:
     if axes:
         lines += ["", "axes:", *(line for slave, name in axes for line in _axis(slave, name))]
     text = "\n".join(lines) + "\n"
-    BusConfig.from_text(text, "the scan's result")
+    load_text(text, "the scan's result")
     return text
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from fieldstack_ethercat.bus.config.plan import BusPlan, SlavePlan
+from fieldstack_ethercat.bus.config.plan import BusPlan
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.master.topology import FoundSlave, compare
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fieldstack_ethercat.bus.config.plan import Pdo
+from fieldstack_ethercat.bus.config.slave_plan import Pdo
 from fieldstack_ethercat.bus.errors import SdoAbortedError
 from fieldstack_ethercat.bus.script import Script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fieldstack_ethercat.bus.config.plan import SlavePlan
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.errors import SlaveGoneError, StateChangeError
 from fieldstack_ethercat.bus.script import AT_ONCE, Script, pause_ns
 from fieldstack_ethercat.bus.slave import slave_setup

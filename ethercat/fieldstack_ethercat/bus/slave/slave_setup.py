@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fieldstack_ethercat.bus.config.plan import Pdo, SlavePlan, StartupSdo
+from fieldstack_ethercat.bus.config.slave_plan import Pdo, SlavePlan, StartupSdo
 from fieldstack_ethercat.bus.errors import MappingMismatchError, SdoAbortedError, StartupSdoError
 from fieldstack_ethercat.bus.script import Script
 from fieldstack_ethercat.bus.slave import pdo_mapping, stop_setup

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldstack_ethercat.bus.config.plan import SlavePlan, StopOption
+from fieldstack_ethercat.bus.config.slave_plan import SlavePlan, StopOption
 from fieldstack_ethercat.bus.errors import SdoAbortedError, StopOptionError
 from fieldstack_ethercat.bus.script import Script
 from fieldstack_ethercat.bus.slave.pdo_mapping import ABORT_NO_OBJECT, SdoAccess
