@@ -19,14 +19,19 @@ class ClockBus(Protocol):
     @property
     def clock_positions(self) -> tuple[int, ...]: ...
     def maintain_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]: ...
+
+
+class Registers(Protocol):
+    """What of `Line` is needed here."""
+
     def read_register(self, position: int, address: int, size: int) -> bytes | None: ...
 
 
 class ClockDifferences:
     """Reads one clock a call at most, from the housekeeping thread."""
 
-    def __init__(self, bus: ClockBus) -> None:
-        self._bus = bus
+    def __init__(self, bus: ClockBus, registers: Registers) -> None:
+        self._bus, self._registers = bus, registers
         self._found: dict[int, int] = {}
         self._next_ns, self._at = 0, 0
 
@@ -44,7 +49,7 @@ class ClockDifferences:
             return
         self._next_ns = now_ns + ROUND_NS // len(positions)
         position, self._at = positions[self._at % len(positions)], self._at + 1
-        raw = self._bus.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, 4)
+        raw = self._registers.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, 4)
         if raw is not None:
             self._found[position] = clock_difference(raw)
 

@@ -26,8 +26,8 @@ LOOKS = 8
 """Slaves a call while the counter is wrong: three frames each, and none after one that gets lost."""
 
 
-class CauseBus(Protocol):
-    """What of `Bus` is needed here."""
+class Links(Protocol):
+    """What of `Line` is needed here."""
 
     def link(self, position: int) -> SlaveLink: ...
     def count(self) -> int: ...
@@ -44,8 +44,8 @@ class Finding:
 class CounterCause:
     """Looks at a few slaves a call at most, from the housekeeping thread."""
 
-    def __init__(self, bus: CauseBus, plan: BusPlan) -> None:
-        self._bus, self._plan, self._nonessential = bus, plan, nonessential_slaves(plan)
+    def __init__(self, line: Links, plan: BusPlan) -> None:
+        self._line, self._plan, self._nonessential = line, plan, nonessential_slaves(plan)
         self._next_ns = 0
         self._at = -1
         self._seen: Finding | None = None
@@ -81,7 +81,7 @@ class CounterCause:
         self._seen = None
         order = [before.position] if before else self._turn(positions)[:most]
         for position in order:
-            causes = exchange_participation.faults_of(self._bus.link(position))
+            causes = exchange_participation.faults_of(self._line.link(position))
             if causes:
                 self._seen = Finding(position, "it takes no part in the exchange: " + ", ".join(causes))
                 return self._seen if self._seen == before else None
@@ -105,7 +105,7 @@ class CounterCause:
                 f"no process data frame comes back in time {since} and answers other frames: check the "
                 f"cable; raise receive_timeout_us ({self._plan.receive_timeout_us})"
             )
-        if (count := self._bus.count()) > len(self._plan.slaves):
+        if (count := self._line.count()) > len(self._plan.slaves):
             return (
                 f"working counter {counter} of {expected} {since}: {count} slaves answer, and "
                 f"{len(self._plan.slaves)} are configured: unplug the others, then `fieldstack reset`"

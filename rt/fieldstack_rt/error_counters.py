@@ -17,8 +17,8 @@ ROUND_NS = 1_000_000_000
 """All slaves are read once in this time, or one a housekeeping pass if they are many."""
 
 
-class RegisterBus(Protocol):
-    """What of `Bus` is needed here."""
+class Registers(Protocol):
+    """What of `Line` is needed here."""
 
     def read_register(self, position: int, address: int, size: int) -> bytes | None: ...
     def write_register(self, position: int, address: int, data: bytes) -> bool: ...
@@ -35,8 +35,8 @@ class PortErrors:
 class ErrorCounters:
     """Reads one slave a call at most, from the housekeeping thread."""
 
-    def __init__(self, bus: RegisterBus, slaves: int) -> None:
-        self._bus = bus
+    def __init__(self, registers: Registers, slaves: int) -> None:
+        self._registers = registers
         self._last: list[bytes | None] = [None] * slaves
         self.totals = [PortErrors()] * slaves
         self._next_ns, self._at = 0, 0
@@ -47,7 +47,7 @@ class ErrorCounters:
             return False
         self._next_ns = now_ns + ROUND_NS // len(self.totals)
         position, self._at = self._at, (self._at + 1) % len(self.totals)
-        found = self._bus.read_register(position, Register.RX_ERROR_COUNTER, BLOCK_BYTES)
+        found = self._registers.read_register(position, Register.RX_ERROR_COUNTER, BLOCK_BYTES)
         return found is not None and self._count(position, found)
 
     def _count(self, position: int, found: bytes) -> bool:
@@ -62,7 +62,7 @@ class ErrorCounters:
 
     def _clear(self, position: int) -> None:
         for register in (Register.RX_ERROR_COUNTER, Register.LOST_LINK_COUNTER):
-            self._bus.write_register(position, register, b"\0")
+            self._registers.write_register(position, register, b"\0")
         self._last[position] = bytes(BLOCK_BYTES)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusClosedError, BusError, MailboxSilentError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.soem.soem_context import SoemContext
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import cycle, guard_plan, realtime, receive
@@ -235,7 +235,7 @@ class RTExecutive:
         """Best effort: what does not answer now falls by its own watchdog."""
         try:
             self.cycle.set_supervised(False)
-            self.bus.request_state(state, LOWER_TIMEOUT_NS)
+            self.bus.states.request(state, LOWER_TIMEOUT_NS)
         except BusClosedError:
             return  # it ended before there was anything to take down
         except BusError as error:

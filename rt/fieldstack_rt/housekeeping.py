@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.diagnosis import explain
 from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_rt.axis_power import AxisPower
@@ -52,9 +52,9 @@ class Housekeeping:
         self._recovery = Recovery(bus)
         self._power = AxisPower(store, plan, cycle)
         self._restart = SlaveRestart(store, plan, bus, self._recovery)
-        self._cause = CounterCause(bus, plan)
-        self._errors = ErrorCounters(bus, len(plan.slaves))
-        self._clocks = ClockDifferences(bus)
+        self._cause = CounterCause(bus.line, plan)
+        self._errors = ErrorCounters(bus.line, len(plan.slaves))
+        self._clocks = ClockDifferences(bus, bus.line)
         self._patience = plan.loss_diagnosis_ns // plan.cycle_time_ns
         self._lost_ns: dict[int, int] = {}
         self._losses: LossRules | None = None

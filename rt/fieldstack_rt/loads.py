@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pysoem
 
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 
 KINDS = ("gil", "acyclic")
 IDENTITY = 0x1018

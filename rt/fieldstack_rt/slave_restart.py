@@ -13,7 +13,7 @@ from typing import Any
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import ERROR, AlState
@@ -159,7 +159,7 @@ class SlaveRestart:
         self._recovery.restart_slaves(anew)
         for position in anew:
             try:
-                self._bus.request_slave(position, AlState.INIT | ERROR)
+                self._bus.states.request_of(position, AlState.INIT | ERROR)
             except BusError:
                 continue
         self._enter(job, _Phase.GOING_DOWN, now_ns)

@@ -24,8 +24,9 @@ from fieldstack_ethercat.bus.errors import (
     StateChangeError,
     TopologyMismatchError,
 )
-from fieldstack_ethercat.bus.master.bringup import MISSING_WAIT_NS, Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
+from fieldstack_ethercat.bus.master.search import MISSING_WAIT_NS
 from fieldstack_ethercat.bus.soem import soem_objects
 from fieldstack_ethercat.segment.client import cut
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
@@ -67,7 +68,7 @@ def test_from_open_to_op(segment: RunningSegment) -> None:
             assert {state.state for state in bus.read_states()} == {AlState.OP}
             assert loop.wait_for_wkc(15, timeout_s=2)
             assert al_states(segment) == {AlState.OP}
-            bus.request_state(AlState.SAFEOP)
+            bus.states.request(AlState.SAFEOP)
 
 
 def test_startup_configuration_arrives_in_the_device(segment: RunningSegment) -> None:
@@ -90,7 +91,7 @@ def test_another_mapping_is_written_and_carries_data(segment: RunningSegment) ->
             with ExchangeLoop(bus) as loop:
                 bus.request_op()
                 assert loop.wait_for_wkc(15, timeout_s=2)
-                bus.request_state(AlState.SAFEOP)
+                bus.states.request(AlState.SAFEOP)
     with Bus(PLAN, segment.interface) as bus:
         bus.configure()
         assert bus.soem_context().outputs_size == 49
@@ -214,7 +215,7 @@ def test_thirty_two_drives_reach_op() -> None:
         with ExchangeLoop(bus) as loop:
             bus.request_op()
             assert loop.wait_for_wkc(96, timeout_s=5)
-            bus.request_state(AlState.SAFEOP)
+            bus.states.request(AlState.SAFEOP)
 
 
 def test_slaves_may_be_found_by_another_thread_first(segment: RunningSegment) -> None:

@@ -15,7 +15,7 @@ from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_jso
 from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.config.slave_plan import Sync0
 from fieldstack_ethercat.bus.errors import DistributedClockError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.distributed_clocks import wrapped
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import Recovery
@@ -52,7 +52,7 @@ def difference(bus: Bus, position: int) -> int:
 
 def read(bus: Bus, position: int, register: Register, size: int) -> bytes:
     """A frame may be lost on a busy machine: asked up to ten times."""
-    answers = (bus.read_register(position, register, size) for _ in range(10))
+    answers = (bus.line.read_register(position, register, size) for _ in range(10))
     return next(raw for raw in answers if raw is not None)
 
 
@@ -217,12 +217,12 @@ def test_sync0_is_started_at_whole_cycles_of_the_system_time(segment: RunningSeg
     slaves[1] = replace(slaves[1], sync0=Sync0(CYCLE_NS, 250_000))
     with Bus(replace(PLAN, slaves=tuple(slaves)), segment.interface) as bus:
         bus.configure()
-        start = bus.read_register(1, Register.DC_START_TIME, 8)
+        start = bus.line.read_register(1, Register.DC_START_TIME, 8)
         assert start is not None
         assert int.from_bytes(start, "little") % CYCLE_NS == 250_000
-        assert bus.read_register(1, Register.DC_ACTIVATION, 1) == b"\x03"
-        assert bus.read_register(1, Register.DC_SYNC0_CYCLE, 4) == CYCLE_NS.to_bytes(4, "little")
-        assert bus.read_register(0, Register.DC_ACTIVATION, 1) == b"\x00"
+        assert bus.line.read_register(1, Register.DC_ACTIVATION, 1) == b"\x03"
+        assert bus.line.read_register(1, Register.DC_SYNC0_CYCLE, 4) == CYCLE_NS.to_bytes(4, "little")
+        assert bus.line.read_register(0, Register.DC_ACTIVATION, 1) == b"\x00"
 
 
 def test_sync0_of_a_slave_without_a_clock_is_refused(segment: RunningSegment) -> None:

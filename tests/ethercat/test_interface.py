@@ -12,7 +12,7 @@ import pytest
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import BusClosedError, InterfaceError
 from fieldstack_ethercat.bus.master import interface
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 
 EMPTY = BusPlan("", "", "", 1_000_000, 500, (), ())
 

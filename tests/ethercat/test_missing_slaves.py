@@ -11,7 +11,7 @@ import pytest
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.errors import AmbiguousSlavesError, SlavesMissingError, TopologyMismatchError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment

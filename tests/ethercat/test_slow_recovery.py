@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.bus.config.planning import plan_from_file
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent, Step
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
@@ -134,7 +134,7 @@ def test_power_back_for_the_whole_bus_at_once(segment: RunningSegment, house: Ho
 
 
 def test_another_device_at_its_place_never_gets_its_address(segment: RunningSegment, house: House) -> None:
-    record = house.bus.link(OTHER).record
+    record = house.bus.line.link(OTHER).record
     serial, record.serial = record.serial, 77
     segment.client.lose_address(OTHER)
     house.keep(lambda: house.told(EventKind.FAILED, OTHER))
@@ -149,10 +149,10 @@ def test_another_device_at_its_place_never_gets_its_address(segment: RunningSegm
 
 def test_a_slave_with_the_address_of_another_is_left_alone(segment: RunningSegment, house: House) -> None:
     """As after slaves were moved: whoever has a planned address keeps it."""
-    link = house.bus.link(OTHER)
+    link = house.bus.line.link(OTHER)
     own = link.address
     segment.client.lose_address(OTHER)
-    assert link.wire.write_at(OTHER, 0x0010, house.bus.link(SLOW).address.to_bytes(2, "little"))
+    assert link.wire.write_at(OTHER, 0x0010, house.bus.line.link(SLOW).address.to_bytes(2, "little"))
     house.keep(lambda: house.told(EventKind.FAILED, OTHER))
     assert "the slave of address 0x1002" in house.recovery.failures[OTHER]
     assert segment.client.truth()[OTHER].station_address == 0x1002

@@ -13,7 +13,7 @@ import pytest
 
 from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.errors import BusClosedError, SoemLayoutError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.testing.running_segment import running_segment
 

@@ -15,7 +15,7 @@ from fieldstack_ethercat.bus.config.plan_json import plan_from_json, plan_to_jso
 from fieldstack_ethercat.bus.config.planning import plan_from_text
 from fieldstack_ethercat.bus.config.slave_plan import StartupSdo
 from fieldstack_ethercat.bus.errors import StopOptionError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.drives.stop_options import STOP_OPTIONS
 from fieldstack_ethercat.segment.description.defects import ObjectFault
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldstack_ethercat.bus.config.planning import plan_from_file
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment

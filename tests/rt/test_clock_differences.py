@@ -48,7 +48,7 @@ def a_round(differences: ClockDifferences, now_ns: int) -> int:
 
 def test_each_clock_is_read_once_a_round_with_its_sign() -> None:
     registers = Registers()
-    differences = ClockDifferences(registers)
+    differences = ClockDifferences(registers, registers)
     assert [differences.of(position) for position in range(3)] == [NO_DC] * 3
     a_round(differences, 0)
     assert [differences.of(position) for position in range(3)] == [0, NO_DC, -700]
@@ -58,7 +58,7 @@ def test_each_clock_is_read_once_a_round_with_its_sign() -> None:
 
 def test_a_slave_that_does_not_answer_has_no_difference() -> None:
     registers = Registers()
-    differences = ClockDifferences(registers)
+    differences = ClockDifferences(registers, registers)
     now_ns = a_round(differences, 0)
     registers.words[2] = None
     differences.maintain(states(8, 8, 0))
@@ -75,7 +75,7 @@ def test_a_slave_that_does_not_answer_has_no_difference() -> None:
 def test_without_clocks_nothing_is_read() -> None:
     registers = Registers()
     registers.clock_positions = ()
-    a_round(ClockDifferences(registers), 0)
+    a_round(ClockDifferences(registers, registers), 0)
     assert not registers.reads
 
 

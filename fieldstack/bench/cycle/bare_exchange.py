@@ -22,7 +22,7 @@ from fieldstack.bench.harness.errors import ProgramError
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.config.plan_json import plan_from_json
 from fieldstack_ethercat.bus.errors import BusError
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_rt import realtime, receive
 from fieldstack_rt.executive import HOUSEKEEPING_S
@@ -98,10 +98,10 @@ def measure(plan: BusPlan, interface: str, setup: LoopSetup, *, seconds: float, 
             with machine.idle_shares() as idle:
                 _keep_house(bus, seconds)
             end = loop.count
-            bus.request_state(AlState.SAFEOP)
+            bus.states.request(AlState.SAFEOP)
         finally:
             loop.stop()
-        bus.request_state(AlState.INIT)
+        bus.states.request(AlState.INIT)
     taken = loop.samples(begin)[: end - begin]
     answered = tuple(sample.exchange_ns for sample in taken if sample.wkc >= 0)
     late = tuple(sample.wake.late_ns for sample in taken)

@@ -24,8 +24,8 @@ LOOP = struct.Struct("<IHh")
 """0x092C to 0x0933: difference, speed counter start and difference. Writing the start resets the others."""
 
 
-class ClockBus(Protocol):
-    """What of `Bus` is needed here."""
+class Registers(Protocol):
+    """What of `Line` is needed here."""
 
     def read_register(self, position: int, address: int, size: int) -> bytes | None: ...
     def write_register(self, position: int, address: int, data: bytes) -> bool: ...
@@ -34,8 +34,8 @@ class ClockBus(Protocol):
 class Clocks:
     """The clocks of one bus. Not thread-safe: the bus's lock is around every call."""
 
-    def __init__(self, bus: ClockBus, master: Any, view: SoemView, plan: BusPlan) -> None:
-        self._bus, self._master, self._view, self._plan = bus, master, view, plan
+    def __init__(self, registers: Registers, master: Any, view: SoemView, plan: BusPlan) -> None:
+        self._registers, self._master, self._view, self._plan = registers, master, view, plan
         self._stale: set[int] = set()
         """Slaves that were away: what their clocks show now is not known."""
         self._leads_freely = False
@@ -140,13 +140,13 @@ class Clocks:
         at its limit, and the clocks behind can not keep up. Frames of before may still be on their way, so it
         is looked at again.
         """
-        loop = self._bus.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, LOOP.size)
+        loop = self._registers.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, LOOP.size)
         if loop is None:
             return False
         difference, speed, correction = LOOP.unpack(loop)
         if difference == 0 and correction == 0:
             return True
-        self._bus.write_register(position, Register.DC_SPEED_COUNTER_START, speed.to_bytes(2, "little"))
+        self._registers.write_register(position, Register.DC_SPEED_COUNTER_START, speed.to_bytes(2, "little"))
         return False
 
     def _align(self, position: int, leader: int) -> bool:
@@ -163,7 +163,7 @@ class Clocks:
         between = delay - self._record(leader).propagation_delay
         aligned = (offset + other + between - own) & ALL_64_BITS
         return all(
-            self._bus.write_register(position, register, value.to_bytes(size, "little"))
+            self._registers.write_register(position, register, value.to_bytes(size, "little"))
             for register, value, size in (
                 (Register.DC_SYSTEM_TIME_OFFSET, aligned, 8),
                 (Register.DC_SYSTEM_TIME_DELAY, max(0, delay), 4),
@@ -172,7 +172,7 @@ class Clocks:
         )
 
     def _number(self, position: int, register: int, size: int) -> int | None:
-        raw = self._bus.read_register(position, register, size)
+        raw = self._registers.read_register(position, register, size)
         return None if raw is None else int.from_bytes(raw, "little")
 
     def _record(self, position: int) -> Slave:

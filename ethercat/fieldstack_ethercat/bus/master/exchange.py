@@ -6,7 +6,7 @@ import threading
 import time
 from types import TracebackType
 
-from fieldstack_ethercat.bus.master.bringup import Bus
+from fieldstack_ethercat.bus.master.bus import Bus
 
 
 class ExchangeLoop:

@@ -8,7 +8,8 @@ from typing import Any
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import MailboxSilentError, SdoAbortedError
-from fieldstack_ethercat.bus.master.bringup import STATE_TIMEOUT_NS, Bus
+from fieldstack_ethercat.bus.master.bus import Bus
+from fieldstack_ethercat.bus.master.slave_states import STATE_TIMEOUT_NS
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 from fieldstack_ethercat.bus.script import run_to_end
 from fieldstack_ethercat.bus.slave import pdo_mapping

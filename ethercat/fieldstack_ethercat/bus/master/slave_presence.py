@@ -32,6 +32,10 @@ class SlavePresence:
         self.answering: frozenset[int] = frozenset()
         self._planned = {station_address(slave.position): slave.position for slave in plan.slaves}
 
+    def as_planned(self, found: Sequence[FoundSlave]) -> bool:
+        """Everybody is there, and nobody else."""
+        return not topology.compare(self._plan.slaves, found)
+
     def places_of(self, found: Sequence[FoundSlave]) -> tuple[int, ...]:
         """The planned position of each slave found.
 
