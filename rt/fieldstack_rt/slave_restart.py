@@ -16,6 +16,7 @@ from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.bus.slave.states import SlaveState
+from fieldstack_ethercat.drives.cia402 import operation_enabled
 from fieldstack_ethercat.wire.al import ERROR, AlState
 from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore.errors import TornRecordError
@@ -27,7 +28,6 @@ STAND_TIMEOUT_NS = 5_000_000_000
 UP_TIMEOUT_NS = 30_000_000_000
 """Four states at the times that slaves may take for them (slave_scripts.STATE_TIMEOUT_NS)."""
 TEXT_BYTES = 127
-_OPERATION_ENABLED = 0x27
 _FEEDING = frozenset({AlState.SAFEOP, AlState.OP})
 
 
@@ -144,7 +144,7 @@ class SlaveRestart:
     def _await_stand(self, job: _Job, now_ns: int, status: Any, axes: int) -> None:
         numbers = [number for number in range(len(self._plan.axes)) if axes >> number & 1]
         live = [status.axes[number] for number in numbers if self._plan.axes[number].slave not in job.gone]
-        if all(a.stand == Stand.STANDING and a.statusword & 0x6F != _OPERATION_ENABLED for a in live):
+        if all(one.stand == Stand.STANDING and not operation_enabled(one.statusword) for one in live):
             self._take_down(job, now_ns)
         elif now_ns - job.since_ns > STAND_TIMEOUT_NS:
             text = f"{self._names(job)}: axes do not come to a stand without power"

@@ -1,38 +1,47 @@
-"""CiA 402 objects that an axis uses: names, lengths, and which a mode needs (CiA 402-2, IEC 61800-7-201)."""
+"""CiA 402 objects that an axis uses: names, lengths, and which a mode needs (CiA 402-2, IEC 61800-7-201).
+
+The bus configuration, its plan and the scan take them from here.
+"""
 
 from __future__ import annotations
 
+from fieldstack_ethercat.drives.cia402 import Mode, Object
+
 OUTPUTS: dict[str, tuple[int, int]] = {
-    "controlword": (0x6040, 16),
-    "mode_of_operation": (0x6060, 8),
-    "target_position": (0x607A, 32),
-    "target_velocity": (0x60FF, 32),
+    "controlword": (Object.CONTROLWORD, 16),
+    "mode_of_operation": (Object.MODES_OF_OPERATION, 8),
+    "target_position": (Object.TARGET_POSITION, 32),
+    "target_velocity": (Object.TARGET_VELOCITY, 32),
 }
 """Name of each output object: index, length in bits."""
 
 INPUTS: dict[str, tuple[int, int]] = {
-    "statusword": (0x6041, 16),
-    "mode_display": (0x6061, 8),
-    "position_actual": (0x6064, 32),
-    "velocity_actual": (0x606C, 32),
-    "torque_actual": (0x6077, 16),
-    "error_code": (0x603F, 16),
+    "statusword": (Object.STATUSWORD, 16),
+    "mode_display": (Object.MODES_OF_OPERATION_DISPLAY, 8),
+    "position_actual": (Object.POSITION_ACTUAL, 32),
+    "velocity_actual": (Object.VELOCITY_ACTUAL, 32),
+    "torque_actual": (Object.TORQUE_ACTUAL, 16),
+    "error_code": (Object.ERROR_CODE, 16),
 }
 """Name of each input object: index, length in bits."""
 
 OBJECT_NAMES: dict[int, str] = {index: name for name, (index, _) in (OUTPUTS | INPUTS).items()} | {
-    0x6071: "target_torque",
-    0x60B1: "velocity_offset",
-    0x60B2: "torque_offset",
-    0x60F4: "following_error_actual",
-    0x60FD: "digital_inputs",
-    0x60FE: "digital_outputs",
+    Object.TARGET_TORQUE: "target_torque",
+    Object.VELOCITY_OFFSET: "velocity_offset",
+    Object.TORQUE_OFFSET: "torque_offset",
+    Object.FOLLOWING_ERROR_ACTUAL: "following_error_actual",
+    Object.DIGITAL_INPUTS: "digital_inputs",
+    Object.DIGITAL_OUTPUTS: "digital_outputs",
 }
 
-MODE_OF_OPERATION = 0x6060
-QUICK_STOP_DECELERATION = 0x6085
+MODE_OF_OPERATION = Object.MODES_OF_OPERATION
+QUICK_STOP_DECELERATION = Object.QUICK_STOP_DECELERATION
 
-MODE_CODES = {"csp": 8, "csv": 9}
+MODE_CODES = {
+    "csp": int(Mode.CYCLIC_SYNCHRONOUS_POSITION),
+    "csv": int(Mode.CYCLIC_SYNCHRONOUS_VELOCITY),
+}
+"""Value of 0x6060 for each mode that a bus configuration may name."""
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "csp": ("controlword", "target_position", "statusword", "position_actual"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fieldstack_ethercat.drives.cia402 import state_of
 from fieldstack_ethercat.segment.truth import EventKind, MotionSample, SlaveEvent
 
 POWERED_BIT = 0x0004
@@ -16,7 +17,7 @@ def power_off_ns(events: Iterable[SlaveEvent], since_ns: int) -> int | None:
     times = [
         event.t_ns
         for event in events
-        if event.kind is EventKind.DRIVE_STATE and event.t_ns >= since_ns and not event.a & POWERED_BIT
+        if event.kind is EventKind.DRIVE_STATE and event.t_ns >= since_ns and not state_of(event.a).power_on
     ]
     return min(times, default=None)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
+from fieldstack_ethercat.drives.cia402 import operation_enabled
 from fieldstack_rt.datastore.events import rung_text
 from fieldstack_rt.datastore.layout import MAX_AXES, Rung, Stand, Stop
 
-_STATE_MASK, _OPERATION_ENABLED = 0x6F, 0x27
 HARDWARE = "use the hardware button"
 
 
@@ -78,7 +78,7 @@ def unsettled(status: Any, plans: Sequence[AxisPlan]) -> str:
 
 
 def _keeps_power(status: Any, axis: Any) -> bool:
-    return int(status.stop_reason) == Stop.ESTOP and axis.statusword & _STATE_MASK == _OPERATION_ENABLED
+    return int(status.stop_reason) == Stop.ESTOP and operation_enabled(axis.statusword)
 
 
 def lost_axes(bus: Any, plans: Sequence[AxisPlan]) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fieldstack_ethercat.drives.cia402_objects import MODE_CODES
+
 UNMAPPED = -1
 START_TOLERANCE_SHARE = 0.1
 """A stream may begin this share of the following error limit away from where the axis stands."""
@@ -99,4 +101,4 @@ class AxisPlan:
     @property
     def mode_code(self) -> int:
         """The value of 0x6060: 8 (cyclic synchronous position) or 9 (cyclic synchronous velocity)."""
-        return 8 if self.mode == "csp" else 9
+        return MODE_CODES[self.mode]

@@ -23,6 +23,7 @@ from fieldstack_ethercat.bus.config.slave_plan import (
     Sync0,
     Watchdog,
 )
+from fieldstack_ethercat.drives.cia402 import Controlword
 from fieldstack_ethercat.drives.cia402_objects import (
     INPUTS,
     MODE_CODES,
@@ -42,8 +43,6 @@ ALL = "all"
 WATCHDOG_DIVIDER = 2498
 """Register 0x0400's value after reset: 100 µs a step."""
 WATCHDOG_STEPS_PER_MS = 10
-QUICK_STOP_CONTROLWORD = 0x0002
-"""CiA 402 command "quick stop": bit 1 (enable voltage) set, bit 2 (quick stop, low active) clear."""
 
 
 def plan_from_file(path: str | Path) -> BusPlan:
@@ -173,7 +172,7 @@ def _stop_options(
 def _safe_outputs(slave: SlaveConfig, rx: tuple[Pdo, ...]) -> bytes:
     values = dict(slave.safe_outputs)
     if slave.device == "cia402" and slave.effective_stop_category:
-        values.setdefault("controlword", QUICK_STOP_CONTROLWORD)
+        values.setdefault("controlword", int(Controlword.QUICK_STOP))
     image = bits = 0
     for pdo in rx:
         for entry in pdo.entries:
