@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldstack.cell.cable import Cable
 from fieldstack_base.instance import Instance
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.description.errors import SegmentStartError
 from fieldstack_ethercat.segment.veth import veth_pair
 

@@ -19,7 +19,7 @@ from fieldstack_base.configuration_error import ConfigurationError, Configuratio
 from fieldstack_base.section import Section
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.config.planning import plan_from_file
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.description.errors import DeviceListError
 
 Cpu = Annotated[int, Field(ge=0, le=4095)]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.direct_master import INPUT_BASE, DirectMaster
@@ -154,13 +154,13 @@ def test_another_request_ends_the_wait(master: DirectMaster) -> None:
 def test_leaving_op_takes_the_outputs_away(master: DirectMaster, target: AlState) -> None:
     master.bring_up(0)
     master.outputs(0, b"\x0f".ljust(OUTPUT_BYTES, b"\x01"))
-    assert not master.chain.truth(0).safe
+    assert not master.chain.report.truth(0).safe
     master.request(0, target)
-    truth = master.chain.truth(0)
+    truth = master.chain.report.truth(0)
     assert (truth.outputs, truth.outputs_valid, truth.safe) == (bytes(OUTPUT_BYTES), False, True)
     assert master.outputs(0, bytes(OUTPUT_BYTES)) == 0
     assert truth.safe_since_ns == master.now_ns
-    kinds = [event.kind for event in master.chain.events(0)]
+    kinds = [event.kind for event in master.chain.report.events(0)]
     assert {EventKind.OUTPUTS_INVALID, EventKind.OUTPUTS_SAFE} <= set(kinds)
 
 
@@ -187,5 +187,5 @@ def test_every_change_is_an_event_with_its_code(master: DirectMaster) -> None:
     master.bring_up(0)
     master.request(0, INIT)
     master.request(0, OP)
-    changes = [(e.a, e.b) for e in master.chain.events(0) if e.kind is EventKind.AL_STATE]
+    changes = [(e.a, e.b) for e in master.chain.report.events(0) if e.kind is EventKind.AL_STATE]
     assert changes == [(1, 0), (2, 0), (4, 0), (8, 0), (1, 0), (0x11, 0x11)]

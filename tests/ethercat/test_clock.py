@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.bench import SegmentBench
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.testing.direct_master import FIRST_STATION, DirectMaster
 from fieldstack_ethercat.wire.datagram import Command
@@ -62,7 +62,7 @@ class Clocks:
 
     def apart(self, slave: int) -> int:
         """How far its system time really is from the reference's at one moment."""
-        truth = [self.chain.truth(at).system_time_ns for at in (slave, 0)]
+        truth = [self.chain.report.truth(at).system_time_ns for at in (slave, 0)]
         return truth[0] - truth[1]
 
 
@@ -77,9 +77,9 @@ def test_only_drives_have_a_clock(clocks: Clocks) -> None:
     assert clocks.latch() == 3
     assert clocks.master.read(3, Register.DC_RECEIVE_TIME, 16) == bytes(16)
     assert clocks.master.write(3, Register.DC_SYSTEM_TIME_OFFSET, bytes(8)) == 0
-    assert clocks.chain.truth(3).system_time_ns == 0
+    assert clocks.chain.report.truth(3).system_time_ns == 0
     with pytest.raises(NativeError, match="ENODEV"):
-        clocks.chain.clock_lose(3, True)
+        clocks.chain.faults.clock_lose(3, True)
 
 
 def test_a_broadcast_latches_when_the_frame_came_past_and_when_it_came_back(clocks: Clocks) -> None:
@@ -94,7 +94,7 @@ def test_a_broadcast_latches_when_the_frame_came_past_and_when_it_came_back(cloc
 
 
 def test_nothing_comes_back_to_the_last_slave_before_a_cut(clocks: Clocks) -> None:
-    clocks.chain.cut_cable(2)
+    clocks.chain.faults.cut_cable(2)
     clocks.latch()
     assert (
         clocks.number(0, Register.DC_RECEIVE_TIME + 4, 4) - clocks.number(0, Register.DC_RECEIVE_TIME, 4)
@@ -104,8 +104,8 @@ def test_nothing_comes_back_to_the_last_slave_before_a_cut(clocks: Clocks) -> No
 
 
 def test_local_time_runs_at_the_rate_of_its_own_oscillator(clocks: Clocks) -> None:
-    clocks.chain.clock_drift(0, 500)
-    clocks.chain.clock_drift(1, -500)
+    clocks.chain.faults.clock_drift(0, 500)
+    clocks.chain.faults.clock_drift(1, -500)
     before = [clocks.number(slave, Register.DC_SYSTEM_TIME, 8) for slave in range(2)]
     clocks.master.advance(1000)
     after = [clocks.number(slave, Register.DC_SYSTEM_TIME, 8) for slave in range(2)]
@@ -126,7 +126,7 @@ def test_the_offset_moves_system_time_and_not_receive_times(clocks: Clocks) -> N
 def test_clocks_follow_the_reference(clocks: Clocks, command: Command) -> None:
     clocks.align()
     for slave, ppm in enumerate((-100, 100, 40)):
-        clocks.chain.clock_drift(slave, ppm)
+        clocks.chain.faults.clock_drift(slave, ppm)
     clocks.cycle(1500, command)
     for slave in (1, 2):
         assert abs(clocks.difference(slave)) <= 5
@@ -144,24 +144,24 @@ def test_a_reference_that_is_read_alone_reaches_nobody(clocks: Clocks) -> None:
 def test_a_lost_clock_runs_away_in_the_direction_of_its_drift(clocks: Clocks, ppm: int, sign: int) -> None:
     clocks.align()
     for slave in clocks.drives:
-        clocks.chain.clock_drift(slave, 0)
-    clocks.chain.clock_drift(1, ppm)
+        clocks.chain.faults.clock_drift(slave, 0)
+    clocks.chain.faults.clock_drift(1, ppm)
     clocks.cycle(500)
-    clocks.chain.clock_lose(1, True)
+    clocks.chain.faults.clock_lose(1, True)
     clocks.cycle(400)
     # filtered over 16 comparisons: behind the true difference by what 16 ms bring
     assert sign * clocks.difference(1) == pytest.approx(20_000, rel=0.1)
     assert sign * clocks.apart(1) == pytest.approx(20_000, rel=0.05)
     raw = clocks.number(1, Register.DC_SYSTEM_TIME_DIFFERENCE, 4)
     assert raw >> 31 == (sign < 0), "bit 31: its own time is behind"
-    clocks.chain.clock_lose(1, False)
+    clocks.chain.faults.clock_lose(1, False)
     clocks.cycle(1500)
     assert abs(clocks.difference(1)) <= 20
 
 
 def test_a_stray_clock_alone_is_stray(clocks: Clocks) -> None:
     clocks.align()
-    clocks.chain.clock_lose(1, True)
+    clocks.chain.faults.clock_lose(1, True)
     clocks.cycle(1500)
     assert abs(clocks.difference(2)) <= 5
     assert abs(clocks.difference(1)) > 20_000
@@ -178,7 +178,7 @@ def test_the_loop_walks_a_large_difference_down_at_its_limit(clocks: Clocks) -> 
 
 def test_a_narrow_speed_counter_limits_the_loop_and_its_write_begins_anew(clocks: Clocks) -> None:
     clocks.align()
-    clocks.chain.clock_drift(1, 300)
+    clocks.chain.faults.clock_drift(1, 300)
     clocks.cycle(500)
     assert clocks.number(1, Register.DC_SPEED_COUNTER_DIFFERENCE, 2) >= 0x8000, "it is slowed down"
     assert clocks.master.write(1, Register.DC_SPEED_COUNTER_START, (0x80).to_bytes(2, "little")) == 1
@@ -190,9 +190,9 @@ def test_a_narrow_speed_counter_limits_the_loop_and_its_write_begins_anew(clocks
 def test_power_begins_the_clock_anew(clocks: Clocks) -> None:
     clocks.align()
     clocks.cycle(50)
-    clocks.chain.power(1, False)
-    assert clocks.chain.truth(1).system_time_ns == 0
-    clocks.chain.power(1, True)
+    clocks.chain.faults.power(1, False)
+    assert clocks.chain.report.truth(1).system_time_ns == 0
+    clocks.chain.faults.power(1, True)
     assert clocks.number(1, Register.DC_SYSTEM_TIME, 8) < 10**9
     assert clocks.number(1, Register.DC_SYSTEM_TIME_OFFSET, 8) == 0
 

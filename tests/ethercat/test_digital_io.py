@@ -8,7 +8,7 @@ import pytest
 from fieldstack_ethercat.segment._native import ffi, lib
 
 from fieldstack_ethercat.segment.coe.pdo_configuration import PdoDirection
-from fieldstack_ethercat.segment.objects.digital_io import FIELDS, build_digital_io
+from fieldstack_ethercat.segment.objects.digital_io import DIGITAL_IO, FIELDS
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_without_power_everything_is_zero_and_stays_so(terminal: Any) -> None:
 
 
 def test_default_mapping_is_one_bit_a_channel(terminal: Any) -> None:
-    objects = build_digital_io(terminal, serial=1)
+    objects = DIGITAL_IO.objects(terminal, serial=1)
     assert objects.pdos.mapped(PdoDirection.RX) == tuple((0x7000, n, 1) for n in range(1, 9))
     assert objects.pdos.mapped(PdoDirection.TX) == tuple((0x6000, n, 1) for n in range(1, 9))
     for ref in FIELDS.values():

@@ -6,8 +6,8 @@ import pytest
 
 from fieldstack_ethercat.drives.cia402 import Controlword, State
 from fieldstack_ethercat.segment.bench import SegmentBench
+from fieldstack_ethercat.segment.catalogue import Device
 from fieldstack_ethercat.segment.description.defects import WORDS, Defect, ObjectFault, defects_of
-from fieldstack_ethercat.segment.description.devices import Device
 from fieldstack_ethercat.testing.drive_bench import DriveBench, deceleration
 
 SPEED = 20.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.description.devices import parse_devices
 from fieldstack_ethercat.segment.encoders import Encoders
 
 DEVICES = parse_devices("drive*2,dio")
@@ -31,7 +31,7 @@ def found(file: Path, devices: str = "drive*2,dio") -> tuple[str, list[float]]:
     chain = Chain(parse_devices(devices))
     encoders = Encoders(chain, file)
     said = encoders.restore()
-    positions = [chain.truth(slave).position for slave in range(2)]
+    positions = [chain.report.truth(slave).position for slave in range(2)]
     encoders.close()
     return said, positions
 
@@ -71,7 +71,7 @@ def test_they_outlive_a_kill(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.encoders import Encoders
 chain = Chain(parse_devices("drive*2,dio"))
 encoders = Encoders(chain, Path({str(tmp_path / "encoders")!r}))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import Device, parse_devices
+from fieldstack_ethercat.segment.catalogue import Device, parse_devices
 from fieldstack_ethercat.testing.direct_master import DirectMaster
 from fieldstack_ethercat.wire.datagram import Command, Datagram, physical_address
 from fieldstack_ethercat.wire.frame import DEFAULT_SOURCE_MAC, frame_of, unpack_frame
@@ -54,8 +54,8 @@ def test_station_addresses_stay_as_they_are(addressed: DirectMaster) -> None:
 def test_the_alias_of_the_eeprom_answers_only_when_it_is_enabled(master: DirectMaster) -> None:
     image = replace(master.sii(1), alias=0x0777)
     master.chain.set_eeprom(1, image.pack())
-    master.chain.power(1, False)
-    master.chain.power(1, True)
+    master.chain.faults.power(1, False)
+    master.chain.faults.power(1, True)
     assert master.read(1, Register.STATION_ALIAS, 2) == b"\x77\x07"
     assert master.physical(Command.FPRD, 0x0777, Register.TYPE, b"\0").working_counter == 0
     assert master.write(1, Register.DL_CONTROL + 3, b"\x01") == 1
@@ -155,7 +155,7 @@ def test_what_is_no_ethercat_frame_is_passed_on(master: DirectMaster) -> None:
     answer = master.chain.frame(foreign, master.now_ns)
     assert answer is not None
     assert answer[12:] == foreign[12:]
-    assert master.chain.statistics().malformed == 1
+    assert master.chain.report.statistics().malformed == 1
 
 
 def test_a_datagram_that_runs_over_the_end_is_left_alone(addressed: DirectMaster) -> None:

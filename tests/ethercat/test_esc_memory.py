@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import Device, parse_devices
+from fieldstack_ethercat.segment.catalogue import Device, parse_devices
 from fieldstack_ethercat.testing.direct_master import INPUT_BASE, DirectMaster
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.datagram import Command
@@ -41,9 +41,9 @@ def test_a_mailbox_takes_one_telegram_until_the_slave_has_read_it(master: Direct
     assert master.write(0, 0x1000, telegram) == 1
     assert sync_manager(master, 0).full
     assert master.write(0, 0x1000, telegram) == 0
-    assert master.chain.take_telegram() == (0, telegram[:10])
+    assert master.chain.mailboxes.take() == (0, telegram[:10])
     assert not sync_manager(master, 0).full
-    assert master.chain.take_telegram() is None
+    assert master.chain.mailboxes.take() is None
 
 
 def test_a_telegram_sent_twice_is_served_once(master: DirectMaster) -> None:
@@ -51,7 +51,7 @@ def test_a_telegram_sent_twice_is_served_once(master: DirectMaster) -> None:
     telegram = bytes([0, 0, 0, 0, 0, 0x23]).ljust(256, b"\0")
     for expected in ((0, telegram[:6]), None):
         assert master.write(0, 0x1000, telegram) == 1
-        assert master.chain.take_telegram() == expected
+        assert master.chain.mailboxes.take() == expected
         assert not sync_manager(master, 0).full
 
 
@@ -71,15 +71,15 @@ def test_a_mailbox_that_is_shorter_than_a_telegram_s_header_serves_none(master: 
     master.write(0, sync_manager_register(0), SyncManager(end - 4, 4, 0x26).pack())
     assert master.write(0, end - 4, b"\xff" * 4) == 1
     assert not sync_manager(master, 0).full
-    assert master.chain.take_telegram() is None
+    assert master.chain.mailboxes.take() is None
 
 
 def test_a_telegram_in_a_mailbox_that_is_lost_since_is_gone(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
     telegram = bytes([4, 0, 0, 0, 0, 0x13, 1, 2, 3, 4]).ljust(256, b"\0")
     assert master.write(0, sync_manager(master, 0).start, telegram) == 1
-    master.chain.poke(0, sync_manager_register(0), b"\xff\xff")  # its start, far outside of the memory
-    assert master.chain.take_telegram() is None
+    master.chain.faults.poke(0, sync_manager_register(0), b"\xff\xff")  # its start, far outside of the memory
+    assert master.chain.mailboxes.take() is None
 
 
 def test_replies_are_read_in_order_and_an_empty_mailbox_refuses(master: DirectMaster) -> None:
@@ -87,7 +87,7 @@ def test_replies_are_read_in_order_and_an_empty_mailbox_refuses(master: DirectMa
     assert master.physical(Command.APRD, 0, 0x1100, bytes(256)).working_counter == 0
     replies = [bytes([2, 0, 0, 0, 0, 0x13 + 16 * n, n, n]) for n in range(3)]
     for reply in replies:
-        master.chain.reply(0, reply)
+        master.chain.mailboxes.reply(0, reply)
     for reply in replies:
         assert sync_manager(master, 1).full
         assert master.read(0, 0x1100, 256) == reply.ljust(256, b"\0")
@@ -96,7 +96,7 @@ def test_replies_are_read_in_order_and_an_empty_mailbox_refuses(master: DirectMa
 
 def test_a_repeat_request_brings_the_last_reply_again(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
-    master.chain.reply(0, b"\x01\0\0\0\0\x13\x99")
+    master.chain.mailboxes.reply(0, b"\x01\0\0\0\0\x13\x99")
     first = master.read(0, 0x1100, 256)
     assert master.write(0, sync_manager_register(1) + 6, b"\x03") == 1
     assert sync_manager(master, 1).pdi_control & 2
@@ -105,7 +105,7 @@ def test_a_repeat_request_brings_the_last_reply_again(master: DirectMaster) -> N
 
 def test_the_mailbox_is_off_in_init(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
-    master.chain.reply(0, b"\x01\0\0\0\0\x13\x99")
+    master.chain.mailboxes.reply(0, b"\x01\0\0\0\0\x13\x99")
     master.request(0, AlState.INIT)
     assert not sync_manager(master, 1).full
     assert master.write(0, 0x1000, bytes(256)) == 0
@@ -126,9 +126,9 @@ def test_an_enabled_sync_manager_keeps_its_settings(master: DirectMaster) -> Non
 def test_outputs_reach_the_device_when_the_last_byte_is_written(master: DirectMaster) -> None:
     master.bring_up(0)
     assert master.write(0, 0x1200, b"\x06\x00" + bytes(4)) == 1
-    assert master.chain.truth(0).outputs[:2] == b"\0\0"
+    assert master.chain.report.truth(0).outputs[:2] == b"\0\0"
     assert master.write(0, 0x1206, bytes(6)) == 1
-    assert master.chain.truth(0).outputs[:2] == b"\x06\0"
+    assert master.chain.report.truth(0).outputs[:2] == b"\x06\0"
 
 
 def test_outputs_cannot_be_read_and_inputs_cannot_be_written(master: DirectMaster) -> None:
@@ -147,12 +147,12 @@ def test_inputs_are_those_of_the_moment(master: DirectMaster) -> None:
 def test_digital_channels_are_single_bits() -> None:
     master = master_of("dio")
     master.bring_up(0)
-    master.chain.set_inputs(0, 0b1010_0110)
+    master.chain.faults.set_inputs(0, 0b1010_0110)
     master.advance(1)
     assert master.inputs(0, 1) == bytes([0b1010_0110])
     master.outputs(0, bytes([0b0101_0001]))
     master.advance(1)
-    assert master.chain.truth(0).digital_outputs == 0b0101_0001
+    assert master.chain.report.truth(0).digital_outputs == 0b0101_0001
 
 
 # --- logical addresses ---
@@ -182,7 +182,7 @@ def test_where_outputs_and_inputs_share_addresses_both_get_theirs(master: Direct
     master.write(0, fmmu_register(1), Fmmu(0x2000, 16, 0x1400, TYPE_READ).pack())
     master.chain.device(0).position_actual = 77
     answer = master.logical(Command.LRW, 0x2000, b"\x06\x00".ljust(16, b"\0"))
-    assert master.chain.truth(0).outputs[:2] == b"\x06\x00"
+    assert master.chain.report.truth(0).outputs[:2] == b"\x06\x00"
     assert answer.data[4:8] == (77).to_bytes(4, "little")
 
 
@@ -271,7 +271,7 @@ def test_registers_can_be_mapped_too(master: DirectMaster) -> None:
     unit = Fmmu(0x40, 1, Register.SYNC_MANAGER + 8 + 5, TYPE_READ, 2, 2, 3)
     master.write(0, fmmu_register(2), unit.pack())
     assert master.logical(Command.LRD, 0x40, b"\0").data == b"\0"
-    master.chain.reply(0, b"\x01\0\0\0\0\x13\x99")
+    master.chain.mailboxes.reply(0, b"\x01\0\0\0\0\x13\x99")
     assert master.logical(Command.LRD, 0x40, b"\0").data == b"\x04"
 
 

@@ -14,9 +14,9 @@ from fieldstack_ethercat.segment.coe.object_dictionary import ObjectDictionary, 
 from fieldstack_ethercat.segment.coe.object_entry import Cell, Entry
 from fieldstack_ethercat.segment.coe.pdo_configuration import MappedEntry, PdoDirection, pack_entry
 from fieldstack_ethercat.segment.description.errors import SegmentError
-from fieldstack_ethercat.segment.objects.common import DeviceObjects
-from fieldstack_ethercat.segment.objects.digital_io import build_digital_io
-from fieldstack_ethercat.segment.objects.drive import build_drive
+from fieldstack_ethercat.segment.objects.device_type import DeviceObjects
+from fieldstack_ethercat.segment.objects.digital_io import DIGITAL_IO
+from fieldstack_ethercat.segment.objects.drive import SERVO_DRIVE
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.sdo_abort import AbortCode, SdoAbortError
 from fieldstack_ethercat.wire.sdo_info import Access, DataType, ListType
@@ -48,7 +48,7 @@ def aborted(action: Callable[[], object]) -> AbortCode:
 def drive() -> DeviceObjects:
     native = ffi.new("fs_drive *")
     lib.fs_drive_init(native)
-    return build_drive(native, serial=7)
+    return SERVO_DRIVE.objects(native, serial=7)
 
 
 @given(st.sampled_from(list(INTEGERS)), st.data())
@@ -140,7 +140,7 @@ def test_complete_access_is_for_objects_with_entries_from_subindex_0_or_1() -> N
 def test_bits_are_packed_in_complete_access() -> None:
     native = ffi.new("fs_dio *")
     lib.fs_dio_init(native)
-    terminal = build_digital_io(native, serial=1)
+    terminal = DIGITAL_IO.objects(native, serial=1)
     for channel in (0, 3, 7):
         native.inputs[channel] = 1
     assert terminal.dictionary.read_complete(0x6000, 0, OP) == b"\x08\x00\x89"
@@ -285,7 +285,7 @@ def test_a_listener_may_refuse(drive: DeviceObjects) -> None:
 def test_a_mapping_is_taken_whole_or_refused(values: list[int]) -> None:
     native = ffi.new("fs_drive *")
     lib.fs_drive_init(native)
-    objects = build_drive(native, serial=1)
+    objects = SERVO_DRIVE.objects(native, serial=1)
     data = bytes((len(values), 0)) + struct.pack(f"<{len(values)}I", *values)
     try:
         objects.dictionary.write_complete(0x1600, 0, data, PREOP)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.coe.coe_server import CoeServer
-from fieldstack_ethercat.segment.objects.drive import build_drive
+from fieldstack_ethercat.segment.objects.drive import SERVO_DRIVE
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.coe import CoeMessage, CoeService
 from fieldstack_ethercat.wire.mailbox import MailboxErrorCode, MailboxTelegram, MailboxType, error_detail
@@ -58,7 +58,7 @@ class Client:
         native = ffi.new("fs_drive *")
         lib.fs_drive_init(native)
         self.native = native
-        self.objects = build_drive(native, serial=42)
+        self.objects = SERVO_DRIVE.objects(native, serial=42)
         self.server = CoeServer(
             self.objects.dictionary, al_state=lambda: self.al_state, mailbox_size=self.mailbox_size
         )

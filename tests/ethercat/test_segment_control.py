@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldstack_ethercat.segment.catalogue import Device, parse_devices
 from fieldstack_ethercat.segment.client import SegmentClient, cut
 from fieldstack_ethercat.segment.description.defects import Defect, ObjectFault
-from fieldstack_ethercat.segment.description.devices import Device, parse_devices
 from fieldstack_ethercat.segment.description.errors import (
     CommandError,
     DeviceListError,

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.testing.direct_master import DirectMaster
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.datagram import Command, Datagram, physical_address

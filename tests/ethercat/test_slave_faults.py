@@ -3,7 +3,7 @@
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.description.errors import NativeError
 from fieldstack_ethercat.segment.mailbox_faults import UNLIMITED, MailboxFaults
 from fieldstack_ethercat.segment.slave_faults import lose_registers, slow_states
@@ -68,7 +68,7 @@ def test_a_slave_that_is_slow_for_ever_never_enters_the_state(master: DirectMast
 def test_a_state_is_refused_so_many_times_with_the_code_given(master: DirectMaster) -> None:
     master.bring_up(0, AlState.PREOP)
     master.configure_process_data(0, master.sii(0))
-    master.chain.refuse_state(0, AlState.SAFEOP, 0x1E, 2)
+    master.chain.faults.refuse_state(0, AlState.SAFEOP, 0x1E, 2)
     for _ in range(2):
         assert master.request(0, AlState.SAFEOP) == AlStatus(AlState.PREOP | ERROR, 0x1E)
         master.request(0, AlState.PREOP, acknowledge=True)
@@ -78,7 +78,7 @@ def test_a_state_is_refused_so_many_times_with_the_code_given(master: DirectMast
 @pytest.mark.parametrize(("state", "by_ns"), [(3, 1), (16, 1), (8, -1)])
 def test_what_is_no_state_is_refused(bench: SegmentBench, state: int, by_ns: int) -> None:
     with pytest.raises(NativeError):
-        bench.chain.slow_state(0, state, by_ns)
+        bench.chain.faults.slow_state(0, state, by_ns)
 
 
 def test_lost_fmmus_and_a_closed_channel_show_in_the_counter_alone(master: DirectMaster) -> None:
@@ -113,9 +113,9 @@ def test_power_of_the_whole_bus_comes_back_without_addresses(
     for slave in range(2):
         master.bring_up(slave)
     bench.power_all(False)
-    assert not any(bench.chain.truth(slave).powered for slave in range(3))
+    assert not any(bench.chain.report.truth(slave).powered for slave in range(3))
     bench.power_all(True)
-    assert [bench.chain.truth(slave).station_address for slave in range(3)] == [0, 0, 0]
+    assert [bench.chain.report.truth(slave).station_address for slave in range(3)] == [0, 0, 0]
     assert [master.al_status(slave).state for slave in range(3)] == [AlState.INIT] * 3
 
 

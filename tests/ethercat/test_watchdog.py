@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.truth import EventKind
 from fieldstack_ethercat.testing.direct_master import INPUT_BASE, DirectMaster
 from fieldstack_ethercat.wire.al import AlState, AlStatus, AlStatusCode
@@ -32,7 +32,7 @@ def test_it_expires_after_a_hundred_milliseconds_without_outputs(master: DirectM
     assert master.al_status(0) == AlStatus(AlState.OP)
     master.advance(0.5)
     assert master.al_status(0) == AlStatus(AlState.SAFEOP | 0x10, AlStatusCode.SM_WATCHDOG)
-    truth = master.chain.truth(0)
+    truth = master.chain.report.truth(0)
     assert (truth.outputs, truth.outputs_valid, truth.safe) == (bytes(12), False, True)
     assert truth.watchdog_expiries == 1
     assert master.read(0, Register.WATCHDOG_COUNTER_PROCESS_DATA, 1) == b"\x01"
@@ -60,10 +60,10 @@ def test_it_tells_the_device_and_stamps_what_happened(master: DirectMaster) -> N
     written_ns = master.now_ns
     master.advance(101)
     kinds = (EventKind.WATCHDOG_EXPIRED, EventKind.OUTPUTS_INVALID, EventKind.OUTPUTS_SAFE)
-    stamps = {event.kind: event.t_ns for event in master.chain.events(0) if event.kind in kinds}
+    stamps = {event.kind: event.t_ns for event in master.chain.report.events(0) if event.kind in kinds}
     assert set(stamps) == set(kinds)
     assert {stamp - written_ns for stamp in stamps.values()} == {100_000_000}
-    assert master.chain.truth(0).safe_since_ns == written_ns + 100_000_000
+    assert master.chain.report.truth(0).safe_since_ns == written_ns + 100_000_000
 
 
 def test_a_digital_terminal_drops_its_outputs() -> None:
@@ -71,9 +71,9 @@ def test_a_digital_terminal_drops_its_outputs() -> None:
     master.bring_up(0)
     master.outputs(0, b"\xff")
     master.advance(50)
-    assert master.chain.truth(0).digital_outputs == 0xFF
+    assert master.chain.report.truth(0).digital_outputs == 0xFF
     master.advance(51)
-    assert master.chain.truth(0).digital_outputs == 0
+    assert master.chain.report.truth(0).digital_outputs == 0
 
 
 def test_op_comes_back_after_an_acknowledge(master: DirectMaster) -> None:
@@ -83,7 +83,7 @@ def test_op_comes_back_after_an_acknowledge(master: DirectMaster) -> None:
     assert master.outputs(0, OUTPUTS) == 1
     assert master.al_status(0) == AlStatus(AlState.OP)
     master.advance(101)
-    assert master.chain.truth(0).watchdog_expiries == 2
+    assert master.chain.report.truth(0).watchdog_expiries == 2
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_zero_switches_it_off() -> None:
 
 def test_the_default_comes_back_with_power(master: DirectMaster) -> None:
     master.write(0, Register.WATCHDOG_TIME_PROCESS_DATA, b"\0\0")
-    master.chain.power(0, False)
-    master.chain.power(0, True)
+    master.chain.faults.power(0, False)
+    master.chain.faults.power(0, True)
     assert master.read(0, Register.WATCHDOG_TIME_PROCESS_DATA, 2) == (1000).to_bytes(2, "little")
 
 
@@ -138,11 +138,11 @@ def test_an_axis_in_motion_slows_down_along_its_quick_stop_ramp() -> None:
         for _ in range(cycles):
             master.outputs(0, csv_command(controlword, 30_000))
             master.advance(1)
-    before = master.chain.truth(0)
+    before = master.chain.report.truth(0)
     assert before.velocity == pytest.approx(30_000, rel=0.02)
     master.advance(100 + 150 + 50)
-    expired = next(e for e in master.chain.events(0) if e.kind is EventKind.WATCHDOG_EXPIRED)
-    ramp = [s for s in master.chain.trace(0, before.samples) if s.t_ns >= expired.t_ns]
+    expired = next(e for e in master.chain.report.events(0) if e.kind is EventKind.WATCHDOG_EXPIRED)
+    ramp = [s for s in master.chain.report.trace(0, before.samples) if s.t_ns >= expired.t_ns]
     slopes = [(b.velocity - a.velocity) * 1000 for a, b in itertools.pairwise(ramp[20:120])]
     assert sum(slopes) / len(slopes) == pytest.approx(-200_000, rel=0.05)
     jumps = [abs(b.position - a.position) for a, b in itertools.pairwise(ramp)]

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from fieldstack_ethercat.segment.bench import SegmentBench
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.testing.direct_master import DirectMaster
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.coe import CoeMessage, CoeService

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldstack_ethercat.segment.description.devices import parse_devices
+from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.process import SegmentOptions, run_segment
 

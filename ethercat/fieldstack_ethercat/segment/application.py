@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from fieldstack_ethercat.segment._native import ffi
@@ -11,18 +10,9 @@ from fieldstack_ethercat.segment.coe.coe_server import CoeServer
 from fieldstack_ethercat.segment.coe.object_entry import FieldRef
 from fieldstack_ethercat.segment.coe.pdo_configuration import MappedEntry, PdoDirection
 from fieldstack_ethercat.segment.description.defects import ObjectFault
-from fieldstack_ethercat.segment.description.devices import Device
 from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.identity import INPUT_CHANNEL, MAILBOX_BYTES, OUTPUT_CHANNEL, sii_image
-from fieldstack_ethercat.segment.objects.common import DeviceObjects
-from fieldstack_ethercat.segment.objects.digital_io import build_digital_io
-from fieldstack_ethercat.segment.objects.drive import build_drive
 from fieldstack_ethercat.wire.sii_categories import SiiPdo, SiiPdoEntry
-
-_BUILDERS: Mapping[Device, Callable[[Any, int], DeviceObjects]] = {
-    Device.DRIVE: build_drive,
-    Device.DIO: build_digital_io,
-}
 
 
 class SlaveApplication:
@@ -33,18 +23,20 @@ class SlaveApplication:
         self._slave = slave
         self._struct = chain.device(slave)
         self._serial = slave + 1
-        self._objects = _BUILDERS[chain.devices[slave]](self._struct, self._serial)
+        self._type = chain.devices[slave].value
+        self._objects = self._type.objects(self._struct, self._serial)
         self._objects.pdos.on_mapping_changed = self._map
-        self._session = chain.mailbox_session(slave)
+        self._session = chain.mailboxes.session(slave)
         self._server = CoeServer(
-            self._objects.dictionary, al_state=lambda: chain.al_state(slave), mailbox_size=MAILBOX_BYTES
+            self._objects.dictionary,
+            al_state=lambda: chain.mailboxes.al_state(slave),
+            mailbox_size=MAILBOX_BYTES,
         )
 
     def install(self) -> None:
         """Writes the EEPROM and sets the default mapping, before the first power-on."""
-        device = self._chain.devices[self._slave].value
         image = sii_image(
-            device, self._serial, self._sii_pdos(PdoDirection.RX), self._sii_pdos(PdoDirection.TX)
+            self._type, self._serial, self._sii_pdos(PdoDirection.RX), self._sii_pdos(PdoDirection.TX)
         )
         self._chain.set_eeprom(self._slave, image.pack())
         self.reset()
@@ -58,7 +50,7 @@ class SlaveApplication:
 
     def handle(self, telegram: bytes) -> list[bytes]:
         """The telegrams that answer one from the master."""
-        session = self._chain.mailbox_session(self._slave)
+        session = self._chain.mailboxes.session(self._slave)
         if session != self._session:
             self._session = session
             self._server.reset()

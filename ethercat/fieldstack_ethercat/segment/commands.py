@@ -67,8 +67,8 @@ def _count() -> Argument:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "cut_cable": Command(lambda b, after: b.chain.cut_cable(after), (Argument("after", slave=True),)),
-    "heal_cable": Command(lambda b: b.chain.heal_cable()),
+    "cut_cable": Command(lambda b, after: b.chain.faults.cut_cable(after), (Argument("after", slave=True),)),
+    "heal_cable": Command(lambda b: b.chain.faults.heal_cable()),
     "power_off": Command(lambda b, slave: b.power(slave, False), (_slave(),)),
     "power_on": Command(lambda b, slave: b.power(slave, True), (_slave(),)),
     "power_off_all": Command(lambda b: b.power_all(False)),
@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Command] = {
         (_slave(), Argument("state", 8), Argument("ms", 600_000)),
     ),
     "refuse_state": Command(
-        lambda b, slave, state, code, count: b.chain.refuse_state(slave, state, code, count),
+        lambda b, slave, state, code, count: b.chain.faults.refuse_state(slave, state, code, count),
         (_slave(), Argument("state", 8, low=2), Argument("code", 0xFFFF, low=1), _count()),
     ),
     "mailbox_late": Command(
@@ -98,17 +98,18 @@ COMMANDS: Mapping[str, Command] = {
         lambda b, slave, index: lose_registers(b.chain, slave, "pdi", index),
         (_slave(), Argument("index", SYNC_MANAGERS - 1)),
     ),
-    "drop_frames": Command(lambda b, count: b.chain.drop_frames(count), (Argument("count"),)),
+    "drop_frames": Command(lambda b, count: b.chain.faults.drop_frames(count), (Argument("count"),)),
     "delay_frames": Command(
-        lambda b, count, us: b.chain.delay_frames(count, us * 1000),
+        lambda b, count, us: b.chain.faults.delay_frames(count, us * 1000),
         (Argument("count"), Argument("us", low=1, high=10_000_000)),
     ),
-    "corrupt_frames": Command(lambda b, count: b.chain.corrupt_frames(count), (Argument("count"),)),
+    "corrupt_frames": Command(lambda b, count: b.chain.faults.corrupt_frames(count), (Argument("count"),)),
     "drive_fault": Command(
-        lambda b, slave, code: b.chain.drive_fault(slave, code), (_slave(), Argument("code", 0xFFFF, low=1))
+        lambda b, slave, code: b.chain.faults.drive_fault(slave, code),
+        (_slave(), Argument("code", 0xFFFF, low=1)),
     ),
     "drive_defects": Command(
-        lambda b, slave, defects, ramp: b.chain.drive_defects(slave, defects, ramp),
+        lambda b, slave, defects, ramp: b.chain.faults.drive_defects(slave, defects, ramp),
         (_slave(), Argument("defects", 0xFF), Argument("ramp_per_mille", 1000, default=0)),
     ),
     "object_fault": Command(
@@ -116,28 +117,28 @@ COMMANDS: Mapping[str, Command] = {
         (_slave(), Argument("index", 0xFFFF, low=0x1000), Argument("fault", 3)),
     ),
     "clock_drift": Command(
-        lambda b, slave, ppm: b.chain.clock_drift(slave, ppm),
+        lambda b, slave, ppm: b.chain.faults.clock_drift(slave, ppm),
         (_slave(), Argument("ppm", low=-1000, high=1000)),
     ),
-    "dc_lose": Command(lambda b, slave: b.chain.clock_lose(slave, True), (_slave(),)),
-    "dc_follow": Command(lambda b, slave: b.chain.clock_lose(slave, False), (_slave(),)),
+    "dc_lose": Command(lambda b, slave: b.chain.faults.clock_lose(slave, True), (_slave(),)),
+    "dc_follow": Command(lambda b, slave: b.chain.faults.clock_lose(slave, False), (_slave(),)),
     "set_inputs": Command(
-        lambda b, slave, bits: b.chain.set_inputs(slave, bits), (_slave(), Argument("bits", 0xFF))
+        lambda b, slave, bits: b.chain.faults.set_inputs(slave, bits), (_slave(), Argument("bits", 0xFF))
     ),
     "set_safe_image": Command(
         lambda b, slave, image: b.chain.set_safe_image(slave, image),
         (_slave(), Argument("image", image=True)),
     ),
-    "truth": Command(lambda b: [b.chain.truth(i).to_json() for i in range(len(b.chain))]),
+    "truth": Command(lambda b: [b.chain.report.truth(i).to_json() for i in range(len(b.chain))]),
     "events": Command(
-        lambda b, slave, since: [e.to_json() for e in b.chain.events(slave, since)],
+        lambda b, slave, since: [e.to_json() for e in b.chain.report.events(slave, since)],
         (_slave(), Argument("since", 1 << 62, default=0)),
     ),
     "trace": Command(
-        lambda b, slave, since: [s.to_json() for s in b.chain.trace(slave, since)],
+        lambda b, slave, since: [s.to_json() for s in b.chain.report.trace(slave, since)],
         (_slave(), Argument("since", 1 << 62, default=0)),
     ),
-    "statistics": Command(lambda b: b.chain.statistics().to_json()),
+    "statistics": Command(lambda b: b.chain.report.statistics().to_json()),
 }
 
 

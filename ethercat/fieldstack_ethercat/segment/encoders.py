@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from fieldstack_ethercat.segment.catalogue import Device
 from fieldstack_ethercat.segment.chain import Chain
-from fieldstack_ethercat.segment.description.devices import Device
 
 KEEP_EVERY_S = 0.02
 

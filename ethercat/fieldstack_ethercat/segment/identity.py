@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fieldstack_ethercat.segment.description.devices import VENDOR_ID, DeviceType
+from fieldstack_ethercat.segment.objects.device_type import VENDOR_ID, DeviceType
 from fieldstack_ethercat.wire.sii import SiiIdentity, SiiImage, SiiMailbox
 from fieldstack_ethercat.wire.sii_categories import (
     COE_PDO_ASSIGN,

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 from fieldstack_ethercat.segment.bench import SegmentBench
+from fieldstack_ethercat.segment.catalogue import Device
 from fieldstack_ethercat.segment.commands import run_command
 from fieldstack_ethercat.segment.control import ControlServer
-from fieldstack_ethercat.segment.description.devices import Device
 from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.encoders import KEEP_EVERY_S, Encoders
 
@@ -82,7 +82,7 @@ def _encoders(options: SegmentOptions, bench: SegmentBench) -> Encoders | None:
 def _serve(
     selector: selectors.BaseSelector, bench: SegmentBench, stop: socket.socket, encoders: Encoders | None
 ) -> None:
-    selector.register(bench.chain.mailbox_fd, selectors.EVENT_READ, bench.serve_mailboxes)
+    selector.register(bench.chain.mailboxes.fd, selectors.EVENT_READ, bench.serve_mailboxes)
     selector.register(stop, selectors.EVENT_READ, None)
     selector.register(bench.chain.failed_fd, selectors.EVENT_READ, None)
     while True:
@@ -128,7 +128,7 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 
 
 def _warn_about_missing(options: SegmentOptions, bench: SegmentBench) -> None:
-    statistics = bench.chain.statistics()
+    statistics = bench.chain.report.statistics()
     missing = []
     if options.priority and not statistics.fifo:
         missing.append(f"no real-time priority {options.priority} (grant CAP_SYS_NICE)")

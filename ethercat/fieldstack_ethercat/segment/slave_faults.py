@@ -15,19 +15,19 @@ _ACTIVATE, _PDI_CONTROL = 6, 7
 def slow_states(chain: Chain, slave: int, state: int, by_ns: int) -> None:
     """`state` 0: every one."""
     for each in STATES if state == 0 else (state,):
-        chain.slow_state(slave, each, by_ns)
+        chain.faults.slow_state(slave, each, by_ns)
 
 
 def lose_registers(chain: Chain, slave: int, what: str, index: int = 0) -> None:
     """`what`: address, fmmus, sync_manager (switched off) or pdi (closed by the application)."""
     manager = sync_manager_register(index)
     if what == "address":
-        chain.poke(slave, Register.STATION_ADDRESS, bytes(2))
+        chain.faults.poke(slave, Register.STATION_ADDRESS, bytes(2))
     elif what == "fmmus":
-        chain.poke(slave, Register.FMMU, bytes(FMMUS * FMMU_SIZE))
+        chain.faults.poke(slave, Register.FMMU, bytes(FMMUS * FMMU_SIZE))
     elif what == "sync_manager":
         found = chain.peek(slave, manager + _ACTIVATE, 1)[0]
-        chain.poke(slave, manager + _ACTIVATE, bytes([found & ~1]))
+        chain.faults.poke(slave, manager + _ACTIVATE, bytes([found & ~1]))
     else:
         found = chain.peek(slave, manager + _PDI_CONTROL, 1)[0]
-        chain.poke(slave, manager + _PDI_CONTROL, bytes([found | 1]))
+        chain.faults.poke(slave, manager + _PDI_CONTROL, bytes([found | 1]))

@@ -11,7 +11,8 @@ from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.bus.config.plan import BusPlan, GroupPlan
 from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
-from fieldstack_ethercat.segment.description.devices import VENDOR_ID, Device, parse_devices
+from fieldstack_ethercat.segment.catalogue import Device, parse_devices
+from fieldstack_ethercat.segment.objects.device_type import VENDOR_ID
 
 
 def plan_for(devices: str, cycle_us: int, file: Path | None = None) -> BusPlan:

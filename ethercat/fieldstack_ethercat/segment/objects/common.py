@@ -1,31 +1,15 @@
-"""What all virtual devices' dictionaries have (identity, names, a scratch object), and what one is."""
+"""What all virtual devices' dictionaries have: identity, names, a scratch object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from fieldstack_ethercat.segment.coe.object_dictionary import ObjectDictionary, record, variable
-from fieldstack_ethercat.segment.coe.object_entry import Cell, Entry, FieldRef
-from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration
-from fieldstack_ethercat.segment.description.devices import VENDOR_ID, DeviceType
+from fieldstack_ethercat.segment.coe.object_entry import Cell, Entry
+from fieldstack_ethercat.segment.objects.device_type import VENDOR_ID, DeviceType
 from fieldstack_ethercat.wire.sdo_info import Access, DataType
 
 SCRATCH_OBJECT = 0x2000
 SCRATCH_BYTES = 512
 """More than a mailbox holds: reading and writing it takes segments."""
-
-Address = tuple[int, int]
-"""Index and subindex."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceObjects:
-    """A device's dictionary, its PDOs, and for each object in its C struct the field that holds it."""
-
-    dictionary: ObjectDictionary
-    pdos: PdoConfiguration
-    fields: Mapping[Address, FieldRef]
 
 
 def common_objects(device: DeviceType, serial: int, device_type: int) -> ObjectDictionary:

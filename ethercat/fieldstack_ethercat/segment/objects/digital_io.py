@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fieldstack_ethercat.segment._native import lib
 from fieldstack_ethercat.segment.coe.object_dictionary import array
 from fieldstack_ethercat.segment.coe.object_entry import Entry, FieldRef, StructField
 from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration, PdoDefaults
-from fieldstack_ethercat.segment.description.devices import Device
-from fieldstack_ethercat.segment.objects.common import Address, DeviceObjects, common_objects
+from fieldstack_ethercat.segment.objects.common import common_objects
+from fieldstack_ethercat.segment.objects.device_type import Address, DeviceObjects, DeviceType
 from fieldstack_ethercat.wire.sdo_info import Access, DataType
 
 DEVICE_TYPE = 0x00001389
@@ -25,9 +26,9 @@ RX_DEFAULTS = PdoDefaults({0x1600: tuple((OUTPUTS, n + 1, 1) for n in range(CHAN
 TX_DEFAULTS = PdoDefaults({0x1A00: tuple((INPUTS, n + 1, 1) for n in range(CHANNELS))}, (0x1A00,))
 
 
-def build_digital_io(struct: Any, serial: int) -> DeviceObjects:
+def _build(device: DeviceType, struct: Any, serial: int) -> DeviceObjects:
     """The objects of one terminal; `struct` is its `fs_dio` as cffi shows it."""
-    dictionary = common_objects(Device.DIO.value, serial, DEVICE_TYPE)
+    dictionary = common_objects(device, serial, DEVICE_TYPE)
     dictionary.add(array(INPUTS, "Digital inputs", _channels(struct, INPUTS)))
     dictionary.add(array(OUTPUTS, "Digital outputs", _channels(struct, OUTPUTS)))
     return DeviceObjects(dictionary, PdoConfiguration(dictionary, RX_DEFAULTS, TX_DEFAULTS), FIELDS)
@@ -44,3 +45,15 @@ def _channels(struct: Any, index: int) -> list[Entry]:
         )
         for channel in range(CHANNELS)
     ]
+
+
+DIGITAL_IO = DeviceType(
+    name="dio",
+    title="Fieldstack virtual digital terminal 8/8",
+    product_code=0x00000101,
+    revision=1,
+    native_kind=lib.FS_DEVICE_DIO,
+    struct="fs_dio *",
+    distributed_clock=False,
+    build=_build,
+)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from fieldstack_ethercat.segment._native import lib
 from fieldstack_ethercat.segment.coe.object_dictionary import record, variable
 from fieldstack_ethercat.segment.coe.object_entry import Entry, FieldRef, StructField
 from fieldstack_ethercat.segment.coe.pdo_configuration import PdoConfiguration, PdoDefaults
-from fieldstack_ethercat.segment.description.devices import Device
-from fieldstack_ethercat.segment.objects.common import Address, DeviceObjects, common_objects
+from fieldstack_ethercat.segment.objects.common import common_objects
+from fieldstack_ethercat.segment.objects.device_type import Address, DeviceObjects, DeviceType
 from fieldstack_ethercat.segment.objects.drive_table import GROUPS, ROWS, Row
 
 DEVICE_TYPE = 0x00020192
@@ -44,9 +45,9 @@ TX_DEFAULTS = PdoDefaults(
 )
 
 
-def build_drive(struct: Any, serial: int) -> DeviceObjects:
+def _build(device: DeviceType, struct: Any, serial: int) -> DeviceObjects:
     """The objects of one drive; `struct` is its `fs_drive` as cffi shows it."""
-    dictionary = common_objects(Device.DRIVE.value, serial, DEVICE_TYPE)
+    dictionary = common_objects(device, serial, DEVICE_TYPE)
     for index, rows in groupby(ROWS, key=lambda row: row.index):
         entries = {row.subindex: _entry(struct, row) for row in rows}
         named = index in GROUPS
@@ -64,3 +65,15 @@ def _entry(struct: Any, row: Row) -> Entry:
         high=row.high,
         allowed=row.allowed,
     )
+
+
+SERVO_DRIVE = DeviceType(
+    name="drive",
+    title="Fieldstack virtual servo drive",
+    product_code=0x00000402,
+    revision=1,
+    native_kind=lib.FS_DEVICE_DRIVE,
+    struct="fs_drive *",
+    distributed_clock=True,
+    build=_build,
+)

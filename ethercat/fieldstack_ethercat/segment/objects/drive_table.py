@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldstack_ethercat.segment.coe.object_entry import FieldRef
-from fieldstack_ethercat.segment.objects.common import Address
+from fieldstack_ethercat.segment.objects.device_type import Address
 from fieldstack_ethercat.wire.sdo_info import Access, DataType
 
 

@@ -1,40 +1,27 @@
-"""The devices a segment can be made of, and the list that names them: `drive*4,dio`."""
+"""The devices a segment can be made of, and the list that names them: `drive*4,dio`.
+
+A new device: a file in `objects/` and a line here, beside its part in `native/`.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from fieldstack_ethercat.segment._native import lib
 from fieldstack_ethercat.segment.description.errors import DeviceListError
+from fieldstack_ethercat.segment.objects.digital_io import DIGITAL_IO
+from fieldstack_ethercat.segment.objects.drive import SERVO_DRIVE
 
-VENDOR_ID = 0x00000F5D
-"""Fieldstack virtual devices."""
 MAX_SLAVES: int = lib.FS_SEGMENT_SLAVES
 _ITEM = re.compile(r"([a-z]+)(?:\*(\d+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceType:
-    """A type of device: its identity (SII, object 0x1018), its names, and its number in the native part.
-
-    `distributed_clock`: its ESC has one (register 0x0008).
-    """
-
-    name: str
-    title: str
-    product_code: int
-    revision: int
-    native_kind: int
-    distributed_clock: bool
 
 
 class Device(Enum):
     """All types there are."""
 
-    DRIVE = DeviceType("drive", "Fieldstack virtual servo drive", 0x00000402, 1, 1, True)
-    DIO = DeviceType("dio", "Fieldstack virtual digital terminal 8/8", 0x00000101, 1, 2, False)
+    DRIVE = SERVO_DRIVE
+    DIO = DIGITAL_IO
 
 
 _BY_NAME = {device.value.name: device for device in Device}
