@@ -9,7 +9,8 @@ from typing import Any
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.diagnosis import explain
-from fieldstack_ethercat.bus.master.recovery import EventKind, Recovery, RecoveryEvent
+from fieldstack_ethercat.bus.master.recovery import Recovery
+from fieldstack_ethercat.bus.master.recovery_decision import EventKind, RecoveryEvent
 from fieldstack_rt.axis_power import AxisPower
 from fieldstack_rt.clock_differences import ClockDifferences
 from fieldstack_rt.counter_cause import CounterCause

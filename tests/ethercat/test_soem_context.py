@@ -14,7 +14,8 @@ import pytest
 from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.errors import BusClosedError, SoemLayoutError
 from fieldstack_ethercat.bus.master.bus import Bus
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
+from fieldstack_ethercat.bus.soem.soem_context import context_of
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 from fieldstack_ethercat.testing.running_segment import running_segment
 
 PLAN = plan_from_file(Path(__file__).parents[2] / "config" / "ethercat" / "cell.yaml")
@@ -39,12 +40,12 @@ def changed(structure: Any, field: str, value: Any) -> Iterator[None]:
 
 def refused(bus: Bus) -> SoemLayoutError:
     with pytest.raises(SoemLayoutError) as caught:
-        SoemView(bus.master).mapped()
+        context_of(SoemView(bus.master))
     return caught.value
 
 
 def test_what_it_finds_is_what_the_public_api_writes_and_reads(bus: Bus) -> None:
-    context = SoemView(bus.master).mapped()
+    context = context_of(SoemView(bus.master))
     for place, public in zip(context.slaves, bus.master.slaves, strict=True):
         before = public.output
         public.output = bytes(range(1, len(before) + 1))
@@ -58,7 +59,7 @@ def test_what_it_finds_is_what_the_public_api_writes_and_reads(bus: Bus) -> None
 def test_checking_leaves_the_outputs_as_they_were(bus: Bus) -> None:
     context = bus.soem_context()
     before = ctypes.string_at(context.outputs_address, context.outputs_size)
-    SoemView(bus.master).mapped()
+    context_of(SoemView(bus.master))
     assert ctypes.string_at(context.outputs_address, context.outputs_size) == before
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.drives.cia402 import operation_enabled
-from fieldstack_rt.datastore.events import rung_text
 from fieldstack_rt.datastore.layout import MAX_AXES, Rung, Stand, Stop
+from fieldstack_rt.datastore.number_texts import rung_text
 
 HARDWARE = "use the hardware button"
 

@@ -12,8 +12,8 @@ from fieldstack.tasks.motion.rt_facts import CLEARED_BY_NEW_STREAM, RtFacts
 from fieldstack.tasks.program.actions import Action, MoveAction
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack_ethercat.bus.config.limit_texts import beyond_text, way_back
-from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import Stop
+from fieldstack_rt.datastore.number_texts import stop_text
 
 AXES_WAIT = "its axes wait for a start: `fieldstack start`"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from fieldstack.tasks.motion.rt_facts import CLEARED_BY_NEW_STREAM, RtFacts
-from fieldstack_rt.datastore.events import refusal_text
 from fieldstack_rt.datastore.layout import RtPhase, StreamState
+from fieldstack_rt.datastore.number_texts import refusal_text
 
 ACCEPT_TIMEOUT_NS = 1_000_000_000
 """A stream that RT has not taken up within this time is given up."""

@@ -9,8 +9,8 @@ from fieldstack.tasks.motion.position_limits import groups_beyond_limits
 from fieldstack.tasks.motion.rt_facts import CLEARED_BY_JOG, RtFacts
 from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.state.table import TaskError, TaskTable
-from fieldstack_rt.datastore.events import stop_text
 from fieldstack_rt.datastore.layout import RtPhase, Stop
+from fieldstack_rt.datastore.number_texts import stop_text
 
 LOOK = "`fieldstack-rt status --once` shows the cell"
 

@@ -20,7 +20,7 @@ from fieldstack.tasks.program.machine import Group, Machine
 from fieldstack.tasks.program.program import Block
 from fieldstack.tasks.run.jog_checks import check_axes, check_direction, check_machine, check_tasks
 from fieldstack.tasks.state.table import TaskError, TaskTable
-from fieldstack_ethercat.bus.config.plan import AxisPlan
+from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 
 HOLD_NS = 150_000_000
 """How long an axis goes on after it was last known to be held."""

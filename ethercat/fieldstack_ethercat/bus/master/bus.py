@@ -17,7 +17,7 @@ from fieldstack_ethercat.bus.master import preop_setup, search
 from fieldstack_ethercat.bus.master.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.master.line import Line
 from fieldstack_ethercat.bus.master.preop_setup import PreopSetup
-from fieldstack_ethercat.bus.master.recovery import Step
+from fieldstack_ethercat.bus.master.recovery_decision import Step
 from fieldstack_ethercat.bus.master.recovery_scripts import RecoveryScripts
 from fieldstack_ethercat.bus.master.slave_presence import SlavePresence
 from fieldstack_ethercat.bus.master.slave_states import STATE_TIMEOUT_NS, SlaveStates

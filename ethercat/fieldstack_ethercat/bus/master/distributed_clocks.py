@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import DistributedClockError
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_structs import Slave
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 from fieldstack_ethercat.wire.registers import Register
 
 MEASUREMENTS = 3

@@ -16,7 +16,7 @@ from fieldstack_ethercat.bus.errors import BusClosedError, InterfaceError
 from fieldstack_ethercat.bus.master import interface as network
 from fieldstack_ethercat.bus.slave.slave_link import SlaveLink
 from fieldstack_ethercat.bus.soem.acyclic import Acyclic
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 from fieldstack_ethercat.wire.coe import Emergency
 
 KEPT_EMERGENCIES = 64

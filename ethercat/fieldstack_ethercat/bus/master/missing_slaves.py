@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 from fieldstack_ethercat.bus.soem.acyclic import Acyclic
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_structs import Slave
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 from fieldstack_ethercat.wire.registers import Register
 
 FIRST_ADDRESS = 0x1001

@@ -7,7 +7,8 @@ import ctypes
 from fieldstack_ethercat.bus.config import image_layout
 from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.errors import MappingMismatchError
-from fieldstack_ethercat.bus.soem.soem_context import SoemContext, SoemView, expect
+from fieldstack_ethercat.bus.soem.soem_context import SoemContext, context_of
+from fieldstack_ethercat.bus.soem.soem_view import SoemView, expect
 
 
 def check_and_make_safe(plan: BusPlan, view: SoemView) -> SoemContext:
@@ -16,7 +17,7 @@ def check_and_make_safe(plan: BusPlan, view: SoemView) -> SoemContext:
     MappingMismatchError if a slave's size is not the planned one, SoemLayoutError if memory disagrees.
     """
     _check_sizes(plan, view)
-    context = view.mapped()
+    context = context_of(view)
     _check_places(plan, context)
     safe = image_layout.safe_output_image(plan)
     ctypes.memmove(context.outputs_address, safe, len(safe))

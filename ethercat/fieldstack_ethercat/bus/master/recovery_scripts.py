@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fieldstack_ethercat.bus.master.distributed_clocks import Clocks
 from fieldstack_ethercat.bus.master.line import Line
-from fieldstack_ethercat.bus.master.recovery import Step
+from fieldstack_ethercat.bus.master.recovery_decision import Step
 from fieldstack_ethercat.bus.master.slave_presence import SlavePresence
 from fieldstack_ethercat.bus.script import Script
 from fieldstack_ethercat.bus.slave import slave_scripts

@@ -13,9 +13,9 @@ from fieldstack_ethercat.bus.master.slave_states import STATE_TIMEOUT_NS
 from fieldstack_ethercat.bus.master.topology import FoundSlave
 from fieldstack_ethercat.bus.script import run_to_end
 from fieldstack_ethercat.bus.slave import pdo_mapping
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_objects import SoemObjects
 from fieldstack_ethercat.bus.soem.soem_structs import COE_COMPLETE_ACCESS, MAILBOX_COE
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 from fieldstack_ethercat.wire.al import AlState
 from fieldstack_ethercat.wire.errors import WireError
 from fieldstack_ethercat.wire.sii import FIRST_CATEGORY, unpack_sii

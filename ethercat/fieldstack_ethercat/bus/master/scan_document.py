@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fieldstack_base.atomic_file import replace_file
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.loading import load_text
 from fieldstack_ethercat.bus.errors import BusError
 from fieldstack_ethercat.bus.master.scan import ScannedSlave
 from fieldstack_ethercat.bus.slave.pdo_mapping import Mapping

@@ -10,8 +10,8 @@ import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, c_int, c_uint16, c_uint32, c_void_p
 
-from fieldstack_ethercat.bus.soem.soem_context import SoemView
 from fieldstack_ethercat.bus.soem.soem_structs import AlStatusRecord
+from fieldstack_ethercat.bus.soem.soem_view import SoemView
 
 TIMEOUT_US = 2000
 MOST_STATES = 64

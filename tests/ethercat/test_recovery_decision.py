@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from fieldstack_ethercat.bus.master import recovery
+from fieldstack_ethercat.bus.master import recovery_decision
 from fieldstack_ethercat.bus.master.diagnosis import explain, find_break
-from fieldstack_ethercat.bus.master.recovery import EventKind, Step, decide, new_memory, step_for
+from fieldstack_ethercat.bus.master.recovery_decision import EventKind, Step, decide, new_memory, step_for
 from fieldstack_ethercat.bus.slave.states import SlaveState
 
 NONE, INIT, PREOP, BOOT, SAFEOP, OP, ERROR = 0, 1, 2, 3, 4, 8, 0x10
@@ -70,7 +70,7 @@ def test_a_tripped_watchdog_reads_as_a_script() -> None:
 def test_power_loss_goes_through_address_and_configuration() -> None:
     memory, steps, kinds = new_memory(bus(OP)), [], []
     for at, status in enumerate((NONE, NONE, INIT, SAFEOP, OP)):
-        decision = decide(at * recovery.LOST_POLL_NS, bus(status), memory)
+        decision = decide(at * recovery_decision.LOST_POLL_NS, bus(status), memory)
         memory = decision.memory
         steps += [step for _, step in decision.steps]
         kinds += [event.kind for event in decision.events]
@@ -85,7 +85,7 @@ def test_a_lost_slave_is_looked_for_at_a_steady_pace() -> None:
         decision = decide(ms * MS, bus(NONE), memory)
         memory = decision.memory
         looked += len(decision.steps)
-    assert looked == 1000 * MS // recovery.LOST_POLL_NS
+    assert looked == 1000 * MS // recovery_decision.LOST_POLL_NS
 
 
 def test_a_slave_that_keeps_refusing_is_asked_ever_more_rarely() -> None:
@@ -96,9 +96,9 @@ def test_a_slave_that_keeps_refusing_is_asked_ever_more_rarely() -> None:
         memory = decision.memory
         asked += [ms] * len(decision.steps)
     gaps = [later - earlier for earlier, later in pairwise(asked)]
-    assert gaps[: recovery.FREE_STEPS - 1] == [1] * (recovery.FREE_STEPS - 1)
+    assert gaps[: recovery_decision.FREE_STEPS - 1] == [1] * (recovery_decision.FREE_STEPS - 1)
     assert gaps == sorted(gaps)
-    assert gaps[-1] == recovery.RETRY_LONGEST_NS // MS
+    assert gaps[-1] == recovery_decision.RETRY_LONGEST_NS // MS
 
 
 def test_a_flapping_slave_is_not_taken_for_a_recovered_one() -> None:
@@ -107,8 +107,8 @@ def test_a_flapping_slave_is_not_taken_for_a_recovered_one() -> None:
     for turn in range(8):
         memory = decide(2 * turn * MS, bus(SAFEOP), memory).memory
         memory = decide((2 * turn + 1) * MS, bus(OP), memory).memory
-    assert memory[0].attempts >= recovery.FREE_STEPS
-    now = 17 * MS + recovery.SETTLED_NS
+    assert memory[0].attempts >= recovery_decision.FREE_STEPS
+    now = 17 * MS + recovery_decision.SETTLED_NS
     memory = decide(now, bus(OP), memory).memory
     assert memory[0].attempts == 0
 
@@ -154,15 +154,15 @@ def test_what_quick_steps_do_not_mend_is_set_up_anew() -> None:
         decision = decide(ms * MS, bus(SAFEOP), memory)
         memory = decision.memory
         steps += [step for _, step in decision.steps]
-    quick = [Step.REQUEST_OP] * recovery.QUICK_STEPS
-    assert steps[: recovery.QUICK_STEPS] == quick
-    assert Step.RECONFIGURE in steps[recovery.QUICK_STEPS :]
+    quick = [Step.REQUEST_OP] * recovery_decision.QUICK_STEPS
+    assert steps[: recovery_decision.QUICK_STEPS] == quick
+    assert Step.RECONFIGURE in steps[recovery_decision.QUICK_STEPS :]
     memory, steps = new_memory(bus(OP)), []
     for ms in range(1000):
         decision = decide(ms * MS, bus(SAFEOP | ERROR), memory)
         memory = decision.memory
         steps += [step for _, step in decision.steps]
-    assert set(steps[recovery.QUICK_STEPS :]) == {Step.RECONFIGURE}
+    assert set(steps[recovery_decision.QUICK_STEPS :]) == {Step.RECONFIGURE}
 
 
 def test_a_slave_that_something_is_done_about_gets_no_second_step() -> None:
