@@ -123,6 +123,8 @@ def _processes(instance: Instance, record: UpRecord | None) -> list[_Listed]:
     listed: list[_Listed] = []
     if record is not None:
         listed.append(("Non-RT", record.nonrt_pid, record.written_ns, NONRT_TIMEOUT_S))
+        # It has no beat yet when its cell goes down soon after its start.
+        listed.append(("health server", record.health_pid, record.written_ns, STRAGGLER_TIMEOUT_S))
     beat = read_beat(beat_file(instance))
     if beat is not None:
         listed.append(("health server", beat.pid, beat.at_ns or now_ns, STRAGGLER_TIMEOUT_S))

@@ -168,6 +168,7 @@ class CellRun:
         self._say(f"Non-RT started, pid {self._nonrt.pid}")
         if self._health is not None:
             self._health.start(time.monotonic_ns())
+            self._write_record()
 
     def _settings(self) -> NonRtSettings:
         """A person has asked for this start of the cell: its axes move, unless its file says otherwise."""
@@ -190,6 +191,7 @@ class CellRun:
             segment_pid=self._segment.pid if self._segment else 0,
             nonrt_pid=self._nonrt.pid,
             veth=self._launch.cable.master if self._launch.cable else "",
+            health_pid=self._health.pid if self._health else 0,
         )
 
     def _write_record(self) -> None:

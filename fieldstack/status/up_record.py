@@ -47,6 +47,7 @@ class UpRecord:
     segment_pid: int = 0
     nonrt_pid: int = 0
     veth: str = ""
+    health_pid: int = 0
 
     def write(self, instance: Instance) -> None:
         replace_file(record_file(instance), json.dumps(asdict(self)) + "\n")

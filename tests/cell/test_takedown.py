@@ -32,10 +32,13 @@ def test_a_process_has_its_signal_before_anybody_is_told() -> None:
         assert process.wait(5) == -signal.SIGTERM
 
 
-def test_what_up_knows_is_ended_though_it_could_not_write_it_down(instance: Instance) -> None:
+@pytest.mark.parametrize("which", ["segment_pid", "nonrt_pid", "health_pid"])
+def test_what_up_knows_is_ended_though_it_could_not_write_it_down(instance: Instance, which: str) -> None:
+    """Nor has it a beat yet, or a place in the shared memory."""
     UpRecord(written_ns=1).write(instance)  # of before
     with subprocess.Popen(["sleep", "60"]) as process:
-        known = UpRecord(written_ns=time.monotonic_ns(), segment_pid=process.pid)
+        pids = [process.pid if name == which else 0 for name in ("segment_pid", "nonrt_pid", "health_pid")]
+        known = UpRecord(time.monotonic_ns(), pids[0], pids[1], health_pid=pids[2])
         assert take_down(instance, lambda _text: None, known)
         assert process.wait(5) == -signal.SIGTERM
 
