@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from fieldstack.ha.modules.modules import ExternalModule, ExternalProcess, Module, ThreadModule
+from fieldstack.ha.modules.external_module import ExternalModule, ExternalProcess
+from fieldstack.ha.modules.module import Module
+from fieldstack.ha.modules.thread_module import ThreadModule
 from fieldstack.nonrt.prediction_service import PredictionService
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.status.beat import LIVENESS, beat_file, read_beat

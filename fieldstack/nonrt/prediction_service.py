@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fieldstack.ha.model.measures import Measure, Probe
-from fieldstack.ha.modules.modules import STARTING, ThreadPart
+from fieldstack.ha.modules.module import STARTING
+from fieldstack.ha.modules.thread_module import ThreadPart
 from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.nonrt.settings import NonRtSettings

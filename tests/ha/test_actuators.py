@@ -27,14 +27,10 @@ from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.outcome import Outcome, PendingReadback
 from fieldstack.ha.model.standstill import read_back
-from fieldstack.ha.modules.modules import (
-    CHECK_INTERVAL_NS,
-    GRACE_NS,
-    ExternalModule,
-    ExternalProcess,
-    Modules,
-    ThreadModule,
-)
+from fieldstack.ha.modules.external_module import CHECK_INTERVAL_NS, ExternalModule, ExternalProcess
+from fieldstack.ha.modules.module import GRACE_NS
+from fieldstack.ha.modules.modules import Modules
+from fieldstack.ha.modules.thread_module import ThreadModule
 from fieldstack.nonrt.readback import EstopReadback, StartReadback, without_rt
 from fieldstack_base.control.server import ControlServer
 from fieldstack_base.instance import Instance

@@ -11,7 +11,9 @@ import pytest
 
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.outcome import Outcome, PendingReadback
-from fieldstack.ha.modules.modules import STARTING, Modules, ThreadModule
+from fieldstack.ha.modules.module import STARTING
+from fieldstack.ha.modules.modules import Modules
+from fieldstack.ha.modules.thread_module import ThreadModule
 from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.nonrt import prediction_service

@@ -17,7 +17,7 @@ from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.events.reader import EventReader
-from fieldstack.ha.modules.modules import STARTING
+from fieldstack.ha.modules.module import STARTING
 from fieldstack_base.instance import Instance
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from fieldstack.ha.model.cell_map import CellMap
@@ -14,32 +13,22 @@ from fieldstack.ha.model.facts import (
     BusFacts,
     EstopFacts,
     Facts,
-    GuardFacts,
     ProcessCondition,
     ProcessFacts,
 )
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.axis_facts import axes_facts
 from fieldstack.ha.monitor.detections import Detections
+from fieldstack.ha.monitor.guard_watch import GuardWatch
 from fieldstack.ha.monitor.process_watch import ProcessWatch, SignOfLife
 from fieldstack.ha.monitor.rt_records import RtRecords
 from fieldstack.ha.policy.view import Policy
 from fieldstack.process.manager import ProcessManager
-from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
-from fieldstack_rt.datastore.layout import GuardState, Rung, TripCause
 
 _OVER = frozenset({ProcessCondition.STOPPED, ProcessCondition.STOPPING})
 _FAILED = frozenset({ProcessCondition.DEAD, ProcessCondition.SILENT, ProcessCondition.STOPPED})
 _EXCHANGING = frozenset({ProcessCondition.RUNNING, ProcessCondition.STOPPING})
-RUNS_ON = int(lib.FS_EXIT_RUNS_ON)
-_NO_GUARD = ffi.new("fs_guard_status *")
-_TRIP_WORDS = {
-    TripCause.DEAD: "its cycle thread has died",
-    TripCause.SILENT: "its cycle thread made no progress",
-    TripCause.ESTOP_IGNORED: "it ignored EMERGENCY_STOP",
-    TripCause.CORRUPT: "its shared memory is damaged",
-}
 
 
 class ProcessMonitor:
@@ -60,11 +49,10 @@ class ProcessMonitor:
         self._store = store
         self._processes = processes
         self._detections = detections
-        self._guard = guard
         names = (ProcessName.RT, ProcessName.CORE) if core else (ProcessName.RT,)
         self._watches = {name: ProcessWatch(policy.process(name), detections.history) for name in names}
         self._records = RtRecords(store, cell or CellMap())
-        self._trips = 0
+        self._guard = GuardWatch(store, self._records, guard)
         self.rt_status: Any = None
         """These are the records of the last observation, for probes; None: torn, too old, or none's."""
         self.rt_bus: Any = None
@@ -80,7 +68,7 @@ class ProcessMonitor:
         self._watches[name].began(now_ns, pid, self._beat(name))
         if name is ProcessName.RT:
             self._records.began(adopted=adopted)
-            self._trips = int(self._guard_status().trips)
+            self._guard.began()
 
     def has_pid(self, name: ProcessName, pid: int) -> None:
         self._watches[name].has_pid(pid)
@@ -113,11 +101,11 @@ class ProcessMonitor:
 
     def observe(self, now_ns: int) -> Facts:
         """The built-in facts of this moment. Reads only."""
-        guard_status = self._guard_status()
+        self._guard.read()
         self._records.read(now_ns)
-        rt, core = self._rt_facts(now_ns, guard_status), self._core_facts(now_ns)
-        bus, guard = self._bus_facts(now_ns, rt), self._guard_facts(guard_status)
-        self._detections.observe(now_ns, rt, self._last_rt_sign(rt, guard_status))
+        rt, core = self._rt_facts(now_ns), self._core_facts(now_ns)
+        bus = self._bus_facts(now_ns, rt)
+        self._detections.observe(now_ns, rt, self._last_rt_sign(rt))
         if core is not None:
             self._detections.observe(now_ns, core, self._last_sign(core))
             self._seen[core.name] = core
@@ -127,7 +115,7 @@ class ProcessMonitor:
             rt,
             core,
             bus,
-            guard,
+            self._guard.facts(),
             self.estop_facts(),
             axes=axes_facts(self.rt_status if bus.cycling else None),
             safe_moment=safe_moment,
@@ -136,10 +124,10 @@ class ProcessMonitor:
 
     # ---- processes ----
 
-    def _last_rt_sign(self, rt: ProcessFacts, guard_status: Any) -> int:
+    def _last_rt_sign(self, rt: ProcessFacts) -> int:
         """The guard and the cycle's own stamp know it to the cycle; a start that never cycled has neither."""
-        if self._tripped_now(guard_status):
-            return int(guard_status.last_progress_ns)
+        if self._guard.tripped:
+            return self._guard.last_progress_ns
         return max(self._last_sign(rt), self._store.rt_beat_ns if self._records.epoch else 0)
 
     def _last_sign(self, process: ProcessFacts) -> int:
@@ -149,7 +137,7 @@ class ProcessMonitor:
     def _beat(self, name: ProcessName) -> int:
         return self._store.rt_beats if name is ProcessName.RT else self._store.core_beat
 
-    def _rt_facts(self, now_ns: int, guard_status: Any) -> ProcessFacts:
+    def _rt_facts(self, now_ns: int) -> ProcessFacts:
         records = self._records
         sign = SignOfLife(
             beat=self._store.rt_beats,
@@ -160,41 +148,7 @@ class ProcessMonitor:
         )
         facts = self._observe_process(ProcessName.RT, now_ns, sign)
         wanted = facts.stop_requested and facts.condition in _OVER
-        return (
-            self._tripped_facts(facts, guard_status)
-            if self._tripped_now(guard_status) and not wanted
-            else facts
-        )
-
-    def _tripped_now(self, guard_status: Any) -> bool:
-        """Whether the guard stopped the present start of RT."""
-        return int(guard_status.trips) > self._trips and self._records.is_after(int(guard_status.trip_epoch))
-
-    def _tripped_facts(self, facts: ProcessFacts, guard_status: Any) -> ProcessFacts:
-        cause = int(guard_status.cause)
-        dead = cause == TripCause.DEAD
-        said = _TRIP_WORDS.get(TripCause(cause), "") if cause in TripCause.__members__.values() else ""
-        why = (
-            facts.why
-            if facts.condition is ProcessCondition.DEAD and dead and facts.why
-            else f"{said} (guard)"
-        )
-        ended_itself = self._ended_itself(int(guard_status.trip_epoch))
-        return replace(
-            facts,
-            condition=ProcessCondition.DEAD if dead else ProcessCondition.SILENT,
-            detected_ns=int(guard_status.detected_ns),
-            why=f"{why}: it ended itself, an axis did not stop" if ended_itself else why,
-            exit_code=RUNS_ON if ended_itself else facts.exit_code,
-        )
-
-    def _ended_itself(self, epoch: int) -> bool:
-        """By the last rung of an axis that ran on. Its exit status says so, too: later, to its parent."""
-        status = self._store.peek("rt_status")
-        if status is None or int(status.epoch) != epoch:
-            return False
-        axes = (status.axes[number] for number in range(min(int(status.axis_count), len(status.axes))))
-        return any(axis.rung == Rung.END_RT for axis in axes)
+        return self._guard.tripped_facts(facts) if self._guard.tripped and not wanted else facts
 
     def _core_facts(self, now_ns: int) -> ProcessFacts | None:
         if ProcessName.CORE not in self._watches:
@@ -221,30 +175,7 @@ class ProcessMonitor:
             self._watches[name].has_pid(handle.pid)
         return self._watches[name].observe(now_ns, sign, handle, ended)
 
-    # ---- guard, bus, latch ----
-
-    def _guard_status(self) -> Any:
-        """Damage to the shared one must not end a process that is well."""
-        return self._guard() if self._guard else _NO_GUARD
-
-    def _guard_facts(self, status: Any) -> GuardFacts:
-        holds = int(status.state) == GuardState.TRIPPED
-        tripped = holds or self._tripped_now(status)
-        epoch, enabled = self._records.epoch, self._guard is not None
-        if not tripped:
-            armed = int(status.state) == GuardState.ARMED
-            return GuardFacts(enabled, armed and epoch == int(status.armed_epoch) > 0)
-        return GuardFacts(
-            enabled,
-            watching=False,
-            tripped=True,
-            last_progress_ns=int(status.last_progress_ns),
-            detected_ns=int(status.detected_ns),
-            fence_failed=bool(status.fence_failed),
-            fenced_ns=int(status.fenced_ns),
-            safe_frame_ns=int(status.safe_frame_ns),
-            confirmed_ns=int(status.confirmed_ns),
-        )
+    # ---- bus, latch ----
 
     def _bus_facts(self, now_ns: int, rt: ProcessFacts) -> BusFacts:
         """RT exchanges as long as its beat shows it at work, until it has ended or says that it ends."""
