@@ -19,7 +19,7 @@ from fieldstack.ha.checkpoint import durable_state
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.restore_rules import UNREADABLE, Judgement, RestoreMode
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN, RECORD_UNREADABLE, DecisionState
+from fieldstack.ha.decision.context.decision_state import LIMITS_UNKNOWN, RECORD_UNREADABLE, DecisionState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.nonrt.opening import Opened
 from fieldstack_rt.datastore import Clear, EstopSource

@@ -17,7 +17,7 @@ from fieldstack.ha.actuators.alerts import Alerts, open_alerts
 from fieldstack.ha.actuators.core_control import CoreControl
 from fieldstack.ha.checkpoint.fingerprint import fingerprint_of_file
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.measures import Probe
 from fieldstack.ha.model.vocabulary import ProcessName

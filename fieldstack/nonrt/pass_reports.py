@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fieldstack.events.kinds import EventKind, Severity
 from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.alerts import Alerts
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.monitor.retried import trace_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fieldstack.ha.checkpoint.durable_state import outlives, to_record
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.model.facts import Facts, unhealthy
 from fieldstack.ha.monitor.process_monitor import ProcessMonitor
 from fieldstack_rt.datastore import DataStore

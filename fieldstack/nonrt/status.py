@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.decision.restart_interlock import reason_text
 from fieldstack.ha.model.facts import AxesFacts
 from fieldstack_rt.datastore import DataStore

@@ -13,7 +13,7 @@ from typing import Any
 
 from fieldstack.ha.actuators.alerts import Alerts
 from fieldstack.ha.checkpoint.state_checkpoint import StateCheckpoint
-from fieldstack.ha.decision.decision_state import ActiveRule, WaitingAction
+from fieldstack.ha.decision.context.decision_state import ActiveRule, WaitingAction
 from fieldstack.ha.decision.operator_requests import known_requests
 from fieldstack.ha.decision.restart_interlock import cause_text, reason_text
 from fieldstack.ha.model.facts import Facts, ProcessFacts

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from fieldstack.ha.decision.apply_policy import apply_policy
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.decision.decide import decide
-from fieldstack.ha.decision.decision_state import DecisionState
 from fieldstack.ha.model.facts import Facts, Request
 from fieldstack.ha.model.measures import Measure, Probe
 from fieldstack.ha.model.states import HaState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from fieldstack.ha.decision.decision_state import ActiveRule, DecisionState
+from fieldstack.ha.decision.context.decision_state import ActiveRule, DecisionState
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import Facts, RequestKind

@@ -9,8 +9,8 @@ from typing import Any
 
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.decision.decide import decide
-from fieldstack.ha.decision.decision_state import DecisionState
 from fieldstack.ha.model.actions import Action, ActionKind, ActionOutcome, Step
 from fieldstack.ha.model.facts import (
     BusFacts,

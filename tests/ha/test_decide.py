@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from fieldstack.ha.decision.decision_state import BudgetUse
+from fieldstack.ha.decision.context.decision_state import BudgetUse
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.actions import Step
 from fieldstack.ha.model.facts import GuardFacts, PositionCheck, RequestKind

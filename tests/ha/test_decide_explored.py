@@ -14,7 +14,7 @@ from functools import cache
 
 import pytest
 
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.model.facts import ProcessCondition as C
 from fieldstack.ha.model.measures import FactKind

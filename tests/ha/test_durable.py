@@ -12,8 +12,14 @@ import pytest
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import latched, restore, to_record
 from fieldstack.ha.decision.builtin import spent_measures
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, ActiveRule, BudgetUse, DecisionState, Key
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import (
+    RECORD_UNREADABLE,
+    ActiveRule,
+    BudgetUse,
+    DecisionState,
+    Key,
+)
 from fieldstack.ha.model.facts import EstopFacts, Facts, RequestKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName

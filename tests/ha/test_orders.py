@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fieldstack.ha.decision.decision_state import LIMITS_UNKNOWN
+from fieldstack.ha.decision.context.decision_state import LIMITS_UNKNOWN
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.actions import ActionOutcome
 from fieldstack.ha.model.facts import BusFacts, RequestKind

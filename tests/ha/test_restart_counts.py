@@ -17,7 +17,7 @@ import pytest
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
 from fieldstack.ha.checkpoint.restart_counts import FILE, RestartCounts
 from fieldstack.ha.checkpoint.state_checkpoint import CheckpointReports, StateCheckpoint
-from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, BudgetUse, DecisionState
+from fieldstack.ha.decision.context.decision_state import RECORD_UNREADABLE, BudgetUse, DecisionState
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import load_policy

@@ -10,7 +10,7 @@ import pytest
 
 from fieldstack.ha.checkpoint.cell_start import CellStart
 from fieldstack.ha.checkpoint.durable_state import restore, to_record
-from fieldstack.ha.decision.decision_state import DecisionState, RestartInterlock
+from fieldstack.ha.decision.context.decision_state import DecisionState, RestartInterlock
 from fieldstack.ha.decision.restart_interlock import cause_text
 from fieldstack.ha.model.actions import ActionKind as A
 from fieldstack.ha.model.facts import PositionCheck, RequestKind

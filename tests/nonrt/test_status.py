@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.model.facts import AxesFacts
 from fieldstack.nonrt.status import REASON_BYTES, StatusWriter
 from fieldstack_base.instance import Instance

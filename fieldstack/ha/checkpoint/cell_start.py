@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fieldstack.ha.decision.decision_state import (
+from fieldstack.ha.decision.context.decision_state import (
     AT_FIRST_START,
     FIRST_START,
     DecisionState,

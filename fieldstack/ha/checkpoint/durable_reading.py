@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from fieldstack.ha.checkpoint.durable_v1 import is_version_1, upgraded
-from fieldstack.ha.decision.decision_state import ActiveRule, BudgetUse, InterlockCause, Key, RestartInterlock
+from fieldstack.ha.decision.context.decision_state import (
+    ActiveRule,
+    BudgetUse,
+    InterlockCause,
+    Key,
+    RestartInterlock,
+)
 from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction

@@ -11,7 +11,7 @@ from typing import Any
 
 from fieldstack.ha.checkpoint.cell_start import NO_CELL_START, CellStart
 from fieldstack.ha.checkpoint.durable_reading import FORMAT, RecordReader
-from fieldstack.ha.decision.decision_state import (
+from fieldstack.ha.decision.context.decision_state import (
     RECORD_UNREADABLE,
     ActiveRule,
     BudgetUse,

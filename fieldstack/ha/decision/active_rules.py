@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fieldstack.ha.decision.builtin import builtin_measures
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, Key, Watch
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule, Key, Watch
 from fieldstack.ha.decision.orders import begin_orders, begin_remedies
 from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import BUILT_IN, FACTS, Measure
@@ -21,10 +21,10 @@ def evaluate_measures(context: DecisionContext) -> None:
     probed = (measure for measure in context.facts.measures if measure.fact not in BUILT_IN)
     for measure in [*builtin_measures(context), *probed]:
         evaluate_measure(context, measure, seen)
-    for key in [*context.active_rules, *context.watches]:
+    for key in [*context.rules.keys(), *context.watches.keys()]:
         row = context.row(key)
         if row is not None and row.momentary and key not in seen and row.fact not in context.unknown:
-            context.watches.pop(key, None)
+            context.watches.forget(key)
             _note_cause_gone(context, key)
 
 
@@ -32,12 +32,7 @@ def evaluate_measure(context: DecisionContext, measure: Measure, seen: set[Key] 
     for row, key in context.policy.table.keyed_rules(measure.fact, measure.subject):
         if row.momentary and seen is not None:
             seen.add(key)
-        if (
-            row.window_ns
-            or row.is_over(measure.value)
-            or key in context.watches
-            or key in context.active_rules
-        ):
+        if row.window_ns or row.is_over(measure.value) or key in context.watches or key in context.rules:
             _evaluate_rule(context, row, key, measure)
 
 
@@ -50,7 +45,7 @@ def _evaluate_rule(context: DecisionContext, row: RuleRow, key: Key, measure: Me
     if watch is None or watch.over_ns != over_ns or watch.samples is not samples:
         _remember(context, row, key, Watch(key, over_ns, samples))
     long_enough = over and context.now_ns - since >= row.debounce_ns
-    if key in context.active_rules:
+    if key in context.rules:
         _update_active(context, row, key, measure, value, over=over, long_enough=long_enough)
     elif long_enough:
         _activate(context, row, measure, value or 0.0, since)
@@ -58,9 +53,9 @@ def _evaluate_rule(context: DecisionContext, row: RuleRow, key: Key, measure: Me
 
 def _remember(context: DecisionContext, row: RuleRow, key: Key, watch: Watch) -> None:
     if watch.over_ns or watch.samples:
-        context.watches[key] = watch
+        context.watches.keep(watch)
     elif row.debounce_ns or row.window_ns:
-        context.watches.pop(key, None)
+        context.watches.forget(key)
 
 
 def _activate(context: DecisionContext, row: RuleRow, measure: Measure, value: float, since_ns: int) -> None:
@@ -69,13 +64,10 @@ def _activate(context: DecisionContext, row: RuleRow, measure: Measure, value: f
     threshold = row.threshold if row.threshold else None
     evidence = Evidence(row.fact, measure.subject, value, threshold, row.window_ns // 1_000_000, since_ns)
     cause = _cause(row, measure, value)
-    old = context.active_rules.pop(key, None)
-    if old is None:
-        context.active_rules[key] = ActiveRule(key, context.now_ns, cause, row.clear, evidence)
-    else:
-        context.active_rules[key] = replace(
-            old, since_ns=context.now_ns, cause=cause, evidence=evidence, gone_ns=0, recurred=False
-        )
+    new = ActiveRule(key, context.now_ns, cause, row.clear, evidence)
+    if old := context.rules.get(key):
+        new = replace(old, since_ns=context.now_ns, cause=cause, evidence=evidence, gone_ns=0, recurred=False)
+    context.rules.activate(new)
     begin_orders(context, key, row)
 
 
@@ -99,31 +91,31 @@ def _update_active(
     over: bool,
     long_enough: bool,
 ) -> None:
-    active_rule = context.active_rules[key]
-    if over and (row.fact, measure.subject) in context.new_failures:
+    active_rule = context.rules[key]
+    if over and context.findings.is_new_failure(row.fact, measure.subject):
         _activate(context, row, measure, value or 0.0, context.now_ns)
         return
     if over:
         recurred = active_rule.recurred or active_rule.gone_ns != 0
-        context.active_rules[key] = replace(active_rule, gone_ns=0, recurred=recurred and not long_enough)
+        context.rules.update(replace(active_rule, gone_ns=0, recurred=recurred and not long_enough))
         if recurred and long_enough:
             begin_remedies(context, key, row)
     elif value is not None and row.is_gone(value):
         _note_cause_gone(context, key)
     elif active_rule.gone_ns:
-        context.active_rules[key] = replace(active_rule, gone_ns=0)
+        context.rules.update(replace(active_rule, gone_ns=0))
 
 
 def _note_cause_gone(context: DecisionContext, key: Key) -> None:
-    active_rule = context.active_rules.get(key)
+    active_rule = context.rules.get(key)
     if active_rule is not None and not active_rule.gone_ns:
-        context.active_rules[key] = replace(active_rule, gone_ns=context.now_ns)
+        context.rules.update(replace(active_rule, gone_ns=context.now_ns))
 
 
 def clear_all(context: DecisionContext) -> None:
     """Drop the rules whose cause was gone for long enough, with what they still waited to order."""
-    for key, active_rule in list(context.active_rules.items()):
-        row = context.row(key)
+    for active_rule in list(context.rules):
+        row = context.row(active_rule.key)
         if (
             row is None
             or active_rule.hold
@@ -132,9 +124,4 @@ def clear_all(context: DecisionContext) -> None:
         ):
             continue
         if context.now_ns - active_rule.gone_ns >= row.clear_ns:
-            drop(context, key)
-
-
-def drop(context: DecisionContext, key: Key) -> None:
-    context.active_rules.pop(key, None)
-    context.waiting = [one for one in context.waiting if one.key != key]
+            context.drop_rule(active_rule.key)

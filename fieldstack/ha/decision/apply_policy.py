@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_state import (
+from fieldstack.ha.decision.context.decision_state import (
     ActiveRule,
     DecisionState,
     InFlightAction,

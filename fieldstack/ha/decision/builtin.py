@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import DecisionState
+from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.model.facts import PositionCheck, ProcessCondition, ProcessFacts
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
@@ -22,11 +21,11 @@ def builtin_measures(context: DecisionContext) -> Iterator[Measure]:
         process = context.process(name)
         if process is not None:
             yield from _lost_measures(context, process)
-            yield _stopped(context.state, process)
+            yield _stopped(context, process)
     yield _emergency_stop(context)
     yield from _positions(context)
     yield from _working_counter(context)
-    yield from context.requested
+    yield from context.findings.requested
 
 
 def lost_fact(context: DecisionContext, process: ProcessFacts) -> FactKind | None:
@@ -47,9 +46,9 @@ def _lost_measures(context: DecisionContext, process: ProcessFacts) -> Iterator[
     """A lost process is well again when it is proven, not when it merely runs. Once its restart is on its
     way, its failure is dealt with."""
     name = process.name
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     lost = lost_fact(context, process)
-    if lost and track.pending is None and not context.handled(name):
+    if lost and track.pending is None and not context.actions.start_or_stop(name):
         value = float(process.exit_code or 1) if lost is FactKind.PROCESS_REFUSED else 1.0
         yield Measure(lost, name, value, lost_text(process))
     elif lost is None and track.proven:
@@ -57,10 +56,10 @@ def _lost_measures(context: DecisionContext, process: ProcessFacts) -> Iterator[
             yield Measure(fact, name, 0.0)
 
 
-def _stopped(state: DecisionState, process: ProcessFacts) -> Measure:
+def _stopped(context: DecisionContext, process: ProcessFacts) -> Measure:
     """Once a reset has ordered a new start, `failed_start` says that this end was dealt with."""
     stopped = process.condition is ProcessCondition.STOPPED and not process.stop_requested
-    new = process.start_id != state.track(process.name).failed_start
+    new = process.start_id != context.tracks.of(process.name).failed_start
     text = f"{process.name} ended in an orderly way: {process.why or 'unasked'}"
     return Measure(FactKind.PROCESS_STOPPED, process.name, float(stopped and new), text)
 
@@ -69,7 +68,7 @@ def _emergency_stop(context: DecisionContext) -> Measure:
     """Latched sources but the policy's own bit while a rule that raised it still counts."""
     own = any(
         one.clear is not ClearWhen.GONE and PolicyAction.EMERGENCY_STOP in one.effects
-        for one in context.active_rules.values()
+        for one in context.rules
     )
     sources = context.facts.estop.on_reset & ~(POLICY_BIT if own else 0)
     return Measure(FactKind.EMERGENCY_STOP, CELL, float(sources), context.facts.estop.text)
@@ -79,11 +78,11 @@ def _positions(context: DecisionContext) -> Iterator[Measure]:
     bus, rt = context.facts.bus, context.facts.rt
     if bus.positions is PositionCheck.PENDING:
         return
-    differ = bus.positions is PositionCheck.DIFFER and rt.start_id != context.state.accepted_start
+    differ = bus.positions is PositionCheck.DIFFER and rt.start_id != context.cell.accepted_start
     text = bus.detail or "axes are not where the checkpoint says"
     yield Measure(FactKind.POSITIONS_DIFFER, CELL, float(differ), text)
     for name in context.facts.parts:
-        differ = name in bus.displaced_groups and rt.start_id != context.state.accepted_start
+        differ = name in bus.displaced_groups and rt.start_id != context.cell.accepted_start
         text = "its axes are not where the checkpoint says; the other groups go on"
         yield Measure(FactKind.GROUP_POSITIONS_DIFFER, f"group:{name}", float(differ), text if differ else "")
 
@@ -95,7 +94,7 @@ def _working_counter(context: DecisionContext) -> Iterator[Measure]:
         return
     if bus.wkc_good:
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, 0.0)
-    elif bus.consecutive_bad_wkc and (context.state.rt.proven or past_grace(context)):
+    elif bus.consecutive_bad_wkc and (context.tracks.rt.proven or past_grace(context)):
         detail = f": {bus.detail}" if bus.detail else ""
         text = f"working counter {bus.counted} for {bus.consecutive_bad_wkc} cycles{detail}"
         yield Measure(FactKind.WORKING_COUNTER_LOW, CELL, float(bus.consecutive_bad_wkc), text)
@@ -103,13 +102,13 @@ def _working_counter(context: DecisionContext) -> Iterator[Measure]:
 
 def past_grace(context: DecisionContext) -> bool:
     """Whether the present RT process had its start-up grace and is not proven yet."""
-    return context.now_ns - context.state.rt.started_ns > context.section(ProcessName.RT).startup_grace_ns
+    return context.now_ns - context.tracks.rt.started_ns > context.section(ProcessName.RT).startup_grace_ns
 
 
 def spent_measures(context: DecisionContext) -> list[Measure]:
     """Subjects whose restarts have ended until a reset."""
     return [
         Measure(FactKind.RESTART_BUDGET_SPENT, one.subject, 1.0, one.spent)
-        for one in context.state.budgets
+        for one in context.budgets
         if one.spent
     ]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fieldstack.ha.decision.builtin import past_grace
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, Key
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule, Key
 from fieldstack.ha.decision.limits import degrading
 from fieldstack.ha.model.facts import ProcessCondition, unhealthy
 from fieldstack.ha.model.measures import FactKind
@@ -52,19 +52,21 @@ def _because(active_rules: Iterable[ActiveRule]) -> ConditionCause:
 
 
 def _go_down(context: DecisionContext) -> ConditionCause:
-    return _because(one for one in context.active_rules.values() if PolicyAction.SHUTDOWN in one.effects)
+    return _because(one for one in context.rules if PolicyAction.SHUTDOWN in one.effects)
 
 
 def _person(context: DecisionContext) -> ConditionCause:
-    return _because(one for one in context.active_rules.values() if one.hold)
+    return _because(one for one in context.rules if one.hold)
 
 
 def _rt_down(context: DecisionContext) -> ConditionCause:
     """RT is down and nothing brings it back, or it was given its time and is not at work."""
-    rt, track = context.facts.rt, context.state.rt
-    coming = track.pending is not None or context.handled(ProcessName.RT) or _restart_waits(context)
+    rt, track = context.facts.rt, context.tracks.rt
+    coming = (
+        track.pending is not None or context.actions.start_or_stop(ProcessName.RT) or _restart_waits(context)
+    )
     if (rt.down or rt.condition is ProcessCondition.NEVER_SEEN) and not coming:
-        why = _because(one for one in context.active_rules.values() if one.key.subject == ProcessName.RT)
+        why = _because(one for one in context.rules if one.key.subject == ProcessName.RT)
         return why if why.text else ConditionCause(f"{rt.name} is {rt.condition}")
     if not track.proven and track.started_ns and track.pending is None and past_grace(context):
         what = unhealthy(context.facts) or "RT is checked"
@@ -81,30 +83,30 @@ def _restart_waits(context: DecisionContext) -> bool:
 
 
 def _rt_coming(context: DecisionContext) -> ConditionCause:
-    track = context.state.rt
+    track = context.tracks.rt
     if track.proven:
         return ConditionCause()
     if track.recovery is None:
         return ConditionCause(unhealthy(context.facts) or "RT is checked")
     key = Key(track.recovery.rule, ProcessName.RT)
-    return ConditionCause(track.recovery.cause, (key,) if key in context.active_rules else ())
+    return ConditionCause(track.recovery.cause, (key,) if key in context.rules else ())
 
 
 def _stop(context: DecisionContext) -> ConditionCause:
     """What keeps the axes of a running RT process standing."""
-    why = _because(one for one in context.active_rules.values() if one.stops)
-    if not why.text and context.facts.estop.on_recovery and context.state.ha in MOVING:
+    why = _because(one for one in context.rules if one.stops)
+    if not why.text and context.facts.estop.on_recovery and context.cell.ha in MOVING:
         return ConditionCause(f"EMERGENCY_STOP: {context.facts.estop.text}")
     return why
 
 
 def _check(context: DecisionContext) -> ConditionCause:
-    return ConditionCause("" if context.state.ha in MOVING else unhealthy(context.facts))
+    return ConditionCause("" if context.cell.ha in MOVING else unhealthy(context.facts))
 
 
 def _limited(context: DecisionContext) -> ConditionCause:
     core = context.facts.core
-    lost = [one for one in context.active_rules.values() if core is not None and _is_core_loss(context, one)]
+    lost = [one for one in context.rules if core is not None and _is_core_loss(context, one)]
     limiting = [*lost, *(one for one in degrading(context) if one not in lost)]
     if core is not None and not lost and (core.down or core.condition in _ENDING):
         return ConditionCause(f"{core.name} is {core.condition}", tuple(one.key for one in limiting))

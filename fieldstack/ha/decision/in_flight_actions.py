@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, InFlightAction, Key, WaitingAction
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule, InFlightAction, Key, WaitingAction
 from fieldstack.ha.decision.orders import launch
 from fieldstack.ha.model.measures import Comparison
 from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, PolicyAction, ProcessName
@@ -17,15 +15,15 @@ UNCONFIRMED = "action-unconfirmed"
 def take_outcomes(context: DecisionContext) -> None:
     """What the edge tells. A reboot is confirmed by the process's own facts alone."""
     for outcome in context.facts.outcomes:
-        in_flight = context.in_flight_actions.get(outcome.id)
+        in_flight = context.in_flight.get(outcome.id)
         if in_flight is None or in_flight.order.action is PolicyAction.REBOOT_PROCESS:
             continue
         if not outcome.confirmed:
             _fail(context, in_flight, f"failed: {outcome.text or 'no reason given'}")
         elif _needs_proof(context, in_flight):
-            context.in_flight_actions[in_flight.id] = replace(in_flight, done=True)
+            context.in_flight.confirm(in_flight)
         else:
-            del context.in_flight_actions[in_flight.id]
+            context.in_flight.forget(in_flight.id)
 
 
 def _needs_proof(context: DecisionContext, in_flight: InFlightAction) -> bool:
@@ -41,17 +39,17 @@ def _needs_proof(context: DecisionContext, in_flight: InFlightAction) -> bool:
 
 
 def _cause_there(context: DecisionContext, key: Key) -> bool:
-    active_rule = context.active_rules.get(key)
+    active_rule = context.rules.get(key)
     return active_rule is not None and not active_rule.gone_ns
 
 
 def review_in_flight(context: DecisionContext) -> None:
     """After the measures: remedies that are proven now, and whatever's time is up."""
-    for in_flight in list(context.in_flight_actions.values()):
-        if in_flight.id not in context.in_flight_actions:  # an escalation has ordered the same anew
+    for in_flight in list(context.in_flight):
+        if in_flight.id not in context.in_flight:  # an escalation has ordered the same anew
             continue
         if _proven(context, in_flight):
-            del context.in_flight_actions[in_flight.id]
+            context.in_flight.forget(in_flight.id)
         elif context.now_ns >= in_flight.deadline_ns:
             limit = f"within {context.time_of(in_flight.key, in_flight.order) // 1_000_000} ms"
             _fail(context, in_flight, f"{'did not help' if in_flight.done else 'was not confirmed'} {limit}")
@@ -59,29 +57,26 @@ def review_in_flight(context: DecisionContext) -> None:
 
 def _proven(context: DecisionContext, in_flight: InFlightAction) -> bool:
     if in_flight.order.action is PolicyAction.REBOOT_PROCESS:
-        track = context.state.track(ProcessName(in_flight.subject))
+        track = context.tracks.of(ProcessName(in_flight.subject))
         return track.proven and not _needs_proof(context, in_flight)
     return in_flight.done and not _cause_there(context, in_flight.key)
 
 
 def _fail(context: DecisionContext, in_flight: InFlightAction, why: str) -> None:
-    del context.in_flight_actions[in_flight.id]
+    context.in_flight.forget(in_flight.id)
     escalate(context, WaitingAction(in_flight.key, in_flight.order, in_flight.place), in_flight.subject, why)
 
 
 def escalate(context: DecisionContext, failed: WaitingAction, subject: str, why: str) -> None:
     """Go up to what the policy says follows. A remedy that failed while its cause went away did no harm."""
     key, order = failed.key, failed.order
-    context.waiting = [one for one in context.waiting if not _after(one, failed)]
-    if order.action in REMEDIES and key in context.active_rules and context.active_rules[key].gone_ns:
+    context.waiting.forget_after(failed)
+    if order.action in REMEDIES and key in context.rules and context.rules[key].gone_ns:
         return
     cause = f"{order.action} of {subject} {why}; it was ordered because: {context.cause(key)}"
-    if key not in context.active_rules and any(one.action in EFFECTS for one in order.on_failure):
+    if key not in context.rules and any(one.action in EFFECTS for one in order.on_failure):
         key = Key(UNCONFIRMED, subject)  # one that counts already keeps its effects and the person's word
-        context.active_rules.setdefault(key, ActiveRule(key, context.now_ns, cause, ClearWhen.RESET))
+        if key not in context.rules:
+            context.rules.activate(ActiveRule(key, context.now_ns, cause, ClearWhen.RESET))
     for one in order.on_failure:
         launch(context, WaitingAction(key, one, place=-1), cause)
-
-
-def _after(one: WaitingAction, failed: WaitingAction) -> bool:
-    return one.key == failed.key and one.order.in_turn and one.place > failed.place >= 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, Key, Limits
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule, Key, Limits
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.vocabulary import PolicyAction
 from fieldstack.ha.policy.table import Order, default_order
@@ -14,7 +14,7 @@ LIFTED = Key("limits-lifted", "cell")
 
 
 def degrading(context: DecisionContext) -> list[ActiveRule]:
-    return [one for one in context.active_rules.values() if PolicyAction.DEGRADE in one.effects]
+    return [one for one in context.rules if PolicyAction.DEGRADE in one.effects]
 
 
 def update_limits(context: DecisionContext) -> None:
@@ -23,21 +23,18 @@ def update_limits(context: DecisionContext) -> None:
         min((one.override_percent for one in found), default=100),
         tuple(sorted({group for one in found for group in one.groups})),
     )
-    if limits == context.state.limits:
+    if limits == context.limits.now:
         return
-    context.state = replace(context.state, limits=limits)
+    context.limits.set(limits)
     key = _tightest(found).key if found else LIFTED
-    for number in [
-        one.id for one in context.in_flight_actions.values() if one.order.action is PolicyAction.DEGRADE
-    ]:
-        del context.in_flight_actions[number]  # what is ordered now stands for all of them
+    context.in_flight.forget_kind(PolicyAction.DEGRADE)  # what is ordered now stands for all of them
     order = _order(context, key)
-    context.actions.append(
+    context.actions.emit(
         Action(
             ActionKind.DEGRADE,
             key.rule,
             context.cause(key) if found else "no rule limits the motion any more",
-            id=context.register_in_flight(key, order, "cell", -1),
+            id=context.register_in_flight(key, order, "cell", -1).id,
             timeout_ns=order.timeout_ns,
             evidence=context.evidence(key),
             override_percent=limits.override_percent,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from fieldstack.ha.decision.active_rules import drop
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule
 from fieldstack.ha.model.facts import Request
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen
@@ -28,7 +27,7 @@ def request_rule(context: DecisionContext, request: Request) -> Answer:
     if not rows:
         return False, _unknown(context, request)
     text = f"{request.subject} asked for by {request.who}"
-    context.requested.append(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
+    context.findings.note_request(Measure(FactKind.OPERATOR_REQUEST, request.subject, 1.0, text))
     return True, f"{_who(request)}: rule {', '.join(row.name for row in rows)} takes effect"
 
 
@@ -38,18 +37,14 @@ def withdraw_request(context: DecisionContext, request: Request) -> Answer:
     if not rows:
         return False, _unknown(context, request)
     names = {row.name for row in rows}
-    counting = [
-        one
-        for one in context.active_rules.values()
-        if one.key.rule in names and one.key.subject == request.subject
-    ]
+    counting = [one for one in context.rules if one.key.rule in names and one.key.subject == request.subject]
     if not counting:
         return True, f"{_who(request)}: it was not in force"
     if kept := [one for one in counting if not _may_end(one)]:
         rules = ", ".join(one.key.rule for one in kept)
         return False, f"{request.subject} is not taken back: {rules} counts until a reset (fieldstack reset)"
     for one in counting:
-        drop(context, one.key)
+        context.drop_rule(one.key)
     return True, f"{_who(request)}: {', '.join(one.key.rule for one in counting)} is taken back"
 
 

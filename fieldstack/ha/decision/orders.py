@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import Key, WaitingAction
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import Key, WaitingAction
 from fieldstack.ha.decision.remedies import launch_remedy
 from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, Hold, PolicyAction
 from fieldstack.ha.policy.table import Order, RuleRow
@@ -13,7 +13,7 @@ from fieldstack.ha.policy.table import Order, RuleRow
 
 def begin_orders(context: DecisionContext, key: Key, row: RuleRow) -> None:
     """A rule takes effect: everything in its list, in the list's order."""
-    context.waiting = [one for one in context.waiting if one.key != key]
+    context.waiting.forget_rule(key)
     for place, order in enumerate(row.orders):
         begin(context, key, order, place)
 
@@ -22,7 +22,7 @@ def begin_remedies(context: DecisionContext, key: Key, row: RuleRow) -> None:
     """The cause is back before the rule was cleared: what mends it is tried again, within its budget."""
     for place, order in enumerate(row.orders):
         waits = any(one.key == key and one.place == place for one in context.waiting)
-        in_flight = any(one.key == key and one.place == place for one in context.in_flight_actions.values())
+        in_flight = any(one.key == key and one.place == place for one in context.in_flight)
         if order.action in REMEDIES and not waits and not in_flight:
             begin(context, key, order, place)
 
@@ -31,7 +31,7 @@ def begin(context: DecisionContext, key: Key, order: Order, place: int) -> None:
     due_ns = context.now_ns + order.defer_ns if order.defer_ns and not context.facts.safe_moment else 0
     waiting = WaitingAction(key, order, place, due_ns)
     if due_ns or (order.in_turn and not _turn(context, waiting)):
-        context.waiting.append(waiting)
+        context.waiting.add(waiting)
     else:
         launch(context, waiting)
 
@@ -53,17 +53,17 @@ def launch(context: DecisionContext, waiting: WaitingAction, cause: str = "") ->
 
 def review_waiting(context: DecisionContext) -> None:
     """Order what has waited for long enough. One look at each: what has to wait again is looked at later."""
-    queue, context.waiting = context.waiting, []
+    queue = context.waiting.take_all()
     for place, one in enumerate(queue):
         rest = queue[place + 1 :]
         if _ready(context, one, rest):
             launch(context, one)
         else:
-            context.waiting.append(one)
+            context.waiting.add(one)
 
 
 def _ready(context: DecisionContext, one: WaitingAction, rest: list[WaitingAction]) -> bool:
-    active_rule = context.active_rules.get(one.key)
+    active_rule = context.rules.get(one.key)
     if active_rule is None or context.now_ns < one.not_before_ns:
         return False
     if active_rule.gone_ns and one.order.action in REMEDIES:
@@ -76,15 +76,14 @@ def _ready(context: DecisionContext, one: WaitingAction, rest: list[WaitingActio
 def _turn(context: DecisionContext, one: WaitingAction, rest: list[WaitingAction] | None = None) -> bool:
     """Whether everything before it in its rule's list was confirmed."""
     in_flight = any(
-        in_flight.key == one.key and 0 <= in_flight.place < one.place
-        for in_flight in context.in_flight_actions.values()
+        in_flight.key == one.key and 0 <= in_flight.place < one.place for in_flight in context.in_flight
     )
     others = [*context.waiting, *(rest or [])]
     return not in_flight and not any(other.key == one.key and other.place < one.place for other in others)
 
 
 def _take_effect(context: DecisionContext, key: Key, order: Order, cause: str) -> None:
-    active_rule = context.active_rules[key]
+    active_rule = context.rules[key]
     changed = replace(
         active_rule, effects=active_rule.effects | {order.action}, cause=cause or active_rule.cause
     )
@@ -94,14 +93,13 @@ def _take_effect(context: DecisionContext, key: Key, order: Order, cause: str) -
         changed = replace(changed, override_percent=percent, groups=groups)
     if order.action is PolicyAction.AWAIT_MANUAL and changed.hold is not Hold.RESET:
         changed = replace(changed, hold=order.hold)
-    context.active_rules[key] = changed
+    context.rules.update(changed)
 
 
 def _release(context: DecisionContext) -> None:
     """SAFE_MODE_EXIT as a rule's action: a lesser reset. What waits for a reset, has lost its cause and is no
     more than SAFE_MODE is cleared; EMERGENCY_STOP and what waits for a person are not."""
-    for key, one in list(context.active_rules.items()):
+    for one in list(context.rules):
         greater = PolicyAction.EMERGENCY_STOP in one.effects or one.hold is not None
         if one.clear is ClearWhen.RESET and one.gone_ns and not greater:
-            del context.active_rules[key]
-            context.waiting = [other for other in context.waiting if other.key != key]
+            context.drop_rule(one.key)

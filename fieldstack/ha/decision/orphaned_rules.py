@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import RECORD_UNREADABLE, ActiveRule
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import RECORD_UNREADABLE, ActiveRule
 from fieldstack.ha.decision.in_flight_actions import UNCONFIRMED
 from fieldstack.ha.model.measures import BUILT_IN
 from fieldstack.ha.model.vocabulary import ClearWhen

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.model.actions import Action, ActionKind, Step
 from fieldstack.ha.model.vocabulary import ProcessName
 
 
 def step_of(context: DecisionContext, name: ProcessName) -> Step | None:
     """The last step that the process's recovery has reached; None: it is in none."""
-    recovery = context.state.track(name).recovery
+    recovery = context.tracks.of(name).recovery
     return recovery.step if recovery else None
 
 
 def reach_step(context: DecisionContext, name: ProcessName, step: Step, at_ns: int, remark: str = "") -> None:
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     recovery = track.recovery
     if recovery is None:
         return
     at_ns = max(at_ns, recovery.at_ns)
-    context.set_track(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
+    context.tracks.put(replace(track, recovery=replace(recovery, step=step, at_ns=at_ns)))
     record(context, name, step, at_ns, at_ns - recovery.at_ns, remark=remark)
 
 
@@ -29,10 +29,10 @@ def record(
     context: DecisionContext, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
 ) -> None:
     """`remark`: why the step is not as it should be; it counts as not confirmed then."""
-    recovery = context.state.track(name).recovery
+    recovery = context.tracks.of(name).recovery
     if recovery is None:
         return
-    context.actions.append(
+    context.actions.emit(
         Action(
             ActionKind.RECORD_STEP,
             recovery.rule,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import Key, PendingRestart, WaitingAction
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import Key, PendingRestart, WaitingAction
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import ProcessFacts
 from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
@@ -55,7 +55,7 @@ def _order_counted(context: DecisionContext, subject: str, waiting: WaitingActio
     late = context.now_ns - waiting.counted_ns >= SAVE_WARNING_NS
     if late and not waiting.reported:
         report_unsaved_count(context, waiting.key, subject, context.cause(waiting.key))
-    context.waiting.append(replace(waiting, reported=waiting.reported or late))
+    context.waiting.add(replace(waiting, reported=waiting.reported or late))
 
 
 def _reallocate(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
@@ -63,11 +63,9 @@ def _reallocate(context: DecisionContext, subject: str, waiting: WaitingAction) 
     group = subject if subject.startswith("group:") else context.facts.group_of.get(subject, "")
     if not group or context.facts.core is None or _out_of_use(context, group, waiting.key):
         return
-    if waiting.key in context.active_rules:
-        active_rule = context.active_rules[waiting.key]
-        context.active_rules[waiting.key] = replace(
-            active_rule, effects=active_rule.effects | {PolicyAction.REALLOCATE}
-        )
+    if active_rule := context.rules.get(waiting.key):
+        effects = active_rule.effects | {PolicyAction.REALLOCATE}
+        context.rules.update(replace(active_rule, effects=effects))
     _order_remedy(context, group, waiting)
 
 
@@ -76,7 +74,7 @@ def _out_of_use(context: DecisionContext, group: str, but: Key) -> bool:
     return any(
         PolicyAction.REALLOCATE in one.effects
         and context.facts.group_of.get(one.key.subject, one.key.subject) == group
-        for one in context.active_rules.values()
+        for one in context.rules
         if one.key != but
     )
 
@@ -94,7 +92,7 @@ def busy(context: DecisionContext, subject: str) -> bool:
 
 
 def _unsettled(context: DecisionContext, name: ProcessName) -> bool:
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     return not track.proven or track.pending is not None or context.restarting(name)
 
 
@@ -102,12 +100,12 @@ def _wait_for_cause(context: DecisionContext, waiting: WaitingAction) -> None:
     """After another restart the rule has to see its cause anew, for as long as that takes."""
     row = context.row(waiting.key)
     settle_ns = row.settle_ns if row else 0
-    context.waiting.append(replace(waiting, not_before_ns=context.now_ns + settle_ns))
+    context.waiting.add(replace(waiting, not_before_ns=context.now_ns + settle_ns))
 
 
 def within_budget(context: DecisionContext, subject: str, cause: str) -> bool:
     """False: the subject's budget is spent; that is noted, and is a fact of its own."""
-    use, budget = context.state.budget(subject), context.policy.budget(subject)
+    use, budget = context.budgets.of(subject), context.policy.budget(subject)
     if use.spent:
         return False
     if budget is None:
@@ -116,7 +114,7 @@ def within_budget(context: DecisionContext, subject: str, cause: str) -> bool:
         text = f"{subject} was restarted {found}; last: {cause}"
     else:
         return True
-    context.state = context.state.with_budget(replace(use, spent=text))
+    context.budgets.mark_spent(subject, text)
     return False
 
 
@@ -124,23 +122,23 @@ def _backs_off(context: DecisionContext, subject: str, waiting: WaitingAction) -
     budget = context.policy.budget(subject)
     if waiting.delayed or budget is None:
         return False
-    wait_ns = delay_ns(context.state.budget(subject).restarts, context.now_ns, budget)
+    wait_ns = delay_ns(context.budgets.of(subject).restarts, context.now_ns, budget)
     if wait_ns:
-        context.waiting.append(replace(waiting, not_before_ns=context.now_ns + wait_ns, delayed=True))
+        context.waiting.add(replace(waiting, not_before_ns=context.now_ns + wait_ns, delayed=True))
     return bool(wait_ns)
 
 
 def count_restart(context: DecisionContext, subject: str) -> None:
     """Count one restart of the subject."""
-    use, budget = context.state.budget(subject), context.policy.budget(subject)
+    use, budget = context.budgets.of(subject), context.policy.budget(subject)
     restarts = (*use.restarts, context.now_ns)
     kept = to_keep(restarts, context.now_ns, budget) if budget else restarts
-    context.state = context.state.with_budget(replace(use, restarts=kept))
+    context.budgets.count(subject, kept)
 
 
 def count_is_saved(context: DecisionContext, subject: str) -> bool:
     """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
-    filed_ns, restarts = context.facts.filed_ns, context.state.budget(subject).restarts
+    filed_ns, restarts = context.facts.filed_ns, context.budgets.of(subject).restarts
     return filed_ns is None or not restarts or restarts[-1] <= filed_ns
 
 
@@ -164,7 +162,7 @@ def _order(context: DecisionContext, subject: str, waiting: WaitingAction) -> No
         key.rule,
         context.cause(key),
         subject,
-        id=context.register_in_flight(key, waiting.order, subject, waiting.place),
+        id=context.register_in_flight(key, waiting.order, subject, waiting.place).id,
         timeout_ns=waiting.order.timeout_ns,
         evidence=context.evidence(key),
     )
@@ -173,22 +171,22 @@ def _order(context: DecisionContext, subject: str, waiting: WaitingAction) -> No
 
 def restart_in_order(context: DecisionContext, name: ProcessName, stop: Action) -> None:
     """A process that is alive is asked to end; it is started again once it has."""
-    context.actions.append(stop)
-    context.set_track(replace(context.state.track(name), proven=False, started_ns=context.now_ns))
+    context.actions.emit(stop)
+    context.tracks.put(replace(context.tracks.of(name), proven=False, started_ns=context.now_ns))
 
 
 def _schedule(context: DecisionContext, process: ProcessFacts, waiting: WaitingAction) -> None:
     """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
     name = process.name
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     if (
         track.pending is not None
-        or context.handled(name)
+        or context.actions.start_or_stop(name)
         or not within_budget(context, name, context.cause(waiting.key))
     ):
         return
     budget = context.section(name)
-    wait_ns = 0 if waiting.delayed else delay_ns(context.state.budget(name).restarts, context.now_ns, budget)
+    wait_ns = 0 if waiting.delayed else delay_ns(context.budgets.of(name).restarts, context.now_ns, budget)
     key = waiting.key
     due_ns = context.now_ns + wait_ns
     outputs_ns = budget.safe_output_timeout_ns if name is ProcessName.RT else 0
@@ -201,4 +199,4 @@ def _schedule(context: DecisionContext, process: ProcessFacts, waiting: WaitingA
         key=key,
         place=waiting.place,
     )
-    context.set_track(replace(track, pending=pending, counted_ns=waiting.counted_ns, count_unsaved=False))
+    context.tracks.put(replace(track, pending=pending, counted_ns=waiting.counted_ns, count_unsaved=False))

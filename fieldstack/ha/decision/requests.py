@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fieldstack.ha.decision.active_rules import drop
 from fieldstack.ha.decision.builtin import lost_fact
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import ActiveRule, Key
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import ActiveRule, Key
 from fieldstack.ha.decision.operator_requests import request_rule, withdraw_request
 from fieldstack.ha.decision.orphaned_rules import only_reset_clears
 from fieldstack.ha.decision.remedies import busy, restart_in_order
@@ -37,14 +36,14 @@ BY_OPERATOR = "restart"
 def answer_requests(context: DecisionContext) -> None:
     """A shutdown comes first: nothing is started on the way down."""
     for request in sorted(context.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
-        if context.state.ha is HaState.SHUTDOWN:
+        if context.cell.ha is HaState.SHUTDOWN:
             _answer(context, request, False, "the cell goes down: nothing can be asked of it any more")
         else:
             _HANDLERS[request.kind](context, request)
 
 
 def _answer(context: DecisionContext, request: Request, accepted: bool, text: str) -> None:
-    context.actions.append(
+    context.actions.emit(
         Action(
             ActionKind.ANSWER,
             request.kind,
@@ -57,8 +56,8 @@ def _answer(context: DecisionContext, request: Request, accepted: bool, text: st
 
 
 def _shutdown(context: DecisionContext, request: Request) -> None:
-    reason = f"asked to go down by {request.who}"
-    context.state = replace(context.state, ha=HaState.SHUTDOWN, since_ns=context.now_ns, reason=reason)
+    context.cell.enter(HaState.SHUTDOWN, context.now_ns)
+    context.cell.explain(f"asked to go down by {request.who}", context.cell.held_by)
     _answer(context, request, True, "the cell goes down: Core, then RT, then the Non-RT process")
 
 
@@ -73,22 +72,20 @@ def _reset(context: DecisionContext, request: Request) -> None:
         )
         return
     ended = {
-        key
-        for key, one in context.active_rules.items()
-        if one.clear is ClearWhen.RESET or only_reset_clears(context, one)
+        one.key for one in context.rules if one.clear is ClearWhen.RESET or only_reset_clears(context, one)
     }
-    latched = [one for key, one in context.active_rules.items() if key in ended or one.hold]
+    latched = [one for one in context.rules if one.key in ended or one.hold]
     note_reset_cause(context, request.who)
-    context.state = replace(context.state, reset_ns=context.now_ns)
+    context.cell.note_reset(context.now_ns)
     _clear_latch(context, request)
     for one in latched:
         if one.key in ended:
-            drop(context, one.key)
+            context.drop_rule(one.key)
         else:
-            context.active_rules[one.key] = replace(one, hold=None)
+            context.rules.update(replace(one, hold=None))
     if context.facts.bus.positions is not PositionCheck.PENDING:
-        context.state = replace(context.state, accepted_start=context.facts.rt.start_id)
-    _forget_budgets(context)
+        context.cell.accept_positions(context.facts.rt.start_id)
+    context.budgets.forget_spent()
     for name in restart:
         restart_now(context, name, f"reset by {request.who}")
     cleared = ", ".join(one.key.rule for one in latched) or "nothing was latched"
@@ -111,29 +108,23 @@ def _still_runs_on(context: DecisionContext) -> str:
 def _clear_latch(context: DecisionContext, request: Request) -> None:
     cause = f"reset by {request.who}"
     if sources := context.facts.estop.on_reset:
-        context.actions.append(
+        context.actions.emit(
             Action(ActionKind.CLEAR_LATCH, "reset", cause, until=ClearWhen.RESET, sources=sources)
         )
-        context.facts = replace(context.facts, estop=replace(context.facts.estop, on_reset=0))
+        context.take_latch_as_cleared()
     context.order(ActionKind.RESET_FAULTS, "reset", cause)
 
 
-def _forget_budgets(context: DecisionContext) -> None:
-    """What was spent begins anew; what still counts towards its budget goes on counting."""
-    kept = tuple(one for one in context.state.budgets if not one.spent)
-    context.state = replace(context.state, budgets=kept)
-
-
 def _ack(context: DecisionContext, request: Request) -> None:
-    meant = [one for one in context.active_rules.values() if _is_meant(one, request.subject)]
+    meant = [one for one in context.rules if _is_meant(one, request.subject)]
     mine = [one for one in meant if one.hold is Hold.ACK]
     others = [one.key.rule for one in meant if one.hold is Hold.RESET]
     for one in mine:
-        context.active_rules[one.key] = replace(one, hold=None)
+        context.rules.update(replace(one, hold=None))
     started: list[ProcessName] = []
-    if mine and not any(one.hold for one in context.active_rules.values()):
+    if mine and not any(one.hold for one in context.rules):
         needed = _needs_start(context)
-        spent = [name for name in needed if context.state.budget(name).spent]
+        spent = [name for name in needed if context.budgets.of(name).spent]
         started = [name for name in needed if name not in spent]
         others += [f"{name}, whose restart budget is spent" for name in spent]
         for name in started:
@@ -157,13 +148,13 @@ def _needs_start(context: DecisionContext) -> list[ProcessName]:
 
 
 def _waits_for_person(context: DecisionContext, name: ProcessName, process: ProcessFacts | None) -> bool:
-    track = context.state.track(name)
-    if process is None or context.handled(name) or (track.pending and not track.count_unsaved):
+    track = context.tracks.of(name)
+    if process is None or context.actions.start_or_stop(name) or (track.pending and not track.count_unsaved):
         return False
     if process.condition is ProcessCondition.NEVER_SEEN:
-        return context.state.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
+        return context.cell.ha in (HaState.MANUAL_INTERVENTION, HaState.SAFE_MODE)
     dealt_with = (
-        lost_fact(context, process) is None or process.start_id == context.state.track(name).failed_start
+        lost_fact(context, process) is None or process.start_id == context.tracks.of(name).failed_start
     )
     return process.down and dealt_with
 
@@ -195,7 +186,7 @@ def _restart_part(context: DecisionContext, request: Request, order: Order) -> N
 
 def _restart_process(context: DecisionContext, request: Request, name: ProcessName) -> None:
     process = context.process(name)
-    at_rest = context.state.ha not in MOVING | {HaState.SAFE_MODE}
+    at_rest = context.cell.ha not in MOVING | {HaState.SAFE_MODE}
     if process is None:
         _answer(context, request, False, f"{name} is not part of this cell")
     elif process.condition not in _ALIVE or context.restarting(name) or at_rest:
@@ -203,7 +194,7 @@ def _restart_process(context: DecisionContext, request: Request, name: ProcessNa
             context,
             request,
             False,
-            f"restart refused: {name} is {process.condition} and the cell in {context.state.ha.name}; "
+            f"restart refused: {name} is {process.condition} and the cell in {context.cell.ha.name}; "
             "wait until it runs, or reset a cell that waits for a person",
         )
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.model.actions import ActionKind
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.measures import STANDS_NOW, FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen
 from fieldstack_rt.datastore.layout import EstopSource
@@ -17,11 +17,9 @@ RELEASE_NS = 200_000_000
 
 def ignore_stopped_axes(context: DecisionContext) -> None:
     """Axes that stand when a person resets are RT's to release: until it has, they are no new failure."""
-    reset_ns = context.state.reset_ns
+    reset_ns = context.cell.reset_ns
     if reset_ns and context.now_ns - reset_ns <= RELEASE_NS:
-        context.facts = replace(
-            context.facts, measures=tuple(_ignored(one) for one in context.facts.measures)
-        )
+        context.take_measures(tuple(_ignored(one) for one in context.facts.measures))
 
 
 def _ignored(one: Measure) -> Measure:
@@ -32,9 +30,11 @@ def _ignored(one: Measure) -> Measure:
 def keep_new_latch(context: DecisionContext) -> None:
     """What a rule latches in the very decision of a reset is not what the person has seen."""
     new = {one.until is _GONE for one in context.actions if one.kind is ActionKind.EMERGENCY_STOP}
-    context.actions = [
-        replace(one, sources=one.sources & ~(1 << EstopSource.POLICY))
-        if one.kind is ActionKind.CLEAR_LATCH and (one.until is _GONE) in new
-        else one
-        for one in context.actions
-    ]
+    if new:
+        context.actions.revise(lambda one: _spare_policy(one, new))
+
+
+def _spare_policy(one: Action, new: set[bool]) -> Action:
+    if one.kind is not ActionKind.CLEAR_LATCH or (one.until is _GONE) not in new:
+        return one
+    return replace(one, sources=one.sources & ~(1 << EstopSource.POLICY))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import (
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import (
     FIRST_START,
     ActiveRule,
     DecisionState,
@@ -45,39 +44,35 @@ def note_latched_estop(context: DecisionContext) -> None:
 
 def note_reset_cause(context: DecisionContext, who: str) -> None:
     """A reset makes ready, and no more: what stands waits for a start from now on."""
-    if context.state.interlock.causes or context.facts.axes.waiting or context.state.ha not in MOVING:
+    if context.interlock.now.causes or context.facts.axes.waiting or context.cell.ha not in MOVING:
         add_cause(context, Key("reset", "cell"), f"reset by {who}: a reset is no start")
 
 
 def note_stop_causes(context: DecisionContext) -> None:
     """What stops the axes by this decision. A state without motion always has a cause."""
-    for one in context.active_rules.values():
+    for one in context.rules:
         row = context.row(one.key)
         if one.stops or one.hold or _rt_loss(one, row):
             add_cause(context, one.key, one.cause, _within(one, row), _began(context, one))
     if core := context.facts.core:
         _note_core_loss(context, core)
-    if context.state.ha not in MOVING and not context.state.interlock.of_all:
-        add_cause(context, Key("stopped", "cell"), context.state.reason)
+    if context.cell.ha not in MOVING and not context.interlock.now.of_all:
+        add_cause(context, Key("stopped", "cell"), context.cell.reason)
     _note_rt_stops(context)
 
 
 def _note_rt_stops(context: DecisionContext) -> None:
     """Axes that RT has stopped by itself, for what lets nothing resume: its successor would not know."""
-    interlock = context.state.interlock
     waits = [one for one in context.facts.axes.waits if _unexplained(context, one)]
-    if not waits or not context.state.rt.proven or context.state.ha not in MOVING:
+    if not waits or not context.tracks.rt.proven or context.cell.ha not in MOVING:
         return
-    others = tuple(one for one in interlock.causes if one.key != STOPPED_BY_RT)
-    before = sum(one.axes for one in interlock.causes if one.key == STOPPED_BY_RT)
-    mask = before | sum(1 << one.number for one in waits)
-    alone = InterlockCause(STOPPED_BY_RT, "RT has stopped axes by itself", 0, mask)
-    context.state = replace(context.state, interlock=RestartInterlock(interlock.since_ns, (*others, alone)))
+    mask = sum(1 << one.number for one in waits)
+    context.interlock.add_axes(InterlockCause(STOPPED_BY_RT, "RT has stopped axes by itself", 0, mask))
 
 
 def _unexplained(context: DecisionContext, wait: AxisWait) -> bool:
     """An EMERGENCY_STOP is no part of a first start: whoever knew of it has lost what was kept."""
-    causes = context.state.interlock.of(wait.number)
+    causes = context.interlock.now.of(wait.number)
     if wait.reasons >> Stop.ESTOP & 1 and all(one.key.rule == FIRST_START for one in causes):
         return True
     return not causes and not may_resume_after_rt_stop(context, wait)
@@ -85,14 +80,7 @@ def _unexplained(context: DecisionContext, wait: AxisWait) -> bool:
 
 def add_cause(context: DecisionContext, key: Key, text: str, within_ns: int = 0, since_ns: int = 0) -> None:
     """One more cause; of the same, the stricter word counts."""
-    old = context.state.interlock
-    same = next((one for one in old.causes if one.key == key), None)
-    if same is not None and same.within_ns <= within_ns:
-        return
-    others = tuple(one for one in old.causes if one.key != key)
-    began = [one for one in (old.since_ns, since_ns or context.now_ns) if one]
-    causes = (*others, InterlockCause(key, text, within_ns))
-    context.state = replace(context.state, interlock=RestartInterlock(min(began), causes))
+    context.interlock.add(InterlockCause(key, text, within_ns), since_ns or context.now_ns)
 
 
 def _rt_loss(one: ActiveRule, row: RuleRow | None) -> bool:
@@ -105,7 +93,7 @@ def _within(one: ActiveRule, row: RuleRow | None) -> int:
 
 def _began(context: DecisionContext, one: ActiveRule) -> int:
     """A lost process was so before the rule saw it."""
-    recovery = context.state.rt.recovery
+    recovery = context.tracks.rt.recovery
     return recovery.began_ns if recovery and one.key.subject == ProcessName.RT else one.since_ns
 
 
@@ -114,16 +102,16 @@ def _began(context: DecisionContext, one: ActiveRule) -> int:
 
 def core_at_work(context: DecisionContext) -> bool:
     core = context.facts.core
-    return core is None or (core.condition is ProcessCondition.RUNNING and context.state.core.proven)
+    return core is None or (core.condition is ProcessCondition.RUNNING and context.tracks.core.proven)
 
 
 def _note_core_loss(context: DecisionContext, core: ProcessFacts) -> None:
     """Without it the axes come to the end of their setpoints and stand, once it had been at work."""
     started = core.condition in (ProcessCondition.NEVER_SEEN, ProcessCondition.STARTING)
-    if core.condition is ProcessCondition.RUNNING or (started and context.state.core.recovery is None):
+    if core.condition is ProcessCondition.RUNNING or (started and context.tracks.core.recovery is None):
         return
     since_ns = _core_stop_ns(context, core)
-    losses = [one for one in context.active_rules.values() if _core_restart(context, one)]
+    losses = [one for one in context.rules if _core_restart(context, one)]
     for one in losses:
         add_cause(context, one.key, one.cause, _within(one, context.row(one.key)), since_ns)
     if not losses:
@@ -150,12 +138,12 @@ def _core_stop_ns(context: DecisionContext, core: ProcessFacts) -> int:
 
 def may_resume(context: DecisionContext, wait: AxisWait) -> bool:
     """Whether everything that stopped the axis lets it move again by itself, and it stood for less."""
-    causes = context.state.interlock.of(wait.number)
+    causes = context.interlock.now.of(wait.number)
     if not causes or any(one.within_ns == 0 for one in causes):
         return False
     if any(one.key.rule == FIRST_START for one in causes):
         return True  # nothing was interrupted: what failed while the cell came up is no reason to wait
-    stopped_ns = context.now_ns - context.state.interlock.since_ns
+    stopped_ns = context.now_ns - context.interlock.now.since_ns
     own_ns = context.now_ns - wait.since_ns
     return stopped_ns < min(one.within_ns for one in causes) and all(
         own_ns < within for within in _own_limits(context, wait.reasons)

@@ -5,10 +5,8 @@ RT holds the axes until it takes an order (native/start.c); here is decided whet
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import RestartInterlock, StartOrder
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import StartOrder
 from fieldstack.ha.decision.restart_interlock import (
     cause_text,
     core_at_work,
@@ -28,11 +26,11 @@ NOTHING_WAITS = "no axis waits for a start"
 
 def confirm_start(context: DecisionContext) -> None:
     """Before anything else is noted: what RT has taken of the last order is done."""
-    axes, order = context.facts.axes, context.state.start_order
+    axes, order = context.facts.axes, context.starts.order
     if order is not None and _is_over(context, order):
-        context.state = replace(context.state, start_order=None)
+        context.starts.end()
         if order.go and axes.epoch == order.epoch and not order.axes & axes.waiting:
-            context.state = replace(context.state, interlock=context.state.interlock.still(axes.waiting))
+            context.interlock.lift_but(axes.waiting)
 
 
 def _is_over(context: DecisionContext, order: StartOrder) -> bool:
@@ -45,7 +43,7 @@ def _is_over(context: DecisionContext, order: StartOrder) -> bool:
 def answer_start(context: DecisionContext, request: Request) -> None:
     """A person asks for it. It is answered when RT was seen to take it; a refusal at once."""
     if refusal := refused(context):
-        again = context.state.ha in MOVING | {HaState.RECOVERY, HaState.NEVER}
+        again = context.cell.ha in MOVING | {HaState.RECOVERY, HaState.NEVER}
         _answer(context, request, refusal, ok=refusal == NOTHING_WAITS, again=again)
         return
     axes = context.facts.axes.free
@@ -62,7 +60,7 @@ def _answer(
     axes: int = 0,
     again: bool = False,
 ) -> None:
-    context.actions.append(
+    context.actions.emit(
         Action(
             ActionKind.ANSWER,
             request.kind,
@@ -78,18 +76,18 @@ def _answer(
 
 def refused(context: DecisionContext) -> str:
     """Why nothing can be started now, and what to do; empty: something can."""
-    state, axes, core = context.state, context.facts.axes, context.facts.core
-    state_reason = state.reason.removeprefix("checking before the cell goes on: ")
+    cell, axes, core = context.cell, context.facts.axes, context.facts.core
+    state_reason = cell.reason.removeprefix("checking before the cell goes on: ")
     again = "look at fieldstack status and ask again"
     checks = (
         (
-            state.ha in MOVING,
-            f"the cell is in {state.ha.name} ({state_reason}); {_NEXT.get(state.ha, again)}",
+            cell.ha in MOVING,
+            f"the cell is in {cell.ha.name} ({state_reason}); {_NEXT.get(cell.ha, again)}",
         ),
         (axes.epoch, f"RT does not show its state now; {again}"),
         (not axes.waiting or axes.free, f"something else still holds the axes; {again}"),
         (core_at_work(context), f"the Main Core is {core.condition if core else 'gone'}; {again}"),
-        (state.start_order is None, "the last order to RT is not answered yet; ask again"),
+        (context.starts.order is None, "the last order to RT is not answered yet; ask again"),
     )
     why_not = next((text for good, text in checks if not good), "")
     if why_not:
@@ -110,14 +108,14 @@ _NEXT = {
 def order_starts(context: DecisionContext) -> None:
     """At the end of a decision, when its state is known."""
     _take_start_input(context)
-    axes, state = context.facts.axes, context.state
-    if state.ha not in MOVING or not axes.epoch or state.start_order is not None:
+    axes = context.facts.axes
+    if context.cell.ha not in MOVING or not axes.epoch or context.starts.order is not None:
         return
     if not core_at_work(context):
         _order_wait(context)
         return
-    if not axes.waiting and state.interlock.causes:
-        context.state = replace(state, interlock=RestartInterlock())
+    if not axes.waiting and context.interlock.now.causes:
+        context.interlock.lift()
         return
     if free := _resuming(context):
         _order(context, free, BY_ITSELF, _resumption(context))
@@ -130,15 +128,15 @@ def _resuming(context: DecisionContext) -> int:
 
 
 def _axis_may_resume(context: DecisionContext, wait: AxisWait) -> bool:
-    rule = may_resume if context.state.interlock.of(wait.number) else may_resume_after_rt_stop
+    rule = may_resume if context.interlock.now.of(wait.number) else may_resume_after_rt_stop
     return rule(context, wait)
 
 
 def _resumption(context: DecisionContext) -> str:
-    cause = cause_text(context.state.interlock)
-    stopped_ms = (context.now_ns - context.state.interlock.since_ns) // 1_000_000
-    if context.state.interlock.causes and not cause:
-        return context.state.interlock.causes[0].text
+    cause = cause_text(context.interlock.now)
+    stopped_ms = (context.now_ns - context.interlock.now.since_ns) // 1_000_000
+    if context.interlock.now.causes and not cause:
+        return context.interlock.now.causes[0].text
     after = f" after {stopped_ms} ms: {cause}" if cause else ": a stop of RT alone has ended"
     return f"motion resumes by itself{after}"
 
@@ -147,12 +145,12 @@ def _order_wait(context: DecisionContext) -> None:
     """The Main Core has gone, and the axes have come to the end of its setpoints: so they stay."""
     axes = context.facts.axes
     rest = axes.all & ~axes.waiting
-    if context.state.interlock.of_all and rest and not axes.playing:
+    if context.interlock.now.of_all and rest and not axes.playing:
         _order(
             context,
             rest,
             BY_ITSELF,
-            f"axes wait for a start: {cause_text(context.state.interlock)}",
+            f"axes wait for a start: {cause_text(context.interlock.now)}",
             go=False,
         )
 
@@ -161,11 +159,11 @@ def _take_start_input(context: DecisionContext) -> None:
     """A rising edge of the start input is dealt with once."""
     axes = context.facts.axes
     press = (axes.epoch, axes.pressed)
-    if not axes.epoch or not axes.pressed or press == context.state.pressed:
+    if not axes.epoch or not axes.pressed or press == context.starts.pressed:
         return
-    context.state = replace(context.state, pressed=press)
+    context.starts.note_press(press)
     if refusal := refused(context):
-        context.actions.append(
+        context.actions.emit(
             Action(ActionKind.ANSWER, RequestKind.START, f"{BY_INPUT}: {refusal}", confirmed=False)
         )
     else:
@@ -177,6 +175,5 @@ def _order(
 ) -> None:
     axes = context.facts.axes
     kind = ActionKind.START if go else ActionKind.AWAIT_START
-    context.actions.append(Action(kind, rule, cause, axes=mask, seen_cycle=seen_cycle or axes.cycle))
-    order = StartOrder(axes.epoch, axes.taken + 1, mask, context.now_ns, go)
-    context.state = replace(context.state, start_order=order)
+    context.actions.emit(Action(kind, rule, cause, axes=mask, seen_cycle=seen_cycle or axes.cycle))
+    context.starts.give(StartOrder(axes.epoch, axes.taken + 1, mask, context.now_ns, go))

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from fieldstack.ha.decision.builtin import lost_fact, lost_text
-from fieldstack.ha.decision.decision_context import DecisionContext
-from fieldstack.ha.decision.decision_state import (
+from fieldstack.ha.decision.context.decision_context import DecisionContext
+from fieldstack.ha.decision.context.decision_state import (
     InFlightAction,
     Key,
     PendingRestart,
@@ -41,9 +41,9 @@ _LATE_NS = 100_000_000
 def supervise(context: DecisionContext, name: ProcessName) -> None:
     """What has happened to the process since the last decision. What follows from it, the rules say."""
     process = context.process(name)
-    if process is None or context.handled(name):
+    if process is None or context.actions.start_or_stop(name):
         return
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     lost = lost_fact(context, process)
     if lost and process.start_id != track.failed_start:
         _failed(context, process, lost)
@@ -57,33 +57,32 @@ def supervise(context: DecisionContext, name: ProcessName) -> None:
 
 def _first_start(context: DecisionContext, process: ProcessFacts) -> None:
     """Not behind the back of a person who is waited for."""
-    stopped = any(
-        (row := context.row(key)) is not None
-        and row.fact is FactKind.PROCESS_STOPPED
-        and key.subject == process.name
-        for key in context.active_rules
-    )
-    if stopped or any(one.hold for one in context.active_rules.values()):
+    if any(one.hold or _is_stop_of(context, process, one.key) for one in context.rules):
         return
-    if not context.state.after_failure:
+    if not context.before.after_failure:
         _start(context, process, "start", "the cell starts")
-    elif context.state.track(process.name).counted_ns or _restart_allowed(context, process.name):
+    elif context.tracks.of(process.name).counted_ns or _restart_allowed(context, process.name):
         _count(context, process.name)
         if _count_is_saved(context, process.name, Key("start", process.name), _AFTER_FAILURE):
             _start(context, process, "start", _AFTER_FAILURE)
 
 
+def _is_stop_of(context: DecisionContext, process: ProcessFacts, key: Key) -> bool:
+    row = context.row(key)
+    return row is not None and row.fact is FactKind.PROCESS_STOPPED and key.subject == process.name
+
+
 def _restart_allowed(context: DecisionContext, name: ProcessName) -> bool:
     """What the cell does at its start may be what ends it: that counts as a restart, with its backoff."""
-    wait_ns = delay_ns(context.state.budget(name).restarts, context.now_ns, context.section(name))
-    waited = context.now_ns - context.state.track(name).started_ns >= wait_ns
+    wait_ns = delay_ns(context.budgets.of(name).restarts, context.now_ns, context.section(name))
+    waited = context.now_ns - context.tracks.of(name).started_ns >= wait_ns
     return within_budget(context, name, _AFTER_FAILURE) and waited
 
 
 def _start(context: DecisionContext, process: ProcessFacts, rule: str, cause: str) -> None:
     context.order(ActionKind.START_PROCESS, rule, cause, process.name)
-    track = context.state.track(process.name)
-    context.set_track(_begun(track, context.now_ns, proven=False))
+    track = context.tracks.of(process.name)
+    context.tracks.put(_begun(track, context.now_ns, proven=False))
 
 
 def _begun(track: ProcessTrack, now_ns: int, **more: Any) -> ProcessTrack:
@@ -92,19 +91,19 @@ def _begun(track: ProcessTrack, now_ns: int, **more: Any) -> ProcessTrack:
 
 def _count(context: DecisionContext, name: ProcessName) -> None:
     """The next start counts as a restart, once."""
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     if not track.counted_ns:
         count_restart(context, name)
-        context.set_track(replace(track, counted_ns=context.now_ns))
+        context.tracks.put(replace(track, counted_ns=context.now_ns))
 
 
 def _count_is_saved(context: DecisionContext, name: ProcessName, key: Key, cause: str) -> bool:
     """Whether the count of the next start is on the disk; people are told if that takes long."""
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     if count_is_saved(context, name):
         return True
     if not track.count_unsaved and context.now_ns - track.counted_ns >= SAVE_WARNING_NS:
-        context.set_track(replace(track, count_unsaved=True))
+        context.tracks.put(replace(track, count_unsaved=True))
         report_unsaved_count(context, key, name, cause)
     return False
 
@@ -112,15 +111,15 @@ def _count_is_saved(context: DecisionContext, name: ProcessName, key: Key, cause
 def _failed(context: DecisionContext, process: ProcessFacts, lost: FactKind) -> None:
     """A start of the process has failed: a recovery begins; the rules will say how."""
     name = process.name
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     rule, cause = _rule_name(context, lost, name), lost_text(process)
-    history = in_window(context.state.budget(name).restarts, context.now_ns, context.section(name))
+    history = in_window(context.budgets.of(name).restarts, context.now_ns, context.section(name))
     detected = process.detected_ns or context.now_ns
     recovery = Recovery(detected, rule, cause, len(history) + 1, at_ns=detected)
-    context.set_track(
+    context.tracks.put(
         replace(track, failed_start=process.start_id, proven=False, pending=None, recovery=recovery)
     )
-    context.new_failures.add((lost, name))
+    context.findings.note_failure(lost, name)
     _forget_in_flight(context, name)
     last = context.facts.guard.last_progress_ns if name is ProcessName.RT else 0
     if last < track.started_ns:  # of an earlier start
@@ -139,14 +138,14 @@ def _rule_name(context: DecisionContext, lost: FactKind, name: ProcessName) -> s
 def _forget_in_flight(context: DecisionContext, name: ProcessName) -> None:
     """A restart that was under way has failed with its process. What was done to the bus of a lost RT has to
     be done again, if its cause is still there then."""
-    for in_flight in list(context.in_flight_actions.values()):
+    for in_flight in list(context.in_flight):
         if in_flight.order.action not in REMEDIES:
             continue
         if in_flight.subject == name:
-            del context.in_flight_actions[in_flight.id]
+            context.in_flight.forget(in_flight.id)
         elif name is ProcessName.RT and _on_bus(in_flight):
-            del context.in_flight_actions[in_flight.id]
-            context.waiting.append(WaitingAction(in_flight.key, in_flight.order, in_flight.place))
+            context.in_flight.forget(in_flight.id)
+            context.waiting.add(WaitingAction(in_flight.key, in_flight.order, in_flight.place))
 
 
 def _on_bus(in_flight: InFlightAction) -> bool:
@@ -155,8 +154,8 @@ def _on_bus(in_flight: InFlightAction) -> bool:
 
 def advance(context: DecisionContext, name: ProcessName) -> None:
     """Take the steps that a pending restart has reached; order it when all is in place."""
-    process, track = context.process(name), context.state.track(name)
-    if process is None or track.pending is None or context.state.budget(name).spent:
+    process, track = context.process(name), context.tracks.of(name)
+    if process is None or track.pending is None or context.budgets.of(name).spent:
         return
     pending = track.pending
     due = context.now_ns >= pending.due_ns
@@ -179,7 +178,7 @@ def _report_overdue(context: DecisionContext, process: ProcessFacts, pending: Pe
     if not pending.deadline_ns or context.now_ns < pending.deadline_ns:
         return
     name = process.name
-    context.set_track(replace(context.state.track(name), pending=replace(pending, deadline_ns=0)))
+    context.tracks.put(replace(context.tracks.of(name), pending=replace(pending, deadline_ns=0)))
     order = pending.order or default_order(PolicyAction.REBOOT_PROCESS)
     failed = WaitingAction(pending.key or Key(pending.rule, name), order, pending.place)
     escalate(context, failed, name, f"can not begin: process {process.pid} does not end, in spite of SIGKILL")
@@ -190,15 +189,15 @@ def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRes
     number = 0
     if pending.order and pending.key:
         deadline_ns = pending.deadline_ns if pending.deadline_ns > context.now_ns else 0
-        number = context.register_in_flight(pending.key, pending.order, name, pending.place, deadline_ns)
-    track = context.state.track(name)
+        number = context.register_in_flight(pending.key, pending.order, name, pending.place, deadline_ns).id
+    track = context.tracks.of(name)
     recovery = track.recovery and replace(track.recovery, step=Step.RESTART, at_ns=context.now_ns)
     attempt = track.recovery.attempt if track.recovery else 0
     kinds = [ActionKind.REBOOT_PROCESS]
     if context.section(name).enable_state_recovery:
         kinds.insert(0, ActionKind.READ_CHECKPOINT)
     for kind in kinds:
-        context.actions.append(
+        context.actions.emit(
             Action(
                 kind,
                 pending.rule,
@@ -210,7 +209,7 @@ def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRes
                 evidence=context.evidence(pending.key) if pending.key else None,
             )
         )
-    context.set_track(_begun(track, context.now_ns, recovery=recovery))
+    context.tracks.put(_begun(track, context.now_ns, recovery=recovery))
 
 
 def _fenced(context: DecisionContext, process: ProcessFacts) -> bool:
@@ -235,7 +234,7 @@ def _outputs_settled(context: DecisionContext, process: ProcessFacts) -> bool:
     """RT: safe outputs were read back by the guard, or the time that they may take is over."""
     if process.name is not ProcessName.RT or step_of(context, process.name) is not Step.FENCED:
         return True
-    guard, recovery = context.facts.guard, context.state.rt.recovery
+    guard, recovery = context.facts.guard, context.tracks.rt.recovery
     if guard.tripped and guard.confirmed_ns:
         reach_step(context, process.name, Step.SAFE_OUTPUTS, guard.confirmed_ns)
         return True
@@ -256,19 +255,17 @@ def _running(context: DecisionContext, process: ProcessFacts) -> None:
         and context.facts.bus.positions is PositionCheck.AGREE
         and not context.facts.bus.displaced_groups
     ):
-        context.state = replace(
-            context.state, accepted_start=-1
-        )  # what differs from now on is another matter
+        context.cell.forget_accepted_positions()  # what differs from now on is another matter
     if step_of(context, name) is Step.RESTART and (context.facts.bus.cycling or not is_rt):
         first = context.facts.bus.first_cycle_ns if is_rt else 0
         reach_step(context, name, Step.HEARTBEAT_BACK, first or context.now_ns)
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     if track.proven or (is_rt and not _rt_proof(context)):
         return
-    context.set_track(replace(track, proven=True))
+    context.tracks.put(replace(track, proven=True))
     if track.recovery:
         reach_step(context, name, Step.RECOVERED, context.now_ns)
-        context.set_track(replace(context.state.track(name), recovery=None))
+        context.tracks.put(replace(context.tracks.of(name), recovery=None))
 
 
 def _rt_proof(context: DecisionContext) -> bool:
@@ -282,7 +279,7 @@ def restart_now(context: DecisionContext, name: ProcessName, cause: str) -> None
         return
     timeout_ns = default_order(PolicyAction.REBOOT_PROCESS).timeout_ns
     pending = PendingRestart(context.now_ns, "reset", cause, context.now_ns + timeout_ns, counted=False)
-    track = context.state.track(name)
+    track = context.tracks.of(name)
     fresh = replace(track, pending=pending, failed_start=process.start_id, proven=False)
-    context.set_track(replace(fresh, counted_ns=0, count_unsaved=False))
+    context.tracks.put(replace(fresh, counted_ns=0, count_unsaved=False))
     advance(context, name)

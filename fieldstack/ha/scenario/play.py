@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.decision.decide import decide
-from fieldstack.ha.decision.decision_state import DecisionState
 from fieldstack.ha.decision.restart_interlock import cause_text
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.states import HaState
