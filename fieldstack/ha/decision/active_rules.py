@@ -29,10 +29,11 @@ def evaluate_measures(context: DecisionContext) -> None:
 
 
 def evaluate_measure(context: DecisionContext, measure: Measure, seen: set[Key] | None = None) -> None:
+    watches, rules, value = context.watches, context.rules, measure.value
     for row, key in context.policy.table.keyed_rules(measure.fact, measure.subject):
         if row.momentary and seen is not None:
             seen.add(key)
-        if row.window_ns or row.is_over(measure.value) or key in context.watches or key in context.rules:
+        if row.window_ns or row.is_over(value) or key in watches or key in rules:
             _evaluate_rule(context, row, key, measure)
 
 

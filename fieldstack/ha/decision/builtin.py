@@ -60,8 +60,10 @@ def _stopped(context: DecisionContext, process: ProcessFacts) -> Measure:
     """Once a reset has ordered a new start, `failed_start` says that this end was dealt with."""
     stopped = process.condition is ProcessCondition.STOPPED and not process.stop_requested
     new = process.start_id != context.tracks.of(process.name).failed_start
+    if not (stopped and new):
+        return Measure(FactKind.PROCESS_STOPPED, process.name, 0.0)
     text = f"{process.name} ended in an orderly way: {process.why or 'unasked'}"
-    return Measure(FactKind.PROCESS_STOPPED, process.name, float(stopped and new), text)
+    return Measure(FactKind.PROCESS_STOPPED, process.name, 1.0, text)
 
 
 def _emergency_stop(context: DecisionContext) -> Measure:

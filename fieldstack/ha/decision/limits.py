@@ -11,6 +11,7 @@ from fieldstack.ha.model.vocabulary import PolicyAction
 from fieldstack.ha.policy.table import Order, default_order
 
 LIFTED = Key("limits-lifted", "cell")
+UNLIMITED = Limits()
 
 
 def degrading(context: DecisionContext) -> list[ActiveRule]:
@@ -19,6 +20,8 @@ def degrading(context: DecisionContext) -> list[ActiveRule]:
 
 def update_limits(context: DecisionContext) -> None:
     found = degrading(context)
+    if not found and context.limits.now == UNLIMITED:
+        return
     limits = Limits(
         min((one.override_percent for one in found), default=100),
         tuple(sorted({group for one in found for group in one.groups})),
