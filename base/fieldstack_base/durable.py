@@ -71,7 +71,7 @@ class DurableRecord:
         return Loaded(data, generation, tuple(remarks))
 
     def set_aside(self) -> list[str]:
-        """Keep what can not be used under other names, which no save overwrites; those names."""
+        """Keep what cannot be used under other names, which no save overwrites; those names."""
         kept: list[str] = []
         for number in (0, 1):
             slot = self._slot(number)

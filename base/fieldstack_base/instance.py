@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
 
 
 class InstanceNameError(ValueError):
-    """An instance name that can not serve in file, shared-memory and unit names."""
+    """An instance name that cannot serve in file, shared-memory and unit names."""
 
     def __init__(self, name: str) -> None:
         super().__init__(

@@ -24,8 +24,8 @@ def bench_segment(instance: Instance, devices: str) -> Iterator[str]:
     """Yields the master's interface.
 
     Raises:
-        DeviceListError: `devices` can not be read.
-        VethError, SegmentStartError: the cable or the segment's process can not be had.
+        DeviceListError: `devices` cannot be read.
+        VethError, SegmentStartError: the cable or the segment's process cannot be had.
     """
     parse_devices(devices)
     instance.prepare()

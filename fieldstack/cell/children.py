@@ -72,7 +72,7 @@ class Child:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self, now_ns: int) -> None:
-        """Raises OSError if the program can not be started."""
+        """Raises OSError if the program cannot be started."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(self.command),

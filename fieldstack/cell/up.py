@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 
 class UpError(Exception):
-    """The cell can not be started or kept running; the text has the last lines of the process's log."""
+    """The cell cannot be started or kept running; the text has the last lines of the process's log."""
 
 
 class CellRun:

@@ -1,6 +1,6 @@
 """The event log's writer: numbers events at once, writes and syncs them in its own thread.
 
-Callers never wait for a disk. What can not be written (a full or broken disk) is kept in the spool up to its
+Callers never wait for a disk. What cannot be written (a full or broken disk) is kept in the spool up to its
 size, then counted as lost; the log says so itself as soon as it can write again. What `append` returned for
 outlives SIGKILL: the next writer finds it in the spool.
 """

@@ -23,7 +23,7 @@ _MAGIC, _IDENTITY, _HEAD, _TAIL = range(len(_WORDS))
 class Spool:
     """One producer (under its caller's lock) and one consumer, which may be threads of one process.
 
-    `name`: of the POSIX shared memory, as `/fieldstack-cell.events`; None, or one that can not be had: plain
+    `name`: of the POSIX shared memory, as `/fieldstack-cell.events`; None, or one that cannot be had: plain
     memory, which dies with the process, and `degraded` says why. `identity`: of the log that it belongs to;
     what an older log left is dropped.
 

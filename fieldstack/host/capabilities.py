@@ -42,7 +42,7 @@ def missing(wanted: Iterable[Capability]) -> tuple[Capability, ...]:
 
 
 def degradations(*, in_namespace: bool) -> tuple[str, ...]:
-    """What of the real-time set-up this process can not have, in plain words; empty: nothing."""
+    """What of the real-time set-up this process cannot have, in plain words; empty: nothing."""
     found: list[str] = []
     if not may_use_fifo():
         found.append(
@@ -53,7 +53,7 @@ def degradations(*, in_namespace: bool) -> tuple[str, ...]:
     limited = in_namespace or Capability.IPC_LOCK not in effective()
     if limited and soft != resource.RLIM_INFINITY and soft < MEMORY_TO_LOCK:
         found.append(
-            f"memory can not be locked (limit {soft // 1024} KiB): a page fault may delay a cycle, "
+            f"memory cannot be locked (limit {soft // 1024} KiB): a page fault may delay a cycle, "
             "or the guard's safe outputs "
             "(run as root, or raise the limit: `ulimit -l unlimited`)"
         )

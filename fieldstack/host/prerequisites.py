@@ -32,7 +32,7 @@ class Prerequisite:
 
 
 class MissingPrerequisitesError(Exception):
-    """The cell can not start on this machine as it is; `missing` names everything found in one go."""
+    """The cell cannot start on this machine as it is; `missing` names everything found in one go."""
 
     def __init__(self, missing: tuple[Prerequisite, ...]) -> None:
         super().__init__("\n".join(one.text() for one in missing))
@@ -44,7 +44,7 @@ def require_folders(instance: Instance) -> None:
     for folder in (instance.runtime_dir, instance.state_dir):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(
-                f"{folder} can not be written by this user: instance {instance.name!r} is another's. "
+                f"{folder} cannot be written by this user: instance {instance.name!r} is another's. "
                 f"A cell of systemd is started with: systemctl start fieldstack@{instance.name}.target. "
                 "For a cell of your own take another --instance"
             )

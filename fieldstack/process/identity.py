@@ -1,4 +1,4 @@
-"""Which process a pid means: a pid alone can be reused, pid and start time can not."""
+"""Which process a pid means: a pid alone can be reused, pid and start time cannot."""
 
 from __future__ import annotations
 

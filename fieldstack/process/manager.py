@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class ProcessManagerError(RuntimeError):
-    """What would start and stop processes can not be had; the text says why and what to do."""
+    """What would start and stop processes cannot be had; the text says why and what to do."""
 
 
 class ProcessStartError(RuntimeError):

@@ -71,7 +71,7 @@ class SystemdBus:
         why = self._failure or f"no answer within {timeout_s:g} s"
         self.close()
         raise SystemdError(
-            f"systemd can not be reached over the system bus: {why}; is dbus.service running? "
+            f"systemd cannot be reached over the system bus: {why}; is dbus.service running? "
             "Without systemd, start the cell with `fieldstack up`"
         )
 

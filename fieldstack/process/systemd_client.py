@@ -31,7 +31,7 @@ _REMEDY = "install polkit, and systemd/fieldstack.rules as /etc/polkit-1/rules.d
 
 
 class SystemdError(ProcessManagerError):
-    """systemd can not be reached, or refuses; the text says what to do."""
+    """systemd cannot be reached, or refuses; the text says what to do."""
 
 
 class SystemdClient:

@@ -38,7 +38,7 @@ class Beat:
 
 
 class BeatWriter:
-    """One server's beats. `write` never raises: a beat that can not be written is missed, as it should be."""
+    """One server's beats. `write` never raises: a beat that cannot be written is missed, as it should be."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)

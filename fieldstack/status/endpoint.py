@@ -48,7 +48,7 @@ def read_endpoint(instance: Instance) -> Endpoint | None:
 
 
 class PortTakenError(OSError):
-    """The TCP port can not be had; the text says why and what to change."""
+    """The TCP port cannot be had; the text says why and what to change."""
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
         why = {
@@ -58,7 +58,7 @@ class PortTakenError(OSError):
         }.get(error.errno or 0, error.strerror or str(error))
         super().__init__(
             error.errno,
-            f"health server: {host} port {port} can not be had: {why}. "
+            f"health server: {host} port {port} cannot be had: {why}. "
             "Give the cell another health.port in cell.yaml, or 0 for a free one",
         )
 
@@ -67,7 +67,7 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     """A listening TCP socket.
 
     Raises:
-        PortTakenError: the port, or the address, can not be had.
+        PortTakenError: the port, or the address, cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)

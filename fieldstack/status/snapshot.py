@@ -1,6 +1,6 @@
 """The state of a cell at one moment, as plain data: what the dashboard shows and `--json` prints.
 
-`take` reads the store; what it can not know because a process is down is told as such, never as it last was.
+`take` reads the store; what it cannot know because a process is down is told as such, never as it last was.
 """
 
 from __future__ import annotations

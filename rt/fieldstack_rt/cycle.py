@@ -95,7 +95,7 @@ class CycleThread:
         lib.fs_cycle_set_lost(self._cycle, axes, wkc)
 
     def set_essential_lost(self, lost: bool) -> None:
-        """A slave that the axes can not do without is lost: they wait for a start when it is back."""
+        """A slave that the axes cannot do without is lost: they wait for a start when it is back."""
         lib.fs_cycle_set_essential_lost(self._cycle, int(lost))
 
     def quiesce(self) -> None:

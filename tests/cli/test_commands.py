@@ -58,7 +58,7 @@ def test_every_command_explains_itself(environment: dict[str, str], group: tuple
         (("up", "--for", "soon"), 2, "is not a duration"),
         (("nonsense",), 2, "nonsense"),
         (("up", "--config", "/nonexistent/cell.yaml"), 3, "cannot be read"),
-        (("policy", "check", "/nonexistent.json"), 3, "can not be read"),
+        (("policy", "check", "/nonexistent.json"), 3, "cannot be read"),
         (("bus", "check", "/nonexistent.yaml"), 3, "cannot be read"),
         (("bus", "scan", "--interface", "nosuchif0"), 4, "nosuchif0"),
         (("bus", "scan", "--devices", "toaster"), 3, "toaster"),

@@ -1,4 +1,4 @@
-"""The start input of a bus configuration: which slave, which bit; and what can not be one."""
+"""The start input of a bus configuration: which slave, which bit; and what cannot be one."""
 
 from __future__ import annotations
 

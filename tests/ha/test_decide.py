@@ -78,7 +78,7 @@ def test_a_restart_waits_for_confirmed_safe_outputs_but_not_for_ever() -> None:
 
 
 def test_a_fence_that_failed_is_waited_for_and_told() -> None:
-    """RT can not be killed for some time, as in a system call that can not be interrupted."""
+    """RT cannot be killed for some time, as in a system call that cannot be interrupted."""
     cell = Script().operational().rt(C.SILENT, gone=False)
     tripped = GuardFacts(
         tripped=True, fence_failed=True, detected_ns=cell.now, safe_frame_ns=cell.now + 100 * MS

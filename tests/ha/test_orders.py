@@ -104,7 +104,7 @@ def test_an_acknowledgement_is_not_enough_where_a_reset_is_needed() -> None:
 
 
 def test_a_reset_ends_a_rule_whose_subject_nobody_tells_of_any_more() -> None:
-    """A slave that was taken out of the cell: its cause can not be seen to go."""
+    """A slave that was taken out of the cell: its cause cannot be seen to go."""
     actions = ["SAFE_MODE_ENTER", "AWAIT_MANUAL"]
     policy = with_rule(actions=actions, clear={"when": "gone", "for_ms": 100})
     cell = dead_module(policy).sees(FactKind.MODULE_DEAD, "module:x").later()

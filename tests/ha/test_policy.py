@@ -82,7 +82,7 @@ def test_the_published_schema_is_that_of_the_code() -> None:
         ),
         ('"target_ms": 300', '"target_ms": 200', "240 ms (detected after 40, ordered after 40), more than"),
         ('"override_percent": 50', '"until": "ack"', "it belongs to AWAIT_MANUAL"),
-        ('"subject": "module:*",\n      "actions"', '"actions"', "can not act upon '*'"),
+        ('"subject": "module:*",\n      "actions"', '"actions"', "cannot act upon '*'"),
         ('"timeout_ms": 20000', '"timeout_ms": 2000', "counts as failed after 2000 ms"),
         (
             '["SAFE_MODE_ENTER", "SEND_ALERT"]',
@@ -184,7 +184,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="can not be read"):
+    with pytest.raises(PolicyError, match="cannot be read"):
         load_policy(tmp_path / "none.json")
 
 

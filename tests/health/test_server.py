@@ -127,7 +127,7 @@ def test_a_taken_port_is_told_and_had_when_it_is_free(instance: Instance, pulse:
         other.listen()
         port = other.getsockname()[1]
         with serving(instance, port=port) as served:
-            assert f"127.0.0.1 port {port} can not be had" in served.endpoint.problem
+            assert f"127.0.0.1 port {port} cannot be had" in served.endpoint.problem
             assert "health.port in cell.yaml" in served.endpoint.problem
             assert str(port) in StatusSource(instance).take().health.problem
             wait_for(lambda: answers(socket_file(instance), "/livez"), "it serves on its own socket")
@@ -141,7 +141,7 @@ def test_a_taken_port_is_told_and_had_when_it_is_free(instance: Instance, pulse:
 
 def test_an_address_of_another_machine_is_told(instance: Instance) -> None:
     with serving(instance, host="192.0.2.1", port=9) as served:
-        assert "can not be had" in served.endpoint.problem
+        assert "cannot be had" in served.endpoint.problem
 
 
 # ---- token ----

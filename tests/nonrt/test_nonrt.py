@@ -407,4 +407,4 @@ def test_without_a_system_bus_it_says_what_to_do(cell: Cell) -> None:
     assert run.returncode == 1
     assert "is dbus.service running?" in run.stderr
     assert "Traceback" not in run.stderr
-    assert told.startswith("STATUS=failed: systemd can not be reached")
+    assert told.startswith("STATUS=failed: systemd cannot be reached")

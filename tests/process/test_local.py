@@ -166,7 +166,7 @@ def test_a_program_that_is_not_there_is_named(make: Make) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 @pytest.mark.parametrize("have_log", [False, True])
 def test_a_full_runtime_folder_is_told_with_file_and_remedy(tmp_path: Path, *, have_log: bool) -> None:
-    """With room for the log alone the process is there already when its pid can not be written down."""
+    """With room for the log alone the process is there already when its pid cannot be written down."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=8", "none", str(tmp_path)], check=True)
     try:
         manager = LocalProcessManager({"rt": SLEEPER}, tmp_path)

@@ -42,7 +42,7 @@ TOLD_EVENTS = 120
 NOISE = ("late_wakeup", "frame_lost", "wkc_back")
 """Codes of RT's events that a busy machine causes by the hundred."""
 FAST_SHARE = 0.25
-"""Of an axis's velocity limit: from there on it can not have come to its way point within 0.1 s."""
+"""Of an axis's velocity limit: from there on it cannot have come to its way point within 0.1 s."""
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

@@ -21,7 +21,7 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_it_does_not_go_to_op_and_says_what_differs(start_cell: Any, what: str) -> None:
-    """At once: another start can not change the bus, so no restart is spent on it."""
+    """At once: another start cannot change the bus, so no restart is spent on it."""
     devices, *named = WRONG[what]
     cell = start_cell(segment={"devices": devices})
     found = cell.await_ha("MANUAL_INTERVENTION")

@@ -109,7 +109,7 @@ class SystemdCell:
         return int(self.show(process, "MainPID"))
 
     def ask(self, what: str, **fields: Any) -> Any:
-        """Of the agent; None if the cell can not be asked at this moment."""
+        """Of the agent; None if the cell cannot be asked at this moment."""
         assert self._agent.stdin is not None
         assert self._agent.stdout is not None
         self._agent.stdin.write(json.dumps({"what": what, "instance": self.instance, **fields}) + "\n")

@@ -20,7 +20,7 @@ KEEP_EVERY_S = 0.02
 
 
 class Encoders:
-    """Keeps the positions of one chain's motors in a file. Raises OSError if that can not be opened."""
+    """Keeps the positions of one chain's motors in a file. Raises OSError if that cannot be opened."""
 
     def __init__(self, chain: Chain, file: Path) -> None:
         self._chain = chain

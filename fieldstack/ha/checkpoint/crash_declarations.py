@@ -1,6 +1,6 @@
 """What the tasks that were under way declare for a crash: from the checkpoint and the tasks' files.
 
-Read with care: what can not be read is left out. The Core process decides for each task; here is only what
+Read with care: what cannot be read is left out. The Core process decides for each task; here is only what
 the rule of a restore has to know, and what people are told.
 """
 

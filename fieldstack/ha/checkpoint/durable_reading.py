@@ -1,4 +1,4 @@
-"""Read what `durable_state` has kept, entry by entry: what can not be read is named, the rest is taken."""
+"""Read what `durable_state` has kept, entry by entry: what cannot be read is named, the rest is taken."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class RecordReader:
         return self._now_ns - age - int(record["t_ns"])
 
     def _interlock(self, kept: Any, shift: int) -> RestartInterlock:
-        """What an older version has not written is no wait; what can not be read is one for a person."""
+        """What an older version has not written is no wait; what cannot be read is one for a person."""
         if kept is None:
             return RestartInterlock()
         try:

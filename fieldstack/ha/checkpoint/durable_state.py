@@ -99,7 +99,7 @@ def restore(
     """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
 
     A rule that the policy does not have any more still waits for its person. A cell that went down as asked
-    starts without what only its end could clear, and what took it down waits for a person. What can not be
+    starts without what only its end could clear, and what took it down waits for a person. What cannot be
     read (another version wrote it) is left out, and a person has to look: it may have held the cell. What the
     axes wait for is kept, too.
     """

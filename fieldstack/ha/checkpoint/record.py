@@ -1,7 +1,7 @@
 """What a checkpoint holds: one record, in shared memory and in a file, with one generation number for both.
 
 Positions, task, ledger position, epochs, and the decision core's budgets and latches (`ha`) are of one
-record: they can not disagree. Of two copies the one with the higher generation counts: each file is a copy of
+record: they cannot disagree. Of two copies the one with the higher generation counts: each file is a copy of
 what the shared memory held before.
 """
 

@@ -1,7 +1,7 @@
 """The rule of a restore: whether the cell goes on from its checkpoint, or from a safe initial state.
 
 A pure function of what is known; the table `RULES` is read from the top, and the first that applies decides.
-In either case budgets and latches are kept. Where they can not be read, EMERGENCY_STOP is latched in their
+In either case budgets and latches are kept. Where they cannot be read, EMERGENCY_STOP is latched in their
 place: nothing that restrains the cell is ever dropped.
 """
 
@@ -53,7 +53,7 @@ class PlanMatch(StrEnum):
 class RestoreFacts:
     """All that a restore is decided from.
 
-    `unreadable`: why what is there can not be used (checksum, version). `age_ns`: since the positions were
+    `unreadable`: why what is there cannot be used (checksum, version). `age_ns`: since the positions were
     taken; None: unknown, as after a change of the wall clock. `positions`: what RT found when it compared.
     `unresolved`: why a restore before had tasks ask, if no Main Core has obeyed that since.
     `asking`: tasks under way that declare to ask; `continuing`: those that go on or start again by

@@ -110,7 +110,7 @@ def _in_file(file: DurableRecord, remarks: list[str]) -> Checkpoint | None:
     try:
         found = Checkpoint.from_dict(loaded.data)
     except CheckpointFormatError as error:
-        remarks.append(f"the file {RECORD}.{loaded.generation % 2} can not be used: {error}")
+        remarks.append(f"the file {RECORD}.{loaded.generation % 2} cannot be used: {error}")
         return None
     if durable_state.went_down_by_request(found.ha):
         return found

@@ -27,7 +27,7 @@ def take_outcomes(context: DecisionContext) -> None:
 
 
 def _needs_proof(context: DecisionContext, in_flight: InFlightAction) -> bool:
-    """A remedy is believed when its cause has gone; the growth of a counter can not go before its window, and
+    """A remedy is believed when its cause has gone; the growth of a counter cannot go before its window, and
     what moves elsewhere mends nothing."""
     row = context.row(in_flight.key)
     return (

@@ -51,7 +51,7 @@ def _tightest(found: list[ActiveRule]) -> ActiveRule:
 
 
 def _order(context: DecisionContext, key: Key) -> Order:
-    """The rule's own order, for its time-out and escalation. Limits that can not be lifted stay: an alert."""
+    """The rule's own order, for its time-out and escalation. Limits that cannot be lifted stay: an alert."""
     row = context.row(key)
     for order in row.orders if row else ():
         if order.action is PolicyAction.DEGRADE:

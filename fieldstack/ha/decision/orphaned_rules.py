@@ -22,7 +22,7 @@ def is_orphaned(one: ActiveRule, policy: Policy) -> bool:
 
 
 def only_reset_clears(context: DecisionContext, one: ActiveRule) -> bool:
-    """Whether its cause can not be seen to go: it is orphaned, or no probe tells of its subject (a slave that
+    """Whether its cause cannot be seen to go: it is orphaned, or no probe tells of its subject (a slave that
     was taken out of the cell). Then a reset is its only way out."""
     if one.clear is not ClearWhen.GONE:
         return False

@@ -98,7 +98,7 @@ def _still_runs_on(context: DecisionContext) -> str:
     facts = context.facts
     cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
     if cycles and not facts.axes.epoch:
-        return "RT's record can not be read, and whether an axis runs on is not known"
+        return "RT's record cannot be read, and whether an axis runs on is not known"
     if not facts.axes.run_on:
         return ""
     details = (one.detail for one in facts.measures if one.fact is FactKind.AXIS_RUNS_ON and one.value)
@@ -171,7 +171,7 @@ def _restart(context: DecisionContext, request: Request) -> None:
         _restart_process(context, request, ProcessName(subject))
     else:
         known = ", ".join((*NAMES, "slave:NAME", "module:NAME"))
-        _answer(context, request, False, f"{subject} can not be restarted; known are {known}")
+        _answer(context, request, False, f"{subject} cannot be restarted; known are {known}")
 
 
 def _restart_part(context: DecisionContext, request: Request, order: Order) -> None:

@@ -181,7 +181,7 @@ def _report_overdue(context: DecisionContext, process: ProcessFacts, pending: Pe
     context.tracks.put(replace(context.tracks.of(name), pending=replace(pending, deadline_ns=0)))
     order = pending.order or default_order(PolicyAction.REBOOT_PROCESS)
     failed = WaitingAction(pending.key or Key(pending.rule, name), order, pending.place)
-    escalate(context, failed, name, f"can not begin: process {process.pid} does not end, in spite of SIGKILL")
+    escalate(context, failed, name, f"cannot begin: process {process.pid} does not end, in spite of SIGKILL")
 
 
 def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRestart) -> None:

@@ -26,7 +26,7 @@ def load_compiled(file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES)
     """The policy in `file`, taken from `cache` if that was made of it; else the cache is made anew.
 
     Raises:
-        PolicyError: the file can not be read, is not a valid policy, or misses its targets in a cell with
+        PolicyError: the file cannot be read, is not a valid policy, or misses its targets in a cell with
             these times.
     """
     text = read(file)

@@ -47,7 +47,7 @@ REQUIRED_RULES = (
     (FactKind.PROCESS_STOPPED, CORE),
     (FactKind.RESTART_BUDGET_SPENT, CORE),
 )
-"""Facts that a cell can not do without a rule for."""
+"""Facts that a cell cannot do without a rule for."""
 
 MUST_AWAIT = ((FactKind.RESTART_BUDGET_SPENT, RT), (FactKind.RESTART_BUDGET_SPENT, CORE))
 """Facts that end in MANUAL_INTERVENTION."""

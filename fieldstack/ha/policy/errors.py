@@ -24,7 +24,7 @@ class Problem:
 
 
 class PolicyError(ValueError):
-    """A failover policy that can not be used; nothing of it was taken over.
+    """A failover policy that cannot be used; nothing of it was taken over.
 
     Raised by `load_policy`, for example for a misspelt key: `processes[0].max_restart_cuont`.
     """

@@ -51,7 +51,7 @@ def load_policy(path: Path) -> FailoverPolicy:
     """The policy in a file.
 
     Raises:
-        PolicyError: the file can not be read, is no JSON, or breaks the schema.
+        PolicyError: the file cannot be read, is no JSON, or breaks the schema.
     """
     return parse_policy(source.read(path), str(path))
 

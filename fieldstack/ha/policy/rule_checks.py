@@ -181,7 +181,7 @@ def _check_targets(rule: Rule) -> None:
         if starts and not subject.startswith(starts):
             raise fault(
                 "actions",
-                f"{order.action} can not act upon {subject!r}",
+                f"{order.action} cannot act upon {subject!r}",
                 f"narrow the rule's subject, or add a target, to one that begins with {' or '.join(starts)}",
             )
         if rule.fact is FactKind.RESTART_BUDGET_SPENT and starts:

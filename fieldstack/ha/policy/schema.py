@@ -1,6 +1,6 @@
 """Shape and bounds of the failover policy (pydantic); its JSON Schema is published beside it.
 
-Unknown keys are errors and the facts that a cell can not do without need their rules, so that a misspelt
+Unknown keys are errors and the facts that a cell cannot do without need their rules, so that a misspelt
 word can never switch a watchdog off. `_comments` is allowed in every object.
 """
 

@@ -15,5 +15,5 @@ def read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        problem = Problem("", "", f"can not be read ({error.strerror})", "check path and permissions")
+        problem = Problem("", "", f"cannot be read ({error.strerror})", "check path and permissions")
         raise PolicyError(str(path), (problem,)) from error

@@ -21,7 +21,7 @@ MAX_PASSES = 2_000_000
 
 
 class ScenarioError(ValueError):
-    """A scenario file that can not be played: file, key, what is wrong, what to do."""
+    """A scenario file that cannot be played: file, key, what is wrong, what to do."""
 
 
 def _time_ns(text: Any) -> int:
@@ -143,7 +143,7 @@ class Scenario(_Part):
 
 
 def load_scenario(file: Path) -> Scenario:
-    """ScenarioError: the file can not be read, is no YAML, or has keys or values that mean nothing."""
+    """ScenarioError: the file cannot be read, is no YAML, or has keys or values that mean nothing."""
     try:
         content = file.read_bytes()
         if len(content) > MAX_BYTES:
@@ -151,13 +151,13 @@ def load_scenario(file: Path) -> Scenario:
         found = Scenario.model_validate(yaml.safe_load(content))
     except OSError as error:
         raise ScenarioError(
-            f"{file}: can not be read ({error.strerror}); check path and permissions"
+            f"{file}: cannot be read ({error.strerror}); check path and permissions"
         ) from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{file}: is no YAML: {error}") from error
     except ValidationError as error:
         lines = [f"{_path(one['loc'])}: {one['msg']}" for one in error.errors()]
-        raise ScenarioError("\n  ".join([f"{file}: the scenario can not be played", *lines])) from error
+        raise ScenarioError("\n  ".join([f"{file}: the scenario cannot be played", *lines])) from error
     if found.end_ns // max(1, found.every) > MAX_PASSES:
         raise ScenarioError(f"{file}: every: makes more than {MAX_PASSES} decisions; make it longer")
     return found

@@ -51,7 +51,7 @@ class LayoutMismatchError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """A memory can not be made or replaced, for a process still works on the one before."""
+    """A memory cannot be made or replaced, for a process still works on the one before."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(

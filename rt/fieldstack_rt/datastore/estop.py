@@ -67,7 +67,7 @@ _CLEAR = EstopState(0, 0, ())
 
 
 class Estop:
-    """The latch in a store's memory. Setting it is one atomic instruction: it can not fail or wait."""
+    """The latch in a store's memory. Setting it is one atomic instruction: it cannot fail or wait."""
 
     def __init__(self, store: Any, mapping: object) -> None:
         """`mapping` is kept as long as this object: it holds the memory that `store` points into."""

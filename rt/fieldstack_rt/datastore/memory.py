@@ -231,7 +231,7 @@ def check_free(name: str) -> None:
     """Whether a new cell may have this name. One of this layout may be adopted.
 
     Raises:
-        StoreBusyError: a living process works on a memory that can not be adopted.
+        StoreBusyError: a living process works on a memory that cannot be adopted.
     """
     try:
         header, size = _peek(name)

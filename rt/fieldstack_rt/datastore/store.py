@@ -43,7 +43,7 @@ class DataStore(CheckedRecords):
         """For the Non-RT process: a new memory, or the living one adopted, with its own torn records mended.
 
         Raises:
-            StoreBusyError: a living RT process works on a memory that can not be adopted.
+            StoreBusyError: a living RT process works on a memory that cannot be adopted.
         """
         store = cls(instance, memory.create(instance.shm_name, before_new))
         store.owner_before = int(store.raw.header.owner_pid) if store.adopted else 0

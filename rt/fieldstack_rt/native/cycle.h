@@ -62,7 +62,7 @@ void fs_cycle_set_enabled(fs_cycle *cycle, uint64_t axes); /* mask: axes that ma
 /* Axes that must stand because their slaves are lost or restarted, and what these slaves' share of the working
  * counter is, which is no longer expected. */
 void fs_cycle_set_lost(fs_cycle *cycle, uint64_t axes, int32_t wkc);
-/* A slave that the axes can not do without is lost: when it is back, motion is not simply taken up again. */
+/* A slave that the axes cannot do without is lost: when it is back, motion is not simply taken up again. */
 void fs_cycle_set_essential_lost(fs_cycle *cycle, int lost);
 /* Orderly end: stop the axes; then stop to exchange (0: stands, -1: still moving after the time);
  * then let the bus go and end the thread. The thread beats until then. */

@@ -29,7 +29,7 @@ struct fs_guard {
     uint64_t shown_seq;           /* for this process's readers: nobody else writes it */
     fs_guard_status shown;
 
-    /* of the RT process that is watched, or was stopped; private: damage to what is shared can not reach it */
+    /* of the RT process that is watched, or was stopped; private: damage to what is shared cannot reach it */
     uint64_t done_epoch; /* it has ended or was stopped: its plan is of no use any more */
     fs_guard_plan plan;
     fs_safe_frames frames;

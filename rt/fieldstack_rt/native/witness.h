@@ -1,6 +1,6 @@
 /* A witness on RT's CPU: tells a CPU that stood still from an RT process that hangs on a living one.
  *
- * The thread sleeps until the guard asks; it runs above RT's priority, so that an RT thread that spins can not
+ * The thread sleeps until the guard asks; it runs above RT's priority, so that an RT thread that spins cannot
  * silence it.  While RT makes progress it is never woken.
  */
 #ifndef FIELDSTACK_WITNESS_H

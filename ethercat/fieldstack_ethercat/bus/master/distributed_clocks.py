@@ -137,7 +137,7 @@ class Clocks:
 
         A clock that followed keeps its last correction when it leads. What it followed may have been a time
         that stood still or, in front of another leader, the time of one cycle before: then that correction is
-        at its limit, and the clocks behind can not keep up. Frames of before may still be on their way, so it
+        at its limit, and the clocks behind cannot keep up. Frames of before may still be on their way, so it
         is looked at again.
         """
         loop = self._registers.read_register(position, Register.DC_SYSTEM_TIME_DIFFERENCE, LOOP.size)
