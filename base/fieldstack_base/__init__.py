@@ -1,1 +1,1 @@
-"""What every package of Fieldstack stands on: files, sockets, /proc, clocks and units; it imports none."""
+"""The ground of every package: files, sockets, /proc, clocks and units. It imports no other package of ours."""

@@ -1,7 +1,8 @@
-"""Files that are replaced as a whole: a reader finds the old content or the new one, never a part of it.
+"""Replaces files as a whole: a reader finds the old content or the new one, never a part of it.
 
-The new content goes into a temporary file beside the old one, which then takes its name (rename(2)). All that
-Fieldstack writes while somebody may read it is written so: records, pid files, checkpoints, reports.
+The new content goes into a temporary file beside the old one, which then takes its name (rename(2)).
+Fieldstack writes every file in this way that somebody may read at the same time: records, pid files,
+checkpoints, reports.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Sync(Enum):
-    """What is waited for. A crash of the process leaves the old content or the new one in any case."""
+    """What a write waits for. After a crash of the process there is the old content or the new one in any
+    case."""
 
     NONE = auto()
-    """Nothing: a power cut may leave neither. For runtime folders, which no reboot survives."""
+    """It waits for nothing: after a power cut there may be neither. For runtime folders, which end with a
+    reboot."""
     CONTENT = auto()
-    """The content is on the disk before the name is: the caller syncs the folder."""
+    """The content is on the disk before the name changes; the caller syncs the folder."""
     ALL = auto()
-    """Content, then name: when it returns, a power cut leaves the new content, before that old or new."""
+    """First the content, then the name. After it returns, a power cut leaves the new content; before, old or
+    new."""
 
 
 @contextlib.contextmanager

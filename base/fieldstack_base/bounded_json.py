@@ -1,7 +1,7 @@
-"""JSON from other processes and from files: bounded in depth, whatever is sent.
+"""Reads JSON from other processes and from files, with a bounded depth.
 
-The standard parser recurses: brackets nested deep enough raise RecursionError, which is no ValueError, and so
-gets past everyone who expects text that is no JSON.
+The standard parser recurses: brackets that are nested deep enough raise RecursionError. This is not a
+ValueError, so code that expects invalid JSON would not catch it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def loads(content: str | bytes | bytearray, **options: Any) -> Any:
 
 
 def _decoded(content: bytes | bytearray) -> str:
-    """As the standard parser does it."""
+    """Decodes as the standard parser does."""
     return content.decode(json.detect_encoding(content), "surrogatepass")
 
 

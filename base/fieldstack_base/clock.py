@@ -1,4 +1,4 @@
-"""The clocks of this machine's run: monotonic and wall stamps of one moment, and the run's id."""
+"""Reads the machine's clocks: monotonic and wall time of one moment, and the id of the present boot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @cache
 def boot_id() -> str:
-    """Id of the kernel's present run: monotonic times of one id can be compared."""
+    """The id of the present boot. Monotonic times with the same id can be compared."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -17,5 +17,5 @@ def boot_id() -> str:
 
 
 def wall_of(t_ns: int) -> int:
-    """UTC (Unix nanoseconds) of a CLOCK_MONOTONIC moment of this run."""
+    """The UTC time (Unix nanoseconds) of a CLOCK_MONOTONIC moment of this boot."""
     return time.time_ns() - time.monotonic_ns() + t_ns

@@ -1,6 +1,6 @@
-"""What is wrong with a configuration file: all of it at once, each with file, line, key, value and remedy.
+"""Says everything that is wrong with a configuration file at once: file, line, key, value and remedy.
 
-Raised by whatever reads a file that people write: cell, bus, task and policy files.
+Raised by the modules that read files written by people: cell, bus, task and policy files.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOWN_ISSUES = 20
-"""More are counted, not shown."""
+"""Further issues are counted, not shown."""
 CROSS_CHECK = "cross_check"
-"""Type of a validation error that carries what parts of a file contradict (`ctx["of"]`)."""
+"""The type of a validation error for parts of a file that contradict each other (`ctx["of"]`)."""
 
 
 @dataclass(frozen=True, slots=True)

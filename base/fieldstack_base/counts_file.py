@@ -1,8 +1,8 @@
-"""A small record in one file that is there in full from the beginning: a save needs no room, and one sync.
+"""Keeps a small record in one file of fixed size, so a save needs no free space and only one sync.
 
-Two slots of fixed size, each a record with its number and checksum, are written in turn and in place. A write
-that is torn costs its own slot only, and a disk without a free block takes it (a file system that copies on
-write, as btrfs, may refuse it all the same).
+The file has two slots of fixed size. Each holds a record with its number and checksum; they are written in
+turn and in place. A torn write damages only its own slot. A disk without a free block takes the write, but a
+file system that copies on write, such as btrfs, may refuse it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SLOT_BYTES = 65_536
 FILE_BYTES = 2 * SLOT_BYTES
 _MAGIC = b"fscount1"
 _HEAD = struct.Struct("<8sQII")
-"""Magic (its last byte: the format), number of the record (from 1), bytes of its body, and the CRC-32 of
+"""Magic (its last byte is the format), number of the record (from 1), bytes of its body, and the CRC-32 of
 number, length and body. A slot of zeros was never written."""
 _SEALED = struct.Struct("<QI")
 
@@ -50,7 +50,7 @@ class CountsFile:
         return generation
 
     def load(self) -> Loaded:
-        """The newest whole slot; damaged ones are passed over and told of. No file: no record."""
+        """The newest undamaged slot. Damaged slots are left out and reported. No file: no record."""
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
@@ -75,7 +75,7 @@ class CountsFile:
             self._number = -1
 
     def _prepare(self) -> int:
-        """Open it with all its blocks in place: as it is, or made anew around what it held."""
+        """Open the file with all its blocks allocated: as it is, or made again with what it held."""
         with contextlib.suppress(FileNotFoundError):
             number = self._open()
             if _whole(number):
@@ -84,7 +84,7 @@ class CountsFile:
         return self._make()
 
     def _make(self) -> int:
-        """Under another name first: nobody ever finds half of it."""
+        """Writes it under another name first, so that nobody finds half of it."""
         with replacing(self._path, sync=Sync.ALL) as file:
             os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
             file.write(self._content())  # written, not only reserved: later saves change no metadata
@@ -103,7 +103,7 @@ class CountsFile:
 
 
 def _whole(number: int) -> bool:
-    """Of the right size, and without holes (a copy may have some)."""
+    """Whether it has the right size and no holes (a copy may have some)."""
     found = os.fstat(number)
     return found.st_size == FILE_BYTES and found.st_blocks * 512 >= FILE_BYTES
 

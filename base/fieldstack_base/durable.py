@@ -1,4 +1,4 @@
-"""Small records that survive crashes and power cuts: two generations, checksummed, written atomically."""
+"""Keeps small records that survive crashes and power cuts: two generations, checksummed, written atomically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SEAL = "seal"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was found: the newest whole generation (`data` is None: none), and what was wrong with others."""
+    """The newest undamaged generation (`data` is None: there is none), and what was wrong with others."""
 
     data: dict[str, Any] | None
     generation: int = 0
@@ -52,7 +52,7 @@ class DurableRecord:
         return generation
 
     def load(self) -> Loaded:
-        """The newest whole generation; torn or damaged files are passed over and told of."""
+        """The newest undamaged generation. Torn or damaged files are left out and reported."""
         remarks: list[str] = []
         found: list[tuple[int, dict[str, Any]]] = []
         for number in (0, 1):
@@ -71,7 +71,7 @@ class DurableRecord:
         return Loaded(data, generation, tuple(remarks))
 
     def set_aside(self) -> list[str]:
-        """Keep what cannot be used under other names, which no save overwrites; those names."""
+        """Rename files that cannot be used, so that no save overwrites them; returns the new names."""
         kept: list[str] = []
         for number in (0, 1):
             slot = self._slot(number)
@@ -84,7 +84,7 @@ class DurableRecord:
         return kept
 
     def remove(self) -> None:
-        """Both generations, for good: another record has what they held. Raises OSError."""
+        """Delete both generations, because another record has what they held. Raises OSError."""
         for number in (0, 1):
             self._slot(number).unlink(missing_ok=True)
         sync_folder(self._folder)
@@ -126,7 +126,7 @@ def _decode(content: bytes) -> tuple[int, dict[str, Any]]:
 
 
 class Saves(Protocol):
-    """What can be saved: `save` returns once the data is on the disk, or raises why it is not."""
+    """Something that can be saved: `save` returns when the data is on the disk, or raises the reason."""
 
     def save(self, data: dict[str, Any]) -> int: ...
 
@@ -134,9 +134,9 @@ class Saves(Protocol):
 class BackgroundSaver:
     """Saves a record in a thread: callers never wait for the disk, and only the latest value counts.
 
-    What could not be saved is tried again until it is, or a newer value is. `on_error` is told why, once for
-    each time that the disk begins to fail; `on_back` when it works again; `on_saved` each time that something
-    has come to the disk. All are called in the thread.
+    A failed save is tried again until it works, or until there is a newer value. `on_error` gets the reason,
+    once for each time that the disk begins to fail. `on_back` is called when the disk works again, and
+    `on_saved` each time that something is on the disk. All are called in the thread.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class BackgroundSaver:
         self._waiting: dict[str, Any] | None = None
         self._closing = False
         self.failure = ""
-        """Why nothing can be saved at present; empty: it can."""
+        """Why saving fails at present; empty: it works."""
         self.saved_ns = 0
         """When the last save was on the disk, CLOCK_MONOTONIC; 0: none yet."""
         self.saved: dict[str, Any] | None = None
@@ -169,7 +169,8 @@ class BackgroundSaver:
             self._changed.notify()
 
     def close(self, timeout_s: float = 2.0) -> bool:
-        """Save what waits (bounded; one attempt) and end. False: the disk holds the thread for longer."""
+        """Save what waits (bounded; one attempt) and end. False: the disk keeps the thread waiting for
+        longer."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -188,7 +189,7 @@ class BackgroundSaver:
     def _save(self, data: dict[str, Any]) -> bool:
         try:
             self._record.save(data)
-        except Exception as error:  # whatever it is: the next value may be saved, and this thread goes on
+        except Exception as error:  # any error: the next value may be saved, so the thread continues
             failed_before, self.failure = self.failure, _why(error)
             if not failed_before:
                 self._on_error(self.failure)
@@ -203,7 +204,7 @@ class BackgroundSaver:
         return True
 
     def _again(self, data: dict[str, Any]) -> bool:
-        """Wait, then let `data` be saved unless there is something newer; False: it is time to end."""
+        """Wait, then save `data` again unless there is a newer value; False: the thread is to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing, self._retry_s)
             if self._closing and self._waiting is None:

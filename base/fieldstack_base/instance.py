@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
 
 
 class InstanceNameError(ValueError):
-    """An instance name that cannot serve in file, shared-memory and unit names."""
+    """The name of the instance is not valid in file, shared-memory and unit names."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -30,7 +30,8 @@ def _writable(folder: Path) -> bool:
 
 
 def runtime_roots(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Where runtime folders of cells are: FIELDSTACK_RUNTIME_DIR, else /run/fieldstack and the user's own."""
+    """The folders in which cells may have their runtime folders: FIELDSTACK_RUNTIME_DIR, else /run/fieldstack
+    and the user's own."""
     if chosen := environment.get("FIELDSTACK_RUNTIME_DIR"):
         return (Path(chosen),)
     if user := environment.get("XDG_RUNTIME_DIR"):
@@ -105,7 +106,7 @@ class Instance:
 
     @property
     def core_settings_file(self) -> Path:
-        """What the Main Core process is started with."""
+        """The settings with which the Main Core process starts."""
         return self.runtime_dir / "core.json"
 
     @property
@@ -115,12 +116,12 @@ class Instance:
 
     @property
     def policy_cache(self) -> Path:
-        """The policy as it was compiled last."""
+        """The last policy that was compiled."""
         return self.runtime_dir / "policy.compiled.json"
 
     @property
     def liveness_file(self) -> Path:
-        """From when on a process is silent, as the policy in force says."""
+        """When a process counts as silent, by the policy in force."""
         return self.runtime_dir / "liveness.json"
 
     def pid_file(self, process: str) -> Path:

@@ -1,4 +1,5 @@
-"""What /proc tells of one process. Every function raises OSError when the process has gone or forbids it."""
+"""Reads what /proc says about one process. Every function raises OSError if the process is gone or forbids
+it."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ _UNLIMITED = "unlimited"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`start_ticks` (field 22 of stat) tells a process from a later one with its pid; `cpu_s` since start.
+    """`start_ticks` (field 22 of stat) distinguishes a process from a later one with the same pid. `cpu_s`:
+    since its start.
 
-    `resident_bytes` is statm's: it costs 10 µs, where the share of shared pages (smaps_rollup's PSS) costs
-    milliseconds with the process's memory map locked, which an RT process must never wait for.
+    `resident_bytes` comes from statm and takes 10 µs. The share of shared pages (PSS in smaps_rollup) takes
+    milliseconds with the process's memory map locked, and an RT process must never wait for that.
     """
 
     start_ticks: int
@@ -34,7 +36,8 @@ class SoftLimits:
 
 
 def usage(folder: Path) -> Usage:
-    """Of the process with that folder in /proc. ProcessLookupError for a zombie: it uses nothing any more."""
+    """Of the process with this folder in /proc. Raises ProcessLookupError for a zombie: it uses nothing any
+    more."""
     stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
     fields = stat[stat.rindex(")") + 2 :].split()  # the name may hold blanks and brackets
     if fields[0] in ("Z", "X"):

@@ -1,4 +1,4 @@
-"""Whether a process that left its pid behind is still the one that runs under it."""
+"""Whether a process that left its pid behind still runs, or another one has its pid now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOLERANCE_NS = 2 * _TICK_NS
 
 @dataclass(frozen=True, slots=True)
 class ProcessFact:
-    """A process as /proc tells: `state` is its letter (R, S, D, T, Z ...), `started_ns` CLOCK_MONOTONIC."""
+    """A process in /proc. `state`: its letter (R, S, D, T, Z ...). `started_ns`: CLOCK_MONOTONIC."""
 
     pid: int
     state: str
@@ -34,7 +34,7 @@ class ProcessFact:
 
 
 def look_up(pid: int) -> ProcessFact | None:
-    """What runs under a pid now; None: nothing."""
+    """The process that has this pid now; None: there is none."""
     if pid <= 0:
         return None
     try:
@@ -47,10 +47,8 @@ def look_up(pid: int) -> ProcessFact | None:
 
 
 def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
-    """The process that had this pid at `known_since_ns` (CLOCK_MONOTONIC), if it is still alive.
-
-    A process that started later has only inherited the number.
-    """
+    """The process that had this pid at `known_since_ns` (CLOCK_MONOTONIC), if it is still alive. A process
+    that started later only has the same number."""
     found = look_up(pid)
     if found is None or not found.alive or found.started_ns > known_since_ns + _TOLERANCE_NS:
         return None
@@ -58,7 +56,8 @@ def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:
 
 
 def names_instance(pid: int, instance: Instance) -> bool:
-    """Whether a process was started for it: its command line has its name, or a file of its folder."""
+    """Whether a process was started for this instance: its command line has its name, or a file of its
+    folder."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
@@ -67,7 +66,7 @@ def names_instance(pid: int, instance: Instance) -> bool:
 
 
 def by_systemd(pids: Iterable[int], instance: str) -> bool:
-    """Whether one of them belongs to a unit of this instance: it has the unit's name in its control group."""
+    """Whether one of them belongs to a unit of this instance: its control group has the unit's name."""
     unit = re.compile(rf"/fieldstack-(rt|core|nonrt|health|segment)@{re.escape(instance)}\.service")
     for pid in pids:
         try:

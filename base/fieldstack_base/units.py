@@ -1,4 +1,4 @@
-"""Nanoseconds in the units that people and files use. All are whole numbers: times stay exact."""
+"""Converts nanoseconds to the units that people and files use. All are whole numbers, so times stay exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML as read for configuration: duplicate keys are errors, and every key knows its line."""
+"""Reads YAML for configuration files: a duplicate key is an error, and the line of every key is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from fieldstack_base.configuration_error import ConfigurationError, Configuratio
 
 MAX_BYTES = 256 * 1024
 MAX_NODES = 100_000
-"""Values after aliases are followed: what keeps a small file from growing into a huge document."""
+"""The most values a document may have with its aliases followed: a small file could grow into a huge
+document."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -46,7 +47,7 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
 
 
 def parse(text: str, file: str) -> YamlDocument:
-    """The document in `text`. ConfigurationError with file and line if it is not YAML, or repeats a key."""
+    """The document in `text`. Raises ConfigurationError, with file and line: no YAML, or a repeated key."""
     if len(text) > MAX_BYTES:
         raise _refused(file, f"larger than {MAX_BYTES} bytes", "This is not a bus configuration.")
     try:
@@ -87,7 +88,7 @@ def _check_tree(root: yaml.Node, file: str) -> None:
 
 
 def _size(node: yaml.Node, path: KeyPath, sizes: dict[int, int], duplicates: list[ConfigurationIssue]) -> int:
-    """Number of values below `node` with aliases followed; duplicate keys are collected on the way."""
+    """The number of values below `node` with aliases followed; collects duplicate keys at the same time."""
     known = sizes.get(id(node))
     if known is not None:
         return known

@@ -1,1 +1,1 @@
-"""The cell as a whole: its configuration, its start without systemd, and a snapshot of its state."""
+"""The cell as a whole: its configuration, its start and end without systemd, its files for systemd."""

@@ -1,4 +1,4 @@
-"""A virtual segment for as long as a block runs: for looking at a bus without starting a cell."""
+"""Runs a virtual segment for as long as a block runs: for a look at a bus without a cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bench_segment(instance: Instance, devices: str) -> Iterator[str]:
 
     Raises:
         DeviceListError: `devices` cannot be read.
-        VethError, SegmentStartError: the cable or the segment's process cannot be had.
+        VethError, SegmentStartError: the cable could not be made, or the segment did not start.
     """
     parse_devices(devices)
     instance.prepare()

@@ -1,4 +1,4 @@
-"""The virtual cable of a cell: the names of its two interfaces, and the segment that holds its far end."""
+"""The virtual cable of a cell: the names of its two interfaces, and the segment that is at its far end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from fieldstack_base.instance import Instance
 
 NAME_ROOM = 10
-"""Characters of an instance's name that fit into an interface's."""
+"""How many characters of an instance's name fit into an interface's name."""
 SEGMENT_MODULE = "fieldstack_ethercat.segment"
 
 
@@ -23,7 +23,7 @@ class Cable:
 
     @classmethod
     def of(cls, instance: Instance) -> Cable:
-        """Names of their own for each instance, within the kernel's 15 characters."""
+        """Names that differ for each instance, within the kernel's 15 characters."""
         name = instance.name
         if len(name) > NAME_ROOM:
             name = name[:4] + hashlib.sha256(name.encode()).hexdigest()[: NAME_ROOM - 4]

@@ -1,4 +1,5 @@
-"""Child processes of `fieldstack up`: sessions of their own, reaped in one place, restarted with backoff."""
+"""The child processes of `fieldstack up`: each has its own session, is reaped here and restarted with
+backoff."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ PR_SET_CHILD_SUBREAPER = 36
 BACKOFF_NS = (0, 500_000_000, 1_000_000_000, 2_000_000_000, 5_000_000_000)
 """Delay before the first, second ... restart in a row; the last one from then on."""
 SETTLED_NS = 30_000_000_000
-"""A process that has lived for this long has started well: its next restart is a first one again."""
+"""A process that has run for this long has started well: its next restart counts as the first again."""
 
 
 def become_subreaper() -> None:
-    """Orphans of our children become ours: RT and Core, when the Non-RT process that started them dies."""
+    """Lets us adopt orphans of our children: RT and Core, when the Non-RT process that started them dies."""
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         error = ctypes.get_errno()
@@ -53,10 +54,8 @@ def reap() -> list[Exit]:
 
 @dataclass(slots=True)
 class Child:
-    """One program that is kept running. Times are arguments; nothing here waits.
-
-    `log` takes the program's output.
-    """
+    """A program that is kept running. Times are arguments; nothing here waits. `log` takes the program's
+    output."""
 
     name: str
     command: Sequence[str]
@@ -66,7 +65,7 @@ class Child:
     started_ns: int = 0
     restart_at_ns: int | None = None
     short_lives: int = 0
-    """Ends in a row that came before the program had settled."""
+    """How often in a row it ended soon after its start."""
     pidfd: int = -1
     """Readable once it has ended; -1: not running."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -87,7 +86,7 @@ class Child:
         self.restart_at_ns = None
 
     def ended(self, ended: Exit, now_ns: int) -> None:
-        """Takes note of its end, and when it is to be started again."""
+        """Records its end, and when to start it again."""
         if self._process is not None:
             self._process.returncode = ended.code  # reaped by us, not by subprocess
         self.pid = 0
@@ -95,7 +94,7 @@ class Child:
         self._again(now_ns)
 
     def not_started(self, now_ns: int) -> None:
-        """Takes note of a start that came to nothing."""
+        """Records a start that failed."""
         self.started_ns = now_ns
         self._again(now_ns)
 
@@ -105,13 +104,13 @@ class Child:
         self.restart_at_ns = now_ns + BACKOFF_NS[step]
 
     def close(self) -> None:
-        """No longer wait for its end."""
+        """Stop waiting for its end."""
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
 
     def due(self, now_ns: int) -> bool:
-        """It is down and the time to start it again has come."""
+        """Whether it is down and it is time to start it again."""
         return self.pid == 0 and self.restart_at_ns is not None and now_ns >= self.restart_at_ns
 
     def send(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""Cell configuration: which bus, which policy, and how the processes are set up (`config/cell.yaml`)."""
+"""Reads the cell configuration (`config/cell.yaml`): which bus, which policy, how processes are set up."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class HealthSection(Section):
     disk_fail_percent: int = Field(default=98, ge=1, le=100, description="Used space from which it fails.")
 
     def settings(self, instance: str) -> HealthSettings:
-        """As the health server reads them."""
+        """The settings as the health server reads them."""
         return HealthSettings(
             instance,
             self.host,
@@ -127,9 +127,11 @@ MemoryLimit = Annotated[int, Field(ge=0, le=1 << 24, description="MiB of residen
 
 
 class MemoryLimitSection(Section):
-    """What each process may use: measured against (`memory_high`), forecast, but not enforced.
+    """Memory that each process may use. Use is compared with it (`memory_high`) and predicted; it is not
+    enforced.
 
-    A process without one is measured against what limits it otherwise, in the end the host's memory.
+    A process without a limit here is compared with its other limits, and if there are none with the host's
+    memory.
     """
 
     rt: MemoryLimit = 512
@@ -158,7 +160,7 @@ class CellConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell configuration with the files that it names, all of them read and checked."""
+    """A cell configuration with the files that it names; all have been read and checked."""
 
     file: Path
     config: CellConfig
@@ -180,7 +182,8 @@ class CpuPlacement:
 
 
 def place(config: CellConfig, available: Cpus) -> CpuPlacement:
-    """CPUs as configured; by default the cycle has an isolated one, or the last, and all else the first."""
+    """The CPUs as configured. By default the cycle gets an isolated one or the last, and everything else the
+    first."""
     rt = config.rt.cpu if config.rt.cpu is not None else available.for_cycle
     guard = config.guard.cpu if config.guard.cpu is not None else available.for_rest
     segment = config.segment.cpu if config.segment.cpu is not None else available.for_rest
@@ -188,7 +191,7 @@ def place(config: CellConfig, available: Cpus) -> CpuPlacement:
 
 
 def parse(text: str, file: str) -> CellConfig:
-    """The configuration in a text; `file` is what errors call it.
+    """Reads the configuration from a text; `file` is its name in errors.
 
     Raises:
         ConfigurationError: names everything wrong with it: file, line, key, value, what is allowed.
@@ -201,7 +204,7 @@ def parse(text: str, file: str) -> CellConfig:
 
 
 def load(path: Path) -> Cell:
-    """The cell in a file, with its bus configuration and policy read and checked.
+    """Reads a cell from its file, with its bus configuration and policy, and checks all of them.
 
     Raises:
         ConfigurationError: the file, or the bus configuration that it names, is not usable.

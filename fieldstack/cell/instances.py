@@ -1,4 +1,4 @@
-"""All instances of this machine, by shared memory and by records of their `up`, and who looks after each."""
+"""Finds all instances of this machine by shared memory and by records of their `up`, and who runs each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RUNTIME = "FIELDSTACK_RUNTIME_DIR"
 
 @dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One instance. `orphaned`: something of it runs, and neither an `up` nor systemd looks after it."""
+    """One instance. `orphaned`: a part of it runs, but neither an `up` nor systemd keeps it running."""
 
     instance: str
     state: str
@@ -44,7 +44,7 @@ def instances(shared: Path = SHARED_MEMORY) -> Iterator[InstanceView]:
 
 
 def cell_on(interface: str, shared: Path = SHARED_MEMORY) -> str | None:
-    """The instance whose RT process has this interface, if any that this user may look at."""
+    """The instance whose RT process uses this interface, if there is one that this user may see."""
     for instance in _named(shared):
         try:
             snapshot = StatusSource(instance).take()
@@ -92,9 +92,8 @@ def _view_of(instance: Instance) -> InstanceView | None:
 
 
 def running_pids(instance: Instance) -> dict[str, int]:
-    """Pids of its processes that run now, by name.
-
-    Where its memory is another version's or user's, damaged or gone, only those that the kernel shows."""
+    """The pids of its processes that run now, by name. If its memory is of another version or user, damaged
+    or gone, only the processes that the kernel shows."""
     segment = next(segments_of(instance), 0)
     found = {"segment": segment} if segment else {}
     for one in rt_processes(instance.name):
@@ -124,7 +123,8 @@ def end_command(instance: Instance, pids: Collection[int]) -> str:
 
 
 def folder_of(instance: Instance, pids: Iterable[int]) -> Path:
-    """Where these processes of it keep their files, by their own environment; else where this one would."""
+    """The folders in which these processes keep their files, by their environment; else those that this
+    process would use."""
     for pid in pids:
         try:
             content = Path(f"/proc/{pid}/environ").read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""The command lines and files with which the processes of a cell are started."""
+"""Makes the command lines and files with which the processes of a cell start."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fieldstack_ethercat.bus.config.plan import BusPlan
 from fieldstack_ethercat.bus.config.plan_json import plan_to_json
 
 PLAIN_THRESHOLD_CYCLES = 60
-"""Least threshold of the guard without real-time priority."""
+"""The lowest threshold of the guard without real-time priority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Everything that is decided before a cell starts. `cable` is None on a real interface."""
+    """All decisions made before a cell starts. `cable` is None on a real interface."""
 
     instance: Instance
     cell: Cell
@@ -68,7 +68,7 @@ class Launch:
         self.alerts_file.write_text(self.cell.alerts().model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def _write_health_settings(self) -> None:
-        """None where there is to be no health server: its unit asks for the file."""
+        """The health server's settings; None without a health server, because its unit looks for the file."""
         file = health_settings_file(self.instance)
         if self.cell.config.health.enabled:
             self.cell.config.health.settings(self.instance.name).write(file)
@@ -97,7 +97,8 @@ class Launch:
         )
 
     def threshold_cycles(self) -> int:
-        """A cycle without real-time priority is late whenever the machine is busy: that is no hang."""
+        """The guard's threshold. A cycle without real-time priority is late on a busy machine, and this is no
+        hang."""
         configured = self.cell.config.guard.threshold_cycles
         return configured if self.real_time else max(configured, PLAIN_THRESHOLD_CYCLES)
 

@@ -1,4 +1,4 @@
-"""Where a cell's configuration is found."""
+"""Finds a cell's configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the systemd units of a cell are started with: bus plan, Non-RT's settings, and the command lines."""
+"""Writes the files for the systemd units of a cell: bus plan, Non-RT's settings, and the command lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPECIAL = str.maketrans({character: "\\" + character for character in '\\"`$'})
 
 
 def prepare(launch: Launch) -> tuple[str, ...]:
-    """Writes all of it to the instance's runtime folder; the names of the files. Raises OSError."""
+    """Writes all files to the instance's runtime folder; returns their names. Raises OSError."""
     launch.write_files(settings(launch))
     environment = launch.instance.runtime_dir / ENVIRONMENT_FILE
     lines = [f"{name}={quoted(value)}\n" for name, value in variables(launch).items()]
@@ -22,7 +22,7 @@ def prepare(launch: Launch) -> tuple[str, ...]:
 
 
 def settings(launch: Launch) -> NonRtSettings:
-    """As under `up`, but RT and Core are systemd's units, and outlive an end of the Non-RT process."""
+    """Non-RT's settings: as under `up`, but RT and Core are units of systemd and survive an end of Non-RT."""
     name = launch.instance.name
     made = launch.settings()
     return replace(

@@ -1,4 +1,4 @@
-"""Taking a cell down in order: Non-RT (it stops Core and RT), stragglers, segment, cable, shared memory."""
+"""Takes a cell down in order: Non-RT (it stops Core and RT), remaining processes, segment, cable, memory."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SEGMENT_TIMEOUT_S = 3.0
 
 Say = Callable[[str], None]
 _Listed = tuple[str, int, int, float]
-"""Name, pid, when it was known to live, patience."""
+"""Name, pid, when it was known to run, and how long it may take to end."""
 
 
 def take_down(instance: Instance, say: Say, record: UpRecord | None = None) -> bool:
-    """Ends everything of the instance that its record and its store name; True if anything was there.
+    """Ends everything of the instance that its record and its store name; True if there was anything.
 
-    An `up` of this instance must be this process, or gone. What systemd looks after is left alone.
-    `record` is what an `up` knows of itself; None: what it has written down.
+    The `up` of this instance must be this process, or gone. What systemd runs is left alone. `record`: what
+    an `up` knows about itself; None: what it has written.
     """
     record = record or read_record(instance)
     found = _end_all(instance, _processes(instance, record), say)
@@ -62,13 +62,13 @@ def _end_all(instance: Instance, listed: Iterable[_Listed], say: Say) -> bool:
 
 
 def _ours(instance: Instance) -> list[RtProcess]:
-    """Living RT processes, whatever their memory says, or whether they still have one."""
+    """Whether RT processes live, also with damaged memory or without memory."""
     return [one for one in rt_processes(instance.name) if not by_systemd([one.pid], instance.name)]
 
 
 def _end_rt(instance: Instance, say: Say) -> bool:
-    """Those that Non-RT has not ended, before the bus goes; what became of the outputs is read back. True if
-    there was one."""
+    """Ends RT processes that Non-RT did not end, while the bus is still there; reads back what happened to
+    the outputs. True if there was one."""
     living, wire = _ours(instance), Wire.of(instance.plan_file)
     for one in living:
         say(f"ending RT (pid {one.pid})")
@@ -78,7 +78,7 @@ def _end_rt(instance: Instance, say: Say) -> bool:
 
 
 def _remove_cable(instance: Instance, record: UpRecord | None) -> bool:
-    """True if there was one. A cable whose segment systemd looks after is not ours."""
+    """True if there was one. A cable whose segment systemd runs is not ours."""
     master = record.veth if record is not None else Cable.of(instance).master
     if not master or not Path("/sys/class/net", master).exists() or any(segments_of(instance)):
         return False
@@ -88,7 +88,7 @@ def _remove_cable(instance: Instance, record: UpRecord | None) -> bool:
 
 
 def _save_events(instance: Instance, say: Say) -> None:
-    """What a killed Non-RT process had not written down yet; a living one writes it itself."""
+    """Writes the events that a killed Non-RT process did not write; a living one writes them itself."""
     if not spool.exists(instance.spool_name):
         return
     try:
@@ -118,7 +118,8 @@ def _remove_memory(instance: Instance, say: Say) -> None:
 
 
 def _processes(instance: Instance, record: UpRecord | None) -> list[_Listed]:
-    """All but the segment and the RT processes that the kernel shows, in the order in which they end."""
+    """All processes except the segment and the RT processes that the kernel shows, in the order in which they
+    end."""
     now_ns = time.monotonic_ns()
     listed: list[_Listed] = []
     if record is not None:
@@ -134,7 +135,7 @@ def _processes(instance: Instance, record: UpRecord | None) -> list[_Listed]:
 
 
 def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
-    """Also where `up` was killed and its record is gone, or could not be written any more."""
+    """Also ends it if `up` was killed and its record is gone, or could not be written."""
     now_ns = time.monotonic_ns()
     known = (
         [("segment", record.segment_pid, record.written_ns, SEGMENT_TIMEOUT_S)] if record is not None else []
@@ -143,7 +144,7 @@ def _segments(instance: Instance, record: UpRecord | None) -> list[_Listed]:
 
 
 def _stored(instance: Instance) -> list[tuple[str, int, int]]:
-    """Damage may leave any number there: only what names this instance is its process."""
+    """Whether the process belongs to this instance: damaged memory may contain any pid."""
     return [entry for entry in _recorded_pids(instance) if names_instance(entry[1], instance)]
 
 

@@ -1,7 +1,7 @@
-"""`fieldstack up`: starts a cell without systemd, keeps Non-RT, segment and health server running,
-ends it in order.
+"""`fieldstack up`: runs a cell without systemd.
 
-The Non-RT process starts and restarts RT and Core. This one has the part that systemd has in production.
+It starts the cell, keeps Non-RT, segment and health server running, and ends everything in order. The Non-RT
+process starts and restarts RT and Core. In production systemd has the part of this module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fieldstack_rt.datastore import memory as shared_memory
 SEGMENT_READY_S = 10.0
 SELDOM_NS = 60_000_000_000
 SHORT_LIVES_LIMIT = 5
-"""Ends of a process soon after its start, in a row, after which `up` gives up."""
+"""After this many ends in a row, each soon after the start of the process, `up` gives up."""
 LOG_LINES = 15
 
 Say = Callable[[str], None]
@@ -52,7 +52,7 @@ class CellRun:
         health = launch.health_command()
         self._health = Child("health server", health, logs / "fieldstack-health.log") if health else None
         self._given_up = ""
-        """Why the cell ends though nobody asked for it."""
+        """Why the cell ends although nobody asked for it."""
         self.ended = False
         """The Non-RT process went down by request: the cell is to end."""
 
@@ -77,7 +77,7 @@ class CellRun:
         self._stack.close()
 
     def tick(self, now_ns: int) -> None:
-        """One pass of supervision: reap, note, restart. Raises UpError when a process never gets going."""
+        """One pass of supervision: reap, record, restart. Raises UpError if a process never starts well."""
         for ended in children.reap():
             for child in self._children():
                 if ended.pid == child.pid:
@@ -87,7 +87,8 @@ class CellRun:
                 self._start_again(child, now_ns)
 
     def _start_again(self, child: Child, now_ns: int) -> None:
-        """What the machine has no room for now may go in a moment: that is an end like any other."""
+        """Starts a program. A lack of memory or processes may be short, so a failure counts like any other
+        end."""
         try:
             child.start(now_ns)
         except OSError as error:
@@ -99,7 +100,7 @@ class CellRun:
             self._update_record()
 
     def wait(self, timeout_s: float) -> None:
-        """Until the next `tick` is due: so long at most, or until a child has ended."""
+        """Waits until the next `tick` is due: for this long at most, or until a child has ended."""
         ends = select.poll()
         for child in self._children():
             if child.pidfd >= 0:
@@ -133,7 +134,8 @@ class CellRun:
         raise UpError(f"{why}. The end of {child.log}:\n{tail(child)}")
 
     def _refuse_another(self) -> None:
-        """Before anything is touched: what runs is ours to end only if an `up` that is gone wrote it down."""
+        """Checks, before anything changes, that what runs was recorded by an `up` that is gone: only that is
+        ours to end."""
         instance = self._launch.instance
         alive, record = running_pids(instance), read_record(instance)
         if not alive:
@@ -171,7 +173,7 @@ class CellRun:
             self._write_record()
 
     def _settings(self) -> NonRtSettings:
-        """A person has asked for this start of the cell: its axes move, unless its file says otherwise."""
+        """A person has started this cell, so its axes move, unless its file says otherwise."""
         asked = self._launch.cell.config.auto_start is not False
         return replace(self._launch.settings(), auto_start=asked)
 
@@ -198,14 +200,14 @@ class CellRun:
         self._record().write(self._launch.instance)
 
     def _update_record(self) -> None:
-        """A cell that runs goes on without it."""
+        """A failure here does not stop a running cell."""
         try:
             self._write_record()
         except OSError as error:
             self._say(f"its pid is not written down: {error}")
 
     def _stop(self) -> None:
-        """Everything ends, in order, whatever state it is in, also when no file can be written any more."""
+        """Ends everything in order, in every state of the cell, also if no file can be written any more."""
         take_down(self._launch.instance, self._say, self._record())
         for child in self._children():
             child.close()

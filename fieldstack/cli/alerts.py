@@ -1,4 +1,4 @@
-"""`fieldstack alerts`: try the ways by which people are told, and see what they have been told."""
+"""`fieldstack alerts`: tests the alert channels, and lists active and waiting alerts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def try_channels(
     instance: InstanceOption = INSTANCE,
     as_json: JsonOption = False,
 ) -> None:
-    """Send a test alert through each channel, now and once, and say what the receiver answered.
+    """Send one test alert through each channel now, and show what the receiver answered.
 
     The channels are those of the configuration file; the cell need not be up. Severity and rate limits do not
     count here. Exit code 1: one of them did not take it.
@@ -65,7 +65,7 @@ def try_channels(
 def unit_failed(
     unit: Annotated[str, typer.Argument(metavar="UNIT", help="As systemd names it.")],
 ) -> None:
-    """Tell people that systemd has given up a unit of a cell; its OnFailure= unit runs this.
+    """Send an alert: systemd no longer restarts a unit of a cell. Its OnFailure= unit runs this.
 
     Example:
 
@@ -94,7 +94,7 @@ def _of_unit(unit: str) -> tuple[str, Instance]:
 
 
 def _now(instance: Instance) -> str:
-    """What RT does with the axes, as it is read at this moment."""
+    """What RT does with the axes at this moment."""
     from fieldstack.status.status import StatusSource
     from fieldstack_rt.datastore import StoreError
 
@@ -111,7 +111,7 @@ def _now(instance: Instance) -> str:
 
 @app.command("list", epilog=epilog())
 def list_(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """What is firing, and what waits in each channel; also when the cell is down.
+    """List active alerts, and those that wait in each channel; also when the cell is down.
 
     With the cell up, Non-RT tells how many each channel delivered, and its last error.
 
@@ -169,7 +169,7 @@ def _status(instance: Instance) -> dict[str, Any]:
 
 
 def _left(instance: Instance) -> dict[str, Any]:
-    """What a Non-RT process that is gone left on disk."""
+    """What a Non-RT process that is gone left on the disk."""
     from fieldstack.alerts.service import RECORD, folder_of
     from fieldstack.alerts.spool import waiting_on_disk
     from fieldstack_base.durable import DurableRecord

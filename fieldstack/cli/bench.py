@@ -57,7 +57,7 @@ def cycle(  # noqa: PLR0917 - one parameter an option
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
-    """Wake-up latency beside cyclictest, exchange time beside a bare C loop, lost and late cycles.
+    """Compare wake-up latency with cyclictest, exchange time with a bare C loop; count lost, late cycles.
 
     With --load the cycle is measured with and without it, a second each in turn.
 
@@ -108,7 +108,7 @@ def failover(  # noqa: PLR0917 - one parameter an option
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
-    """Fault to detection, reaction and recovery, beside references, and what was lost: nothing.
+    """Measure the time from a fault to detection, reaction and recovery; nothing may be lost.
 
     sigkill, sigsegv, sigstop, spin: of the RT process; to safe outputs and back to OP, beside a bare pysoem
     bring-up of the same segment. The others: of Non-RT, RT and Non-RT at once, a slave, the Main Core, the
@@ -165,9 +165,9 @@ def prediction(  # noqa: PLR0917 - one parameter an option
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:
-    """Forecasts and anomalies: lead times, hits, misses and false alarms; docs/prediction.md has the method.
+    """Score forecasts and anomalies: lead times, hits, misses, false alarms. Method: docs/prediction.md.
 
-    Made-up series of leaks and drifts, and of what must not alarm; real processes that leak memory and file
+    Synthetic series of leaks and drifts, and of what must not alarm; real processes that leak memory and file
     descriptors; a Main Core that leaks in a live cell, and is restarted in time; normal
     running of a live cell.
 

@@ -1,4 +1,4 @@
-"""`fieldstack bus`: checks bus configurations, and writes down what is on a wire."""
+"""`fieldstack bus`: checks bus configurations, and writes one from the slaves on a bus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(help="Bus configurations.", no_args_is_help=True, epilog=epilo
 
 @app.command(epilog=epilog())
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bus configuration (YAML).")]) -> None:
-    """Read a bus configuration; everything wrong with it is named with line, key and value.
+    """Check a bus configuration; every error is named with line, key and value.
 
     Example:
 
@@ -47,7 +47,7 @@ def scan(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
-    """Look at what is on the wire: takes the slaves to PRE-OP, so never beside a running cell.
+    """List the slaves on the wire. This takes them to PRE-OP, so never use it beside a running cell.
 
     Examples:
 
@@ -88,7 +88,7 @@ def _refuse_beside_a_cell(interface: str | None) -> None:
 
 @contextmanager
 def _wire(interface: str | None, devices: str) -> Iterator[str]:
-    """The interface to look at: the named one, or a virtual segment for as long as the block runs."""
+    """The interface to use: the named one, or a virtual segment for as long as the block runs."""
     if interface is not None:
         yield interface
         return

@@ -1,4 +1,4 @@
-"""`fieldstack cells`: every instance of this machine that runs or has left something, and how to end it."""
+"""`fieldstack cells`: lists every instance that runs or has left something, and the command that ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entry point of `fieldstack`: a Ctrl-C while the commands are still being loaded ends it without a word."""
+"""Entry point of `fieldstack`: Ctrl-C ends it silently while its commands are still being loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 
 def fieldstack() -> None:
-    """The console script. Loading takes some 0.2 s, in which nothing has begun that had to be undone."""
+    """The console script. Loading takes some 0.2 s; nothing that must be undone has begun by then."""
     usual = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from fieldstack.cli.main import main
 

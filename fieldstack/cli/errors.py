@@ -1,4 +1,4 @@
-"""Expected errors end a command with one clear text and an exit code; any other keeps its traceback.
+"""Ends a command with one clear text and an exit code for each expected error; others keep their traceback.
 
 main.py runs all commands through it.
 """
@@ -15,11 +15,11 @@ ErrorTable = tuple[tuple[tuple[type[BaseException], ...], ExitCode], ...]
 
 
 class UsageError(Exception):
-    """An option that the parser cannot judge is wrong; the text names it and what would be right."""
+    """An option is wrong in a way that the parser cannot check; the text names it and says what is right."""
 
 
 def error_table() -> ErrorTable:
-    """First match counts. Imported late: a command that succeeds needs none of these."""
+    """The first match counts. Imported late, because a command that succeeds needs none of these."""
     from fieldstack.cell.up import UpError
     from fieldstack.cli.up import MissingPrivilegeError
     from fieldstack.ha.policy import PolicyError

@@ -1,4 +1,4 @@
-"""`fieldstack estop`: sets the latch straight in shared memory, so it works with the Non-RT process down."""
+"""`fieldstack estop`: sets the latch directly in shared memory, so it works without the Non-RT process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fieldstack_rt.datastore import Clear, DataStore, EstopSource, StoreError, S
 from fieldstack_rt.datastore.rt_process_search import rt_processes
 
 REACH_S = 1.0
-"""For a memory that is not there, and may be made anew just now."""
+"""How long to wait for a memory that is not there, because it may be made just now."""
 CONFIRM_TIMEOUT_S = 1.0
-"""At least; longer where the axes' ramps are."""
+"""At least this long; longer if the axes' ramps take longer."""
 _STRAY = "EMERGENCY_STOP for an RT process that the shared memory of that name does not reach"
 
 
 class NotLatchedError(StoreMissingError):
-    """There is nothing to set the latch in: a cell that comes up later does not know of it."""
+    """There is no memory in which to set the latch. A cell that starts later will not know of this stop."""
 
     def __init__(self, name: str, cause: StoreMissingError) -> None:
         super().__init__(name)
@@ -33,8 +33,8 @@ class NotLatchedError(StoreMissingError):
 
 @dataclass(frozen=True, slots=True)
 class EstopOutcome:
-    """`obeyed`: all that was to be stopped was read back to stand, or to be safe; `text` says what was.
-    `reached`: an RT process cycled, and nobody knows that its axes stand."""
+    """`obeyed`: all that had to stop is confirmed to stand still or to be safe; `text` says what. `reached`:
+    an RT process cycled, but it is not known whether its axes stand still."""
 
     obeyed: bool
     text: str
@@ -42,11 +42,12 @@ class EstopOutcome:
 
 
 def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
-    """`raise_estop` on the instance's memory; RT processes that it does not reach are ended, and read back.
+    """Sets the latch in the instance's memory; RT processes that do not use this memory are ended, and read
+    back.
 
     Raises:
         NotLatchedError: there is no memory to set the latch in, and no RT process lives.
-        StoreError: what is there is no memory of this version, likewise.
+        StoreError: the memory is not of this version, and no RT process lives.
     """
     store, refused = None, ""
     try:
@@ -71,7 +72,7 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
 
 
 def _attach_or_damaged(instance: Instance) -> DataStore:
-    """A cell whose memory was lost makes a new one soon: a stop that is asked for meanwhile counts."""
+    """A cell that lost its memory soon makes a new one: a stop that is asked for meanwhile must count."""
     until_s = time.monotonic() + REACH_S
     while True:
         try:
@@ -83,7 +84,7 @@ def _attach_or_damaged(instance: Instance) -> DataStore:
 
 
 def raise_estop(store: DataStore, reason: str) -> EstopOutcome:
-    """Sets the latch, then waits until all axes were read back to stand."""
+    """Sets the latch, then waits until all axes are confirmed to stand still."""
     begin_s = time.monotonic()
     cell = CellMap.load(store.instance.plan_file)
     _latch(store, reason)
@@ -109,7 +110,7 @@ def _unconfirmed(missing: str, reached: bool) -> str:
 
 
 def _missing(store: DataStore, cell: CellMap) -> tuple[str, bool]:
-    """What is not read back yet, empty: nothing; and whether RT cycles, or the guard has its outputs."""
+    """What is not confirmed yet (empty: nothing), and whether RT cycles or the guard has its outputs."""
     rt, status = look_at_rt(store, time.monotonic_ns())
     if rt is Rt.STILL:
         return without_rt(store) or "no RT process has driven the axes yet", guard_has_outputs(store)
@@ -126,7 +127,7 @@ def _latch(store: DataStore, reason: str) -> None:
 
 
 def user() -> str:
-    """Who is at the keyboard, as far as the system knows."""
+    """The name of the person at the keyboard, as far as the system knows it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code says; 2 is also what the argument parsers give."""
+    """The exit codes and their meanings; the argument parser also uses 2."""
 
     OK = 0
     FAILED = 1
@@ -31,7 +31,7 @@ MEANING = {
     ExitCode.ALREADY_RUNNING: "this instance, or its RT process, already runs",
     ExitCode.NOT_OPERATIONAL: "the cell runs but is not operational",
     ExitCode.NOT_STARTED: "a start was refused, or not all of its axes were started; the text says why",
-    ExitCode.NOT_CONFIRMED: "EMERGENCY_STOP is latched, but not all axes were read back to stand",
+    ExitCode.NOT_CONFIRMED: "EMERGENCY_STOP is latched, but not all axes are confirmed to stand still",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 

@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _from_cell(path: Path, instance: str) -> HealthSettings:
-    """The section of a cell configuration; imported late, for it costs as much as the server itself."""
+    """The health section of a cell configuration. Imported late: it takes as long to load as the server
+    itself."""
     from fieldstack.cell.configuration import load
     from fieldstack_base.configuration_error import ConfigurationError
 

@@ -1,4 +1,4 @@
-"""`fieldstack jog`: one axis by hand, slowly, only while a person holds it."""
+"""`fieldstack jog`: moves one axis by hand, slowly, only while a person holds it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from fieldstack_base.control.client import Answer
 
 RENEW_S = 0.05
-"""Well below the 100 ms that hold-to-run asks for: a busy machine may hold up one or the other."""
+"""Well below the 100 ms that hold-to-run allows, since a busy machine may delay a renewal."""
 LONGEST_S = 60.0
 DIRECTIONS = ("+", "-")
 LET_GO = "let go"
 JogArguments = tuple[str, str, float]
-"""Axis, direction, percent of its jog velocity."""
+"""A jog: axis, direction, percent of its jog velocity."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def jog(
     ] = None,
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Move one axis by hand: slowly, only while it is held, never out of its position limits.
+    """Move one axis by hand: slowly, only while you hold it, never out of its position limits.
 
     In a terminal: hold a key down; let go, it stops; q ends the command. Without one: --for TIME; Ctrl-C
     stops. However the command or the Main Core ends, RT stops the axis 150 ms after it was last held. One
@@ -73,7 +73,7 @@ def jog(
 
 
 class HoldSource(Protocol):
-    """What says that a person holds the axis; `last_ns`: when that was last seen, CLOCK_MONOTONIC."""
+    """Says whether a person holds the axis. `last_ns`: when this was last so, CLOCK_MONOTONIC."""
 
     last_ns: int
     quit: bool
@@ -82,7 +82,7 @@ class HoldSource(Protocol):
 
 
 class TimedHold:
-    """As if held for so long."""
+    """Acts as if held for a fixed time."""
 
     def __init__(self, duration_s: float) -> None:
         self._until = time.monotonic() + duration_s
@@ -104,7 +104,7 @@ def _by_key(held: HeldJog, arguments: JogArguments) -> ExitCode:
 
 
 def _follow(hold: HoldSource, held: HeldJog, arguments: JogArguments) -> ExitCode:
-    """Begin when it is held, renew, let go; until the hold is over or the jog ends for another reason."""
+    """Begin when the axis is held, renew, release; until the hold or the jog has ended."""
     moving = False
     try:
         while not hold.quit:
@@ -132,7 +132,7 @@ def _step(held: HeldJog, arguments: JogArguments, held_ns: int, *, down: bool, m
 
 
 def _print_end(answer: Answer, axis: str) -> ExitCode | None:
-    """None: it was let go, and may be held again."""
+    """None: it was released, and may be held again."""
     if not answer.accepted:
         typer.echo(answer.message, err=True)
         return ExitCode.FAILED

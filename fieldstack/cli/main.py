@@ -1,4 +1,4 @@
-"""`fieldstack`: start a cell, stop it, ask it, check its files."""
+"""The command `fieldstack`: starts, stops and queries cells, and checks their files."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def up(
 ) -> None:
     """Start a cell and show it until Ctrl-C; then end all of it in order.
 
-    Configuration and policy are checked before anything starts. With --for the exit code is 0 only if the
+    Configuration and policy are checked before anything starts. With --for, the exit code is 0 only if the
     cell was operational at the end (else 7). Without root it runs on a virtual segment in a namespace.
 
     Examples:
@@ -100,7 +100,7 @@ def prepare(
     ] = None,
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Check a cell's configuration and write what its systemd units are started with.
+    """Check a cell's configuration and write the files with which its systemd units start.
 
     The unit fieldstack-prepare@NAME.service runs this at each start of fieldstack@NAME.target. Nothing is
     started here. Exit code 3: the configuration is not usable; the text names file, key and remedy.
@@ -116,7 +116,7 @@ def prepare(
 
 @app.command(epilog=epilog())
 def down(instance: InstanceOption = INSTANCE) -> None:
-    """End a cell that `fieldstack up` started, or what an `up` that was killed left behind.
+    """End a cell that `fieldstack up` started, or what a killed `up` left behind.
 
     Exit code 1: systemd, or an `up` with other folders, runs it; the text names the command that ends it.
 
@@ -136,10 +136,10 @@ def estop(
 ) -> None:
     """EMERGENCY_STOP: the axes stop in the next cycle and stay stopped until `fieldstack reset`.
 
-    Sets the latch straight in shared memory, so that it works with the Non-RT process down, and waits until
-    all axes were read back to stand. Exit code 9: it is latched, but not confirmed: the text names the axes,
-    and what they do; use the hardware button. Exit code 5: it is latched, and no RT process is there to obey.
-    This is no safety function: the hardwired emergency stop stays the last line.
+    It sets the latch directly in shared memory, so it works without the Non-RT process. Then it waits until all
+    axes are confirmed to stand still. Exit code 9: it is latched, but not confirmed; the text names the axes
+    and what they do. Use the hardware button. Exit code 5: it is latched, but no RT process runs to obey it.
+    This is no safety function: the hardwired emergency stop remains the last line of defence.
 
     Example:
 
@@ -155,7 +155,7 @@ def estop(
 
 @app.command(epilog=epilog())
 def cells(as_json: JsonOption = False) -> None:
-    """List the cells of this machine: which run, and whether anybody looks after them.
+    """List the cells of this machine: which run, and whether an `up` or systemd keeps them running.
 
     An instance whose `up` was killed goes on by design; the last column says how to end it.
 
@@ -177,7 +177,7 @@ def events(
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """What happened in a cell, oldest first, also when it is down. --json: one object a line.
+    """Show what happened in a cell, oldest first; also when it is down. --json: one object a line.
 
     Examples:
 

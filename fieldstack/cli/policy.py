@@ -69,7 +69,7 @@ def check(
 
 @app.command(epilog=epilog())
 def facts() -> None:
-    """List the facts that rules can be made of: what they mean, their units, how old readings may be."""
+    """List the facts that rules can use: what they mean, their units, how old readings may be."""
     from fieldstack.cli.policy_tables import fact_table
     from fieldstack.cli.screen.terminal import terminal
 
@@ -84,7 +84,7 @@ def simulate(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Play a timeline of facts through the decision and draw what would happen. Nothing real is touched.
+    """Play a timeline of facts through the decision and draw what would happen. No real cell is touched.
 
     Exit code 1: it did not come to what the scenario expects. tests/scenarios/README.md explains the format.
 
@@ -116,7 +116,7 @@ def explain(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say which rule, fact and threshold led to an action that did happen. Works with the cell down, too.
+    """Say which rule, fact and threshold led to an action that has happened. Works with the cell down, too.
 
     Example:
 
@@ -184,7 +184,7 @@ def reload(
     ] = None,
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Put a policy in force while the cell runs: all of it, or nothing (exit code 1, and why).
+    """Put a policy in force while the cell runs: all of it, or nothing (exit code 1, with the reason).
 
     Until the next start of the Non-RT process, which reads the file that the cell configuration names.
 

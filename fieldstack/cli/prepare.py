@@ -1,4 +1,4 @@
-"""`fieldstack prepare`: all checks of `fieldstack up`, then the files for systemd's units."""
+"""`fieldstack prepare`: makes all checks of `fieldstack up`, then writes the files for systemd's units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people ask of a running cell: reset, ack, restart, request; each answered with what was read back."""
+"""`fieldstack reset, ack, restart, request`: asks a running cell, and answers when the result is read back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def reset(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = I
 
 
 def start(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = INSTANCE) -> None:
-    """Let the axes move (again): after an EMERGENCY_STOP, a reset, a fault or a long stand, motion waits.
+    """Start the axes. After an EMERGENCY_STOP, a reset, a fault or a long stand, motion waits for this.
 
     Look first whether anybody is in the way. Waits until RT has taken it; a cell that is just being checked
     is waited for, for a few seconds. Exit code 8: refused, or not all were started; the answer says why.
@@ -76,7 +76,7 @@ def ack(
     ] = "",
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Acknowledge what waits for a person (AWAIT_MANUAL): until then it stays latched.
+    """Acknowledge a rule that waits for a person (AWAIT_MANUAL); until then it stays active.
 
     Example:
 
@@ -93,7 +93,7 @@ def restart(
     by: ByOption = "",
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Restart one part of a running cell; the rest goes on as far as it can without it.
+    """Restart one part of a running cell; the rest continues as far as it can without it.
 
     Examples:
 
@@ -111,7 +111,7 @@ def request(
     by: ByOption = "",
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Ask for what a rule of the policy does on request; `slow`, as shipped: a quarter of the speed.
+    """Activate a policy rule that people may ask for. The shipped one is `slow`: a quarter of the speed.
 
     The rules of the fact operator_request say which words there are and what they lead to; an unknown word is
     refused (exit code 1) with those that are known. It lasts until --off or a reset; what stops the axes

@@ -1,4 +1,4 @@
-"""`fieldstack-rt`: `run` goes straight to the RT process, for its start-up time is part of every failover."""
+"""`fieldstack-rt`: `run` goes directly to the RT process, because its start-up time counts in every failover."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def _typer_main() -> None:
 
     @app.command("run", help="Bring the bus to OP and run the cycle until SIGTERM: fieldstack-rt run --help.")
     def run() -> None:
-        """Listed for --help only: `main` hands `run` over before typer is loaded."""
+        """Only listed in --help: `main` passes `run` on before typer is loaded."""
 
     errors.run("fieldstack-rt", app)

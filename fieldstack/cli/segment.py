@@ -104,7 +104,7 @@ def cable(
 
 @app.command(epilog=epilog())
 def truth(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """What every slave really does, whatever the master believes."""
+    """Show what every slave really does, whatever the master believes."""
     with SegmentClient(instance_of(instance).segment_socket) as client:
         slaves = client.truth()
     if as_json:

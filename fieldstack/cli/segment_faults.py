@@ -1,4 +1,4 @@
-"""`fieldstack segment slow, refuse, mailbox, lose`: a virtual segment's slaves break rules of EtherCAT."""
+"""`fieldstack segment slow, refuse, mailbox, lose`: faults of a slave's states, mailbox and registers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def lose(
     part: Annotated[Part, typer.Argument(metavar="WHAT", help="address, fmmus, sm2, sm3, pdi2 or pdi3.")],
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Let a slave forget what the master wrote, and run on: its address, its FMMUs, a sync manager.
+    """Let a slave lose what the master wrote, and continue: its address, its FMMUs, a sync manager.
 
     sm2 and sm3 switch off the sync manager of its outputs or inputs; pdi2 and pdi3 close it from the side
     of its application.

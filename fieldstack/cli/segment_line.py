@@ -31,7 +31,7 @@ def cut(
 
 @app.command(epilog=epilog())
 def heal(instance: InstanceOption = INSTANCE) -> None:
-    """Mend a cut cable."""
+    """Repair a cut cable."""
     order(instance, lambda client: client.heal_cable())
 
 
@@ -39,7 +39,7 @@ def heal(instance: InstanceOption = INSTANCE) -> None:
 def power_off(
     slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
 ) -> None:
-    """Take a slave's power away, or with --all that of the whole bus: frames end before it."""
+    """Take a slave's power away, or with --all that of the whole bus. Frames end before the slave."""
     if everywhere:
         order(instance, lambda client: client.power_off_all())
     else:
@@ -51,7 +51,7 @@ def power_off(
 def power_on(
     slave: OptionalSlave = None, everywhere: AllOption = False, instance: InstanceOption = INSTANCE
 ) -> None:
-    """Give a slave its power back, or with --all the whole bus: in INIT, without station address."""
+    """Give a slave its power back, or with --all the whole bus. It is in INIT, without station address."""
     if everywhere:
         order(instance, lambda client: client.power_on_all())
     else:

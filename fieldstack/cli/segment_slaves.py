@@ -1,4 +1,4 @@
-"""`fieldstack segment drive-fault, ignore ...`: faults in the devices that a virtual segment plays."""
+"""`fieldstack segment drive-fault, ignore ...`: faults in the devices of a virtual segment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ignore(
 ) -> None:
     """Let a drive ignore what it should obey, show wrong values, or slow down too slowly.
 
-    What is named replaces what was named before.
+    Each call replaces the defects of the call before.
 
     Examples:
 
@@ -71,7 +71,7 @@ def object_fault(
     ] = "absent",
     instance: InstanceOption = INSTANCE,
 ) -> None:
-    """Let an object of a slave be absent, or not take what is written. Example: object-fault 1 0x605A"""
+    """Let an object of a slave be absent, or ignore what is written to it. Example: object-fault 1 0x605A"""
     try:
         number, kind = int(index, 0), ObjectFault[fault.replace("-", "_").upper()]
     except (ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""A person's start: by command, asked again while the cell is only about to be ready; and by a key."""
+"""Starts the axes for a person, by command or by a key; asks again while the cell is still getting ready."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask_for_start(instance: Instance, *, by: str, note: str = "") -> Answer:
 
 
 class StartKey:
-    """Asks beside the dashboard, which goes on; `say` gets the answer, from another thread."""
+    """Asks while the dashboard continues; `say` gets the answer, from another thread."""
 
     def __init__(self, instance: Instance, say: Callable[[str], None]) -> None:
         self._instance, self._say = instance, say

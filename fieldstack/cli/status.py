@@ -1,4 +1,4 @@
-"""`fieldstack-rt status`: the live dashboard, one look, or JSON."""
+"""`fieldstack-rt status`: shows the live dashboard, one snapshot, or JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def status(
 ) -> None:
     """Show the cell: processes, HA state, EMERGENCY_STOP, bus, cycle, axes, history, last events.
 
-    True also when RT, Non-RT or the whole cell is down: it says so, and since when.
+    It is right also when RT, Non-RT or the whole cell is down: it says so, and since when.
     With --once or --json the exit code tells: 0 operational, 7 up but not operational, 5 down.
 
     Examples:
@@ -91,7 +91,7 @@ def _live(source: StatusSource, console: Console, instance: Instance) -> None:
 
 
 def _start_lines(snapshot: Snapshot, told: deque[str]) -> list[Section]:
-    """What the key does, and what came of it."""
+    """What the key does, and the answer to it."""
     lines = [*told, *([HINT.capitalize()] if may_start(snapshot) else [])]
     return [Section("start", 0, Text(text, "yellow")) for text in lines]
 
@@ -101,7 +101,7 @@ def _last_events(instance: Instance) -> list[str]:
 
 
 def exit_code(snapshot: Snapshot) -> ExitCode:
-    """What a script learns from `status`."""
+    """The exit code of `status`, for scripts."""
     if snapshot.operational:
         return ExitCode.OK
     return ExitCode.NOT_RUNNING if snapshot.cell == "down" else ExitCode.NOT_OPERATIONAL

@@ -1,4 +1,4 @@
-"""`fieldstack task`: what the Main Core process is to do, and how far it is."""
+"""`fieldstack task`: gives tasks to the Main Core process, and shows how far they are."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def submit(
 
 @app.command("list", epilog=epilog())
 def list_(instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """All tasks: live ones and the last that ended.
+    """List the tasks: those that have not ended, and the last ones that ended.
 
     Example:
 
@@ -85,7 +85,7 @@ def status(
     instance: InstanceOption = INSTANCE,
     as_json: JsonOption = False,
 ) -> None:
-    """One task: its state and progress. Exit code 1: there is no such task, or it failed.
+    """Show the state and progress of one task. Exit code 1: there is no such task, or it failed.
 
     Example:
 
@@ -102,7 +102,7 @@ def status(
 
 @app.command(epilog=epilog())
 def cancel(task_id: TaskArgument, instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """End a task: its axes come to rest first. Of one that has failed: you have seen it, its alert ends.
+    """End a task; its axes come to rest first. For a failed task: you have seen it, and its alert ends.
 
     Example:
 
@@ -113,7 +113,7 @@ def cancel(task_id: TaskArgument, instance: InstanceOption = INSTANCE, as_json: 
 
 @app.command(epilog=epilog())
 def pause(task_id: TaskArgument, instance: InstanceOption = INSTANCE, as_json: JsonOption = False) -> None:
-    """Bring a task to rest; its axis group is free for others until it is resumed.
+    """Bring a task to rest. Its axis group is free for other tasks until it is resumed.
 
     Example:
 
@@ -135,7 +135,7 @@ def resume(
     instance: InstanceOption = INSTANCE,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a paused task, or one that asks after a crash, go on.
+    """Continue a paused task, or one that asks a person after a crash.
 
     A task whose call was interrupted has to know whether to take it as done, or to run it again (redo).
 
@@ -197,7 +197,7 @@ def _finish(answer: Answer, as_json: bool, refused: ExitCode = ExitCode.FAILED) 
 
 
 def _follow(instance: str, task_id: str, as_json: bool) -> ExitCode:
-    """Tell each change until the task has ended, or needs a person."""
+    """Print each change until the task has ended or needs a person."""
     told: tuple[object, ...] = ()
     while True:
         answer = _ask(instance, "status", id=task_id)

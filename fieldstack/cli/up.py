@@ -1,4 +1,4 @@
-"""`fieldstack up` and `fieldstack down`: checks first, then the cell, its dashboard or its event lines."""
+"""`fieldstack up` and `down`: checks everything, then runs the cell with its dashboard or its event lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DOWN_TIMEOUT_S = 40.0
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the command line said. `seconds` None: until interrupted."""
+    """The options of the command line. `seconds` None: until interrupted."""
 
     instance: Instance
     config: Path | None
@@ -82,7 +82,7 @@ def run_up(options: UpOptions, console: Console) -> ExitCode:
 def _gain_privileges(
     instance: Instance, launch: Launch, missing: tuple[capabilities.Capability, ...]
 ) -> None:
-    """Begins anew in a namespace, where a virtual segment can be had without privileges."""
+    """Starts again in a namespace, where it can have a virtual segment without privileges."""
     if launch.cable is None or namespace.inside():
         names = ", ".join(f"CAP_{one.name}" for one in missing)
         raise MissingPrivilegeError(
@@ -101,7 +101,7 @@ def _warnings() -> list[str]:
 
 
 class _Session:
-    """One run of `up`: the cell, its supervision and what is shown of it."""
+    """One run of `up`: the cell, its supervision, and what is shown."""
 
     def __init__(self, options: UpOptions, launch: Launch, console: Console) -> None:
         self._options = options
@@ -183,7 +183,7 @@ class _Session:
 
 
 def run_down(instance: Instance, console: Console) -> ExitCode:
-    """Asks a running `up` to end, or takes down what one left behind; what systemd runs is left to it."""
+    """Asks a running `up` to end, or takes down what an `up` left behind; cells of systemd are left alone."""
     say = ConsoleLines(console).say
     if held(instance):
         return _end_up(instance, say)
@@ -199,7 +199,7 @@ def run_down(instance: Instance, console: Console) -> ExitCode:
 
 
 def _end_up(instance: Instance, say: Say) -> ExitCode:
-    """Asks whoever holds the instance, also one that has taken it just now and says so in a moment."""
+    """Asks the `up` that holds the instance, also one that has not written its pid yet."""
     until, asked = time.monotonic() + DOWN_TIMEOUT_S, 0
     while held(instance):
         pid = holder_in(instance.runtime_dir)

@@ -1,4 +1,4 @@
-"""The durable event log: every state change, action and fault is one record, written down and kept."""
+"""The durable event log: every state change, action and fault is one record, which is kept on disk."""
 
 from fieldstack.events.event import Event
 from fieldstack.events.kinds import EventKind, Severity

@@ -1,4 +1,4 @@
-"""One event and its line in the log: JSON with a checksum, so that a torn or damaged line shows."""
+"""One event and its line in the log: JSON with a checksum, which shows a torn or damaged line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAIL = len(_MARK) + 8 + len(b'"}')
 
 
 class DamagedLineError(ValueError):
-    """A line of the event log that is not whole: its checksum or shape is wrong."""
+    """A line of the event log is not complete: its checksum or shape is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

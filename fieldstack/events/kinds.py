@@ -102,7 +102,7 @@ _TEXTS: dict[EventKind, tuple[Severity, str]] = {
 
 
 def render(kind: EventKind, data: dict[str, object]) -> tuple[Severity, str]:
-    """Severity and text of an event; a field that is missing shows as `?` and never raises."""
+    """The severity and text of an event. A field that is missing shows as `?`; nothing is raised."""
     severity, text = _TEXTS[kind]
     try:
         return severity, text.format_map(data)

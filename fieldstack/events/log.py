@@ -1,8 +1,8 @@
-"""The event log's writer: numbers events at once, writes and syncs them in its own thread.
+"""Writes the event log: numbers events at once, writes and syncs them in its own thread.
 
-Callers never wait for a disk. What cannot be written (a full or broken disk) is kept in the spool up to its
-size, then counted as lost; the log says so itself as soon as it can write again. What `append` returned for
-outlives SIGKILL: the next writer finds it in the spool.
+Callers never wait for a disk. If the disk is full or broken, events stay in the spool up to its size; then
+they are counted as lost, and the log reports this when it can write again. An event for which `append` has
+returned survives SIGKILL: the next writer finds it in the spool.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ BATCH_BYTES = 256 << 10
 
 
 class EventLog:
-    """Durable log in `state_dir/events`. One writer a folder: a second one raises EventLogBusyError.
+    """A durable log in `state_dir/events`. A folder has one writer; a second one raises EventLogBusyError.
 
     `append` may be called from any thread. `sync=False` leaves durability to the kernel (tests). `spool`
-    names the shared memory that holds what is not written yet; None: the process's own memory.
+    names the shared memory for events that are not written yet; None: the process's own memory.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class EventLog:
             self.append(EventKind.LOG_RECOVERED, count=recovered)
 
     def _recover(self) -> int:
-        """Take over what the writer before left in the spool; returns how many of it are not in the log."""
+        """Take over what the previous writer left in the spool; returns how many of these events are not in
+        the log."""
         kept = known = found = 0
         for line in self._spool.peek(self._spool.pending).splitlines(keepends=True):
             try:
@@ -79,13 +80,13 @@ class EventLog:
 
     @property
     def degraded(self) -> str:
-        """Why what was not written yet would not outlive this process; empty: it does."""
+        """Why unwritten events would be lost with this process; empty: they would not."""
         return self._spool.degraded
 
     def append(
         self, kind: EventKind, *, t_ns: int = 0, severity: Severity | None = None, **data: Any
     ) -> Event:
-        """Take an event in: `t_ns` (CLOCK_MONOTONIC, default now) and its fields. Never waits for a disk."""
+        """Take in an event: `t_ns` (CLOCK_MONOTONIC, default now) and its fields. Never waits for a disk."""
         usual, text = render(kind, data)
         t_ns = t_ns or time.monotonic_ns()
         wall_ns = wall_of(t_ns)
@@ -107,17 +108,17 @@ class EventLog:
 
     @property
     def written(self) -> int:
-        """Events handed to the disk since this log was opened."""
+        """The number of events given to the disk since this log was opened."""
         return self._written
 
     @property
     def lost(self) -> int:
-        """Events that found the spool full and were not told of in the log yet."""
+        """The number of events lost because the spool was full, and not yet reported in the log."""
         return self._lost
 
     @property
     def failure(self) -> str:
-        """Why nothing can be written at present; empty: it can."""
+        """Why writing fails at present; empty: it works."""
         return self._failure
 
     def flush(self, timeout_s: float = 2.0) -> bool:
@@ -133,7 +134,7 @@ class EventLog:
         return True
 
     def refused(self) -> dict[str, tuple[int, str]]:
-        """`events`: how often in a row the disk has refused them, and why; empty: it takes them."""
+        """`events`: how often in a row the disk has refused them, and why; empty: the disk works."""
         return {"events": (self._failures, self._failure)} if self._failures else {}
 
     def close(self, timeout_s: float = 2.0) -> bool:
@@ -177,7 +178,7 @@ class EventLog:
         self._report_loss()
 
     def _skip_damage(self, lines: bytes, why: str) -> None:
-        """Somebody has written over the spool: what is whole is written, a line that is not is lost."""
+        """The spool was overwritten by something else: complete lines are written, a damaged line is lost."""
         whole, damaged = _until_damage(lines)
         if whole and damaged:
             self._write(whole)
@@ -198,7 +199,7 @@ class EventLog:
 
 
 def _until_damage(lines: bytes) -> tuple[bytes, int]:
-    """Whole lines up to the first damaged one, and the length of that; 0: there is none."""
+    """The complete lines before the first damaged one, and the length of that one; 0: there is none."""
     end = 0
     for line in lines.splitlines(keepends=True):
         try:

@@ -1,4 +1,4 @@
-"""Reading an event log, also while it is written, and also when its cell is down."""
+"""Reads an event log, also while it is written and when its cell is down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldstack.events.segments import first_number, folder_of, segments
 
 POLL_S = 0.1
 TAIL_BYTES = 1024
-"""What an event takes in the log, roughly: how much of its end is read first."""
+"""About how many bytes an event has in the log: how much of its end is read first."""
 
 
 class EventReader:
@@ -40,7 +40,8 @@ class EventReader:
             time.sleep(POLL_S)
 
     def more(self, since: int = 0) -> list[Event]:
-        """Events above `since` that were appended after the last call, oldest first; costs what they cost."""
+        """The events above `since` that were appended since the last call, oldest first; older ones are not
+        read again."""
         return list(self._read_once(since))
 
     def last(self, count: int) -> list[Event]:
@@ -59,7 +60,7 @@ class EventReader:
                 yield from self._segment(segment, since)
 
     def _end_of(self, segment: Path, count: int) -> list[Event]:
-        """The last `count` events of a segment; reads little more of it than they take."""
+        """The last `count` events of a segment; reads little more than these."""
         room, damaged = count * TAIL_BYTES, self.damaged
         while True:
             self.damaged = damaged

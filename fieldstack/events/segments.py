@@ -13,7 +13,7 @@ PATTERN = "events-*.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What opening found at the end of the last segment: bytes that were no whole line."""
+    """The bytes at the end of the last segment that are no complete line."""
 
     file: Path
     removed: int
@@ -33,16 +33,14 @@ def segments(folder: Path) -> list[Path]:
 
 
 def first_number(segment: Path) -> int:
-    """The number of the first event that was meant for a segment; 0 if the name tells none."""
+    """The number of the first event in a segment, from the file's name; 0 if the name has none."""
     digits = segment.stem.removeprefix("events-")
     return int(digits) if digits.isdigit() else 0
 
 
 def repair(segment: Path) -> tuple[int, Repair | None]:
-    """Cut off what is no whole line at a segment's end.
-
-    Returns the number of its last whole event (0: it has none) and what was cut off.
-    """
+    """Cut off bytes at a segment's end that are no complete line. Returns the number of its last complete
+    event (0: it has none) and what was cut off."""
     with segment.open("r+b") as file:
         content = file.read()
         end, last = _whole_end(content)
@@ -55,7 +53,7 @@ def repair(segment: Path) -> tuple[int, Repair | None]:
 
 
 def _whole_end(content: bytes) -> tuple[int, int]:
-    """Where the last whole line ends, and the number of its event."""
+    """Where the last complete line ends, and the number of its event."""
     end = len(content)
     while end > 0:
         start = content.rfind(b"\n", 0, end - 1) + 1
@@ -70,7 +68,7 @@ def _whole_end(content: bytes) -> tuple[int, int]:
 
 
 def prune(folder: Path, total_bytes: int) -> int:
-    """Remove the oldest segments until all together are within `total_bytes`; the last one stays."""
+    """Remove the oldest segments until all together have at most `total_bytes`; the last one stays."""
     found = segments(folder)
     sizes = {segment: segment.stat().st_size for segment in found}
     removed = 0

@@ -1,8 +1,8 @@
-"""The way from `append` to the disk: a ring of lines in shared memory, which outlives its process.
+"""A ring of event lines in shared memory, between `append` and the disk; it survives its process.
 
-A line that was put is in the log in the end, whatever happens to the process: who opens the spool next finds
-it. Putting is a copy: no disk and no kernel is waited for. A power cut empties the spool; the log's own
-thread makes what is in it durable within milliseconds.
+Every line that was put in reaches the log, whatever happens to the process: the next one that opens the spool
+finds it. Putting a line in is a copy and waits for neither disk nor kernel. A power cut empties the spool;
+the log's own thread makes its content durable within milliseconds.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ _MAGIC, _IDENTITY, _HEAD, _TAIL = range(len(_WORDS))
 class Spool:
     """One producer (under its caller's lock) and one consumer, which may be threads of one process.
 
-    `name`: of the POSIX shared memory, as `/fieldstack-cell.events`; None, or one that cannot be had: plain
-    memory, which dies with the process, and `degraded` says why. `identity`: of the log that it belongs to;
-    what an older log left is dropped.
-
-    The head is moved after the line was copied, by one store: SIGKILL leaves a whole line or none.
+    `name`: of the POSIX shared memory, for example `/fieldstack-cell.events`. None, or a name that cannot be
+    used: plain memory, which ends with the process, and `degraded` says why. `identity`: of the log that it
+    belongs to; lines of another log are dropped. One store moves the head after the line was copied, so
+    SIGKILL leaves a complete line or none.
     """
 
     def __init__(self, name: str | None, size: int, identity: int) -> None:
@@ -71,11 +70,11 @@ class Spool:
 
     @property
     def pending(self) -> int:
-        """Bytes that were put and not taken yet."""
+        """The bytes that were put in and not yet taken."""
         return self._words[_HEAD] - self._words[_TAIL]
 
     def put(self, line: bytes) -> bool:
-        """Take a line in; False if there is no room for it."""
+        """Put a line in; False if there is no room for it."""
         head = self._words[_HEAD]
         if len(line) > self._size - (head - self._words[_TAIL]):
             return False
@@ -87,7 +86,7 @@ class Spool:
         return True
 
     def peek(self, limit: int = 1 << 20) -> bytes:
-        """The oldest whole lines, about `limit` bytes of them; they stay until `take`."""
+        """The oldest complete lines, about `limit` bytes of them; they stay until `take`."""
         count = min(self.pending, limit)
         found = self._copy(count)
         end = found.rfind(b"\n") + 1
@@ -101,7 +100,7 @@ class Spool:
         return self._memory[begin : begin + first] + self._memory[_HEADER : _HEADER + count - first]
 
     def take(self, count: int) -> None:
-        """The oldest `count` bytes are in the log: their room is free."""
+        """The oldest `count` bytes are in the log: free their room."""
         self._words[_TAIL] += count
 
     def cut(self, count: int) -> None:
@@ -109,7 +108,7 @@ class Spool:
         self._words[_HEAD] = self._words[_TAIL] + count
 
     def close(self) -> None:
-        """Leave it; its name goes if nothing is in it any more."""
+        """Close it; its name is removed if nothing is in it any more."""
         empty = not self.pending
         self._words.release()
         self._memory.close()
@@ -125,7 +124,7 @@ class Spool:
 
 
 def exists(name: str) -> bool:
-    """Whether a spool of that name was left behind by this user."""
+    """Whether this user left a spool of that name behind."""
     try:
         posix_ipc.SharedMemory(name).close_fd()
     except (posix_ipc.ExistentialError, posix_ipc.PermissionsError):

@@ -1,4 +1,4 @@
-"""Writing whole lines into segments: rotation, bounded total, and a clean end after a failed write."""
+"""Writes complete lines into segments: rotation, bounded total, and a clean end after a failed write."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SegmentWriter:
         return number
 
     def _identify(self) -> int:
-        """A number that this folder's log has for its life; kept in the lock file."""
+        """The identity of this folder's log, for as long as it exists; it is in the lock file."""
         known = os.pread(self._lock, 16, 0)
         if len(known) != 16:
             known = os.urandom(8).hex().encode()
@@ -72,10 +72,10 @@ class SegmentWriter:
             sync_folder(self._folder.parent)
 
     def write(self, lines: bytes, first: int, last: int) -> None:
-        """Append whole lines, numbered `first` to `last`; with `sync`, wait until they are on the disk.
+        """Append complete lines, numbered `first` to `last`; with `sync`, wait until they are on the disk.
 
         Raises:
-            OSError: nothing of them is in the log: it ends where it ended before.
+            OSError: none of them is in the log; it ends where it ended before.
         """
         if self._file < 0 or self._size >= self._segment_bytes:
             self._rotate(first)

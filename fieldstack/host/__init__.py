@@ -1,1 +1,1 @@
-"""What the machine offers: CPUs, capabilities, real-time scheduling, namespaces, prerequisites."""
+"""The machine under a cell: CPUs, capabilities, real-time scheduling, namespaces, prerequisites."""

@@ -1,4 +1,4 @@
-"""Linux capabilities of this process: what it may really do, whatever its user id is."""
+"""The Linux capabilities of this process: what it really may do, whatever its user id is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Capability(IntEnum):
 
 
 BUS = (Capability.NET_ADMIN, Capability.NET_RAW)
-"""What it takes to make a virtual cable and to put frames on a wire."""
+"""The capabilities needed for a virtual cable and for frames on a wire."""
 
 
 def effective(status: str | None = None) -> frozenset[Capability]:
@@ -42,7 +42,7 @@ def missing(wanted: Iterable[Capability]) -> tuple[Capability, ...]:
 
 
 def degradations(*, in_namespace: bool) -> tuple[str, ...]:
-    """What of the real-time set-up this process cannot have, in plain words; empty: nothing."""
+    """The parts of the real-time set-up that this process cannot have, in words; empty: it can have all."""
     found: list[str] = []
     if not may_use_fifo():
         found.append(

@@ -1,7 +1,7 @@
-"""CPUs that a real-time thread can be pinned to: those of this process, and those kept for such threads.
+"""The CPUs that a real-time thread can be pinned to: those of this process, and isolated ones.
 
-An isolated CPU (`isolcpus=`) is left out of every process's affinity mask, and may be chosen all the same.
-Source: the kernel's Documentation/admin-guide/cputopology.rst.
+An isolated CPU (`isolcpus=`) is not in the affinity mask of any process, but may still be chosen. Source: the
+kernel's Documentation/admin-guide/cputopology.rst.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ SYSTEM = Path("/sys/devices/system/cpu")
 
 @dataclass(frozen=True, slots=True)
 class Cpus:
-    """Numbers of CPUs, ascending; `isolated` are those of `usable` that nothing is scheduled on by itself."""
+    """The numbers of the CPUs, ascending. `isolated`: those of `usable` on which the kernel schedules nothing
+    by itself."""
 
     usable: tuple[int, ...]
     isolated: tuple[int, ...] = ()
@@ -42,7 +43,7 @@ def read(affinity: frozenset[int] | None = None, folder: Path = SYSTEM) -> Cpus:
 
 
 def parse_list(text: str) -> frozenset[int]:
-    """The kernel's list format: `0,2-4`. What is not in it reads as nothing."""
+    """The kernel's list format: `0,2-4`. Text in another format gives no CPUs."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, dash, last = part.partition("-")

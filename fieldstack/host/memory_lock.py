@@ -1,4 +1,4 @@
-"""Whether a process's memory is locked, as the kernel says: read back from /proc, by anybody."""
+"""Reads from /proc whether a process's memory is locked; any process may ask."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SLACK_KB = 1024
-"""Of the kernel's own pages in each process (vvar), which no process can lock."""
+"""The kernel's own pages in each process (vvar), which no process can lock."""
 LOCKED, PARTLY, NOT_LOCKED, UNKNOWN = "locked", "partly", "not locked", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryLock:
-    """A process's address space, what of it is locked (stays in memory once it was touched), and what is
-    resident; KiB. `state`: locked, partly, not locked, or unknown (no such process, or not to be read)."""
+    """A process's address space, its locked part (which stays in memory once it was touched), and its
+    resident part; KiB. `state`: locked, partly, not locked, or unknown (no such process, or not readable)."""
 
     state: str = UNKNOWN
     locked_kb: int = 0

@@ -1,7 +1,7 @@
-"""Running without privileges: a user and network namespace in which this process may do what the bus needs.
+"""Runs a command without privileges: in a user and network namespace, where it may do what the bus needs.
 
-The re-executed command finds its instance's folders and shared memory where it would have made them outside,
-for other terminals look for them there.
+The re-executed command uses the same folders and shared memory as outside, because other terminals look for
+them there.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def inside() -> bool:
 
 
 def re_execute(instance: Instance) -> NoReturn:
-    """Begin this command anew as root of a new user and network namespace. Call it with one thread only.
+    """Start this command again as root of a new user and network namespace. Call it with one thread only.
 
     Raises:
         NamespaceError: the kernel refuses.

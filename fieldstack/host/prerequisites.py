@@ -1,4 +1,4 @@
-"""What must be there before a cell starts, each with the command that installs or grants it."""
+"""Finds what is missing before a cell starts, with the command that installs or permits each item."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NATIVE_MODULES = {
 
 @dataclass(frozen=True, slots=True)
 class Prerequisite:
-    """Something that is missing: what, what for, and the command or step that remedies it."""
+    """One missing item: what it is, what it is for, and the command or step that provides it."""
 
     what: str
     purpose: str
@@ -32,7 +32,7 @@ class Prerequisite:
 
 
 class MissingPrerequisitesError(Exception):
-    """The cell cannot start on this machine as it is; `missing` names everything found in one go."""
+    """The cell cannot start on this machine as it is; `missing` names everything that is missing."""
 
     def __init__(self, missing: tuple[Prerequisite, ...]) -> None:
         super().__init__("\n".join(one.text() for one in missing))
@@ -40,7 +40,7 @@ class MissingPrerequisitesError(Exception):
 
 
 def require_folders(instance: Instance) -> None:
-    """Raises PermissionError if folders of this instance are there that this user may only read."""
+    """Raises PermissionError if this instance has folders that this user may only read."""
     for folder in (instance.runtime_dir, instance.state_dir):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(

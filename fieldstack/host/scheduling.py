@@ -1,6 +1,6 @@
-"""Whether the kernel grants real-time priority: asked by trying.
+"""Tries whether the kernel grants real-time priority.
 
-A user namespace's root has the capability by name and is refused all the same.
+Trying is the only way: root of a user namespace has the capability by name, but is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 
 
 def may_use_fifo() -> bool:
-    """True if this thread can be SCHED_FIFO; it is what it was again when this returns."""
+    """True if this thread can be SCHED_FIFO. Its scheduling is unchanged when this returns."""
     policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))

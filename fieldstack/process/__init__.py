@@ -1,4 +1,4 @@
-"""Starting, finding, stopping and watching the processes of a cell."""
+"""Starts, finds, stops and watches the processes of a cell."""
 
 from fieldstack.process.local import LocalProcessManager
 from fieldstack.process.manager import Ended, ProcessHandle, ProcessManager, ProcessStartError

@@ -1,4 +1,4 @@
-"""An RT process that nobody guards is ended, and what became of the outputs is read back from the wire."""
+"""Ends an RT process that nobody guards, and reads back from the wire what happened to the outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fieldstack_rt.datastore.rt_process_search import RtProcess, mapping_of, opt
 from fieldstack_rt.wire_state import WireState, make_safe
 
 STANDSTILL_TIMEOUT_S = 6.0
-"""For the axes' controlled stop and the slaves' way down (RT itself takes 5 s for the first at most)."""
+"""Time for the axes' controlled stop (RT itself takes 5 s at most) and for taking the slaves down."""
 _KILLED_S = 1.0
 _WIRE_S = 1.0
 LOOK = "Look at the machine; the hardwired emergency stop takes the power off"
@@ -25,14 +25,14 @@ LOOK = "Look at the machine; the hardwired emergency stop takes the power off"
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Where the bus is, and how many slaves it has; an empty interface: not known."""
+    """The interface of the bus, and how many slaves it has; an empty interface: not known."""
 
     interface: str
     slaves: int
 
     @classmethod
     def of(cls, plan_file: Path, rt_command: tuple[str, ...] = ()) -> Wire:
-        """Of the plan that RT reads; its command line may name another interface."""
+        """The bus of the plan that RT reads; its command line may name another interface."""
         try:
             plan = bounded_json.loads(plan_file.read_bytes())
             slaves, planned = len(plan["slaves"]), str(plan.get("interface", ""))
@@ -43,7 +43,8 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class RtEndResult:
-    """What came of it: `gone`, the process; `killed`, it had to be; `wire`, as read back after that."""
+    """The result. `gone`: the process has ended. `killed`: it had to be killed. `wire`: as read back after
+    that."""
 
     pid: int
     gone: bool
@@ -68,10 +69,9 @@ class RtEndResult:
 
 
 def end_rt(found: RtProcess, wire: Wire, stand_s: float = STANDSTILL_TIMEOUT_S) -> RtEndResult:
-    """SIGTERM: axes come to a stand, slaves go down; after `stand_s` SIGKILL; then the wire is asked.
-
-    Bounded by `stand_s` and 2 s. Never signals another process that has its pid by now.
-    """
+    """Sends SIGTERM: the axes stop and the slaves are taken down. After `stand_s` it sends SIGKILL. Then it
+    reads the wire. This takes at most `stand_s` and 2 s. It never signals another process that has the
+    same pid now."""
     begin_s = time.monotonic()
     gone, killed = _end(found, stand_s)
     took_s = time.monotonic() - begin_s
@@ -82,7 +82,7 @@ def end_rt(found: RtProcess, wire: Wire, stand_s: float = STANDSTILL_TIMEOUT_S) 
 
 
 def _end(found: RtProcess, stand_s: float) -> tuple[bool, bool]:
-    """Whether it is gone, and whether it had to be killed for that."""
+    """Whether it has ended, and whether it had to be killed."""
     try:
         pidfd = os.pidfd_open(found.pid)
     except ProcessLookupError:
@@ -111,7 +111,8 @@ def _signal_it(pidfd: int, stand_s: float) -> tuple[bool, bool]:
 
 
 def rt_on_other_memory(instance: Instance) -> list[RtProcess]:
-    """Living RT processes on another memory than the one of that name, as far as the kernel lets us look."""
+    """Living RT processes on another shared memory than the one of that name, as far as the kernel shows
+    them."""
     try:
         named = memory.file_of(instance.shm_name).stat().st_ino
     except OSError:

@@ -1,4 +1,4 @@
-"""Which process a pid means: a pid alone can be reused, pid and start time cannot."""
+"""Identifies a process: a pid alone can be reused, a pid with its start time cannot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from fieldstack_base.clock import boot_id
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process for ever: its pid, its start (clock ticks after boot, /proc/PID/stat field 22), the boot."""
+    """The identity of a process: its pid, its start (clock ticks after boot, /proc/PID/stat field 22), the
+    boot."""
 
     pid: int
     start_ticks: int
@@ -22,7 +23,7 @@ class Identity:
 
 
 def identify(pid: int) -> Identity | None:
-    """Who `pid` is now; None if there is none, or only a zombie is left of it."""
+    """The process that has this `pid` now; None if there is none, or only a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -48,12 +49,12 @@ def open_pidfd(identity: Identity) -> int | None:
 
 
 def write_pid_file(path: Path, identity: Identity) -> None:
-    """Atomically: a reader finds the old file or the new one."""
+    """Writes atomically: a reader finds the old file or the new one."""
     replace_file(path, json.dumps(asdict(identity)) + "\n")
 
 
 def read_pid_file(path: Path) -> Identity | None:
-    """What `write_pid_file` wrote; None if there is none or it is damaged."""
+    """The identity that `write_pid_file` wrote; None if there is no file or it is damaged."""
     try:
         data = bounded_json.loads(path.read_text(encoding="ascii"))
         return Identity(int(data["pid"]), int(data["start_ticks"]), str(data["boot"]))

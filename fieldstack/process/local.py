@@ -1,4 +1,7 @@
-"""Local process manager: starts processes that outlive it, finds them again, never signals a reused pid."""
+"""The local process manager, for cells without systemd.
+
+It starts processes that survive it, finds them again, and never signals a reused pid.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from fieldstack.process.warm_spare import Spare, end_spare, release_spare
 
 BOUND_EVERY_S = 5.0
 _GATE = ("/bin/sh", "-c", 'read go && exec "$0" "$@" </dev/null')
-"""Becomes the program (same pid, same start time) when a line comes, and ends when the pipe does."""
+"""Waits for a line, then becomes the program (same pid, same start time). It ends when the pipe ends."""
 
 
 @dataclass(slots=True)
@@ -69,11 +72,12 @@ class LocalProcessManager:
         self._spares: dict[str, Spare] = {}
 
     def spare_failures(self) -> dict[str, tuple[int, str]]:
-        """How often in a row the spare of a process failed, and why; those that did not are left out."""
+        """How often in a row each process's spare failed, and why; those without failures are left out."""
         return {name: (one.failures, one.why) for name, one in self._spares.items() if one.failures}
 
     def keep_spare(self, name: str) -> None:
-        """Keep a warm spare of this process, whose program must know `--standby`; `start` then uses it."""
+        """Keep a warm spare of this process, whose program must know `--standby`; `start` then uses the
+        spare."""
         if name not in self._spares:
             self._spares[name] = Spare(
                 self._commands[name], lambda command, stdin: self._spawn(name, command, stdin)
@@ -82,11 +86,11 @@ class LocalProcessManager:
 
     @property
     def going_down(self) -> bool:
-        """Whether the cell is to end for a reason that only the process manager knows: here, never."""
+        """Whether the cell is to end for a reason that only the process manager knows; here it never is."""
         return False
 
     def close(self) -> None:
-        """Let go of everything; the processes go on, spares do not."""
+        """Release everything; the processes continue, spares end."""
         self.discard_spares()
 
     def discard_spares(self) -> None:
@@ -122,11 +126,8 @@ class LocalProcessManager:
         write_pid_file(self._pid_files[name], identify(pid) or Identity(pid, 0, ""))
 
     def _start_new(self, name: str) -> subprocess.Popen[bytes]:
-        """A process that does nothing before its pid is on disk.
-
-        If we are killed in between, it ends; otherwise it would run on with nobody who knows of it, and
-        whoever comes after us would start another beside it.
-        """
+        """A process that does nothing before its pid is on disk. If we are killed before that, it ends.
+        Otherwise it would run without anybody who knows of it, and our successor would start a second one."""
         command = self._commands[name]
         if shutil.which(command[0]) is None:
             raise ProcessStartError(name, command, os.strerror(errno.ENOENT))
@@ -159,7 +160,7 @@ class LocalProcessManager:
                 os.close(output)
 
     def _set_aside(self, name: str) -> None:
-        """A process that is being torn down still needs reaping, but its name is free."""
+        """A process that is ending still needs reaping, but its name is free."""
         watched = self._live.pop(name, None)
         if watched is None:
             return
@@ -229,7 +230,7 @@ class LocalProcessManager:
 
 
 def _why(error: OSError, folder: Path) -> str:
-    """With the file that could not be made, and what to do where its file system is full."""
+    """The error with the file that could not be made, and what to do if its file system is full."""
     said = error.strerror or str(error)
     where = f": {error.filename}" if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -238,7 +239,7 @@ def _why(error: OSError, folder: Path) -> str:
 
 
 def ending(status: int | None, words: str) -> str:
-    """An exit status in words, with the process's own last words when it failed by itself."""
+    """An exit status in words, with the last message of the process if it failed by itself."""
     if status is None:
         return "ended (its status went to an earlier Non-RT process)"
     if status < 0:

@@ -24,7 +24,8 @@ class LogFile:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def bound(self) -> None:
-        """Move a file that has grown too large aside and empty it in place (its writer keeps it open)."""
+        """Move a file that has grown too large to another name and empty it in place (its writer keeps it
+        open)."""
         try:
             if self.path.stat().st_size <= self._limit:
                 return
@@ -34,11 +35,8 @@ class LogFile:
             return  # a log is never worth a process
 
     def last_message(self) -> str:
-        """The last message as one line, empty if there is none.
-
-        Our programs begin a message with their name, and it may go on for some lines; of anything else,
-        a traceback for example, the last line says it.
-        """
+        """The last message as one line, empty if there is none. Our programs begin a message with their name,
+        and it may have several lines. Of anything else, for example a traceback, it is the last line."""
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, self.path.stat().st_size - _LAST))

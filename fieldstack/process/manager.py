@@ -1,4 +1,4 @@
-"""What supervision needs of a process manager; local.py starts processes itself, systemd can do it too."""
+"""The interface between supervision and a process manager; local.py and systemd.py implement it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class ProcessManagerError(RuntimeError):
-    """What would start and stop processes cannot be had; the text says why and what to do."""
+    """Nothing can start and stop processes; the text says why and what to do."""
 
 
 class ProcessStartError(RuntimeError):
@@ -21,8 +21,8 @@ class ProcessStartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended. `status` as in `subprocess`: negative is a signal; None: not known, for it was
-    started by an earlier Non-RT process."""
+    """How a process ended. `status` as in `subprocess`: negative is a signal. None: not known, because an
+    earlier Non-RT process had started it."""
 
     pid: int
     status: int | None
@@ -31,10 +31,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class ProcessHandle:
-    """A live process. `pidfd` becomes readable when it ends, and never means another process.
-
-    While a start is under way of which no process is known yet, `pid` is 0 and `pidfd` -1.
-    """
+    """A live process. `pidfd` becomes readable when it ends, and never means another process. While a start
+    is under way and its process is not known yet, `pid` is 0 and `pidfd` -1."""
 
     name: str
     pid: int
@@ -43,13 +41,13 @@ class ProcessHandle:
 
 
 class ProcessManager(Protocol):
-    """Owner of starts and stops. Names are the unit names, for example `fieldstack-rt`."""
+    """Starts and stops processes. Names are the unit names, for example `fieldstack-rt`."""
 
     def adopt(self, name: str) -> ProcessHandle | None:
-        """The process of that name that still runs from before, if any."""
+        """The process of that name that still runs from an earlier start, if any."""
 
     def start(self, name: str) -> ProcessHandle:
-        """Start it; whatever is left of an earlier one is reaped later. Raises ProcessStartError."""
+        """Start it; what remains of an earlier process is reaped later. Raises ProcessStartError."""
 
     def handle(self, name: str) -> ProcessHandle | None:
         """The live process of that name."""
@@ -64,17 +62,17 @@ class ProcessManager(Protocol):
         """SIGTERM; after `timeout_s`, `tick` sends SIGKILL. Does not wait."""
 
     def tick(self) -> None:
-        """Do what is due: reap, kill what did not stop in time, bound the logs."""
+        """Do what is due: reap processes, kill those that did not stop in time, bound the logs."""
 
     def take_late_ends(self) -> list[tuple[str, Ended]]:
-        """Ends of processes whose successor was already started, each told once."""
+        """How processes ended whose successor was already started; each is returned once."""
 
     @property
     def going_down(self) -> bool:
         """Whether the cell is to end for a reason that only the process manager knows."""
 
     def close(self) -> None:
-        """Let go of everything; the processes go on."""
+        """Release everything; the processes continue."""
 
     def last_message(self, name: str) -> str:
         """The last line that the process wrote, for error texts."""

@@ -1,4 +1,4 @@
-"""Talking to a running Non-RT process: what `fieldstack reset` and its like use."""
+"""Sends commands to a running Non-RT process; `fieldstack reset` and similar commands use it."""
 
 from __future__ import annotations
 

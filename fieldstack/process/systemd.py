@@ -1,6 +1,6 @@
-"""systemd as the process manager: units of RT and Core are started and stopped over D-Bus, nothing blocks.
+"""The process manager for production: starts and stops the units of RT and Core over D-Bus; nothing blocks.
 
-A process's end is seen by its pidfd, within milliseconds; systemd then says how it ended.
+The pidfd of a process shows its end within milliseconds; systemd then says how it ended.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from fieldstack.process.systemd_unit import UnitState, ended, last_message
 
 OPEN_S = 10.0
 REPORT_S = 0.25
-"""How long systemd has to say how a process ended; after it the end counts all the same."""
+"""How long systemd has to say how a process ended; after that the end counts without it."""
 
 
 @dataclass(slots=True)
 class _Process:
-    """A unit's process as far as it is known. `handle` has pid 0 while a start is under way."""
+    """What is known of a unit's process. `handle` has pid 0 while a start is under way."""
 
     unit: str
     handle: ProcessHandle | None = None
     ended: Ended | None = None
     order: Order | None = None
     old_pid: int = 0
-    """Of the process before the one that is being started."""
+    """The end of the process before the one that is being started."""
     ended_at: float = 0.0
     kill_at: float = 0.0
     late: list[int] = field(default_factory=list)
-    """Pids whose end was not told yet when their successor was ordered."""
+    """The pids whose end was not reported yet when their successor was ordered."""
 
 
 class SystemdProcessManager:
@@ -56,7 +56,7 @@ class SystemdProcessManager:
 
     @property
     def going_down(self) -> bool:
-        """Whether the target is being stopped, or was: the cell is to end."""
+        """Whether the target is being stopped, or was: then the cell is to end."""
         if not self._target:
             return False
         active = self._bus.state(self._target).active
@@ -73,7 +73,7 @@ class SystemdProcessManager:
         return self.handle(name)
 
     def start(self, name: str) -> ProcessHandle:
-        """Ask systemd for it. The handle has pid 0 and pidfd -1 until systemd has started a process."""
+        """Ask systemd to start it. The handle has pid 0 and pidfd -1 until systemd has started a process."""
         process = self._processes[name]
         self._set_aside(name, process)
         process.ended, process.ended_at, process.kill_at = None, 0.0, 0.0
@@ -146,7 +146,7 @@ class SystemdProcessManager:
         return last_message(unit, self._bus.state(unit))
 
     def close(self) -> None:
-        """Let go of everything; the processes go on."""
+        """Release everything; the processes continue."""
         self._bus.close()
         for process in self._processes.values():
             if process.handle is not None and process.handle.pidfd >= 0:
@@ -156,7 +156,7 @@ class SystemdProcessManager:
     # ---- following systemd ----
 
     def _follow(self, name: str, process: _Process, order: Order) -> None:
-        """A start under way: a process is there, one was there and has ended, or it came to nothing."""
+        """Follows a start: its process is there, was there and has ended, or the start failed."""
         state = self._bus.state(process.unit)
         if state.main_pid not in (0, process.old_pid):
             process.handle = _hold(name, process.unit, state.main_pid, adopted=False)
@@ -185,7 +185,7 @@ class SystemdProcessManager:
         process.ended_at = process.kill_at = 0.0
 
     def _give_up(self, process: _Process) -> None:
-        """A start of which no process is known yet: whatever comes of it is to end."""
+        """A start without a known process yet: whatever it leads to is to end."""
         if process.order is not None:
             process.order.given_up = True
         self._bus.kill(process.unit, signal.SIGKILL)
@@ -203,7 +203,7 @@ class SystemdProcessManager:
             self._bus.kill(process.unit, number)
 
     def _collect_late_ends(self) -> None:
-        """Ends that systemd told: those of processes that were set aside are handed on."""
+        """Takes the ends that systemd reported; those of processes that have a successor are passed on."""
         while self._bus.ends:
             unit, state = self._bus.ends.popleft()
             for name, process in self._processes.items():
@@ -223,7 +223,7 @@ def _readable(pidfd: int) -> bool:
 
 
 def _hold(name: str, unit: str, pid: int, *, adopted: bool) -> ProcessHandle | None:
-    """A handle of the unit's process; None if it has gone, and its pid perhaps means another one."""
+    """A handle of the unit's process; None if it is gone, since its pid may then mean another one."""
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -19,19 +19,17 @@ from fieldstack.process.systemd_unit import UnitState, failed_start
 
 JOB_S = 120.0
 OLD_END_S = 2.0
-"""How long a new start waits for systemd to notice the end of the process before, which was killed."""
+"""How long a new start waits until systemd notices that the killed process before it has ended."""
 REFRESH_S = 5.0
-"""Signals tell every change; this is for those of a bus or systemd that began anew meanwhile."""
+"""Signals report every change; this is for changes missed while the bus or systemd restarted."""
 POLL_S = 0.5
-"""How soon a lost connection is noticed, and tried again."""
+"""How soon a lost connection is noticed and tried again."""
 
 
 @dataclass(slots=True)
 class Order:
-    """A start that was asked for. Written by the bus thread; `failure` says why it came to nothing.
-
-    `given_up`, for who asked: it must not reach systemd any more, if it has not yet.
-    """
+    """A start that was ordered. The bus thread writes it; `failure` says why it failed. `given_up`, set by
+    who ordered it: it must not be sent to systemd any more."""
 
     unit: str
     given_up: bool = False
@@ -47,7 +45,7 @@ class SystemdBus:
 
     def __init__(self, units: Iterable[str], address: str = "") -> None:
         self.ends: deque[tuple[str, UnitState]] = deque(maxlen=64)
-        """A unit and its state in which a process of it had just ended."""
+        """A unit, and its state when a process of it had just ended."""
         self._units = tuple(units)
         self._address = address or None
         self._states = {unit: UnitState() for unit in self._units}
@@ -76,7 +74,7 @@ class SystemdBus:
         )
 
     def state(self, unit: str) -> UnitState:
-        """As it was last told."""
+        """The last snapshot of the unit."""
         return self._states[unit]
 
     def start(self, unit: str, old_pid: int) -> Order:
@@ -86,15 +84,15 @@ class SystemdBus:
         return order
 
     def stop(self, unit: str) -> None:
-        """SIGTERM to the unit's process, as its unit says; a start that is under way is given up."""
+        """Sends SIGTERM to the unit's process, as its unit says; a start that is under way is cancelled."""
         self._submit(self._quietly("StopUnit", "ss", [unit, "replace"]))
 
     def kill(self, unit: str, number: int) -> None:
-        """A signal to all processes of the unit."""
+        """Sends a signal to all processes of the unit."""
         self._submit(self._quietly("KillUnit", "ssi", [unit, "all", number]))
 
     def close(self) -> None:
-        """Idempotent; orders that are under way are dropped."""
+        """Ends the thread; idempotent. Orders that are under way are dropped."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(CALL_S)
@@ -137,7 +135,7 @@ class SystemdBus:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _keep(self, client: SystemdClient) -> None:
-        """Until the connection is lost or nobody needs it."""
+        """Runs until the connection is lost or nobody needs it."""
         refreshed_s = self._loop.time()
         while client.connected and not self._closing.is_set():
             await self._pause()
@@ -186,7 +184,7 @@ class SystemdBus:
         order.done = True
 
     async def _old_one_gone(self, unit: str, pid: int) -> None:
-        """So that how it ended is told before the unit goes on to the next process."""
+        """Reads how it ended before the unit continues with the next process."""
         until = self._loop.time() + OLD_END_S
         while pid and self._states[unit].main_pid == pid and (left := until - self._loop.time()) > 0:
             self._changed.clear()
@@ -196,7 +194,7 @@ class SystemdBus:
                 return
 
     async def _quietly(self, member: str, signature: str, body: list[Any]) -> None:
-        """An order whose success is seen in the unit's state; a refusal goes to the journal."""
+        """Sends an order. Its success shows in the unit's state; a refusal goes to the journal."""
         try:
             await self._call(member, signature, body)
         except SystemdError as error:

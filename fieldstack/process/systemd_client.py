@@ -1,4 +1,4 @@
-"""Calls to systemd's manager over D-Bus, and what it tells by signals; belongs to one asyncio loop."""
+"""Calls systemd's manager over D-Bus and receives its signals; belongs to one asyncio loop."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SystemdClient:
         self._removed: dict[str, str] = {}
 
     async def connect(self, units: Sequence[str]) -> None:
-        """Connect and watch these units; their properties are told once before this returns."""
+        """Connect and watch these units; their properties are reported once before this returns."""
         bus = MessageBus(self._address, BusType.SYSTEM, auth_timeout=CALL_S)
         try:
             self._bus = await asyncio.wait_for(bus.connect(), CALL_S)
@@ -77,7 +77,7 @@ class SystemdClient:
                 waiting.set_result("lost with the connection to the system bus")
 
     async def call(self, member: str, signature: str = "", body: Sequence[Any] = ()) -> list[Any]:
-        """A method of the manager; its reply's values."""
+        """Calls a method of the manager; returns the values of its reply."""
         return await self._send(Message(NAME, ROOT, MANAGER, member, signature=signature, body=list(body)))
 
     async def job(self, path: str, timeout_s: float) -> str:
@@ -93,17 +93,16 @@ class SystemdClient:
             self._waiting.pop(path, None)
 
     async def refresh(self) -> None:
-        """Read what is watched anew: signals that came before the connection was there are lost."""
+        """Read all watched units again: signals from before the connection are lost."""
         for path, unit in self._paths.items():
             kinds = (UNIT, SERVICE) if unit.endswith(".service") else (UNIT,)
             for kind in kinds:
                 await self._refresh(path, unit, kind)
 
     async def _refresh(self, path: str, unit: str, kind: str) -> None:
-        """One interface in one reply: a pid never meets another process's outcome.
-
-        What a signal has told while the reply was on its way is newer: then it is read again.
-        """
+        """Reads one interface in one reply, so that a pid is never combined with another process's outcome.
+        If a signal came while the reply was on its way, the signal is newer, and the interface is read
+        again."""
         for _ in range(READ_ATTEMPTS):
             seen = self._signals_seen.get(path, 0)
             (found,) = await self._send(Message(NAME, path, GETTER, "GetAll", signature="s", body=[kind]))

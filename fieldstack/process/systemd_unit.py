@@ -1,4 +1,4 @@
-"""One unit of systemd as its properties tell it, and how its last process ended, in words."""
+"""One unit of systemd as its properties show it, and how its last process ended, in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
         "NRestarts",
     ),
 }
-"""What is read of a unit, by D-Bus interface."""
+"""The properties that are read, by D-Bus interface."""
 
 _CLD_EXITED = 1
 _SUCCESS = frozenset({"", "success"})
@@ -48,7 +48,7 @@ _SETUP_FAILURES = {
     233: "systemd could not make its runtime directory",
     238: "systemd could not make its state directory",
 }
-"""Exit statuses that are systemd's own, of a process that never became the program (systemd.exec(5))."""
+"""Exit statuses of systemd's own, for a process that never became the program (systemd.exec(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class UnitState:
 
     @property
     def runs(self) -> bool:
-        """Whether its process is at work or comes up."""
+        """Whether its process runs or is starting."""
         return self.main_pid > 0 and self.active in _RUNNING
 
     @property
@@ -93,8 +93,11 @@ class UnitState:
 
 
 def ended(unit: str, state: UnitState, pid: int) -> Ended:
-    """How the process `pid` of a unit ended. Its status is None, which is no success, where systemd has not
-    said it, has gone on to another process, or calls a unit failed whose process returned 0."""
+    """How the process `pid` of a unit ended.
+
+    Its status is None, which is no success, if systemd has not said it, has continued with another process,
+    or calls the unit failed although its process returned 0.
+    """
     if state.last_pid != pid or state.main_pid == pid or not state.code:
         return Ended(pid, None, "ended (systemd did not say how: that counts as a failure)")
     status = state.status if state.code == _CLD_EXITED else -state.status
@@ -107,7 +110,7 @@ def ended(unit: str, state: UnitState, pid: int) -> Ended:
 
 
 def last_message(unit: str, state: UnitState) -> str:
-    """What the process said when it gave up, else where to read on."""
+    """The last message of the process when it ended by itself, else where to read more."""
     if state.status_text.startswith(FAILED):
         return state.status_text.removeprefix(FAILED)
     if state.code == _CLD_EXITED and state.status in _SETUP_FAILURES:
@@ -116,7 +119,7 @@ def last_message(unit: str, state: UnitState) -> str:
 
 
 def failed_start(unit: str, state: UnitState, job: str) -> str:
-    """Why a start of the unit came to nothing before a process was there."""
+    """Why a start of the unit failed before there was a process."""
     if state.load and not state.known:
         return f"systemd has no usable unit {unit} ({state.load}): install the files of systemd/"
     why = _RESULTS.get(state.result, f"job {job}")

@@ -1,7 +1,7 @@
-"""EMERGENCY_STOP for RT processes that the shared memory does not reach: it was replaced or removed.
+"""EMERGENCY_STOP for RT processes that work on another shared memory, because theirs was replaced or removed.
 
-The latch is set in the memory that such a process works on, where we may look at it; then it is ended: its
-axes come to a stand, its slaves go down, and the wire is read back.
+It sets the latch in the memory that such a process works on, if it may be opened. Then it ends the process:
+its axes stop, its slaves are taken down, and the wire is read back. `fieldstack estop` and Non-RT use it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def attach_or_damaged(instance: Instance) -> DataStore:
 def stop_unreachable_rt(
     instance: Instance, store: DataStore | None, source: EstopSource, reason: str
 ) -> tuple[RtEndResult, ...]:
-    """Ends every living RT process that does not work on `store`; what became of each."""
+    """Ends every living RT process that does not work on `store`; returns what happened to each."""
     found = [one for one in rt_processes(instance.name) if store is None or not _works_on(one, store)]
     for one in found:
         with suppress(StoreError):
@@ -33,6 +33,6 @@ def stop_unreachable_rt(
 
 
 def _works_on(found: RtProcess, store: DataStore) -> bool:
-    """By the kernel's word; where that is not to be had, by the memory's own."""
+    """Reads it from the kernel; if the kernel does not show it, from the memory itself."""
     mapping = mapping_of(found.pid, store.instance.shm_name)
     return mapping.inode == store.inode if mapping is not None else found.pid == store.rt_pid

@@ -1,4 +1,4 @@
-"""A warm spare of a process: started ahead, waiting on its standard input until it is needed."""
+"""A warm spare of a process: it is started in advance and waits on its standard input until it is needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from fieldstack.process.manager import ProcessStartError
 
 RETRY_S = 5.0
-"""A spare that ended without being needed is made again after this time; doubled with each in a row."""
+"""A spare that ended unused is started again after this time, which doubles with each one in a row."""
 LONGEST_S = 300.0
 STEADY_S = 60.0
-"""One that has waited for so long is well."""
+"""A spare that has waited for this long counts as well."""
 
 Spawn = Callable[[tuple[str, ...], int], "subprocess.Popen[bytes]"]
 
 
 def release_spare(child: subprocess.Popen[bytes]) -> None:
-    """Tells a process that waits on its standard input to go on. Raises OSError if it is gone."""
+    """Lets a process that waits on its standard input continue. Raises OSError if it is gone."""
     if child.stdin is not None:
         child.stdin.write(b"\n")
         child.stdin.close()
@@ -39,16 +39,16 @@ class Spare:
         self._child: subprocess.Popen[bytes] | None = None
         self._not_before_s = self._began_s = 0.0
         self.failures = 0
-        """In a row; `why` is the last one's."""
+        """How many failed in a row; `why` is the reason of the last one."""
         self.why = ""
 
     @property
     def pid(self) -> int | None:
-        """Of the waiting process, if there is one."""
+        """The pid of the waiting process, if there is one."""
         return self._child.pid if self._child else None
 
     def keep(self, now_s: float) -> None:
-        """Sees to it that one waits; `now_s` is CLOCK_MONOTONIC."""
+        """Makes sure that one process waits; `now_s` is CLOCK_MONOTONIC."""
         if self._child is not None and self._child.poll() is not None:
             code = self._child.returncode
             self._drop()
@@ -66,9 +66,10 @@ class Spare:
         self._not_before_s = now_s + min(LONGEST_S, RETRY_S * 2 ** min(self.failures - 1, 10))
 
     def activate(self, announce: Callable[[int], None]) -> subprocess.Popen[bytes] | None:
-        """The spare, announced by its pid and then told to go; None if there is none that can.
+        """The spare, announced by its pid and then released; None if no spare can be used.
 
-        Raises OSError: it could not be announced, and is gone.
+        Raises:
+            OSError: it could not be announced, and is gone.
         """
         child, self._child = self._child, None
         if child is None or child.stdin is None:

@@ -1,7 +1,7 @@
-"""The health server's beat: a small file that is written after each request that was answered as a whole.
+"""The health server's beat: a small file that it writes after each request that it answered completely.
 
-Its one page exists from the start, so that a full disk does not stop it. Reading it is one system call on a
-file of the runtime folder.
+Its only page exists from the start, so a full disk does not stop the beat. Reading it is one system call on a
+file of the runtime folder. The module `health` of Non-RT watches it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.sd_notify import notifier
 
 INTERVAL_NS = 500_000_000
-"""Between two beats of a server that is well."""
+"""The time between two beats of a server that is well."""
 LIVENESS = LivenessRule.by_time(timeout_ns=4 * NS_PER_S, grace_ns=15 * NS_PER_S)
-"""A server without a beat for so long hangs: kill it and start it anew. The grace is for a busy
-machine: from its start to its first beat."""
+"""A server without a beat for this long hangs: it is killed and started again. The grace time, from its start
+to its first beat, allows for a busy machine."""
 _WIDTH = 40
 
 
@@ -30,7 +30,8 @@ def beat_file(instance: Instance) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Whose beat it is, how many it has written, and when the last one was (CLOCK_MONOTONIC ns)."""
+    """Which process beats, how many beats it has written, and when it wrote the last one (CLOCK_MONOTONIC
+    ns)."""
 
     pid: int
     count: int
@@ -38,7 +39,8 @@ class Beat:
 
 
 class BeatWriter:
-    """One server's beats. `write` never raises: a beat that cannot be written is missed, as it should be."""
+    """The beats of one server. `write` never raises: a beat that cannot be written is missed, as it should
+    be."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -61,7 +63,7 @@ class BeatWriter:
 
 
 def read_beat(path: Path) -> Beat | None:
-    """The last beat; None: there is no file, or it is none of ours. `at_ns` 0: no beat yet."""
+    """The last beat; None: there is no file, or it is not a beat. `at_ns` 0: no beat yet."""
     try:
         words = path.read_bytes().split()
         return Beat(int(words[0]), int(words[1]), int(words[2]))

@@ -1,6 +1,6 @@
-"""Where the server listens: a socket of the runtime folder always, and a TCP port if that is free.
+"""Where the health server listens: always on a socket of the runtime folder, and on a TCP port if it is free.
 
-The endpoint file tells others which port it became, or why there is none.
+The endpoint file says which port it is, or why there is none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def socket_file(instance: Instance) -> Path:
 
 
 def read_endpoint(instance: Instance) -> Endpoint | None:
-    """What the server said last; None if it never said anything that can be read."""
+    """The endpoint that the server wrote last; None if there is none that can be read."""
     try:
         return Endpoint(**bounded_json.loads(endpoint_file(instance).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -48,7 +48,7 @@ def read_endpoint(instance: Instance) -> Endpoint | None:
 
 
 class PortTakenError(OSError):
-    """The TCP port cannot be had; the text says why and what to change."""
+    """The TCP port cannot be used; the text says why and what to change."""
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
         why = {

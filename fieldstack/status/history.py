@@ -1,4 +1,4 @@
-"""The process history for `status`: asked of Non-RT, or read from its file when it does not answer."""
+"""Gets the process history for `status`: from Non-RT, or from its file if Non-RT does not answer."""
 
 from __future__ import annotations
 

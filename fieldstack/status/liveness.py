@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 RUNNING, STARTING, STOPPING = "running", "starting", "stopping"
 SILENT, HALTED, STOPPED, DEAD, ABSENT = "silent", "halted", "stopped", "dead", "absent"
 ALIVE = frozenset({RUNNING, STARTING, STOPPING, SILENT, HALTED})
-"""A process that is there, even if it makes no progress."""
+"""The process exists, even if it makes no progress."""
 
 LIVE = frozenset({RUNNING, STARTING, STOPPING})
-"""A process that makes progress."""
+"""The process makes progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def core_view(store: DataStore, clock: Clock, rules: LivenessRules) -> ProcessVi
 
 
 def _beating(status: Any, clock: Clock, rule: LivenessRule, *, ended: bool) -> ProcessView:
-    """A process that stamps its record in each pass; `ended`: it said that it goes down by request."""
+    """A process that stamps its record in each pass. `ended`: it announced an end by request."""
     pid, last_ns, started_ns = int(status.pid), int(status.pass_ns), int(status.started_ns)
     if pid == 0:
         return ProcessView.absent()
@@ -108,7 +108,7 @@ def _beating(status: Any, clock: Clock, rule: LivenessRule, *, ended: bool) -> P
 
 
 def _torn(pid: int, clock: Clock) -> ProcessView:
-    """The writer stopped inside a write: it is dead, or stuck there."""
+    """The writer stopped inside a write: it is dead, or hangs there."""
     fact = same_process(pid, clock.now_ns)
     return _view(pid, HALTED if fact else DEAD, 0, clock)
 

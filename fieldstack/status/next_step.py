@@ -1,4 +1,4 @@
-"""What a person has to do next in a cell that waits for one: a command, with what comes before it. Pure."""
+"""Says what a person has to do next in a cell that waits: a command, with what comes before it. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DEFAULT_INSTANCE = "cell"
 
 
 def next_step(snapshot: Snapshot) -> str:
-    """Of the first row that holds; empty: nothing waits for a person."""
+    """The step of the first row that applies; empty: nothing waits for a person."""
     return next((text(snapshot) for holds, text in _ROWS if holds(snapshot)), "")
 
 
 def may_start(snapshot: Snapshot) -> bool:
-    """Whether a start is what comes next: it would be refused before a reset, or before RT is there."""
+    """Whether a start is the next step: before a reset, or without RT, it would be refused."""
     return next_step(snapshot) == _start(snapshot)
 
 
 def command(instance: str, words: str) -> str:
-    """As it has to be typed for this cell."""
+    """The command as a person has to type it for this cell."""
     return f"fieldstack {words}" + ("" if instance == DEFAULT_INSTANCE else f" --instance {instance}")
 
 

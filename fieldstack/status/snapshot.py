@@ -1,6 +1,7 @@
-"""The state of a cell at one moment, as plain data: what the dashboard shows and `--json` prints.
+"""The state of a cell at one moment, as plain data: the dashboard shows it and `--json` prints it.
 
-`take` reads the store; what it cannot know because a process is down is told as such, never as it last was.
+`take` reads the store. Values that it cannot know because a process is down are marked as unknown, and never
+shown as they last were.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from fieldstack_rt.datastore.memory import process_alive
 
 @dataclass(frozen=True, slots=True)
 class HaView:
-    """`state` is UNSUPERVISED while no Non-RT process runs; `last_state` is what it said last."""
+    """`state` is UNSUPERVISED while no Non-RT process runs; `last_state` is the last one that it reported."""
 
     state: str
     last_state: str
@@ -98,7 +99,7 @@ class HealthView:
 
 @dataclass(frozen=True, slots=True)
 class MemoryLocks:
-    """What must be quick, the cycle and the guard, must not be paged out: as the kernel says now."""
+    """Whether the memory of cycle and guard, which must be quick, is locked, as the kernel says now."""
 
     rt: MemoryLock = field(default_factory=MemoryLock)
     nonrt: MemoryLock = field(default_factory=MemoryLock)
@@ -106,8 +107,8 @@ class MemoryLocks:
 
 @dataclass(frozen=True, slots=True)
 class LivenessView:
-    """Whose rules say when a process is silent. `source`: `policy`, with the SHA-256 of the one in force, or
-    `built-in`, where no policy is known."""
+    """The rules that say when a process is silent. `source`: `policy`, with the SHA-256 of the policy in
+    force, or `built-in` if no policy is known."""
 
     source: str = "built-in"
     policy: str = ""
@@ -127,10 +128,10 @@ class Snapshot:
     """`up`, or `down`: there is no shared memory, or none of its processes runs."""
     operational: bool
     since: str | None
-    """Since when the cell is down, if it is and that is known."""
+    """When the cell went down, if it is down and the time is known."""
     note: str
     live: bool
-    """Bus, cycle, motion and axes are of the present; else they are as RT left them."""
+    """Whether bus, cycle, motion and axes are current; otherwise they are as RT left them."""
     rt: ProcessView
     nonrt: ProcessView
     core: ProcessView
@@ -176,7 +177,8 @@ def wall_text(wall_s: float) -> str:
 
 
 def take(store: DataStore, plan: BusPlan | None, clock: Clock, rules: LivenessRules = BUILT_IN) -> Snapshot:
-    """A snapshot of an attached store. `plan` None: the bus plan is not known. `rules`: who is silent."""
+    """A snapshot of an attached store. `plan` None: the bus plan is not known. `rules`: when a process is
+    silent."""
     rt, nonrt = rt_view(store, clock, rules), nonrt_view(store, clock, rules)
     core = core_view(store, clock, rules)
     status = read(store.rt_status, store, "fs_rt_status")
@@ -212,7 +214,7 @@ def take(store: DataStore, plan: BusPlan | None, clock: Clock, rules: LivenessRu
 
 
 def down(instance: Instance, clock: Clock, *, since: str | None, note: str) -> Snapshot:
-    """A snapshot of a cell whose shared memory is gone."""
+    """A snapshot of a cell without shared memory."""
     absent = ProcessView.absent()
     nothing = Latency(0, 0.0, 0.0, 0.0, 0.0, 0.0)
     return Snapshot(
@@ -238,7 +240,7 @@ def down(instance: Instance, clock: Clock, *, since: str | None, note: str) -> S
 
 
 def read(reader: Any, store: DataStore, record: str) -> Any:
-    """A record; an empty one if its writer died inside a write."""
+    """Reads a record; returns an empty one if its writer died inside a write."""
     try:
         return reader()
     except TornRecordError:

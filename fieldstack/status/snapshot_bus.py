@@ -29,10 +29,11 @@ AL_ERROR = 0x10
 
 @dataclass(frozen=True, slots=True)
 class SlaveView:
-    """AL state (0x0130) by name, `NONE`: no answer, `UNKNOWN`: RT is down; AL status code 0x0134.
+    """AL state (0x0130) by name (`NONE`: no answer; `UNKNOWN`: RT is down) and AL status code (0x0134).
 
-    `dc_difference_ns`: its distributed clock less the reference clock (0x092C); None: it has none, is not
-    read yet, or RT is down. `spared`: told lost, and of a group that the others can do without.
+    `dc_difference_ns`: its distributed clock minus the reference clock (0x092C); None: it has no clock, the
+    clock was not read yet, or RT is down. `spared`: reported lost, and of a group that the others do not
+    need.
     """
 
     position: int
@@ -45,10 +46,10 @@ class SlaveView:
 
 @dataclass(frozen=True, slots=True)
 class BusView:
-    """`al_states` are those of `slaves`, in order; `wkc` is -1 for a lost frame, None if RT does not run.
+    """`al_states`: of `slaves`, in order. `wkc` is -1 for a lost frame, and None if RT does not run.
 
-    `wkc_verdict`: RT's own, by name (`UNJUDGED`, `WHOLE`, `EXCUSED`: told losses explain it, `LOW`;
-    `UNKNOWN`: RT is down), and `wkc_good` whether that is well. `expected_wkc`: the least that is well.
+    `wkc_verdict`: RT's own, by name (`UNJUDGED`, `WHOLE`, `EXCUSED`: reported losses explain it, `LOW`;
+    `UNKNOWN`: RT is down). `wkc_good`: whether that counts as good. `expected_wkc`: the lowest good value.
     """
 
     interface: str
@@ -85,12 +86,12 @@ class MotionView:
 
 @dataclass(frozen=True, slots=True)
 class AxisView:
-    """Position, target, velocity, following error in the axis's unit (a second); torque in percent of the
-    rated one.
+    """Position, target, velocity, following error in the axis's unit (per second for the velocity); torque in
+    percent of the rated torque.
 
-    `state` is what the master does with the axis and `stop` why it stands, `drive_state` the drive's own
-    (CiA 402). `beyond_limit`: how far it stands beyond its upper limit, or (below 0) its lower one;
-    `beyond_text` and `way_back` tell people of that.
+    `state`: what the master does with the axis. `stop`: why it stands. `drive_state`: the drive's own state
+    (CiA 402). `beyond_limit`: how far it is above its upper limit, or (negative) below its lower one;
+    `beyond_text` and `way_back` say this to people.
     """
 
     name: str
@@ -110,7 +111,7 @@ class AxisView:
     beyond_text: str = ""
     way_back: str = ""
     known: bool = True
-    """False: its inputs do not come; all of it is as it was last seen."""
+    """False: its inputs do not arrive; all values are the last ones seen."""
 
 
 def al_text(state: int) -> str:
@@ -220,7 +221,7 @@ def text_of(field: Any) -> str:
 
 
 _PUBLISHED_NAMES = {"UNDERRUN": "DRY"}
-"""Where the published JSON keeps an older word: monitoring matches it."""
+"""Places where the published JSON keeps an older word, because monitoring matches it."""
 
 
 def name_of(kind: Any, value: int) -> str:

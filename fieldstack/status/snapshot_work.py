@@ -1,6 +1,6 @@
-"""What the cell works at, and what it would go on from: tasks, axis groups, checkpoint.
+"""What the cell works on, and what it would continue from: tasks, axis groups, checkpoint.
 
-All of it lies in shared memory, so that it is told when Core or Non-RT is down, as they left it.
+All of it is in shared memory, so it can be read when Core or Non-RT is down, as they left it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Stamps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """`step`: complete ones of the present run. `state`: as `fieldstack task list` has it; one that runs is
+    """`step`: completed steps of the present run. `state`: as in `fieldstack task list`; a running task is
     `ready`."""
 
     id: str
@@ -53,8 +53,8 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class WorkView:
-    """`live`: of a Core that runs; else as it left it. `tasks`: those that have not ended, the others are
-    counted. `speed_percent`: the speed override in effect."""
+    """`live`: Core runs; otherwise all is as it left it. `tasks`: those that have not ended; the others are
+    only counted. `speed_percent`: the speed override in effect."""
 
     live: bool = False
     tasks_running: int = 0
@@ -67,8 +67,8 @@ class WorkView:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointView:
-    """`written`: when its positions were taken; `filed`: its last file. `valid`: its checksum is right.
-    `verdict`, `rule`, `reason`: what the last restore came to."""
+    """`written`: when its positions were taken. `filed`: when it was last written to its file. `valid`: its
+    checksum is right. `verdict`, `rule`, `reason`: the result of the last restore."""
 
     generation: int = 0
     valid: bool = False

@@ -1,4 +1,4 @@
-"""Snapshots of an instance again and again, whether its cell is up, down, or came up anew in between."""
+"""Takes snapshots of an instance again and again, whether its cell is up, down, or was started again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StatusSource:
         self._rules = RulesInForce(instance.liveness_file)
 
     def take(self) -> Snapshot:
-        """The state now. LayoutMismatchError: of another version; StoreForbiddenError: of another user."""
+        """The state now. Raises LayoutMismatchError (other version) or StoreForbiddenError (other user)."""
         clock = Clock.read()
         store = self._current()
         self._refresh_plan()
@@ -47,14 +47,14 @@ class StatusSource:
 
     @staticmethod
     def _with_rules_named(found: Snapshot) -> Snapshot:
-        """Who is silent is judged by numbers that this cell's policy may not have: that is told."""
+        """Says that silence is judged by numbers that may not be those of this cell's policy."""
         if found.liveness.policy or found.cell == "down":
             return found
         return replace(found, note="; ".join(filter(None, (found.note, _BUILT_IN_NOTE))))
 
     @staticmethod
     def _with_other_rt(found: Snapshot, others: Sequence[RtProcess]) -> Snapshot:
-        """No RT process works on this memory, which is not to be taken for: none works."""
+        """No RT process works on this memory. This does not mean that no RT process works at all."""
         if not others:
             return found
         pids = ", ".join(str(one.pid) for one in others)

@@ -1,4 +1,4 @@
-"""What a running `fieldstack up` leaves for others: who it is (`up.lock`), and what it made (`up.json`)."""
+"""Records of a running `fieldstack up` for other processes: who it is (`up.lock`), what it made (`up.json`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fieldstack_base.process_facts import same_process
 RECORD = "up.json"
 LOCK = "up.lock"
 WRITER_WAIT_S = 0.5
-"""Far longer than somebody who only looks who holds the lock has it."""
+"""Much longer than a process that only reads the lock's owner holds the lock."""
 
 
 class AlreadyRunningError(Exception):
@@ -72,7 +72,7 @@ def read_record_in(runtime_dir: Path) -> UpRecord | None:
 
 @contextlib.contextmanager
 def hold(instance: Instance) -> Iterator[None]:
-    """Holds the instance for this `up`; the kernel lets go of it however this process ends.
+    """Holds the instance for this `up`; the kernel releases it however this process ends.
 
     Raises:
         AlreadyRunningError: another holds it.
@@ -121,7 +121,7 @@ def holder_in(runtime_dir: Path) -> int:
 
 
 def _writer_in(runtime_dir: Path) -> int:
-    """The living process that wrote the lock last; 0: it has ended, and only its words are left."""
+    """The living process that wrote the lock last; 0: it has ended, and only its text is left."""
     try:
         pid, since_ns = (int(word) for word in (runtime_dir / LOCK).read_text(encoding="utf-8").split())
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""JSON lines over a UNIX socket: how operators and machines command the processes of a cell."""
+"""Control sockets (JSON lines over a UNIX socket), by which people and programs command a cell's processes."""

@@ -1,4 +1,4 @@
-"""One request to a process's control socket, and its answer."""
+"""Sends one request to a process's control socket and returns its answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ControlUnreachableError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`accepted` False: refused, and `message` says why. `data` has all fields of the answer."""
+    """`accepted` False: the request was refused; `message` says why. `data` has all fields of the answer."""
 
     accepted: bool
     message: str
@@ -35,7 +35,7 @@ def request(path: Path, command: str, timeout_s: float, **fields: Any) -> Answer
     """Send one command and wait for its answer.
 
     Raises:
-        OSError: nobody listens, no answer came in time, or it was no answer.
+        OSError: nobody listens, no answer came in time, or what came was no answer.
     """
     line = json.dumps({"command": command, **fields}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

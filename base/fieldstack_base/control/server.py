@@ -1,4 +1,4 @@
-"""Control socket of a process: UNIX stream, one JSON object a line, each answered with one.
+"""The control socket of a process: a UNIX stream socket with one JSON object a line, each with one answer.
 
 Request: `{"command": "reset", "by": "Ann", "note": "..."}`. Answer: `{"ok": true, "message": "..."}`.
 """
@@ -23,21 +23,21 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One request line of a client, which has a number that no other one will have."""
+    """One request line, with the number of its client. No other client ever has this number."""
 
     client: int
     name: str
     data: dict[str, Any]
 
     def text(self, key: str) -> str:
-        """Text that can be written anywhere: half a character (a lone surrogate) becomes a question mark."""
+        """The text with a question mark for each lone surrogate (half a character): it cannot be written."""
         value = self.data.get(key, "")
         return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 @dataclass(slots=True)
 class _Client:
-    """`overlong`: the line that is coming in has become too long, and is not kept."""
+    """`overlong`: the line that is coming in is too long, and is not kept."""
 
     number: int
     connection: socket.socket
@@ -46,9 +46,10 @@ class _Client:
 
 
 class ControlServer:
-    """Never blocks: a client that does not read its answers is dropped.
+    """It never blocks: a client that does not read its answers is dropped. Nothing that clients send or do
+    ends the server.
 
-    Nothing that clients send or do ends it. `max_line`: the longest request, bytes.
+    `max_line`: the longest request, in bytes.
     """
 
     def __init__(self, path: Path, max_line: int = MAX_LINE) -> None:
@@ -71,7 +72,8 @@ class ControlServer:
         return self._listener.fileno()
 
     def accept(self) -> int | None:
-        """A new client's descriptor, to be watched; None if there is none (or too many)."""
+        """The descriptor of a new client, to be watched; None if there is no new client (or there are too
+        many)."""
         try:
             connection, _ = self._listener.accept()
         except OSError as error:
@@ -87,7 +89,8 @@ class ControlServer:
         return connection.fileno()
 
     def _turn_away(self) -> None:
-        """No descriptor is left. The reserve lets the client in and go: it would keep the listener ready."""
+        """No descriptor is left. The reserve descriptor accepts and drops the client, which would keep the
+        listener ready."""
         if self._reserve >= 0:
             os.close(self._reserve)
         with contextlib.suppress(OSError):
@@ -98,7 +101,7 @@ class ControlServer:
         return descriptor in self._clients
 
     def receive(self, descriptor: int) -> list[Command]:
-        """Commands that have arrived whole; bad lines are answered here."""
+        """The commands that have arrived completely. Bad lines are answered here."""
         client = self._clients[descriptor]
         try:
             content = client.connection.recv(_CHUNK)
@@ -114,7 +117,7 @@ class ControlServer:
         return [command for command in parsed if command]
 
     def _lines(self, client: _Client, content: bytes) -> list[bytes | None]:
-        """Whole lines, without their ends; None for one that was too long."""
+        """Complete lines, without their ends; None for a line that was too long."""
         *ends, rest = content.split(b"\n")
         lines = list[bytes | None]()
         for end in ends:
@@ -147,7 +150,8 @@ class ControlServer:
             return None
 
     def answer(self, client: int, *, ok: bool, message: str, **more: Any) -> None:
-        """Tell the client of that number, if it is still there: its descriptor may be another one's now."""
+        """Answer the client with this number, if it is still there: its descriptor may belong to another one
+        now."""
         descriptor = next((at for at, one in self._clients.items() if one.number == client), None)
         if descriptor is None:
             return
@@ -171,7 +175,7 @@ class ControlServer:
 
 
 def _open_reserve() -> int:
-    """A descriptor to be given up when no other is left; -1: there is none for it either."""
+    """A descriptor in reserve, for when no other is left; -1: there was none for it either."""
     try:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

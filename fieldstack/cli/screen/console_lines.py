@@ -1,6 +1,6 @@
-"""Lines about a cell on standard output, for whoever listens. `fieldstack up --headless` prints them.
+"""Prints lines about a cell on standard output, for any reader. `fieldstack up --headless` uses it.
 
-The cell goes on when nobody listens any more.
+The cell continues when nobody reads any more.
 """
 
 from __future__ import annotations
@@ -28,5 +28,5 @@ class ConsoleLines:
         self._console.quiet = True
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._console.file.fileno())  # what is buffered would fail again at the very end
+            os.dup2(nowhere, self._console.file.fileno())  # the buffered rest would fail again at the end
             os.close(nowhere)

@@ -34,7 +34,7 @@ def render(snapshot: Snapshot, events: Sequence[str] = ()) -> RenderableType:
 
 
 def sections(snapshot: Snapshot) -> list[Section]:
-    """What a person has to act on first; ranks say what a low terminal can do without."""
+    """What a person has to react to first. The ranks say what a low terminal can leave out."""
     found = [Section("state", 0, _headline(snapshot))]
     if step := next_step(snapshot):
         found.append(Section("next", 0, Text.assemble(("next ", "bold"), (step, WARN))))
@@ -51,7 +51,7 @@ def sections(snapshot: Snapshot) -> list[Section]:
 
 
 def _driven(snapshot: Snapshot) -> list[Section]:
-    """What RT tells."""
+    """What RT reports."""
     found = []
     if not snapshot.live and snapshot.cycle.cycles:
         stale = Text("RT does not run: bus, cycle and axes are as it left them", WARN)
@@ -140,7 +140,7 @@ def _estop(snapshot: Snapshot) -> Panel:
 
 
 def _unlocked(snapshot: Snapshot) -> str:
-    """RT tells of its own memory itself."""
+    """RT itself reports the state of its own memory."""
     lock = snapshot.memory_lock.nonrt
     if lock.state not in (PARTLY, NOT_LOCKED):
         return ""

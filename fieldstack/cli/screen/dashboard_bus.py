@@ -1,4 +1,4 @@
-"""The dashboard's lines of bus, cycle, motion and axes: what RT tells. The dashboard puts them together."""
+"""The dashboard's lines of bus, cycle, motion and axes, as RT reports them; `dashboard` uses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldstack.status.snapshot import Snapshot
 from fieldstack.status.snapshot_bus import AxisView, SlaveView
 
 SHOWN_CLOCK_US = 5
-"""A distributed clock that is nearer than this to the reference clock is not worth a word."""
+"""A distributed clock that is closer than this to the reference clock is not shown."""
 AXIS_STYLE = {"FOLLOWING": GOOD, "HOLDING": "cyan", "RAMPING": WARN, "ENABLING": WARN, "FAULT": BAD}
 STOP_TEXT = {
     "NONE": "axes may move",
@@ -79,7 +79,7 @@ def _latency(latency: Latency) -> str:
 
 
 def axes_lines(snapshot: Snapshot) -> Group:
-    """A line an axis; what troubles one is told below, where there is room for it."""
+    """A line for each axis; its problems are shown below, where there is room."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("axis", header_style=DIM, no_wrap=True)
     for column, width in (("position", 11), ("velocity", 11), ("torque", 8)):
@@ -108,7 +108,7 @@ def _axis(axis: AxisView) -> tuple[str | Text, ...]:
 
 
 def _trouble(axis: AxisView, all_stand: str) -> Text:
-    """`all_stand`: why all axes stand; an axis's own reason is told where it is another."""
+    """`all_stand`: why all axes stand; an axis's own reason is shown if it differs."""
     if not axis.known:
         seen = f"{axis.position:.3f} {axis.unit}, {axis.velocity:.1f} {axis.unit}/s"
         return Text(f"axis {axis.name}: not known, its inputs do not come; last seen at {seen}", BAD)

@@ -1,4 +1,4 @@
-"""Events as lines for people, and the events since the last look. `events`, `up` and `status` show them."""
+"""Formats events as lines for people, and reads new ones. `events`, `up` and `status` use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def line(event: Event) -> str:
 
 
 def no_log(instance: Instance) -> str:
-    """Where the log of an instance was looked for, if there is none that this user can read; else empty."""
+    """Where the log of an instance was searched, if there is none that this user can read; else empty."""
     folder = folder_of(instance.state_dir)
     if segments(folder):
         return ""

@@ -1,4 +1,4 @@
-"""A screen that fits its terminal: it leaves out what matters least, and says so; it cuts nothing off.
+"""A screen that fits its terminal: it leaves out the least important parts and says so; it cuts nothing off.
 
 The dashboard's parts are its sections; `fieldstack up` and `fieldstack-rt status` show it.
 """
@@ -31,7 +31,7 @@ def events_panel(events: Sequence[str]) -> RenderableType:
 
 
 def to_leave_out(ranks: Sequence[int], heights: Sequence[int], room: int) -> list[int]:
-    """Which sections go, as indexes; `heights` and `room` in lines, without the notice of it."""
+    """Which sections to leave out, as indexes; `heights` and `room` in lines, without the notice about it."""
     gone: list[int] = []
     over = sum(heights) - room
     for at in sorted((at for at, rank in enumerate(ranks) if rank), key=lambda at: -ranks[at]):

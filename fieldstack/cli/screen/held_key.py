@@ -1,7 +1,7 @@
-"""Whether a key of the terminal is held down, as far as a terminal tells: by its repeats. Jogging uses it.
+"""Says whether a key of the terminal is held down, which a terminal shows by repeats. Jogging uses it.
 
-A single press moves nothing: only the second repeat in a row shows that the key is held. The terminal is put
-back however this ends, also by SIGTERM.
+A single press moves nothing: only the second repeat in a row shows that the key is held. The terminal is
+restored however this ends, also by SIGTERM.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUIT = frozenset(b"q\x1b\x04")
 
 
 class HeldKey:
-    """A context: within it keys come as they are pressed, unseen."""
+    """A context manager: within it keys arrive as they are pressed, and are not displayed."""
 
     def __init__(self) -> None:
         self._descriptor = sys.stdin.fileno()
@@ -44,7 +44,7 @@ class HeldKey:
         signal.signal(signal.SIGTERM, self._handler)
 
     def poll(self, wait_s: float) -> bool:
-        """Wait for keys, at most so long. Whether one is held down now."""
+        """Wait for keys for at most this time; returns whether one is held down now."""
         if select.select([self._descriptor], [], [], wait_s)[0]:
             self._take(os.read(self._descriptor, 64), time.monotonic_ns())
         held = self._run > 1 and time.monotonic_ns() - self.last_ns < REPEATS_WITHIN_S * 1e9

@@ -1,4 +1,4 @@
-"""The process history as a table: how often each process was late or failed, and how quickly it was known."""
+"""The process history as a table: how often each process was late or failed, and how fast it was detected."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Keys that are pressed in a terminal while a dashboard is shown in it.
+"""Reads keys that are pressed in a terminal while it shows a dashboard.
 
-`fieldstack up` and `fieldstack-rt status` use it. The terminal is put back however this ends.
+`fieldstack up` and `fieldstack-rt status` use it. The terminal is restored however this ends.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ MOST_KEYS = 64
 
 
 class PressedKeys:
-    """A context: within it keys come as they are pressed, unseen. Without a terminal none ever comes.
+    """A context manager: within it keys arrive as they are pressed, and are not displayed.
 
-    `end_on_sigterm`: SIGTERM, which would end the process at once, raises SystemExit in it.
+    Without a terminal no key ever arrives. `end_on_sigterm`: SIGTERM, which would end the process at once,
+    raises SystemExit in it.
     """
 
     def __init__(self, *, end_on_sigterm: bool = False) -> None:
@@ -44,7 +45,7 @@ class PressedKeys:
             signal.signal(signal.SIGTERM, self._handler)
 
     def new(self) -> str:
-        """What was pressed since the last call; nothing is waited for."""
+        """The keys pressed since the last call; it waits for nothing."""
         if self._descriptor < 0 or not select.select([self._descriptor], [], [], 0)[0]:
             return ""
         return os.read(self._descriptor, MOST_KEYS).decode(errors="replace")

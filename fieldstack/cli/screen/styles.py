@@ -1,4 +1,4 @@
-"""Colours of what is shown in a terminal: one for each weight. The dashboard's parts use them."""
+"""Colours for text in a terminal: one for each weight. The dashboard's parts use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal that commands write to. Text stays as it is: nothing is taken for markup."""
+"""The terminal that commands write to. It prints text unchanged: nothing is interpreted as markup."""
 
 from __future__ import annotations
 
