@@ -1,1 +1,1 @@
-"""The ground of every package: files, sockets, /proc, clocks and units. It imports no other package of ours."""
+"""The ground of every package: files, sockets, /proc, clocks and units. It imports no other package."""

@@ -1,4 +1,4 @@
-"""Keeps small records that survive crashes and power cuts: two generations, checksummed, written atomically."""
+"""Keeps small records that survive crashes and power cuts: two generations with checksums."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def try_channels(
 ) -> None:
     """Send one test alert through each channel now, and show what the receiver answered.
 
-    The channels are those of the configuration file; the cell need not be up. Severity and rate limits do not
-    count here. Exit code 1: one of them did not take it.
+    It uses the channels of the configuration file; the cell need not be up. Severity and rate limits do not
+    apply here. Exit code 1: a receiver did not take the alert.
 
     Example:
 

@@ -136,9 +136,9 @@ def estop(
 ) -> None:
     """EMERGENCY_STOP: the axes stop in the next cycle and stay stopped until `fieldstack reset`.
 
-    It sets the latch directly in shared memory, so it works without the Non-RT process. Then it waits until all
-    axes are confirmed to stand still. Exit code 9: it is latched, but not confirmed; the text names the axes
-    and what they do. Use the hardware button. Exit code 5: it is latched, but no RT process runs to obey it.
+    It sets the latch directly in shared memory, so it works without the Non-RT process. Then it waits until
+    all axes are confirmed to stand still. Exit code 9: it is latched, but not confirmed; the text names the
+    axes and what they do. Use the hardware button. Exit code 5: it is latched, but no RT process can obey.
     This is no safety function: the hardwired emergency stop remains the last line of defence.
 
     Example:

@@ -1,4 +1,4 @@
-"""`fieldstack reset, ack, restart, request`: asks a running cell, and answers when the result is read back."""
+"""`fieldstack reset, ack, restart, request`: asks a running cell, and waits until the result is read back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def reset(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = I
     Waits until RT has done it. Refused (exit code 1) while a cause is still there, or when a drive stays in
     fault; the answer names it.
 
-    A reset makes ready, it moves nothing: motion waits for `fieldstack start`.
+    A reset makes the cell ready and moves nothing: motion waits for `fieldstack start`.
 
     Example:
 
@@ -54,8 +54,9 @@ def reset(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = I
 def start(note: NoteOption = "", by: ByOption = "", instance: InstanceOption = INSTANCE) -> None:
     """Start the axes. After an EMERGENCY_STOP, a reset, a fault or a long stand, motion waits for this.
 
-    Look first whether anybody is in the way. Waits until RT has taken it; a cell that is just being checked
-    is waited for, for a few seconds. Exit code 8: refused, or not all were started; the answer says why.
+    First look whether anybody is in the way. The command waits until RT has taken the order. If the cell is
+    just being checked, it waits for a few seconds. Exit code 8: refused, or not all axes were started; the
+    answer says why.
 
     Example:
 

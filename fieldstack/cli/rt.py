@@ -1,4 +1,4 @@
-"""`fieldstack-rt`: `run` goes directly to the RT process, because its start-up time counts in every failover."""
+"""`fieldstack-rt`: `run` goes directly to the RT process: its start-up time counts in every failover."""
 
 from __future__ import annotations
 

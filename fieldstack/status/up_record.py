@@ -1,4 +1,4 @@
-"""Records of a running `fieldstack up` for other processes: who it is (`up.lock`), what it made (`up.json`)."""
+"""Records of a running `fieldstack up`: who it is (`up.lock`), and what it made (`up.json`)."""
 
 from __future__ import annotations
 

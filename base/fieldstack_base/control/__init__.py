@@ -1,1 +1,1 @@
-"""Control sockets (JSON lines over a UNIX socket), by which people and programs command a cell's processes."""
+"""Control sockets: people and programs command a cell's processes by JSON lines over a UNIX socket."""
