@@ -15,6 +15,7 @@ def main() -> int:
     instance.prepare()
     with rt_cell(instance) as cell:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # not inherited by the cell's processes
+        print("up", flush=True)
         signal.sigwait({signal.SIGTERM})
         return int(cell.guard.status().trips)
 
