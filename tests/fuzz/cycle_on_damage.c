@@ -10,6 +10,9 @@ enum { CYCLES = 120, IMAGE = 512, AXIS_OUT = 16, AXIS_IN = 24 };
 static fs_store *store;
 static uint8_t *outputs, *inputs;
 static fs_cycle *cycle;
+static bool calm; /* little happens in this round: motion begins, and goes on for a while */
+
+static bool seldom(uint32_t count) { return one_in(calm ? 20 * count : count); }
 
 static int send_nothing(void *context) { return context ? 1 : 0; }
 
@@ -19,24 +22,32 @@ static uint16_t any_statusword(void) {
     return one_in(10) ? (uint16_t)any64() : states[below(sizeof states / sizeof *states)];
 }
 
-/* Drives that mostly do as they are told, for long enough that motion begins. */
+static uint16_t obey(uint16_t controlword) {
+    if ((controlword & 0x0F) == 0x0F) return 0x0027;
+    if ((controlword & 0x0F) == 0x07) return 0x0023;
+    return (controlword & 0x07) == 0x06 ? 0x0021 : 0x0040;
+}
+
+/* Drives that mostly do as they are told. */
 static void answer_axis(uint32_t number, int settled) {
     const fs_axis_config *axis = &cycle->config.axes[number];
-    uint16_t statusword = settled ? 0x0027 : any_statusword();
+    uint16_t controlword = 0x000F;
+    if (axis->controlword >= 0) memcpy(&controlword, outputs + axis->controlword, sizeof controlword);
+    uint16_t statusword = settled ? obey(controlword) : any_statusword();
     if (axis->statusword >= 0) memcpy(inputs + axis->statusword, &statusword, sizeof statusword);
     if (axis->position >= 0 && axis->target_position >= 0)
         memcpy(inputs + axis->position, outputs + axis->target_position, 4);
-    if (one_in(15)) damage(inputs, cycle->config.inputs_size);
+    if (seldom(15)) damage(inputs, cycle->config.inputs_size);
 }
 
 static int answer(void *context, int timeout_us) {
     const fs_cycle_config *config = &cycle->config;
     (void)context;
     (void)timeout_us;
-    if (one_in(20)) return -1;
-    int settled = !one_in(8);
+    if (seldom(20)) return -1;
+    int settled = !seldom(8);
     for (uint32_t i = 0; i < config->axis_count; i++) answer_axis(i, settled);
-    return one_in(10) ? (int)below(20) : config->expected_wkc;
+    return seldom(10) ? (int)below(20) : config->expected_wkc;
 }
 
 /* ---- a configuration that fits ---- */
@@ -47,6 +58,7 @@ static int32_t place(uint32_t base, uint32_t offset, uint32_t rarely) {
 
 static double any_number(void) {
     static const double numbers[] = {0.0, 1.0, 1e3, 1e5, 1e7, 2e9, 1e12};
+    if (calm) return 1e12;
     return numbers[below(sizeof numbers / sizeof *numbers)];
 }
 
@@ -119,18 +131,22 @@ static fs_cycle_config any_config(void) {
 
 static uint64_t any_axes(void) { return one_in(3) ? any64() : (1ull << cycle->config.axis_count) - 1; }
 
+static uint64_t number; /* of the setpoint that comes next */
+static uint8_t io[FS_IO_BYTES];
+
 static void stream(void) {
-    static uint64_t number;
-    fs_setpoint setpoint = {.stream = one_in(8) ? edge64() : number / 40 + 1, .axes = any_axes()};
+    fs_setpoint setpoint = {.stream = seldom(8) ? edge64() : number / 40 + 1,
+                            .axes = calm && !one_in(20) ? UINT64_MAX : any_axes()};
     number++;
-    if (one_in(4)) setpoint.hold_to_run = any64();
+    if (one_in(4)) setpoint.hold_to_run = any64() & any64();
     setpoint.flags = one_in(30);
     for (uint32_t i = 0; i < FS_MAX_AXES; i++) {
-        uint32_t away = one_in(20) ? (uint32_t)edge64() : below(3);
+        uint32_t away = seldom(20) ? (uint32_t)edge64() : below(3);
         setpoint.position[i] = (int32_t)((uint32_t)cycle->axes[i].state.position + away);
-        setpoint.velocity[i] = one_in(10) ? (int32_t)edge64() : 0;
+        setpoint.velocity[i] = seldom(10) ? (int32_t)edge64() : 0;
     }
-    fill_any(setpoint.io, sizeof setpoint.io);
+    if (one_in(20)) fill_any(io, sizeof io);
+    memcpy(setpoint.io, io, sizeof io);
     if (fs_setpoint_free(&store->setpoints)) fs_setpoint_push(&store->setpoints, &setpoint);
 }
 
@@ -147,7 +163,7 @@ static void start(void) {
 static void be_well(void) {
     fs_add64(&store->nonrt_beat, 1);
     fs_set32(&store->motion_permit, 1);
-    fs_set64(&store->hold_to_run_ns, cycle->next_ns + FS_LONGEST_HOLD_NS / 2);
+    if (!one_in(30)) fs_set64(&store->hold_to_run_ns, cycle->next_ns + 3 * cycle->config.cycle_time_ns);
     if (one_in(3)) fs_set64(&store->axes_blocked, 0);
     if (one_in(3)) fs_estop_clear(store, UINT32_MAX, one_in(2));
     if (one_in(5)) fs_reset_ask(store);
@@ -176,12 +192,13 @@ static void damage_the_store(void) {
 }
 
 static void tell_the_thread(void) {
-    if (one_in(4)) fs_cycle_set_enabled(cycle, any_axes());
-    if (one_in(30)) fs_cycle_set_lost(cycle, any64() & any64(), (int32_t)below(4));
+    if (one_in(4)) fs_cycle_set_enabled(cycle, calm ? UINT64_MAX : any_axes());
+    if (seldom(30)) fs_cycle_set_lost(cycle, any64() & any64(), (int32_t)below(4));
     if (one_in(10)) fs_cycle_set_lost(cycle, 0, 0);
-    if (one_in(30)) fs_cycle_set_essential_lost(cycle, one_in(2));
+    if (seldom(30)) fs_cycle_set_essential_lost(cycle, one_in(2));
+    if (calm) fs_cycle_set_essential_lost(cycle, 0);
     if (one_in(10)) fs_cycle_set_supervised(cycle, !one_in(4));
-    if (one_in(200)) fs_cycle_quiesce(cycle);
+    if (seldom(200)) fs_cycle_quiesce(cycle);
 }
 
 /* As one_cycle, without the wait. */
@@ -202,6 +219,9 @@ static void step(void) {
 }
 
 static void set_up(void) {
+    calm = one_in(2);
+    number = 0;
+    memset(io, 0, sizeof io);
     store = aligned_alloc(64, (sizeof *store + 63) / 64 * 64);
     memset(store, 0, sizeof *store);
     fs_store_format(store, 1, 1);
@@ -213,7 +233,7 @@ static void set_up(void) {
     cycle->next_ns = UINT64_C(1000000000);
     fs_cycle_config config = any_config();
     require(fs_cycle_run(cycle, &config) == 0, "the configuration fits");
-    if (one_in(4)) fill_any(store, sizeof *store);
+    if (!calm && one_in(4)) fill_any(store, sizeof *store);
     fs_agent_begin(&cycle->agent, store, &cycle->config.agent, cycle->config.cycle_time_ns);
     fs_cycle_void_streams(cycle, cycle->next_ns, store->rt_status.stream);
     fs_cycle_all_await_start(cycle, cycle->next_ns);
@@ -222,8 +242,8 @@ static void set_up(void) {
 static void round_of(void) {
     set_up();
     for (int i = 0; i < CYCLES; i++) {
-        if (!one_in(5)) be_well();
-        if (one_in(4)) damage_the_store();
+        if (!seldom(5)) be_well();
+        if (seldom(4)) damage_the_store();
         for (uint32_t left = below(3); left; left--) stream();
         tell_the_thread();
         step();

@@ -72,6 +72,7 @@ static void round_of(void) {
     fs_safe_frames *frames = malloc(sizeof *frames);
     fs_guard_plan plan = any_plan();
     int wire;
+    memset(store.guard_losses, 0, sizeof store.guard_losses);
     open_frames(frames, &plan, &wire);
     for (int i = 0; i < ANSWERS; i++) {
         fs_safe_answer *result = malloc(sizeof *result);

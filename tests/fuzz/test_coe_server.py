@@ -6,8 +6,6 @@ import struct
 from collections.abc import Callable, Iterator
 from random import Random
 
-import pytest
-
 from fieldstack_ethercat.segment.bench import SegmentBench
 from fieldstack_ethercat.segment.catalogue import parse_devices
 from fieldstack_ethercat.testing.direct_master import DirectMaster
@@ -87,7 +85,6 @@ def upload_of_the_device_type(wire: Wire, slave: int) -> bytes:
     return response.data
 
 
-@pytest.mark.timeout(0)
 def test_any_telegrams_are_answered(rounds: Rounds) -> None:
     wire = Wire()
     for random in rounds():

@@ -191,7 +191,6 @@ def metrics(store: DataStore, _random: Random) -> None:
 READERS = (words, records, events, checkpoint, facts, probes, snapshot, metrics)
 
 
-@pytest.mark.timeout(0)
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
 def test_any_bytes_are_read(
     store: DataStore, rounds: Rounds, read: Callable[[DataStore, Random], None]
