@@ -2,6 +2,7 @@
 # make setup  only set up                                 make clean  remove what was built
 # make format-c  formats the C code                      make fuzz   random input, SECONDS=60 for each fuzzer
 # make races     threads against each other, likewise     make coverage   tests without whole cells, measured
+# make coverage-c  which lines of the C code tests run
 # make generate  writes what is generated from the code
 #
 # PYTHON chooses the interpreter (3.11 or newer), UP hands options to `fieldstack up`: make run UP="--for 30s"

@@ -1,10 +1,11 @@
 # The checks of the C code, for the Makefile. What they build goes to build/c/.
 #
 # lint-c: strict warnings and formatting; format-c formats. fuzz: SECONDS of it for each fuzzer, from SEED on; races:
-# likewise threads against each other.
+# likewise threads against each other. coverage-c: lines that ran, a line a file, and the least there may be of all.
 # -Werror stands here and not in the build scripts: a newer compiler's new warning fails a check, not an installation.
 
 SECONDS ?= 60
+C_COVERAGE_FLOOR ?= 96
 SEED ?= $(shell date +%s)
 
 RT_C := rt/fieldstack_rt/native
@@ -22,7 +23,7 @@ C_SANITIZED := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsaniti
 # ThreadSanitizer knows no fences; what they order is all atomic here, and test_seqlock_model.py tries the order.
 C_THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -Wno-tsan
 
-.PHONY: lint-c format-c fuzz races
+.PHONY: lint-c format-c fuzz races coverage-c
 
 lint-c: $(C_FILES:%.c=build/c/%.o)
 	@$(BIN)/clang-format --dry-run -Werror $(C_FILES) $(C_HEADERS) || { echo "run: make format-c"; exit 1; }
@@ -35,6 +36,9 @@ fuzz: $(VENV)/.installed-dev
 
 races: $(VENV)/.installed-dev
 	@RACE_SECONDS=$(SECONDS) RACE_SEED=$(SEED) $(BIN)/python -m pytest --timeout=0 -s tests/native
+
+coverage-c: $(VENV)/.installed-dev
+	@sh tools/coverage_c.sh $(C_COVERAGE_FLOOR) $(BIN)
 
 build/c/%.o: %.c $(C_HEADERS) tools/c.mk
 	@mkdir -p $(@D)
