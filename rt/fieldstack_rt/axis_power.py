@@ -1,4 +1,7 @@
-"""Power for the axes: given once the bus is whole and they stand where they should, group by group."""
+"""Gives the axes power, group by group, once the bus is whole and they stand where they should.
+
+RT's housekeeping asks it each pass; the cycle carries it out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How far each distributed clock is from the reference clock: register 0x092C, read now and then."""
+"""Reads how far each distributed clock is from the reference clock (register 0x092C), one a call, in turn.
+
+RT's housekeeping calls it and publishes what it finds.
+"""
 
 from __future__ import annotations
 

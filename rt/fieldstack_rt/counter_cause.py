@@ -1,4 +1,4 @@
-"""What a wrong working counter is owed to when every slave says that it is in OP: a cause with a name.
+"""Finds why the working counter is wrong although every slave says that it is in OP. Housekeeping uses it.
 
 One slave a call is looked at now and then while all is well, a few each call while the counter is wrong. What
 a slave has lost is told once it was seen twice in a row; then it is set up anew.

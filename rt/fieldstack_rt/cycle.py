@@ -1,4 +1,4 @@
-"""The native cycle thread's handle (native/cycle.c).
+"""The handle of the native cycle thread (native/cycle.c). RTExecutive starts and ends the cycle by it.
 
 Why it is native: docs/decisions/0001-native-cycle-on-pysoems-context.md.
 """

@@ -1,4 +1,7 @@
-"""Receive errors and lost links of the slaves' ports: registers 0x0300 to 0x0313, kept over resets."""
+"""Counts receive errors and lost links of the slaves' ports (registers 0x0300 to 0x0313), over resets.
+
+RT's housekeeping reads one slave a call and publishes the sums.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native guard, as the Non-RT process runs it (native/guard.c).
+"""The handle of the native guard (native/guard.c). The Non-RT process arms it, and reads what it did.
 
 What it may do and when: docs/decisions/0002-the-bus-belongs-to-who-holds-the-mutex.md, and
 docs/decisions/0022-a-fence-is-the-end-of-a-process.md.

@@ -1,4 +1,7 @@
-"""What RT tells the guard before it cycles: the safe outputs and where they go on the wire."""
+"""Writes what the guard needs of RT: the safe outputs, and where they go on the wire.
+
+RTExecutive does it before the cycle starts, and again when slaves are lost.
+"""
 
 from __future__ import annotations
 

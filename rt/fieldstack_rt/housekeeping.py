@@ -1,4 +1,7 @@
-"""The RT process's work beside the cycle: AL states, recovery of slaves, and power for the axes."""
+"""The RT process's work beside the cycle: it reads AL states, brings slaves back, gives the axes power.
+
+RTExecutive calls it every 10 ms or so; what it finds is published as `fs_rt_bus`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the shared memory is still the instance's and says what it is: looked at by who works on it."""
+"""Checks that the shared memory still is the instance's, and mends its header. RT and Non-RT run it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the axes stand where they were last known to be safe: asked before they get power again."""
+"""Compares where the axes stand with the checkpoint, before `axis_power.py` gives them power again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a process a real-time one: locked memory, no collector, no core dump in the way."""
+"""Makes a process a real-time one: locked memory, no garbage collector, no core dump. RT calls it."""
 
 from __future__ import annotations
 

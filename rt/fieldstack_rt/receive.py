@@ -1,4 +1,4 @@
-"""How SOEM waits for a frame.
+"""Sets how SOEM waits for a frame. RTExecutive does it once the interface is open.
 
 SOEM asks its socket for a time-out of 1 µs, but the kernel counts that in timer ticks: with an answer
 missing, each look sleeps for up to 4 ms (HZ=250), and with one under way it pays for a sleep and a wake-up.

@@ -1,4 +1,4 @@
-"""What goes on on the wire, asked without a master: does anybody cycle, and is every slave out of OP?
+"""Asks the wire without a master: does anybody cycle, and is every slave out of OP?
 
 Frame indexes 0x80 and up, as the guard's: SOEM uses 0 to 15 and ignores others.
 """

@@ -1,4 +1,7 @@
-"""A slave's application: its object dictionary, its PDO mapping in the native part, its mailbox."""
+"""A virtual slave's application: it answers the mailbox from the object dictionary and maps the PDOs.
+
+The bench has one a slave.
+"""
 
 from __future__ import annotations
 

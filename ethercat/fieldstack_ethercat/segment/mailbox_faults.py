@@ -1,4 +1,4 @@
-"""Faults of slaves' mailboxes: answers that come late, or not at all."""
+"""Makes slaves' mailboxes answer late, or not at all. `commands.py` orders it, the process obeys it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults inside a slave, as the commands order them."""
+"""Faults inside a slave that take several steps in the native part. `commands.py` orders them."""
 
 from __future__ import annotations
 

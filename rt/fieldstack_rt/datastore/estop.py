@@ -1,4 +1,4 @@
-"""EMERGENCY_STOP: a latch that anyone may set and only the Non-RT process clears."""
+"""EMERGENCY_STOP is a latch: anyone may set it, only Non-RT clears it. `DataStore.estop` is its handle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long RT's housekeeping has been silent: AL states, diagnosis and recovery are as old as that."""
+"""Tells how long RT's housekeeping has been silent: AL states, diagnosis and recovery are as old as that."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The POSIX shared memory itself: made, attached, checked, mended, replaced.
 
-A living RT process is always looked for first (`living.py`): its memory is adopted, or left to it.
+A living RT process is always looked for first (`rt_process_search.py`): its memory is adopted, or left to it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rings of the store: events out of the RT process, setpoints into it."""
+"""The rings of the store: RT writes events into two of them, Tasks writes setpoints into the third."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one judgement of the working counter: RT's own, which all who ask take."""
+"""Whether the working counter is good: RT judges it, and all who ask take that."""
 
 from __future__ import annotations
 
