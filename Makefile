@@ -28,8 +28,14 @@ run: $(VENV)/.installed
 
 setup: $(VENV)/.installed
 
+# All tests in two parts: whole cells are not measured. TESTS chooses some, or anything else that pytest takes.
 test: $(VENV)/.installed-dev
+ifeq ($(strip $(TESTS)),)
+	@$(MAKE) --no-print-directory coverage
+	@$(BIN)/python -m pytest -m system
+else
 	@$(BIN)/python -m pytest $(TESTS)
+endif
 
 # Whole cells are not measured: tracing would disturb the RT process. The floor stands in pyproject.toml.
 coverage: $(VENV)/.installed-dev
