@@ -25,6 +25,7 @@ def check(before: DecisionState, facts: Facts, cell: Script) -> None:
     assert all(one.kind <= other.kind for one, other in pairwise(actions))
     assert after.ha is not HaState.SHUTDOWN or not BEGINNINGS & {one.kind for one in actions}
     _one_at_a_time(after, actions)
+    _one_deadline(after, actions)
     _emergency_stop_holds(before, after, actions, asked)
     _safe_mode_holds(before, after, actions)
     if RequestKind.RESET not in asked and after.ha is not HaState.SHUTDOWN:
@@ -66,6 +67,13 @@ def _one_at_a_time(after: DecisionState, actions: tuple[Action, ...]) -> None:
     flying = Counter(one.subject for one in after.in_flight_actions if one.order.action in REMEDIES)
     assert max(ordered.values(), default=0) <= 1
     assert max(flying.values(), default=0) <= 1
+
+
+def _one_deadline(after: DecisionState, actions: tuple[Action, ...]) -> None:
+    """An action brings the deadline that the decision keeps of it, and no other."""
+    kept = {one.id: one.deadline_ns for one in after.in_flight_actions}
+    assert all(one.deadline_ns == kept.get(one.id, one.deadline_ns) for one in actions if one.id)
+    assert all(bool(one.deadline_ns) == bool(one.id) for one in actions)
 
 
 def _emergency_stop_holds(

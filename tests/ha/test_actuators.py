@@ -289,7 +289,7 @@ def test_what_is_not_read_back_in_time_fails_and_the_later_order_counts() -> Non
     )
     awaited = PendingReadback(lambda _now: "the moon", 100 * MS, "track")
     in_flight_actions.begin(order(ActionKind.SAFE_MODE_ENTER, id=1), awaited, 0)
-    in_flight_actions.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, timeout_ns=50 * MS), awaited, 10 * MS)
+    in_flight_actions.begin(order(ActionKind.SAFE_MODE_EXIT, id=2, deadline_ns=60 * MS), awaited, 10 * MS)
     assert in_flight_actions.poll_all(20 * MS) == (
         ActionOutcome(1, True, "overtaken by SAFE_MODE_EXIT [a-rule]", 10 * MS),
     )

@@ -1,4 +1,9 @@
-"""Orders on their way: each is read back in every pass until its outcome is known or its time is up."""
+"""Orders on their way: polled in every pass until they were read back. The FailoverManager keeps them.
+
+How long an order may take is the decision's to say: an action of a rule brings its deadline, and the decision
+escalates what has failed. Here it is only told what was read back, or what was still awaited at the deadline.
+Record: docs/decisions/0041-the-decision-owns-the-deadline.md.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +22,19 @@ Record = Callable[[Action, Outcome, int], None]
 """Takes an outcome down: action, outcome, how long it took (ns)."""
 
 
-@dataclass(slots=True)
-class _InFlightOrder:
+@dataclass(slots=True, eq=False)
+class _Order:
+    """`deadline_ns`: the decision's; of an order that no rule gave, the one that its read-back allows."""
+
     action: Action
-    following: PendingReadback
+    readback: PendingReadback
     began_ns: int
-    until_ns: int
+    deadline_ns: int
     awaited: str = ""
+
+    def missed(self) -> Outcome:
+        limit_ms = (self.deadline_ns - self.began_ns) // NS_PER_MS
+        return Outcome(False, f"not read back within {limit_ms} ms: {self.awaited}")
 
 
 def fault(log: EventLog | None, action: Action, error: Exception) -> Outcome:
@@ -41,16 +52,15 @@ class InFlightOrders:
 
     def __init__(self, record: Record, log: EventLog | None = None) -> None:
         self._record, self._log = record, log
-        self._in_flight_orders: list[_InFlightOrder] = []
+        self._orders: list[_Order] = []
         self._outcomes: list[ActionOutcome] = []
 
-    def begin(self, action: Action, following: PendingReadback, now_ns: int) -> None:
+    def begin(self, action: Action, readback: PendingReadback, now_ns: int) -> None:
         """A later order on the same track ends the earlier one, which nobody awaits any more."""
-        for flight in [one for one in self._in_flight_orders if one.following.track == following.track != ""]:
-            self._in_flight_orders.remove(flight)
-            self._end(flight, Outcome(True, f"overtaken by {action.kind.name} [{action.rule}]"), now_ns)
-        patience_ns = action.timeout_ns or following.timeout_ns
-        self._in_flight_orders.append(_InFlightOrder(action, following, now_ns, now_ns + patience_ns))
+        for earlier in [one for one in self._orders if one.readback.track == readback.track != ""]:
+            self._end(earlier, Outcome(True, f"overtaken by {action.kind.name} [{action.rule}]"), now_ns)
+        deadline_ns = action.deadline_ns or now_ns + readback.timeout_ns
+        self._orders.append(_Order(action, readback, now_ns, deadline_ns))
 
     def known(self, action: Action, outcome: Outcome, now_ns: int, took_ns: int = 0) -> None:
         """An outcome that needs no following, or no more."""
@@ -59,43 +69,42 @@ class InFlightOrders:
             self._outcomes.append(ActionOutcome(action.id, outcome.confirmed, outcome.text, now_ns))
 
     def poll_all(self, now_ns: int) -> tuple[ActionOutcome, ...]:
-        """Read back what can be; the outcomes since the last look, for the next decision."""
-        for flight in list(self._in_flight_orders):
-            found = self._look(flight, now_ns)
-            if isinstance(found, str):
-                flight.awaited = found
-                if now_ns < flight.until_ns:
-                    continue
-                patience_ms = (flight.until_ns - flight.began_ns) // NS_PER_MS
-                found = Outcome(False, f"not read back within {patience_ms} ms: {found}")
-            self._in_flight_orders.remove(flight)
-            self._end(flight, found, now_ns)
+        """Read back what can be; the outcomes since the last call, for the next decision."""
+        for order in list(self._orders):
+            if (outcome := self._poll(order, now_ns)) is not None:
+                self._end(order, outcome, now_ns)
         outcomes, self._outcomes = tuple(self._outcomes), []
         return outcomes
 
-    def _look(self, flight: _InFlightOrder, now_ns: int) -> Outcome | str:
+    def _poll(self, order: _Order, now_ns: int) -> Outcome | None:
+        """None: it is still awaited, and its deadline has not come."""
         try:
-            return flight.following.poll(now_ns)
+            found = order.readback.poll(now_ns)
         except Exception as error:
-            return fault(self._log, flight.action, error)
+            return fault(self._log, order.action, error)
+        if isinstance(found, Outcome):
+            return found
+        order.awaited = found
+        return order.missed() if now_ns >= order.deadline_ns else None
 
-    def _end(self, flight: _InFlightOrder, outcome: Outcome, now_ns: int) -> None:
-        self.known(flight.action, outcome, now_ns, now_ns - flight.began_ns)
+    def _end(self, order: _Order, outcome: Outcome, now_ns: int) -> None:
+        self._orders.remove(order)
+        self.known(order.action, outcome, now_ns, now_ns - order.began_ns)
 
     @property
     def busy(self) -> bool:
-        return bool(self._in_flight_orders)
+        return bool(self._orders)
 
     def describe(self, now_ns: int) -> list[dict[str, Any]]:
         """What is in flight, for `status`."""
         return [
             {
-                "action": flight.action.kind.name,
-                "subject": flight.action.subject,
-                "rule": flight.action.rule,
-                "id": flight.action.id,
-                "for_ms": (now_ns - flight.began_ns) / NS_PER_MS,
-                "awaited": flight.awaited,
+                "action": order.action.kind.name,
+                "subject": order.action.subject,
+                "rule": order.action.rule,
+                "id": order.action.id,
+                "for_ms": (now_ns - order.began_ns) / NS_PER_MS,
+                "awaited": order.awaited,
             }
-            for flight in self._in_flight_orders
+            for order in self._orders
         ]

@@ -46,7 +46,7 @@ class SlaveRestarts:
                 if int(bus.command_taken) < self._sequence and now_ns < self._until_ns:
                     return "an earlier bus command has not been taken yet"
                 sequence = self._send(position)
-                self._until_ns = now_ns + (action.timeout_ns or CONFIRM_TIMEOUT_NS)
+                self._until_ns = action.deadline_ns or now_ns + CONFIRM_TIMEOUT_NS
             return self._restart_result(bus, sequence, position)
 
         return PendingReadback(poll, CONFIRM_TIMEOUT_NS, action.subject)

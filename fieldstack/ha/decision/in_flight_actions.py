@@ -1,4 +1,8 @@
-"""Orders in flight: confirmed by what comes back, escalated when they fail or their time is up."""
+"""Actions in flight: confirmed by what comes back, escalated when they fail or their deadline passes.
+
+`decide` uses it. The deadline is set once, in `DecisionContext.register_in_flight`.
+Record: docs/decisions/0041-the-decision-owns-the-deadline.md.
+"""
 
 from __future__ import annotations
 

@@ -31,14 +31,14 @@ def update_limits(context: DecisionContext) -> None:
     context.limits.set(limits)
     key = _tightest(found).key if found else LIFTED
     context.in_flight.forget_kind(PolicyAction.DEGRADE)  # what is ordered now stands for all of them
-    order = _order(context, key)
+    in_flight = context.register_in_flight(key, _order(context, key), "cell", -1)
     context.actions.emit(
         Action(
             ActionKind.DEGRADE,
             key.rule,
             context.cause(key) if found else "no rule limits the motion any more",
-            id=context.register_in_flight(key, order, "cell", -1).id,
-            timeout_ns=order.timeout_ns,
+            id=in_flight.id,
+            deadline_ns=in_flight.deadline_ns,
             evidence=context.evidence(key),
             override_percent=limits.override_percent,
             groups=limits.groups,

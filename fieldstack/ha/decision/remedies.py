@@ -157,13 +157,14 @@ def _order(context: DecisionContext, subject: str, waiting: WaitingAction) -> No
         context.order_action(waiting.key, waiting.order, subject=subject, place=waiting.place)
         return
     key = waiting.key
+    in_flight = context.register_in_flight(key, waiting.order, subject, waiting.place)
     action = Action(
         ActionKind.STOP_PROCESS,
         key.rule,
         context.cause(key),
         subject,
-        id=context.register_in_flight(key, waiting.order, subject, waiting.place).id,
-        timeout_ns=waiting.order.timeout_ns,
+        id=in_flight.id,
+        deadline_ns=in_flight.deadline_ns,
         evidence=context.evidence(key),
     )
     restart_in_order(context, _PROCESSES[subject], action)

@@ -186,10 +186,10 @@ def _report_overdue(context: DecisionContext, process: ProcessFacts, pending: Pe
 
 def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRestart) -> None:
     name = process.name
-    number = 0
+    in_flight = None
     if pending.order and pending.key:
         deadline_ns = pending.deadline_ns if pending.deadline_ns > context.now_ns else 0
-        number = context.register_in_flight(pending.key, pending.order, name, pending.place, deadline_ns).id
+        in_flight = context.register_in_flight(pending.key, pending.order, name, pending.place, deadline_ns)
     track = context.tracks.of(name)
     recovery = track.recovery and replace(track.recovery, step=Step.RESTART, at_ns=context.now_ns)
     attempt = track.recovery.attempt if track.recovery else 0
@@ -197,6 +197,7 @@ def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRes
     if context.section(name).enable_state_recovery:
         kinds.insert(0, ActionKind.READ_CHECKPOINT)
     for kind in kinds:
+        followed = in_flight if kind is ActionKind.REBOOT_PROCESS else None
         context.actions.emit(
             Action(
                 kind,
@@ -204,8 +205,8 @@ def _reboot(context: DecisionContext, process: ProcessFacts, pending: PendingRes
                 pending.cause,
                 name,
                 attempt=attempt,
-                id=number if kind is ActionKind.REBOOT_PROCESS else 0,
-                timeout_ns=pending.order.timeout_ns if pending.order else 0,
+                id=followed.id if followed else 0,
+                deadline_ns=followed.deadline_ns if followed else 0,
                 evidence=context.evidence(pending.key) if pending.key else None,
             )
         )

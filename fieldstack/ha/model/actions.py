@@ -68,8 +68,8 @@ class Action:
     `rule` is the policy rule (or the built-in reason) that leads to it, `cause` what was seen, in words;
     `evidence` the same in numbers (None: no rule of the policy, for example an operator's request).
     `subject` is what is acted upon: `cell`, a process, `slave:NAME`, `module:NAME`, `group:NAME`.
-    `id` is not 0 when the outcome must come back as an `ActionOutcome`, within `timeout_ns` of the decision;
-    what does not come back confirmed escalates.
+    `id` is not 0 when the outcome must come back as an `ActionOutcome` before `deadline_ns`, or it escalates.
+    Without an `id` there is no deadline, and nothing escalates.
     `override_percent` and `groups` belong to DEGRADE: the whole that is in force from now on (100 and none:
     nothing is limited any more); `groups` are axis groups that have to stand.
     `until` belongs to EMERGENCY_STOP and CLEAR_LATCH; `step`, `at_ns`, `took_ns`, `remark` to RECORD_STEP;
@@ -92,7 +92,7 @@ class Action:
     sources: int = 0
     remark: str = ""
     id: int = 0
-    timeout_ns: int = 0
+    deadline_ns: int = 0
     evidence: Evidence | None = None
     override_percent: int = 100
     groups: tuple[str, ...] = ()

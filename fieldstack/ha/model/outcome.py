@@ -18,7 +18,7 @@ class Outcome:
 class PendingReadback:
     """An order that was given. `poll(now_ns)` reads back: an outcome, or what is still awaited (text).
 
-    `timeout_ns` bounds it where the policy gives no time. Of two orders on one `track` the later counts.
+    `timeout_ns` bounds it where the action brings no deadline. Of two orders on one `track` the later counts.
     """
 
     poll: Callable[[int], Outcome | str]

@@ -153,6 +153,7 @@ class DecisionContext:
         if order.action.name == ActionKind.EMERGENCY_STOP.name:
             by_itself = active_rule is not None and active_rule.clear is ClearWhen.GONE
             until = ClearWhen.GONE if by_itself else ClearWhen.RESET
+        in_flight = self.register_in_flight(key, order, subject, place)
         self.actions.emit(
             Action(
                 ActionKind[order.action.name],
@@ -160,8 +161,8 @@ class DecisionContext:
                 cause or self.cause(key),
                 subject,
                 until=until,
-                id=self.register_in_flight(key, order, subject, place).id,
-                timeout_ns=self.time_of(key, order),
+                id=in_flight.id,
+                deadline_ns=in_flight.deadline_ns,
                 evidence=self.evidence(key),
             )
         )
