@@ -14,7 +14,6 @@ from fieldstack.ha.model.measures import Measure, Probe
 from fieldstack.ha.modules.module import STARTING
 from fieldstack.ha.modules.thread_module import ThreadPart
 from fieldstack.ha.monitor.liveness import LivenessRule
-from fieldstack.ha.probes.resources import ResourceProbe, ResourceSampler, cell_pids
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.status.up_record import read_record
 from fieldstack_base.instance import Instance
@@ -22,6 +21,7 @@ from fieldstack_base.units import NS_PER_S
 from fieldstack_rt.datastore import DataStore
 
 if TYPE_CHECKING:
+    from fieldstack.ha.probes.resources import ResourceSampler
     from fieldstack.prediction.module import PredictionModule
 
 LIVENESS = LivenessRule.by_time(timeout_ns=5 * NS_PER_S, grace_ns=0)
@@ -101,7 +101,8 @@ class PredictionService:
 
     def begin(self) -> ThreadPart:
         """Again after a restart: what was learned stays; the sampler is a new one, for the old may hang."""
-        from fieldstack.prediction.module import PredictionModule  # its method takes long to load
+        from fieldstack.ha.probes import resources  # these take long to load
+        from fieldstack.prediction.module import PredictionModule
 
         self._begun += 1
         mine, sampler = self._begun, self._make_sampler()
@@ -114,13 +115,15 @@ class PredictionService:
                 sampler,
                 hardware=lambda: _virtual_segment(self._instance),
             )
-        self.probes["resources"].probe = ResourceProbe(sampler)
+        self.probes["resources"].probe = resources.ResourceProbe(sampler)
         self.probes["prediction"].probe = self._prediction.probe()
         return PredictionPart(sampler, self._prediction)
 
     def _make_sampler(self) -> ResourceSampler:
+        from fieldstack.ha.probes import resources
+
         store, limits = self._store, self._settings.memory_limits_mb()
-        return ResourceSampler(lambda: cell_pids(store), self._instance.state_dir, limits)
+        return resources.ResourceSampler(lambda: resources.cell_pids(store), self._instance.state_dir, limits)
 
     def describe(self, now_ns: int) -> dict[str, Any]:
         """For `status`."""

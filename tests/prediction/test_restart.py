@@ -15,6 +15,7 @@ from fieldstack.ha.modules.module import STARTING
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.modules.thread_module import ThreadModule
 from fieldstack.ha.monitor.liveness import LivenessRule
+from fieldstack.ha.probes import resources
 from fieldstack.ha.probes.resources import ResourceSampler, cell_pids
 from fieldstack.nonrt import prediction_service
 from fieldstack.nonrt.prediction_service import BeatWatch, PredictionService
@@ -54,8 +55,8 @@ class Reads:
 def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
     """And everything some ten times as fast."""
     made = Reads()
-    monkeypatch.setattr(prediction_service, "cell_pids", made.pids)
-    monkeypatch.setattr(prediction_service, "ResourceSampler", made.sampler)
+    monkeypatch.setattr(resources, "cell_pids", made.pids)
+    monkeypatch.setattr(resources, "ResourceSampler", made.sampler)
     monkeypatch.setattr(prediction_service, "LIVENESS", LivenessRule.by_time(300 * MS, 0))
     monkeypatch.setattr(prediction_service, "SAMPLER_STOP_S", 0.2)
     monkeypatch.setattr(module, "TICK_S", 0.02)
