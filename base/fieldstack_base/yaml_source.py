@@ -46,10 +46,14 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
     return None
 
 
-def parse(text: str, file: str) -> YamlDocument:
-    """The document in `text`. Raises ConfigurationError, with file and line: no YAML, or a repeated key."""
+def parse(text: str, file: str, kind: str) -> YamlDocument:
+    """The document in `text`. `kind` is what the file should be, for errors: "task file", for example.
+
+    Raises:
+        ConfigurationError: it is no YAML, or repeats a key; with file and line.
+    """
     if len(text) > MAX_BYTES:
-        raise _refused(file, f"larger than {MAX_BYTES} bytes", "This is not a bus configuration.")
+        raise _refused(file, f"larger than {MAX_BYTES} bytes", f"Is it a {kind}?")
     try:
         return _load(text, file)
     except yaml.MarkedYAMLError as error:
@@ -60,7 +64,7 @@ def parse(text: str, file: str) -> YamlDocument:
             raise
         raise _refused(file, f"not valid YAML: {error}", "") from error
     except RecursionError as error:
-        raise _refused(file, "nested too deeply", "This is not a bus configuration.") from error
+        raise _refused(file, "nested too deeply", f"Is it a {kind}?") from error
 
 
 def _load(text: str, file: str) -> YamlDocument:

@@ -196,7 +196,7 @@ def parse(text: str, file: str) -> CellConfig:
     Raises:
         ConfigurationError: names everything wrong with it: file, line, key, value, what is allowed.
     """
-    document = yaml_source.parse(text, file)
+    document = yaml_source.parse(text, file, "cell configuration")
     try:
         return CellConfig.model_validate(document.data)
     except ValidationError as error:

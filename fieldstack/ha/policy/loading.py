@@ -79,7 +79,9 @@ def _parse(text: str | bytes, file: str) -> Any:
     except _DoubleKeyError as error:
         problem = Problem(error.key, "", "stands twice in the same object", "keep one of them")
         raise PolicyError(file, (problem,)) from error
-    except (ValueError, RecursionError) as error:
+    except bounded_json.TooDeepError as error:
+        raise PolicyError(file, (Problem("", "", f"is {error}", "is it a policy?"),)) from error
+    except ValueError as error:
         problem = Problem("", "", f"is no JSON: {error}", "put the text right at that place")
         raise PolicyError(file, (problem,)) from error
 

@@ -153,6 +153,8 @@ def load_scenario(file: Path) -> Scenario:
         raise ScenarioError(
             f"{file}: cannot be read ({error.strerror}); check path and permissions"
         ) from error
+    except RecursionError as error:
+        raise ScenarioError(f"{file}: is nested too deeply; is it a scenario?") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{file}: is no YAML: {error}") from error
     except ValidationError as error:

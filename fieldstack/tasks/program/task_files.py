@@ -21,7 +21,7 @@ def parse(text: str, file: str) -> TaskDeclaration:
     Raises:
         ConfigurationError: names everything wrong with it.
     """
-    document = yaml_source.parse(text, file)
+    document = yaml_source.parse(text, file, "task file")
     try:
         return TaskDeclaration.model_validate(document.data)
     except ValidationError as error:

@@ -40,7 +40,7 @@ def load_file(path: str | Path) -> LoadedBus:
 
 def load_text(text: str, file: str = "<text>") -> LoadedBus:
     """The same from text; `file` is what errors call it."""
-    document = yaml_source.parse(text, file)
+    document = yaml_source.parse(text, file, "bus configuration")
     config = validate(document, file)
     return LoadedBus(config, Path(file).name, fingerprint.of_text(text))
 
