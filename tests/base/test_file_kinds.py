@@ -13,7 +13,7 @@ from fieldstack.ha.policy.loading import parse_policy
 from fieldstack.ha.scenario.document import ScenarioError, load_scenario
 from fieldstack.tasks.program import task_files
 from fieldstack_base.configuration_error import ConfigurationError
-from fieldstack_ethercat.bus.config.configuration import BusConfig
+from fieldstack_ethercat.bus.config.loading import load_text
 
 TOO_LARGE = "#" * (2 << 20)
 TOO_DEEP = "[" * 20_000
@@ -26,7 +26,7 @@ def scenario(text: str, folder: Path) -> object:
 
 
 READERS: dict[str, Callable[[str, Path], object]] = {
-    "bus configuration": lambda text, _: BusConfig.from_text(text, "some.yaml"),
+    "bus configuration": lambda text, _: load_text(text, "some.yaml"),
     "cell configuration": lambda text, _: cell.parse(text, "some.yaml"),
     "task file": lambda text, _: task_files.parse(text, "some.yaml"),
     "policy": lambda text, _: parse_policy(text, "some.json"),

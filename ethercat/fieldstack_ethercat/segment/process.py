@@ -17,7 +17,7 @@ from types import FrameType
 from fieldstack_ethercat.segment.bench import SegmentBench
 from fieldstack_ethercat.segment.catalogue import Device
 from fieldstack_ethercat.segment.commands import run_command
-from fieldstack_ethercat.segment.control import ControlServer
+from fieldstack_ethercat.segment.control import SegmentControl
 from fieldstack_ethercat.segment.description.errors import SegmentError
 from fieldstack_ethercat.segment.encoders import KEEP_EVERY_S, Encoders
 
@@ -52,7 +52,7 @@ def run_segment(options: SegmentOptions) -> None:
     bench = SegmentBench(options.devices, options.watchdog_ms)
     ifindex = _interface_index(options.interface)
     with selectors.DefaultSelector() as selector, _stop_signals() as stop:
-        control = ControlServer(options.socket, selector, lambda request: run_command(bench, request))
+        control = SegmentControl(options.socket, selector, lambda request: run_command(bench, request))
         encoders = _encoders(options, bench)
         try:
             bench.chain.start(ifindex, options.cpu, options.priority, options.step_ns)
