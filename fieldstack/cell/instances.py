@@ -12,7 +12,7 @@ from fieldstack.status.snapshot import Snapshot
 from fieldstack.status.status import SHARED_MEMORY, StatusSource
 from fieldstack.status.up_record import held_in, holder_in, read_record_in
 from fieldstack_base.instance import Instance, InstanceNameError, folder_in, runtime_roots
-from fieldstack_base.process_facts import by_systemd, same_process
+from fieldstack_base.proc.process import by_systemd, same_process
 from fieldstack_rt.datastore import StoreError
 from fieldstack_rt.datastore.rt_process_search import all_rt_processes, rt_processes
 

@@ -17,7 +17,7 @@ from fieldstack.process.end_rt import Wire, end_rt
 from fieldstack.status.beat import beat_file, read_beat
 from fieldstack.status.up_record import UpRecord, read_record, record_file
 from fieldstack_base.instance import Instance
-from fieldstack_base.process_facts import by_systemd, names_instance, same_process
+from fieldstack_base.proc.process import by_systemd, names_instance, same_process
 from fieldstack_ethercat.segment.veth import delete_veth
 from fieldstack_rt.datastore import DataStore, StoreBusyError, StoreError, TornRecordError
 from fieldstack_rt.datastore import memory as shared_memory

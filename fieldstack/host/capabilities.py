@@ -8,6 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from fieldstack.host.scheduling import may_use_fifo
+from fieldstack_base.proc.status import effective_capabilities, parse_status, read_status
 
 MEMORY_TO_LOCK = 256 * 1024 * 1024
 
@@ -27,12 +28,9 @@ BUS = (Capability.NET_ADMIN, Capability.NET_RAW)
 
 def effective(status: str | None = None) -> frozenset[Capability]:
     """The effective set, from the text of /proc/self/status (read if not given)."""
-    text = Path("/proc/self/status").read_text(encoding="ascii") if status is None else status
-    for line in text.splitlines():
-        if line.startswith("CapEff:"):
-            bits = int(line.split()[1], 16)
-            return frozenset(one for one in Capability if bits >> one & 1)
-    return frozenset()
+    fields = read_status(Path("/proc/self")) if status is None else parse_status(status)
+    bits = effective_capabilities(fields)
+    return frozenset(one for one in Capability if bits >> one & 1)
 
 
 def missing(wanted: Iterable[Capability]) -> tuple[Capability, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_base.proc.status import read_status
+
 SLACK_KB = 1024
 """The kernel's own pages in each process (vvar), which no process can lock."""
 LOCKED, PARTLY, NOT_LOCKED, UNKNOWN = "locked", "partly", "not locked", "unknown"
@@ -24,13 +26,9 @@ class MemoryLock:
 def memory_lock(pid: int | None, proc: Path = Path("/proc")) -> MemoryLock:
     """Of a process as it is now; None or 0: there is none."""
     try:
-        text = (proc / str(pid) / "status").read_text(encoding="utf-8", errors="replace") if pid else ""
-    except OSError:
-        text = ""
-    pairs = (line.partition(":") for line in text.splitlines())
-    found = {key: value.split() for key, _, value in pairs if key in ("VmLck", "VmRSS", "VmSize")}
-    if len(found) < 3:  # a zombie has none
+        found = read_status(proc / str(pid)) if pid else {}
+        locked, resident, size = (int(found[key].split()[0]) for key in ("VmLck", "VmRSS", "VmSize"))
+    except (OSError, KeyError):  # it has gone; a zombie has no memory
         return MemoryLock()
-    locked, resident, size = (int(found[key][0]) for key in ("VmLck", "VmRSS", "VmSize"))
     state = LOCKED if locked + SLACK_KB >= size else PARTLY if locked else NOT_LOCKED
     return MemoryLock(state, locked, resident, size)

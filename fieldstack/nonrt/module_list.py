@@ -12,7 +12,7 @@ from fieldstack.nonrt.prediction_service import PredictionService
 from fieldstack.nonrt.settings import NonRtSettings
 from fieldstack.status.beat import LIVENESS, beat_file, read_beat
 from fieldstack_base.instance import Instance
-from fieldstack_base.process_facts import look_up, same_process
+from fieldstack_base.proc.process import look_up, same_process
 
 
 def make_modules(

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fieldstack_base.proc_files import TICKS
+from fieldstack_base.proc.usage import TICKS
 
 REMEMBERED = 61
 """Intervals whose lower quartile is what is usual: a machine that is disturbed half of the time does not

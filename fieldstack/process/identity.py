@@ -10,6 +10,7 @@ from pathlib import Path
 from fieldstack_base import bounded_json
 from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.clock import boot_id
+from fieldstack_base.proc.stat import read_stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,10 @@ class Identity:
 def identify(pid: int) -> Identity | None:
     """The process that has this `pid` now; None if there is none, or only a zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = read_stat(Path(f"/proc/{pid}"))
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat[stat.rindex(")") + 2 :].split()  # the name may hold blanks and brackets
-    if fields[0] in ("Z", "X"):
-        return None
-    return Identity(pid, int(fields[19]), boot_id())
+    return Identity(pid, stat.start_ticks, boot_id()) if stat.alive else None
 
 
 def open_pidfd(identity: Identity) -> int | None:

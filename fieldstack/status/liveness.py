@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.monitor.liveness_in_force import LivenessRules
-from fieldstack_base.process_facts import same_process
+from fieldstack_base.proc.process import same_process
 from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 from fieldstack_rt.datastore.layout import CoreState, RtPhase

@@ -15,7 +15,7 @@ from typing import TextIO
 from fieldstack_base import bounded_json
 from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.instance import Instance
-from fieldstack_base.process_facts import same_process
+from fieldstack_base.proc.process import same_process
 
 RECORD = "up.json"
 LOCK = "up.lock"

@@ -13,10 +13,9 @@ import errno
 import mmap
 import os
 import resource
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_base.proc.memory_map import MemoryMap
 from fieldstack_rt.realtime import Degraded
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -26,28 +25,10 @@ _REMEDY = "grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity"
 _PROBE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A mapping of this process: addresses, and the file's path, empty for anonymous memory."""
-
-    start: int
-    end: int
-    readable: bool
-    path: str
-
-
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     return libc
-
-
-def regions(maps: str) -> Iterator[Region]:
-    """Of the text of /proc/PID/maps."""
-    for line in maps.splitlines():
-        fields = line.split(maxsplit=5)
-        start, end = (int(part, 16) for part in fields[0].split("-"))
-        yield Region(start, end, fields[1][0] == "r", fields[5] if len(fields) > 5 else "")
 
 
 def lock_for_the_guard(shared: Path) -> Degraded | None:
@@ -56,8 +37,7 @@ def lock_for_the_guard(shared: Path) -> Degraded | None:
     None: all of it is granted. Where only the guard's part could be locked, or nothing, the text says so.
     """
     refused = _lock_all()
-    found = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-    hot = [one for one in regions(found) if one.readable and is_hot(one.path, shared)]
+    hot = [one for one in MemoryMap.read().mappings if one.readable and is_hot(one.file, shared)]
     libc = _libc()
     locked = [libc.mlock(one.start, one.end - one.start) == 0 for one in hot]
     if not refused and all(locked):

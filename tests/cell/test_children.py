@@ -13,7 +13,7 @@ import pytest
 
 from fieldstack.cell import children
 from fieldstack.cell.children import BACKOFF_NS, SETTLED_NS, Child, Exit
-from fieldstack_base.process_facts import look_up, same_process
+from fieldstack_base.proc.process import look_up, same_process
 
 
 def wait_for_end(pid: int) -> Exit:

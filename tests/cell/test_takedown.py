@@ -14,7 +14,7 @@ from fieldstack.cell import takedown
 from fieldstack.cell.takedown import end_process, take_down
 from fieldstack.status.up_record import UpRecord
 from fieldstack_base.instance import Instance
-from fieldstack_base.process_facts import by_systemd
+from fieldstack_base.proc.process import by_systemd
 from fieldstack_rt.datastore import DataStore
 
 

@@ -19,7 +19,7 @@ import pytest
 from fieldstack.cell.cable import Cable
 from fieldstack.status.up_record import RECORD
 from fieldstack_base.instance import Instance
-from fieldstack_base.process_facts import look_up
+from fieldstack_base.proc.process import look_up
 
 pytestmark = pytest.mark.system
 COMMAND = [sys.executable, "-c", "from fieldstack.cli.main import main; main()"]

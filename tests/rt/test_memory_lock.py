@@ -12,7 +12,7 @@ import pytest
 
 from fieldstack.host.memory_lock import memory_lock
 from fieldstack_base.instance import Instance
-from fieldstack_rt.memory_lock import regions
+from fieldstack_base.proc.memory_map import parse_mapping
 
 _PROCESS = """
 import sys, threading
@@ -129,7 +129,7 @@ def stack_pointer_of_the_first_thread(pid: int) -> int:
 
 
 def holds(name: str, address: int) -> bool:
-    (one,) = regions(name)
+    one = parse_mapping(name)
     return one.start <= address < one.end
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from fieldstack.bench.harness.errors import BenchError
 from fieldstack.host.memory_lock import memory_lock
-from fieldstack_rt.memory_lock import Region, is_hot, regions
+from fieldstack_base.proc.memory_map import Mapping, MemoryMap, parse_mapping
+from fieldstack_rt.memory_lock import is_hot
 
 _SYS_PROCESS_MADVISE, _MADV_PAGEOUT = 440, 21
 
@@ -44,16 +45,16 @@ def reclaim_memory(pid: int, shared: Path) -> ReclaimResult:
     before = memory_lock(pid).resident_kb
     pidfd = os.pidfd_open(pid)
     try:
-        _page_out(pidfd, regions(Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")))
+        _page_out(pidfd, MemoryMap.read(pid).mappings)
     finally:
         os.close(pidfd)
     return ReclaimResult(before, memory_lock(pid).resident_kb, _missing_kb(pid, shared))
 
 
-def _page_out(pidfd: int, mappings: Iterable[Region]) -> None:
+def _page_out(pidfd: int, mappings: Iterable[Mapping]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     for one in mappings:
-        if one.readable and not one.path.startswith("[v"):
+        if one.readable and not one.file.startswith("[v"):
             vector = _Iovec(one.start, one.end - one.start)
             if libc.syscall(_SYS_PROCESS_MADVISE, pidfd, ctypes.byref(vector), 1, _MADV_PAGEOUT, 0) < 0:
                 _raise_unless_harmless(ctypes.get_errno())
@@ -77,6 +78,6 @@ def _missing_kb(pid: int, shared: Path) -> int:
         elif key == "Rss" and hot:
             missing += size - int(value.split()[0])
         elif " " in key:  # the line that begins a mapping
-            (one,) = regions(line)
-            hot = one.readable and is_hot(one.path, shared)
+            one = parse_mapping(line)
+            hot = one.readable and is_hot(one.file, shared)
     return missing

@@ -21,9 +21,9 @@ from fieldstack.bench.harness.report import Say
 from fieldstack.cell import configuration, locations
 from fieldstack.prediction.findings import duration
 from fieldstack.process.nonrt_client import ask as ask_nonrt
-from fieldstack_base import proc_files
 from fieldstack_base.control.client import request as ask
 from fieldstack_base.instance import Instance
+from fieldstack_base.proc import usage
 from fieldstack_rt.datastore import DataStore
 
 CORE = "fieldstack-core"
@@ -141,7 +141,7 @@ def _core_pid(store: DataStore) -> int:
 def _used(pid: int) -> int:
     """Resident bytes; 0 when the process is gone."""
     try:
-        return proc_files.usage(Path(f"/proc/{pid}")).resident_bytes
+        return usage.usage(Path(f"/proc/{pid}")).resident_bytes
     except OSError:
         return 0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack.ha.probes.readings import Reading, Resource
-from fieldstack_base.proc_files import TICKS
+from fieldstack_base.proc.usage import TICKS
 
 HOST = "host"
 NO_LIMIT_C = 100.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldstack.ha.probes.readings import Reading, Resource
-from fieldstack_base import proc_files
-from fieldstack_base.proc_files import SoftLimits, Usage
+from fieldstack_base.proc import cgroup, usage
+from fieldstack_base.proc.usage import SoftLimits, Usage
 
 LIMITS_AGE_NS = 5_000_000_000
 """Limits of a running process are read again after so long: a process sets its own after its start."""
@@ -55,7 +55,7 @@ class ProcessReader:
         for name, pid in pids.items():
             folder = self._proc / str(pid)
             try:
-                used = proc_files.usage(folder)
+                used = usage.usage(folder)
                 alive.append((name, folder, used, self._know(now_ns, name, pid, folder, used)))
             except (OSError, ValueError):
                 self._known.pop(name, None)
@@ -69,7 +69,7 @@ class ProcessReader:
         life = f"{pid}:{used.start_ticks}"
         known = self._known.get(name)
         if known is None or known.life != life or now_ns - known.limits_ns > LIMITS_AGE_NS:
-            limits, group = proc_files.soft_limits(folder), proc_files.cgroup(folder)
+            limits, group = usage.soft_limits(folder), cgroup.cgroup_of(folder)
             same = known is not None and known.life == life
             before_s, before_ns = (known.cpu_s, known.t_ns) if known and same else (used.cpu_s, now_ns)
             known = self._known[name] = _Known(life, before_s, before_ns, limits, group, now_ns)
@@ -100,7 +100,7 @@ class ProcessReader:
         names = {known.life: name for name, known in self._known.items()}
         shared = Counter(known.group for known in alive)
         for known in {one.group: one for one in alive if one.group}.values():
-            memory = proc_files.group_memory(self._cgroups, known.group)
+            memory = cgroup.group_memory(self._cgroups, known.group)
             if memory is not None and memory.limit_bytes:
                 alone = shared[known.group] == 1
                 subject, life = (names[known.life], known.life) if alone else (_CELL, memory.path)
@@ -109,7 +109,7 @@ class ProcessReader:
 
     def _files(self, name: str, folder: Path, known: _Known) -> Iterator[Reading]:
         try:
-            count = proc_files.open_files(folder)
+            count = usage.open_files(folder)
         except OSError:
             return  # another user's process
         limit = known.limits.open_files

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fieldstack.health.model.observation import CycleThread, SetupView
 from fieldstack.host.memory_lock import memory_lock
+from fieldstack_base.proc.status import parse_status
 
 _POLICIES = {
     os.SCHED_OTHER: "SCHED_OTHER",
@@ -71,7 +72,7 @@ class SetupSource:
         return cpu_list(_text(cpus / "online"))
 
     def _thread(self, pid: int, tid: int) -> CycleThread | None:
-        status = _fields(self._proc / f"{pid}/task/{tid}/status") if pid and tid else {}
+        status = parse_status(_text(self._proc / f"{pid}/task/{tid}/status")) if pid and tid else {}
         if not status:
             return None
         try:
@@ -132,11 +133,6 @@ def _number(path: Path) -> int | None:
 def _chosen(text: str) -> str | None:
     """The word in brackets of `always [madvise] never`."""
     return text.partition("[")[2].partition("]")[0] or None
-
-
-def _fields(path: Path) -> dict[str, str]:
-    lines = (line.partition(":") for line in _text(path).splitlines())
-    return {key: value.strip() for key, _, value in lines}
 
 
 def _kilobytes(text: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import posix_ipc
 
+from fieldstack_base.proc.stat import read_stat
 from fieldstack_rt._native import ffi, lib
 from fieldstack_rt.datastore.errors import (
     LayoutMismatchError,
@@ -48,8 +49,7 @@ class Mapped:
 def process_alive(pid: int) -> bool:
     """Whether a process of that pid exists and is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        return read_stat(Path(f"/proc/{pid}")).alive
     except OSError:
         return False
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from fieldstack_base.proc.status import effective_capabilities, read_status
 from fieldstack_ethercat.bus.errors import InterfaceError
 
 NAME_BYTES = 15
@@ -34,8 +35,7 @@ def check(name: str, link_timeout_ns: int = 0) -> None:
 
 
 def _check_capabilities(name: str) -> None:
-    status = Path("/proc/self/status").read_text()
-    effective = int(status.split("CapEff:", 1)[1].split(maxsplit=1)[0], 16)
+    effective = effective_capabilities(read_status(Path("/proc/self")))
     missing = [
         label
         for bit, label in ((CAP_NET_RAW, "cap_net_raw"), (CAP_NET_ADMIN, "cap_net_admin"))

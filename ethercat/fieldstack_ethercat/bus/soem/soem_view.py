@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 import pysoem
 from pysoem import pysoem as extension
 
+from fieldstack_base.proc.memory_map import MemoryMap
 from fieldstack_ethercat.bus.errors import BusClosedError, SoemLayoutError
-from fieldstack_ethercat.bus.soem.memory_map import MemoryMap
 from fieldstack_ethercat.bus.soem.soem_structs import (
     MAX_GROUPS,
     MAX_SLAVES,

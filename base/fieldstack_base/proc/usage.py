@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldstack_base.proc.stat import read_stat
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 _UNLIMITED = "unlimited"
@@ -38,14 +40,13 @@ class SoftLimits:
 def usage(folder: Path) -> Usage:
     """Of the process with this folder in /proc. Raises ProcessLookupError for a zombie: it uses nothing any
     more."""
-    stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
-    fields = stat[stat.rindex(")") + 2 :].split()  # the name may hold blanks and brackets
-    if fields[0] in ("Z", "X"):
+    stat = read_stat(folder)
+    if not stat.alive:
         raise ProcessLookupError(f"{folder} has ended")
     virtual, resident = (folder / "statm").read_text(encoding="ascii").split()[:2]
     return Usage(
-        start_ticks=int(fields[19]),
-        cpu_s=(int(fields[11]) + int(fields[12])) / TICKS,
+        start_ticks=stat.start_ticks,
+        cpu_s=stat.cpu_ticks / TICKS,
         resident_bytes=int(resident) * PAGE,
         virtual_bytes=int(virtual) * PAGE,
     )
@@ -66,52 +67,4 @@ def _soft(text: str, name: str) -> int:
         if line.startswith(name):
             word = line[len(name) :].split()[0]
             return 0 if word == _UNLIMITED else int(word)
-    return 0
-
-
-def cgroup(folder: Path) -> str:
-    """Path of its control group in the unified hierarchy (version 2), "" if there is none."""
-    for line in (folder / "cgroup").read_text(encoding="utf-8", errors="replace").splitlines():
-        if line.startswith("0::"):
-            return line[3:]
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupMemory:
-    """`used_bytes` leaves out file pages that the kernel drops first, as Kubernetes' working set does."""
-
-    path: str
-    used_bytes: int
-    limit_bytes: int
-
-
-def group_memory(root: Path, path: str) -> GroupMemory | None:
-    """Memory of the nearest control group, upwards, that has a `memory.max`; None if none has one."""
-    folder = path.strip("/")
-    while folder:
-        place = root / folder
-        limit = _number(place / "memory.max")
-        if limit is not None:
-            current = _number(place / "memory.current") or 0
-            return GroupMemory("/" + folder, max(0, current - _inactive(place / "memory.stat")), limit)
-        folder = folder.rpartition("/")[0]
-    return None
-
-
-def _number(file: Path) -> int | None:
-    try:
-        word = file.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    return int(word) if word.isdigit() else None
-
-
-def _inactive(file: Path) -> int:
-    try:
-        for line in file.read_text(encoding="ascii").splitlines():
-            if line.startswith("inactive_file "):
-                return int(line.split()[1])
-    except OSError:
-        pass
     return 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldstack_base.instance import Instance
+from fieldstack_base.proc.stat import read_stat
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _TOLERANCE_NS = 2 * _TICK_NS
@@ -38,12 +39,11 @@ def look_up(pid: int) -> ProcessFact | None:
     if pid <= 0:
         return None
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = read_stat(Path(f"/proc/{pid}"))
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()
     asleep_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
-    return ProcessFact(pid, fields[0], int(fields[19]) * _TICK_NS - asleep_ns)
+    return ProcessFact(pid, stat.state, stat.start_ticks * _TICK_NS - asleep_ns)
 
 
 def same_process(pid: int, known_since_ns: int) -> ProcessFact | None:

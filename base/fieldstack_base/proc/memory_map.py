@@ -1,4 +1,4 @@
-"""Which addresses of this process may be read, from /proc/self/maps: asked before a pointer is followed."""
+"""The mapped memory of a process, from /proc/PID/maps (proc_pid_maps(5)), and what of it may be read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class Mapping:
     permissions: str
     file: str
 
+    @property
+    def readable(self) -> bool:
+        return self.permissions.startswith("r")
+
 
 class MemoryMap:
     """The process' mapped ranges at one moment; parsed only as far as an answer needs."""
@@ -23,14 +27,15 @@ class MemoryMap:
         self._lines = text.splitlines()
 
     @classmethod
-    def read(cls) -> MemoryMap:
-        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+    def read(cls, pid: int | None = None) -> MemoryMap:
+        """Of a process; None: of this one. Raises OSError if it may not be read, or has gone."""
+        with open(f"/proc/{pid or 'self'}/maps", encoding="utf-8", errors="surrogateescape") as maps:
             return cls(maps.read())
 
     @property
     def mappings(self) -> Iterator[Mapping]:
         """All ranges, by rising address."""
-        return map(_parse, self._lines)
+        return map(parse_mapping, self._lines)
 
     def readable(self, address: int | None, size: int) -> bool:
         """True if all of `[address, address + size)` can be read; adjacent ranges count as one."""
@@ -58,7 +63,8 @@ class MemoryMap:
         return False
 
 
-def _parse(line: str) -> Mapping:
+def parse_mapping(line: str) -> Mapping:
+    """Of one line of the file. Raises ValueError, IndexError: it is none."""
     parts = line.split(maxsplit=5)
     start, end = (int(part, 16) for part in parts[0].split("-"))
     return Mapping(start, end, parts[1], parts[5] if len(parts) > 5 else "")

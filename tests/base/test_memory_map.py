@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 
-from fieldstack_ethercat.bus.soem.memory_map import MemoryMap
+from fieldstack_base.proc.memory_map import MemoryMap
 
 
 def test_own_memory_is_readable_and_nothing_beyond_it() -> None:
