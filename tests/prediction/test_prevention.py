@@ -56,7 +56,7 @@ def leaks(full_s: int, safe_from_s: float, seconds: int) -> Course:
             course.causes.append(action.cause)
             assert action.process is not ProcessName.RT
         if ActionKind.STOP_PROCESS in script.kinds:
-            script.core(ProcessCondition.STOPPED, asked=True)
+            script.core(ProcessCondition.STOPPED, stop_requested=True)
         if {ActionKind.REBOOT_PROCESS, ActionKind.START_PROCESS} & set(script.kinds):
             course.life_began_s = t
             script.comes_up()

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from fieldstack_base.instance import Instance
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_rt.clock_differences import ROUND_NS, ClockDifferences
@@ -79,6 +81,7 @@ def test_without_clocks_nothing_is_read() -> None:
     assert not registers.reads
 
 
+@pytest.mark.system
 def test_a_lost_clock_is_published_beyond_the_policy_s_threshold(instance: Instance) -> None:
     rules = json.loads(POLICY.read_text(encoding="utf-8"))["rules"]
     threshold = next(int(rule["threshold"]) for rule in rules if rule["fact"] == "dc_lost")

@@ -35,6 +35,7 @@ def exchanges_well_since(cell: RtCell, cycle: int) -> bool:
     return bool(cell.store.rt_status().bad_wkc_row == 0)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("stall_s", [0.02, 0.05, 0.08])
 def test_inputs_are_fresh_after_a_stall(cell: RtCell, stall_s: float) -> None:
     stall_segment(cell, stall_s)
@@ -45,6 +46,7 @@ def test_inputs_are_fresh_after_a_stall(cell: RtCell, stall_s: float) -> None:
         assert cell.store.rt_status().io_inputs[0] == bits
 
 
+@pytest.mark.system
 def test_a_stall_loses_no_frames_after_its_end(cell: RtCell) -> None:
     stall_segment(cell, 0.05)
     time.sleep(0.2)

@@ -78,6 +78,7 @@ def never_fenced_alive(guard: Guard, rt: RtWithoutBus) -> None:
     raise AssertionError("the fence did not come about")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("seed", range(6))
 def test_a_lock_under_damage_while_its_holder_lives_and_dies(
     store: DataStore, guard: Guard, seed: int
@@ -97,6 +98,7 @@ def test_a_lock_under_damage_while_its_holder_lives_and_dies(
         armed(guard)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("seed", range(3))
 def test_a_lock_under_damage_while_its_holder_ends_in_order(
     store: DataStore, guard: Guard, seed: int
@@ -112,6 +114,7 @@ def test_a_lock_under_damage_while_its_holder_ends_in_order(
         armed(guard)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("word", [*WORDS, OWNER_DIED | 0x1234, "owner died"])
 def test_one_stray_word_in_the_lock_ends_no_living_holder(
     store: DataStore, guard: Guard, word: int | str
@@ -128,6 +131,7 @@ def test_one_stray_word_in_the_lock_ends_no_living_holder(
         never_fenced_alive(guard, rt)
 
 
+@pytest.mark.system
 def test_safe_frames_come_at_once_and_the_fence_when_the_process_is_gone(
     store: DataStore, guard: Guard
 ) -> None:
@@ -145,6 +149,7 @@ def test_safe_frames_come_at_once_and_the_fence_when_the_process_is_gone(
     assert max(found) < FENCE_NS + BUSY_NS
 
 
+@pytest.mark.system
 def test_a_lock_that_another_was_left_in_is_tidied_by_the_guard(store: DataStore, guard: Guard) -> None:
     """A living thread's TID in it while nobody has the bus: nobody could ever take it."""
     store.raw.rt_lock.word = os.getpid()
@@ -163,6 +168,7 @@ def test_the_mark_of_nonrts_life_is_not_left_to_garbage(store: DataStore) -> Non
     assert store.raw.nonrt_lock.word == 0
 
 
+@pytest.mark.system
 def test_a_second_holder_is_refused_though_the_lock_reads_as_free(store: DataStore) -> None:
     with rt_without_bus(store) as first:
         stop = threading.Event()
@@ -183,6 +189,7 @@ def test_a_second_holder_is_refused_though_the_lock_reads_as_free(store: DataSto
         assert store.rt_epoch == 1
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("epoch", [0, 2**64 - 1, 2**50])
 def test_a_start_has_an_epoch_of_its_own_whatever_the_word_says(store: DataStore, epoch: int) -> None:
     with rt_without_bus(store):
@@ -192,6 +199,7 @@ def test_a_start_has_an_epoch_of_its_own_whatever_the_word_says(store: DataStore
         assert store.rt_epoch == 2
 
 
+@pytest.mark.system
 def test_the_mark_is_the_kernels_and_no_other(store: DataStore) -> None:
     with rt_without_bus(store) as rt:
         os.kill(rt.pid, signal.SIGKILL)

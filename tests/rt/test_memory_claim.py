@@ -152,6 +152,7 @@ def let_go(cell: RtCell) -> None:
         cell.guard.stop()
 
 
+@pytest.mark.system
 def test_one_that_cannot_be_adopted_is_ended_and_read_back_first(cell: RtCell) -> None:
     let_go(cell)
     memory.unlink(cell.store.instance.shm_name)
@@ -164,6 +165,7 @@ def test_one_that_cannot_be_adopted_is_ended_and_read_back_first(cell: RtCell) -
     claimed.store.unlink()
 
 
+@pytest.mark.system
 def test_one_that_does_not_end_is_killed_and_its_slaves_are_made_safe(cell: RtCell) -> None:
     let_go(cell)
     ending = end_rt(rt_processes(cell.store.instance.name)[0], wire_of(cell), stand_s=0.0)
@@ -172,6 +174,7 @@ def test_one_that_does_not_end_is_killed_and_its_slaves_are_made_safe(cell: RtCe
     assert not make_safe("lo", 5, 0.05).safe, "what is not heard is not safe"
 
 
+@pytest.mark.system
 def test_a_master_that_cannot_be_seen_is_heard(cell: RtCell) -> None:
     other = Instance(f"{cell.store.instance.name}-b")
     assert master_frames(cell.segment.interface) >= 3
@@ -184,6 +187,7 @@ def test_a_master_that_cannot_be_seen_is_heard(cell: RtCell) -> None:
     claim(other, wire_of(cell)).store.unlink()
 
 
+@pytest.mark.system
 def test_rt_ends_in_order_without_its_memory(cell: RtCell) -> None:
     """Bounds: a look every 100 ms, then its own controlled stop. It does not wait for somebody to end it."""
     let_go(cell)
@@ -196,6 +200,7 @@ def test_rt_ends_in_order_without_its_memory(cell: RtCell) -> None:
     assert "was removed under its cell" in cell.rt.stderr.read()
 
 
+@pytest.mark.system
 def test_a_restart_of_rt_does_not_fail_on_a_damaged_header(cell: RtCell) -> None:
     cell.stop_rt()
     cell.store.raw.header.magic = 7
@@ -204,6 +209,7 @@ def test_a_restart_of_rt_does_not_fail_on_a_damaged_header(cell: RtCell) -> None
     wait_for(lambda: lib.fs_header_is_whole(cell.store.raw), "mended", 2.0)
 
 
+@pytest.mark.system
 def test_rt_mends_its_guards_plan_that_was_left_torn(cell: RtCell) -> None:
     """Or no guard that is started later could read it, and RT would run unguarded for ever."""
     lib.fs_block_tear(cell.store.raw, lib.FS_BLOCK_GUARD_PLAN)
@@ -211,6 +217,7 @@ def test_rt_mends_its_guards_plan_that_was_left_torn(cell: RtCell) -> None:
     assert int(cell.store.guard_plan().rt_pid) == cell.rt.pid
 
 
+@pytest.mark.system
 def test_rt_mends_a_header_that_was_damaged_under_it(cell: RtCell) -> None:
     zero_both_ends(cell.store)
     wait_for(lambda: lib.fs_header_is_whole(cell.store.raw), "mended", 2.0)
@@ -218,6 +225,7 @@ def test_rt_mends_a_header_that_was_damaged_under_it(cell: RtCell) -> None:
     assert int(cell.store.raw.header.rt_pid) == cell.rt.pid
 
 
+@pytest.mark.system
 def test_status_does_not_take_a_new_memory_for_the_cell(cell: RtCell) -> None:
     instance = cell.store.instance
     memory.unlink(instance.shm_name)
@@ -227,6 +235,7 @@ def test_status_does_not_take_a_new_memory_for_the_cell(cell: RtCell) -> None:
     fresh.unlink()
 
 
+@pytest.mark.system
 def test_an_emergency_stop_reaches_the_process_whose_memory_was_replaced(cell: RtCell) -> None:
     instance = cell.store.instance
     memory.unlink(instance.shm_name)

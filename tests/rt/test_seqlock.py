@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -57,7 +58,8 @@ def test_a_writer_killed_anywhere_leaves_whole_records_or_an_error(store: DataSt
         try:
             until = time.monotonic() + pauses.uniform(0.005, 0.03)
             while time.monotonic() < until:
-                assert _is_whole(store.rt_status())
+                with contextlib.suppress(TornRecordError):  # a machine may hold a writer up inside a write
+                    assert _is_whole(store.rt_status())
         finally:
             writer.send_signal(signal.SIGKILL)
             writer.wait()

@@ -51,6 +51,7 @@ def _armed(guard: Guard) -> None:
     wait_for(lambda: guard.status().state == GuardState.ARMED, "the guard is armed")
 
 
+@pytest.mark.system
 def test_no_stray_word_trips_the_guard_on_a_healthy_process(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)
@@ -78,6 +79,7 @@ def hangs(guard: Guard, store: DataStore, rt: RtWithoutBus, stray: StrayWrite) -
     assert not rt.lives()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("word", ENDS)
 def test_no_stray_word_disarms_the_guard(store: DataStore, guard: Guard, word: str) -> None:
     for value in WORDS[word]:
@@ -86,6 +88,7 @@ def test_no_stray_word_disarms_the_guard(store: DataStore, guard: Guard, word: s
             hangs(guard, store, rt, StrayWrite(word, value))
 
 
+@pytest.mark.system
 def test_a_word_that_was_damaged_before_does_not_keep_the_guard_from_arming(store: DataStore) -> None:
     with rt_without_bus(store) as rt:
         os.kill(rt.pid, signal.SIGSTOP)  # nobody writes anew what is damaged
@@ -101,6 +104,7 @@ def test_a_word_that_was_damaged_before_does_not_keep_the_guard_from_arming(stor
 # ---- the orderly end ----
 
 
+@pytest.mark.system
 def test_a_hang_in_the_midst_of_an_orderly_end_trips(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)
@@ -113,6 +117,7 @@ def test_a_hang_in_the_midst_of_an_orderly_end_trips(store: DataStore, guard: Gu
         assert guard.status().cause == TripCause.SILENT
 
 
+@pytest.mark.system
 def test_an_orderly_end_that_comes_to_nothing_trips(store: DataStore) -> None:
     """RT's main thread hangs; its cycle thread beats on."""
     guard = Guard(store, GuardConfig(priority=0, threshold_cycles=THRESHOLD, end_timeout_ms=300)).start()
@@ -128,6 +133,7 @@ def test_an_orderly_end_that_comes_to_nothing_trips(store: DataStore) -> None:
         guard.stop()
 
 
+@pytest.mark.system
 def test_a_death_in_the_midst_of_an_orderly_end_is_a_death(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)
@@ -137,6 +143,7 @@ def test_a_death_in_the_midst_of_an_orderly_end_is_a_death(store: DataStore, gua
         assert guard.status().cause == TripCause.DEAD
 
 
+@pytest.mark.system
 def test_an_end_is_answered_and_nobody_is_waited_for_in_vain(store: DataStore, guard: Guard) -> None:
     with rt_without_bus(store) as rt:
         _armed(guard)
@@ -151,6 +158,7 @@ def test_an_end_is_answered_and_nobody_is_waited_for_in_vain(store: DataStore, g
         assert rt.process.wait(5) == 0
 
 
+@pytest.mark.system
 def test_a_guard_that_stands_still_holds_no_end_up(store: DataStore) -> None:
     command = [sys.executable, str(NONRT_SIDE), store.instance.name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as nonrt, rt_without_bus(store) as rt:
@@ -168,6 +176,7 @@ def test_a_guard_that_stands_still_holds_no_end_up(store: DataStore) -> None:
             nonrt.kill()
 
 
+@pytest.mark.system
 def test_a_demand_that_comes_too_late_is_not_for_the_next_process(store: DataStore, guard: Guard) -> None:
     guard.demand_trip()
     with rt_without_bus(store):
