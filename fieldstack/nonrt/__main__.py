@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from functools import partial
 from pathlib import Path
 
 EXIT_FAILED, EXIT_CONFIGURATION, EXIT_TAKEN = 1, 3, 6
@@ -16,11 +15,7 @@ EXIT_FAILED, EXIT_CONFIGURATION, EXIT_TAKEN = 1, 3, 6
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 went down as asked, 1 failed, 3 bad settings or policy, 6 the instance is taken."""
-    parser = argparse.ArgumentParser(
-        prog="fieldstack-nonrt",
-        description="The Non-RT process of a cell.",
-        formatter_class=partial(argparse.HelpFormatter, width=100),  # asking for the width loads compressors
-    )
+    parser = argparse.ArgumentParser(prog="fieldstack-nonrt", description="The Non-RT process of a cell.")
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of NonRtSettings")
     parser.add_argument("--leave-running", action="store_true", help="on SIGTERM end alone: RT goes on")
     arguments = parser.parse_args(argv)
