@@ -1,1 +1,1 @@
-"""What a checkpoint holds, and by which rule a cell goes on from it."""
+"""The checkpoint: what it holds, and the rule by which a cell continues from it."""

@@ -1,4 +1,5 @@
-"""How a new Non-RT process begins: in the cell's life or in a new one, and what that means for motion."""
+"""Decides whether a new Non-RT process continues the cell's life or begins a new one, and what the axes wait
+for."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ NOT_STARTED_YET = InterlockCause(
 
 @dataclass(frozen=True, slots=True)
 class CellStart:
-    """`id` is new with each start of the whole cell. `auto_start`: whoever started it wants its axes to move
-    at once. `silent_since_ns`: when the Non-RT process before gave its last beat; 0: unknown. `failed`: it
-    did not say that it ends."""
+    """`id` is new with each start of the whole cell. `auto_start`: the axes are to move at once.
+    `silent_since_ns`: the last beat of the Non-RT process before; 0: unknown. `failed`: that process did
+    not announce its end."""
 
     id: str = ""
     auto_start: bool = False
@@ -37,7 +38,7 @@ class CellStart:
     def interlock(
         self, kept: RestartInterlock, policy: Policy, now_ns: int, *, new: bool
     ) -> RestartInterlock:
-        """Why the axes stand at the beginning. What was kept from a life before, a person lifts."""
+        """Why the axes stand at the beginning. Only a person lifts what was kept from an earlier life."""
         if new:
             first = AT_FIRST_START if self.auto_start else NOT_STARTED_YET
             left = (one for one in kept.causes if one.key.rule not in (FIRST_START, NOT_STARTED_YET.key.rule))
@@ -50,8 +51,8 @@ class CellStart:
         return RestartInterlock(since_ns, (*others, replace(NONRT_GONE, within_ns=within_ns)))
 
     def counted(self, state: DecisionState, policy: Policy, now_ns: int) -> DecisionState:
-        """With this start of Non-RT as a restart, which whoever keeps it running has made: nobody else
-        counts those that come too seldom for its own limit. The spent budget is a fact like any other."""
+        """Counts this start of Non-RT as a restart. systemd or `up` has made it, and their own limits miss
+        restarts that are rare. A spent budget is a fact like any other."""
         budget, use = policy.budget(ProcessName.NONRT), state.budget(ProcessName.NONRT)
         if not self.failed or budget is None or use.spent:
             return state

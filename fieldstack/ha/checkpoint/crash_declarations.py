@@ -1,7 +1,7 @@
-"""What the tasks that were under way declare for a crash: from the checkpoint and the tasks' files.
+"""Reads what the running tasks declare for a crash, from the checkpoint and the tasks' files.
 
-Read with care: what cannot be read is left out. The Core process decides for each task; here is only what
-the rule of a restore has to know, and what people are told.
+What cannot be read is left out. The Core process decides for each task; this module only finds what the rule
+of a restore needs, and what people are told.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ ASK = "ask"
 _UNDER_WAY = "b"
 """Key of a task in the checkpoint that has begun; see fieldstack/tasks/keep/checkpoint.py."""
 _ORDERLY = "end"
-"""Key of the checkpoint: 1 if the Core came to rest and ended as asked."""
+"""Key of the checkpoint; 1: Core came to rest and ended as asked."""
 
 
 def tasks_by_declaration(task: bytes, state_dir: Path) -> tuple[tuple[str, ...], int]:
-    """The tasks under way that ask, and how many go on or start again by themselves.
-
-    A task without a file is a built-in one: it goes on. After an orderly end of the Core all of them do.
-    """
+    """The number of running tasks that ask a person, and of those that continue or start again by themselves.
+    A task without a file is a built-in one: it continues. After an orderly end of Core all of them
+    continue."""
     document = _document(task)
     declared = {} if document.get(_ORDERLY) else dict(_declared(state_dir))
     under_way = [
@@ -35,7 +34,7 @@ def tasks_by_declaration(task: bytes, state_dir: Path) -> tuple[tuple[str, ...],
 
 
 def as_failed(task: bytes) -> bytes:
-    """The same tasks, of a Core whose orderly end counts no more: something ran after it."""
+    """The same tasks, if the orderly end of Core no longer counts because something ran after it."""
     document = _document(task)
     if not document.get(_ORDERLY):
         return task
@@ -56,7 +55,7 @@ def _tasks(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _declared(state_dir: Path) -> Iterator[tuple[str, str]]:
-    """Each task's id and its `on_crash`; it asks if it does not say."""
+    """Each task's id and its `on_crash`; a task that does not declare it asks."""
     for file in (state_dir / "tasks").glob("*.task.json"):
         try:
             declaration = bounded_json.loads(file.read_bytes())["declaration"]

@@ -1,4 +1,5 @@
-"""Read what `durable_state` has kept, entry by entry: what cannot be read is named, the rest is taken."""
+"""Reads what `durable_state` has kept, entry by entry: entries that cannot be read are named, others are
+taken."""
 
 from __future__ import annotations
 
@@ -27,14 +28,14 @@ COUNTS_FORMAT = 1
 COUNTS, COUNTS_LOST = "counts", "counts_lost"
 """Keys of what `restart_counts` adds to a record that is read: its file's, and why there is nothing of it."""
 CLOCK_SET_NS = 1_600_000_000_000_000_000
-"""An earlier time (Unix, 2020) is that of a machine whose clock was not set yet."""
+"""An earlier time (Unix, 2020) comes from a machine whose clock was not set yet."""
 Entry = TypeVar("Entry")
 Found = TypeVar("Found")
 _DAMAGE = (KeyError, ValueError, TypeError, AttributeError)
 
 
 class RecordReader:
-    """One record read under one policy. `lost`: what could not be, in words."""
+    """One record, read under one policy. `lost`: what could not be read, in words."""
 
     def __init__(self, policy: Policy, now_ns: int, wall_ns: int) -> None:
         self._policy, self._now_ns, self._wall_ns = policy, now_ns, wall_ns
@@ -59,7 +60,8 @@ class RecordReader:
         return active_rules, [one for one in self._with_counts(kept, uses) if one.restarts or one.spent]
 
     def _with_counts(self, record: dict[str, Any], uses: list[BudgetUse]) -> list[BudgetUse]:
-        """The newer ones of the record's and of the counts' file. What cannot be told apart counts twice."""
+        """The newer restarts of the record and of the counts' file. Restarts that cannot be distinguished
+        count twice."""
         if COUNTS_LOST in record:
             self.lost.append(f"the counts of restarts ({record[COUNTS_LOST]})")
         if (counts := record.get(COUNTS)) is None:
@@ -79,7 +81,7 @@ class RecordReader:
         return others if known is not None else self._together(uses, others)
 
     def _together(self, uses: list[BudgetUse], others: list[BudgetUse]) -> list[BudgetUse]:
-        """A version that knew of no file of counts wrote the record: nothing says which of both is newer."""
+        """A version without a file of counts wrote the record, so nothing says which of the two is newer."""
         found = {one.subject: one for one in uses}
         for one in others:
             before, budget = found.get(one.subject, BudgetUse(one.subject)), self._policy.budget(one.subject)
@@ -98,7 +100,7 @@ class RecordReader:
         return found
 
     def _shift(self, record: dict[str, Any]) -> int:
-        """What to add to the record's monotonic times: across boots, only the wall clock knows."""
+        """What to add to the record's monotonic times. Across boots only the wall clock can say it."""
         if record["boot"] == boot_id():
             return 0
         wall_ns = int(record["wall_ns"])
@@ -110,7 +112,8 @@ class RecordReader:
         return self._now_ns - age - int(record["t_ns"])
 
     def _interlock(self, kept: Any, shift: int) -> RestartInterlock:
-        """What an older version has not written is no wait; what cannot be read is one for a person."""
+        """An entry that an older version does not have is no wait; an entry that cannot be read waits for a
+        person."""
         if kept is None:
             return RestartInterlock()
         try:
@@ -148,7 +151,7 @@ class RecordReader:
 
 
 def _evidence(kept: list[Any] | None) -> Evidence | None:
-    """For people only: a rule without it waits as well."""
+    """For people only: a rule waits without it as well."""
     if kept is None:
         return None
     with contextlib.suppress(*_DAMAGE):

@@ -1,7 +1,7 @@
-"""What of the decision core must outlive its process and the machine's run: budgets and latches.
+"""The part of the decision core's state that survives its process and a reboot: budgets and latches.
 
-A record is small (it has its place in shared memory, too): only rules that wait for a person are in it,
-and the restarts that still count. Its times are monotonic; across boots the wall clock places them.
+A record is small, because it also has a place in shared memory. It contains only rules that wait for a
+person, and restarts that still count. Its times are monotonic; across boots the wall clock places them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_CAUSES = 8
 
 
 def outlives(active_rule: ActiveRule) -> bool:
-    """Whether the rule waits for a person, or for ever: it is there again after any restart."""
+    """Whether the rule waits for a person, or for ever: then it is active again after any restart."""
     return active_rule.clear is not ClearWhen.GONE or active_rule.hold is not None
 
 
@@ -60,7 +60,7 @@ def _interlock(interlock: RestartInterlock) -> dict[str, Any]:
 
 
 def changes_record(before: DecisionState, after: DecisionState) -> bool:
-    """Whether the record has to be written again (the latch apart)."""
+    """Whether the record has to be written again (for other reasons than the latch)."""
     return (
         before.ha is not after.ha
         or before.budgets != after.budgets
@@ -96,12 +96,12 @@ def restore(
     wall_ns: int,
     start: CellStart = NO_CELL_START,
 ) -> DecisionState:
-    """The state that a new Non-RT process begins with: budgets and what waits for a person are kept.
+    """The state with which a new Non-RT process begins: budgets, and what waits for a person, are kept.
 
-    A rule that the policy does not have any more still waits for its person. A cell that went down as asked
-    starts without what only its end could clear, and what took it down waits for a person. What cannot be
-    read (another version wrote it) is left out, and a person has to look: it may have held the cell. What the
-    axes wait for is kept, too.
+    A rule that is no longer in the policy still waits for a person. A cell that went down as asked starts
+    without rules that only its end could clear; the rule that took it down waits for a person. Entries that
+    cannot be read (another version wrote them) are left out, and a person has to look, because they may have
+    held the cell. What the axes wait for is kept, too.
     """
     fresh = DecisionState(since_ns=now_ns, cell_start_id=start.id)
     fresh = replace(
@@ -128,7 +128,7 @@ def restore(
 
 
 def _after_the_end(one: ActiveRule) -> ActiveRule:
-    """SHUTDOWN is done. In the next life it would be so in the first pass, where no reset can reach it."""
+    """Drops SHUTDOWN, which is done. In the next life it would act in the first pass, before any reset."""
     if PolicyAction.SHUTDOWN not in one.effects:
         return one
     return replace(one, effects=one.effects - {PolicyAction.SHUTDOWN}, hold=one.hold or Hold.RESET)
@@ -147,7 +147,7 @@ def went_down_by_request(record: dict[str, Any] | None) -> bool:
 
 
 def latched(record: dict[str, Any] | None) -> tuple[int, str]:
-    """EMERGENCY_STOP sources that a person had raised, and why: they outlive the machine's run."""
+    """EMERGENCY_STOP sources that a person had raised, and why: they survive a reboot."""
     if record is None:
         return 0, ""
     sources, reasons = record.get("estop_on_reset", 0), record.get("estop_reasons", [])

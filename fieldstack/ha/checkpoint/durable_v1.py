@@ -1,5 +1,7 @@
-"""Budgets and latches as version 1 kept them: conditions by name, restarts of RT and Core; read once, as they
-would be kept today."""
+"""Reads budgets and latches as version 1 kept them, and converts them to today's form.
+
+Version 1 kept conditions by name, and restarts of RT and Core.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def is_version_1(record: dict[str, Any]) -> bool:
 
 
 def upgraded(record: dict[str, Any], policy: Policy, form: int) -> dict[str, Any]:
-    """The same in the present form. What the policy in force clears by a reset waits for one, as before.
+    """The same in today's form. A condition that the policy in force clears by a reset waits for one, as
+    before.
 
     Raises:
         KeyError, TypeError, AttributeError: it is damaged.

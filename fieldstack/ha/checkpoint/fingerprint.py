@@ -1,4 +1,4 @@
-"""Which bus configuration a checkpoint's positions belong to."""
+"""Says which bus configuration a checkpoint's positions belong to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from fieldstack_ethercat.bus.errors import PlanFormatError
 
 
 def fingerprint(plan: BusPlan) -> str:
-    """Of all that gives a position its meaning: which drive stands where, and each axis's scale and limits.
-
-    Cycle time, watchdogs, PDO layout and names of files may change without making positions worthless.
-    """
+    """A hash of all that gives a position its meaning: which drive is where, and each axis's scale and
+    limits. Cycle time, watchdogs, PDO layout and names of files may change, and the positions stay valid."""
     slaves = [[one.position, one.vendor, one.product] for one in plan.slaves]
     axes = [
         [
@@ -32,7 +30,7 @@ def fingerprint(plan: BusPlan) -> str:
 
 
 def fingerprint_of_file(plan_file: Path) -> str:
-    """Empty if there is no readable plan: then nothing is known."""
+    """The fingerprint of the plan; empty if there is no readable plan."""
     try:
         return fingerprint(plan_from_json(plan_file.read_bytes()))
     except (OSError, PlanFormatError):

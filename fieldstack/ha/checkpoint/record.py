@@ -1,8 +1,8 @@
-"""What a checkpoint holds: one record, in shared memory and in a file, with one generation number for both.
+"""One checkpoint: a record that is in shared memory and in a file, with one generation number for both.
 
-Positions, task, ledger position, epochs, and the decision core's budgets and latches (`ha`) are of one
-record: they cannot disagree. Of two copies the one with the higher generation counts: each file is a copy of
-what the shared memory held before.
+Positions, task, ledger position, epochs, and the decision core's budgets and latches (`ha`) are in one
+record, so they cannot disagree. Of two copies, the one with the higher generation counts: each file is a copy
+of what the shared memory held before.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ORIGIN = ("written_ns", "boot", "wall_ns", "plan", "positions")
 
 
 class CheckpointFormatError(ValueError):
-    """A checkpoint that is whole, but not what this version reads; the text says why."""
+    """A checkpoint is complete, but this version cannot read it; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Checkpoint:
     ha: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is filed."""
+        """The form in which it is written to the file."""
         return {
             "version": VERSION,
             **{name: getattr(self, name) for name in _NUMBERS},
@@ -104,7 +104,7 @@ class Checkpoint:
             raise CheckpointFormatError(f"its shape is not that of a checkpoint: {error!r}") from error
 
     def taken_from(self, origin: Checkpoint) -> Checkpoint:
-        """This with the positions of `origin`, and all that says when and where they were taken."""
+        """This checkpoint with the positions of `origin`, and with when and where those were taken."""
         return replace(self, **{name: getattr(origin, name) for name in _ORIGIN})
 
     def origin(self, *, positions: bool) -> dict[str, Any]:

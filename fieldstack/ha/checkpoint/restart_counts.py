@@ -1,6 +1,7 @@
-"""Counts of restarts, on the disk before the restart is made: beside the checkpoint, which may find no room.
+"""Keeps the counts of restarts in a file of their own, on the disk before a restart is made.
 
-The checkpoint's record has the budgets as well. `counted` in it and in the file says which of both is newer.
+The checkpoint, which has the budgets as well, may find no room on the disk. `counted` in it and in the file
+says which of the two is newer. `decision.remedies` waits for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _TIMES = ("boot", "t_ns", "wall_ns")
 
 
 class RestartCounts:
-    """What `decide` counted, in a file of its own. `on_error` and `on_back` as `BackgroundSaver`'s."""
+    """The counts of `decide`, in a file of their own. `on_error` and `on_back`: as in `BackgroundSaver`."""
 
     def __init__(self, folder: Path, on_error: Callable[[str], None], on_back: Callable[[], None]) -> None:
         self._file = CountsFile(folder, FILE)
@@ -31,7 +32,7 @@ class RestartCounts:
         self._saver = BackgroundSaver(self._file, on_error, on_back, on_saved=self._wake)
 
     def join(self, ha: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What `durable_state.restore` is to read: the checkpoint's record, and what the file has."""
+        """What `durable_state.restore` reads: the checkpoint's record, and the content of this file."""
         self._number = max(self._number, _number(ha))
         data, remarks = self._found.data, self._found.remarks
         if data is None:
@@ -42,7 +43,7 @@ class RestartCounts:
         return ha | {COUNTS: data}
 
     def take(self, ha: dict[str, Any]) -> dict[str, Any]:
-        """File the record's budgets if they are others than before. The record, with their number."""
+        """Write the record's budgets to the file if they changed. Returns the record with their number."""
         budgets = ha.get("budgets")
         if budgets is None:
             return ha
@@ -55,7 +56,7 @@ class RestartCounts:
 
     @property
     def filed_ns(self) -> int:
-        """Of which moment the counts are that are on the disk; 0: of none in this life."""
+        """The moment of the counts that are on the disk; 0: none of this life are."""
         kept = self._saver.saved or {}
         return int(kept.get("t_ns", 0)) if kept.get("boot") == boot_id() else 0
 
@@ -69,7 +70,7 @@ class RestartCounts:
         return self._found.remarks
 
     def fileno(self) -> int:
-        """An eventfd, written when counts have come to the disk: who waits for them need not ask."""
+        """An eventfd, written when counts have reached the disk, so that nobody has to poll."""
         return self._saved
 
     def _wake(self) -> None:

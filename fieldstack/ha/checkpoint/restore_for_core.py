@@ -1,4 +1,4 @@
-"""The verdict of the last restore, for the Main Core process: read from shared memory."""
+"""Gives the verdict of the last restore to the Main Core process, from shared memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NOBODY = -2
 
 
 def addressee(store: DataStore) -> dict[str, int]:
-    """What lies beside a verdict that is reached now: the last Core's epoch. It is meant for the next Core,
-    and for no later one; it is no matter of a Core that is running already."""
+    """What is stored with a verdict of this moment: the last Core's epoch. The verdict is for the next Core
+    only, not for a later one and not for one that already runs."""
     with contextlib.suppress(TornRecordError):
         if process_alive(int(store.core_status().pid)):
             return {"core_epoch": NOBODY}
@@ -23,7 +23,7 @@ def addressee(store: DataStore) -> dict[str, int]:
 
 
 def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
-    """Why the restore before had tasks ask, if no Core was started since."""
+    """Why the previous restore had tasks ask, if no Core was started since."""
     found = extra.get("restore")
     if not isinstance(found, dict) or found.get("core_epoch") != _core_epoch(store):
         return ""
@@ -31,11 +31,8 @@ def unresolved(store: DataStore, extra: dict[str, Any]) -> str:
 
 
 def restore_for_core(store: DataStore) -> Judgement | None:
-    """What a starting Core has to obey, before it first writes its status.
-
-    None: it comes back from a failure of its own while the cell was supervised; then each task does what it
-    declares.
-    """
+    """What a starting Core has to obey, before it first writes its status. None: it restarts after a failure
+    of its own, while the cell was supervised; then each task does what it declares."""
     try:
         found = extra_of(store.checkpoint()).get("restore")
     except TornRecordError:

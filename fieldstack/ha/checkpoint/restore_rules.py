@@ -1,8 +1,8 @@
-"""The rule of a restore: whether the cell goes on from its checkpoint, or from a safe initial state.
+"""The rule of a restore: does the cell continue from its checkpoint, or from a safe initial state?
 
-A pure function of what is known; the table `RULES` is read from the top, and the first that applies decides.
-In either case budgets and latches are kept. Where they cannot be read, EMERGENCY_STOP is latched in their
-place: nothing that restrains the cell is ever dropped.
+It is a pure function of what is known. The table `RULES` is read from the top, and the first rule that
+applies decides. Budgets and latches are kept in either case. If they cannot be read, EMERGENCY_STOP is
+latched in their place, so nothing that holds the cell is ever lost.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from enum import StrEnum
 from fieldstack.ha.model.facts import PositionCheck
 
 MAX_CHECKPOINT_AGE_NS = 12 * 3600 * 10**9
-"""Longer than a shift: what a machine did before that, it does not take up again by itself."""
+"""Longer than a shift. After this time a machine does not resume its work by itself."""
 
 
 class RestoreMode(StrEnum):
-    """GO_ON: tasks under way do what each declares. SAFE_INITIAL_STATE: axes stand until a person says go: by
-    a reset where something is latched or stands elsewhere, else by going on with each task, which asks."""
+    """GO_ON: running tasks do what each declares. SAFE_INITIAL_STATE: the axes stand until a person lets them
+    move: by a reset if something is latched or an axis is elsewhere, else by resuming each task, which
+    asks."""
 
     GO_ON = "go on"
     SAFE_INITIAL_STATE = "safe initial state"
 
 
 class Source(StrEnum):
-    """Where the checkpoint was found: `memory` outlives processes, `file` outlives the machine's run."""
+    """Where the checkpoint was found: `memory` survives processes, `file` survives a reboot."""
 
     NONE = "none"
     MEMORY = "memory"
@@ -92,7 +93,7 @@ class RestoreRule:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a restore came to; `rule` is the name of the row that decided."""
+    """The result of a restore; `rule` is the name of the rule that decided."""
 
     verdict: RestoreMode
     rule: str
@@ -129,7 +130,7 @@ def _go_on(facts: RestoreFacts) -> str:
 
 
 UNREADABLE = "unreadable"
-"""The rule of a checkpoint of which nothing is known, not even what a person had latched."""
+"""The rule for a checkpoint about which nothing is known, not even what a person had latched."""
 
 RULES: tuple[RestoreRule, ...] = (
     RestoreRule(
@@ -222,7 +223,7 @@ RULES: tuple[RestoreRule, ...] = (
 
 
 def decide_restore(facts: RestoreFacts) -> Judgement:
-    """The first rule that applies; the last one always does."""
+    """Returns the first rule that applies; the last one always does."""
     rule = next(rule for rule in RULES if rule.applies(facts))
     same_bus = facts.plan is not PlanMatch.OTHER or facts.rt_ran_on
     tasks_ask = rule.tasks_ask or bool(facts.unresolved)

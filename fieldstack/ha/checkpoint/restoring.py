@@ -1,4 +1,4 @@
-"""Finding the checkpoint when a Non-RT process starts: shared memory, file, or older versions' files."""
+"""Finds the checkpoint when a Non-RT process starts: in shared memory, a file, or older versions' files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fieldstack_rt.datastore.memory import process_alive
 
 RECORD = "checkpoint"
 OLD_HA_RECORD = "ha-state"
-"""Where versions before the common record kept budgets and latches."""
+"""Where older versions, without the common record, kept budgets and latches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore came to: `ha` is for `durable_state.restore`, `remark` for people."""
+    """The result of a restore: `ha` is for `durable_state.restore`, `remark` for people."""
 
     generation: int
     judgement: Judgement
@@ -122,8 +122,8 @@ def _old_ha(state_dir: Path) -> dict[str, Any] | None:
 
 
 def take_over(file: DurableRecord, state_dir: Path, data: dict[str, Any]) -> None:
-    """File budgets and latches in their one place; once they are there, the older version's file goes. Raises
-    OSError; then at least one of both has them."""
+    """Writes budgets and latches to their one place, then deletes the older version's file. Raises OSError;
+    then at least one of the two has them."""
     file.save(data)
     DurableRecord(state_dir, OLD_HA_RECORD).remove()
 
@@ -131,10 +131,8 @@ def take_over(file: DurableRecord, state_dir: Path, data: dict[str, Any]) -> Non
 def facts_of(
     store: DataStore, found: Found, plan: str, state_dir: Path, now: tuple[int, int]
 ) -> RestoreFacts:
-    """What the rule is to decide_restore, as far as it is known before RT has compared positions.
-
-    `now`: CLOCK_MONOTONIC and Unix time of this moment, ns.
-    """
+    """The input of the rule, as far as it is known before RT has compared positions. `now`: CLOCK_MONOTONIC
+    and Unix time of this moment, ns."""
     now_ns, wall_ns = now
     checkpoint = found.checkpoint or Checkpoint(0)
     boot_changed = found.source is not Source.NONE and checkpoint.boot != boot_id()
@@ -167,7 +165,7 @@ def _ended(checkpoint: Checkpoint) -> LastEnd:
 
 
 def rt_runs(store: DataStore) -> bool:
-    """Whether an RT process of the cell's life before is at work."""
+    """Whether an RT process of the cell's previous life still runs."""
     return store.adopted and store.rt_phase is RtPhase.CYCLING and process_alive(store.rt_pid)
 
 

@@ -1,7 +1,7 @@
-"""StateCheckpoint: what is needed to go on, in shared memory in each pass, on disk now and then.
+"""StateCheckpoint keeps what a cell needs to continue: in shared memory in each pass, on disk now and then.
 
-A position is safe while the bus is in OP with its working counter as expected and RT has compared that axis
-with the checkpoint before: nothing that was not checked ever replaces what it is to be checked against.
+A position is safe while the bus is in OP with the expected working counter, and RT has compared that axis
+with the checkpoint before. So an unchecked position never replaces the one with which it must be compared.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, CoreState
 
 MOVES_NS = 1_000_000_000
-"""A cell of which anything was new within this time works: its file is expected to be fresh."""
+"""A cell in which something has changed within this time works: its file is expected to be fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ class StateCheckpoint:
         self._meant = addressee(store)
         self._pending = ""
         self._origin: Checkpoint | None = None
-        """Where the positions are from, until this process keeps some."""
+        """Where the positions come from, until this process keeps some."""
         self.judgement = decide_restore(self._facts)
         self.restored: Restored | None = None
 
     def follow_policy(self, policy: Policy) -> None:
-        """File as often as another policy says from now on."""
+        """Write the file as often as a new policy says, from now on."""
         self._interval_ns = round(policy.process(ProcessName.RT).checkpoint_interval_sec * NS_PER_S)
 
     # ---- restoring ----
@@ -195,7 +195,7 @@ class StateCheckpoint:
         self._file_now(now_ns)
 
     def keep_ledger(self, position: int) -> None:
-        """How far the ledger has come; part of the next pass's record."""
+        """The position of the ledger, for the next pass's record."""
         self._record.ledger_position = position
 
     def _take_task(self, core: Any) -> bool:
@@ -248,31 +248,31 @@ class StateCheckpoint:
 
     @property
     def ha_filed_ns(self) -> int:
-        """Of which moment the budgets are that are on the disk; 0: of none in this life."""
+        """The moment of the budgets that are on the disk; 0: none of this life are."""
         kept = (self._saver.saved or {}).get("ha") or {}
         filed_ns = int(kept.get("t_ns", 0)) if kept.get("boot") == boot_id() else 0
         return max(filed_ns, self.counts.filed_ns)
 
     @property
     def count_failure(self) -> str:
-        """Why no count comes to the disk at present, neither way; empty: it can."""
+        """Why counts cannot reach the disk at present, neither way; empty: they can."""
         return self.counts.failure and (self._saver.failure or self.counts.failure)
 
     @property
     def failure(self) -> str:
-        """Why nothing can be filed at present; empty: it can."""
+        """Why the file cannot be written at present; empty: it can."""
         return self._saver.failure
 
     def measures(self, now_ns: int) -> Iterator[Measure]:
-        """A probe: while the cell works, how old the file is, or what it has of axes that move. What stands
-        has nothing new to be filed: its checkpoint is not stale, however old the file."""
+        """A probe: while the cell works, how old the file is, or its positions of axes that move. If nothing
+        changes, there is nothing new to write, and the checkpoint is not stale however old the file is."""
         works = now_ns - self._works_ns < MOVES_NS
         kept_ns = self._kept_ns if self._missed else self._saver.saved_ns
         age_ns = max(0, now_ns - max(kept_ns, self._started_ns)) if works else 0
         yield Measure(FactKind.CHECKPOINT_STALE, "checkpoint", age_ns / 1e9, self._saver.failure)
 
     def describe(self) -> dict[str, Any]:
-        """For `status`: the verdict of the restore, and how the keeping goes."""
+        """For `status`: the verdict of the restore, and whether keeping works."""
         saved_ns = self._saver.saved_ns
         return {
             "generation": int(self._record.generation),
@@ -285,7 +285,7 @@ class StateCheckpoint:
         self._reports.failed(f"{why} (the counts of restarts)")
 
     def _back(self) -> None:
-        """The disk takes everything again."""
+        """The disk works again."""
         if not self.failure and not self.counts.failure:
             self._reports.back()
 

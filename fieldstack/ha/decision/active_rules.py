@@ -1,4 +1,4 @@
-"""From measures to rules that count: thresholds, debounce, recurrence, and what clears a rule."""
+"""Turns measures into active rules: thresholds, debounce, recurrence, and what clears a rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fieldstack.ha.policy.windows import windowed_value
 
 
 def evaluate_measures(context: DecisionContext) -> None:
-    """Judge every measure; what is momentary and not told any more is gone, unless its probe fails."""
+    """Judge every measure. A momentary fact that is no longer reported is gone, unless its probe fails."""
     seen: set[Key] = set()
     probed = (measure for measure in context.facts.measures if measure.fact not in BUILT_IN)
     for measure in [*builtin_measures(context), *probed]:
@@ -60,7 +60,7 @@ def _remember(context: DecisionContext, row: RuleRow, key: Key, watch: Watch) ->
 
 
 def _activate(context: DecisionContext, row: RuleRow, measure: Measure, value: float, since_ns: int) -> None:
-    """A rule takes effect (or takes effect anew: its effects last)."""
+    """Activate a rule (again, if it is active: its effects continue)."""
     key = Key(row.name, measure.subject)
     threshold = row.threshold if row.threshold else None
     evidence = Evidence(row.fact, measure.subject, value, threshold, row.window_ns // 1_000_000, since_ns)
@@ -114,7 +114,7 @@ def _note_cause_gone(context: DecisionContext, key: Key) -> None:
 
 
 def clear_all(context: DecisionContext) -> None:
-    """Drop the rules whose cause was gone for long enough, with what they still waited to order."""
+    """End the rules whose cause has been gone for long enough, and forget what they still waited to order."""
     for active_rule in list(context.rules):
         row = context.row(active_rule.key)
         if (

@@ -1,4 +1,4 @@
-"""A new policy for a decision that is under way: all of it takes effect, or nothing changes. Pure."""
+"""Applies a new policy to a running decision state: all of it takes effect, or nothing changes. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from fieldstack.ha.policy.view import Policy
 
 
 def apply_policy(state: DecisionState, old: Policy, new: Policy, file: str) -> DecisionState:
-    """The state that goes on under `new`. What was ordered stays in force until it is cleared, what waits to
-    be ordered goes on waiting; budgets go on counting; windows and debounce of changed rules begin anew.
+    """The state that continues under `new`.
+
+    What was ordered stays in force until it is cleared, and what waits to be ordered still waits. Budgets
+    still count. Windows and debounce of changed rules begin again.
 
     Raises:
-        PolicyError: a rule that counts now, and that holds the cell, is not in `new`: nobody could clear it.
+        PolicyError: an active rule that holds the cell is not in `new`, so nobody could clear it.
     """
     problems = [_problem(one) for one in state.active_rules if is_orphaned(one, new) and _holds(one)]
     if problems:
@@ -45,7 +47,7 @@ def apply_policy(state: DecisionState, old: Policy, new: Policy, file: str) -> D
 
 
 def _place(one: WaitingAction | InFlightAction | PendingRestart, new: Policy) -> int:
-    """Where the rule's list has the same action upon the same target now; -1: nowhere."""
+    """The place of the same action on the same target in the rule's list now; -1: none."""
     row = new.table.get(one.key.rule) if one.key else None
     if row is None or one.order is None or one.place < 0:
         return -1
@@ -54,7 +56,7 @@ def _place(one: WaitingAction | InFlightAction | PendingRestart, new: Policy) ->
 
 
 def _wait_on(one: WaitingAction, new: Policy) -> WaitingAction | None:
-    """What waits goes on waiting, as the rule says it now; None: the rule does not order it any more."""
+    """A waiting action as the rule orders it now; None: the rule does not order it any more."""
     place, row = _place(one, new), new.table.get(one.key.rule)
     if place < 0 or row is None:
         return one if one.place < 0 else None  # an escalation is in no list
@@ -74,8 +76,8 @@ def _holds(one: ActiveRule) -> bool:
 
 
 def _clear_as_now(one: ActiveRule, new: Policy) -> ActiveRule:
-    """A rule that counts may from now on be cleared in another way, but never more easily than by a person
-    if it already waits for one."""
+    """How an active rule is cleared from now on. If it already waits for a person, it never gets easier to
+    clear."""
     row: RuleRow | None = new.table.get(one.key.rule)
     if row is None or one.clear is not ClearWhen.GONE:
         return one

@@ -1,4 +1,4 @@
-"""Measures that the decision core makes itself: of processes, bus, latch, requests and its own record."""
+"""Makes measures that no probe makes: of processes, bus, latch, requests and the decision's own record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
 
 POLICY_BIT = 1 << 2
-"""FS_ESTOP_POLICY in the latch's words."""
+"""The bit FS_ESTOP_POLICY in the latch's words."""
 
 CELL = "cell"
 _LOST = (FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT)
@@ -29,7 +29,7 @@ def builtin_measures(context: DecisionContext) -> Iterator[Measure]:
 
 
 def lost_fact(context: DecisionContext, process: ProcessFacts) -> FactKind | None:
-    """As what the process counts as lost; None: it is not."""
+    """In which way the process counts as lost; None: it does not."""
     if process.condition is ProcessCondition.SILENT:
         return FactKind.PROCESS_SILENT
     if process.condition is not ProcessCondition.DEAD:
@@ -43,8 +43,8 @@ def lost_text(process: ProcessFacts) -> str:
 
 
 def _lost_measures(context: DecisionContext, process: ProcessFacts) -> Iterator[Measure]:
-    """A lost process is well again when it is proven, not when it merely runs. Once its restart is on its
-    way, its failure is dealt with."""
+    """A lost process is well again when it is proven, not when it merely runs. When its restart is under way,
+    its failure is dealt with."""
     name = process.name
     track = context.tracks.of(name)
     lost = lost_fact(context, process)
@@ -90,7 +90,7 @@ def _positions(context: DecisionContext) -> Iterator[Measure]:
 
 
 def _working_counter(context: DecisionContext) -> Iterator[Measure]:
-    """Judged once RT was proven, or after its start-up grace: a bus that comes up counts as less."""
+    """Judged when RT is proven, or after its start-up grace: a bus that is coming up counts less."""
     bus, rt = context.facts.bus, context.facts.rt
     if rt.condition is not ProcessCondition.RUNNING or not bus.cycling:
         return

@@ -1,4 +1,4 @@
-"""The verdict: what all facts together ask for, worst first, and why. One row a verdict."""
+"""Finds the condition of the cell: what all facts together ask for, worst first, and why. One row each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CORE_FACTS = frozenset(
     {FactKind.PROCESS_DEAD, FactKind.PROCESS_REFUSED, FactKind.PROCESS_SILENT, FactKind.PROCESS_STOPPED}
 )
 MAX_OTHER_CAUSES = 2
-"""Of further rules that hold the cell as much, a reason names so many."""
+"""How many further rules that hold the cell a reason names."""
 
 
 class ConditionCause(NamedTuple):
@@ -30,7 +30,7 @@ class ConditionCause(NamedTuple):
 
 
 def cell_condition(context: DecisionContext) -> tuple[CellCondition, ConditionCause]:
-    """The first row that holds."""
+    """The first condition that holds."""
     for one, row in ROWS:
         why = row(context)
         if why.text:
@@ -39,7 +39,7 @@ def cell_condition(context: DecisionContext) -> tuple[CellCondition, ConditionCa
 
 
 def _because(active_rules: Iterable[ActiveRule]) -> ConditionCause:
-    """The rule that counts for longest tells its cause, the others are named."""
+    """The reason of the rule that has been active for longest; the others are named."""
     found = list(active_rules)
     if not found:
         return ConditionCause()
@@ -60,7 +60,7 @@ def _person(context: DecisionContext) -> ConditionCause:
 
 
 def _rt_down(context: DecisionContext) -> ConditionCause:
-    """RT is down and nothing brings it back, or it was given its time and is not at work."""
+    """RT is down and no restart is under way, or its time is over and it does not work."""
     rt, track = context.facts.rt, context.tracks.rt
     coming = (
         track.pending is not None or context.actions.start_or_stop(ProcessName.RT) or _restart_waits(context)
@@ -127,4 +127,4 @@ ROWS: tuple[tuple[CellCondition, Callable[[DecisionContext], ConditionCause]], .
     (CellCondition.CHECK, _check),
     (CellCondition.LIMITED, _limited),
 )
-"""In this order; WELL is what is left."""
+"""The conditions in this order; WELL is the rest."""

@@ -13,11 +13,11 @@ from fieldstack.ha.model.measures import Comparison
 from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, PolicyAction, ProcessName
 
 UNCONFIRMED = "action-unconfirmed"
-"""Rule name of what follows when an order fails whose own rule does not count any more (or never was)."""
+"""Rule name for the escalation of an order whose own rule is no longer active (or never was)."""
 
 
 def take_outcomes(context: DecisionContext) -> None:
-    """What the edge tells. A reboot is confirmed by the process's own facts alone."""
+    """Takes the outcomes from outside. Only the process's own facts confirm a reboot."""
     for outcome in context.facts.outcomes:
         in_flight = context.in_flight.get(outcome.id)
         if in_flight is None or in_flight.order.action is PolicyAction.REBOOT_PROCESS:
@@ -31,8 +31,11 @@ def take_outcomes(context: DecisionContext) -> None:
 
 
 def _needs_proof(context: DecisionContext, in_flight: InFlightAction) -> bool:
-    """A remedy is believed when its cause has gone; the growth of a counter cannot go before its window, and
-    what moves elsewhere mends nothing."""
+    """Whether a remedy has to wait until its cause is gone before it counts as confirmed.
+
+    A counter's growth cannot end before its window ends. A reallocation does not repair its cause: the tasks
+    only work elsewhere.
+    """
     row = context.row(in_flight.key)
     return (
         in_flight.order.action in REMEDIES - {PolicyAction.REALLOCATE}
@@ -48,7 +51,7 @@ def _cause_there(context: DecisionContext, key: Key) -> bool:
 
 
 def review_in_flight(context: DecisionContext) -> None:
-    """After the measures: remedies that are proven now, and whatever's time is up."""
+    """After the measures: confirms remedies whose cause is gone, and escalates orders whose time is up."""
     for in_flight in list(context.in_flight):
         if in_flight.id not in context.in_flight:  # an escalation has ordered the same anew
             continue
@@ -72,7 +75,8 @@ def _fail(context: DecisionContext, in_flight: InFlightAction, why: str) -> None
 
 
 def escalate(context: DecisionContext, failed: WaitingAction, subject: str, why: str) -> None:
-    """Go up to what the policy says follows. A remedy that failed while its cause went away did no harm."""
+    """Orders the escalation that the policy lists. If a remedy failed while its cause went away, nothing
+    follows."""
     key, order = failed.key, failed.order
     context.waiting.forget_after(failed)
     if order.action in REMEDIES and key in context.rules and context.rules[key].gone_ns:

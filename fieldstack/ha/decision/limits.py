@@ -1,4 +1,4 @@
-"""What all DEGRADE rules together leave of the motion: ordered as a whole, whenever it changes."""
+"""Orders the limits that all DEGRADE rules together set for motion, as a whole, whenever they change."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def _tightest(found: list[ActiveRule]) -> ActiveRule:
 
 
 def _order(context: DecisionContext, key: Key) -> Order:
-    """The rule's own order, for its time-out and escalation. Limits that cannot be lifted stay: an alert."""
+    """The rule's own order, for its time-out and escalation. If limits cannot be lifted, they stay, with an
+    alert."""
     row = context.row(key)
     for order in row.orders if row else ():
         if order.action is PolicyAction.DEGRADE:

@@ -1,4 +1,4 @@
-"""Words that operators request_rule, and the policy's rules of `operator_request` that answer to them."""
+"""Matches operators' requests (`fieldstack request WORD`) with the policy's rules of `operator_request`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Answer = tuple[bool, str]
 
 
 def known_requests(policy: Policy) -> tuple[str, ...]:
-    """What operators can ask for under this policy; `*` and `?` match."""
+    """The words that operators can use under this policy; `*` and `?` match."""
     rows = (row for row in policy.table.rows.values() if row.fact is FactKind.OPERATOR_REQUEST)
     return tuple(dict.fromkeys(row.subject.removeprefix(PREFIX) for row in rows))
 
 
 def request_rule(context: DecisionContext, request: Request) -> Answer:
-    """A measure of this one decision: what it leads to, the rules say."""
+    """A measure for this decision only; the rules say what follows from it."""
     rows = context.policy.table.rules_for(FactKind.OPERATOR_REQUEST, request.subject)
     if not rows:
         return False, _unknown(context, request)
@@ -32,7 +32,7 @@ def request_rule(context: DecisionContext, request: Request) -> Answer:
 
 
 def withdraw_request(context: DecisionContext, request: Request) -> Answer:
-    """End what was asked for. What stops the axes, or waits for a person, a reset alone ends."""
+    """End a request. If it stops the axes or waits for a person, only a reset ends it."""
     rows = context.policy.table.rules_for(FactKind.OPERATOR_REQUEST, request.subject)
     if not rows:
         return False, _unknown(context, request)

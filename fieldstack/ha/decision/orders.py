@@ -1,4 +1,4 @@
-"""From a rule's list to orders: at once, at a safe moment, after others, or when the subject is free."""
+"""Turns a rule's list into orders: at once, at a safe moment, after others, or when the subject is free."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fieldstack.ha.policy.table import Order, RuleRow
 
 
 def begin_orders(context: DecisionContext, key: Key, row: RuleRow) -> None:
-    """A rule takes effect: everything in its list, in the list's order."""
+    """Orders everything in the list of a rule that takes effect, in the list's order."""
     context.waiting.forget_rule(key)
     for place, order in enumerate(row.orders):
         begin(context, key, order, place)
 
 
 def begin_remedies(context: DecisionContext, key: Key, row: RuleRow) -> None:
-    """The cause is back before the rule was cleared: what mends it is tried again, within its budget."""
+    """The cause came back before the rule was cleared: order the remedies again, within their budget."""
     for place, order in enumerate(row.orders):
         waits = any(one.key == key and one.place == place for one in context.waiting)
         in_flight = any(one.key == key and one.place == place for one in context.in_flight)
@@ -37,7 +37,7 @@ def begin(context: DecisionContext, key: Key, order: Order, place: int) -> None:
 
 
 def launch(context: DecisionContext, waiting: WaitingAction, cause: str = "") -> None:
-    """Order one action now. `cause`: other words than the rule's own, for escalations."""
+    """Order one action now. `cause`: a text other than the rule's own, for escalations."""
     key, order, place = waiting.key, waiting.order, waiting.place
     if order.action in REMEDIES:
         launch_remedy(context, waiting)
@@ -52,7 +52,8 @@ def launch(context: DecisionContext, waiting: WaitingAction, cause: str = "") ->
 
 
 def review_waiting(context: DecisionContext) -> None:
-    """Order what has waited for long enough. One look at each: what has to wait again is looked at later."""
+    """Order what has waited for long enough. Each one is checked once; what has to wait again is checked
+    later."""
     queue = context.waiting.take_all()
     for place, one in enumerate(queue):
         rest = queue[place + 1 :]
@@ -97,8 +98,10 @@ def _take_effect(context: DecisionContext, key: Key, order: Order, cause: str) -
 
 
 def _release(context: DecisionContext) -> None:
-    """SAFE_MODE_EXIT as a rule's action: a lesser reset. What waits for a reset, has lost its cause and is no
-    more than SAFE_MODE is cleared; EMERGENCY_STOP and what waits for a person are not."""
+    """SAFE_MODE_EXIT as a rule's action: clear rules that wait for a reset and whose cause has gone.
+
+    A rule with EMERGENCY_STOP, or one that waits for a person, is not cleared.
+    """
     for one in list(context.rules):
         greater = PolicyAction.EMERGENCY_STOP in one.effects or one.hold is not None
         if one.clear is ClearWhen.RESET and one.gone_ns and not greater:

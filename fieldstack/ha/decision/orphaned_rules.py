@@ -1,4 +1,5 @@
-"""Rules that count, and that nothing can clear any more: their policy, or what told of them, has gone."""
+"""Finds orphaned rules: they are active, but their policy or their subject is gone, so nothing can clear
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from fieldstack.ha.policy.view import Policy
 
 
 def is_orphaned(one: ActiveRule, policy: Policy) -> bool:
-    """Whether no rule of the policy judges it: there is none of that name, or of other facts or subjects."""
+    """Whether no rule of the policy judges it: none has that name, or it has another fact or subject."""
     if one.key.rule in (UNCONFIRMED, RECORD_UNREADABLE):
         return False
     row = policy.table.get(one.key.rule)
@@ -22,8 +23,8 @@ def is_orphaned(one: ActiveRule, policy: Policy) -> bool:
 
 
 def only_reset_clears(context: DecisionContext, one: ActiveRule) -> bool:
-    """Whether its cause cannot be seen to go: it is orphaned, or no probe tells of its subject (a slave that
-    was taken out of the cell). Then a reset is its only way out."""
+    """Whether nobody can see its cause go: it is orphaned, or no probe reports its subject (a slave that was
+    taken out of the cell). Then only a reset ends it."""
     if one.clear is not ClearWhen.GONE:
         return False
     return is_orphaned(one, context.policy) or _unreported(context, one)

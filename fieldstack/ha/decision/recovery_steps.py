@@ -1,4 +1,4 @@
-"""The seven steps of a recovery: reached one after the other, each recorded with how long it took."""
+"""Records the seven steps of a recovery, which are reached one after the other, and how long each took."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fieldstack.ha.model.vocabulary import ProcessName
 
 
 def step_of(context: DecisionContext, name: ProcessName) -> Step | None:
-    """The last step that the process's recovery has reached; None: it is in none."""
+    """The last step that the process's recovery has reached; None: no recovery is under way."""
     recovery = context.tracks.of(name).recovery
     return recovery.step if recovery else None
 
@@ -28,7 +28,7 @@ def reach_step(context: DecisionContext, name: ProcessName, step: Step, at_ns: i
 def record(
     context: DecisionContext, name: ProcessName, step: Step, at_ns: int, took_ns: int, *, remark: str = ""
 ) -> None:
-    """`remark`: why the step is not as it should be; it counts as not confirmed then."""
+    """`remark`: what is wrong with the step; then it counts as not confirmed."""
     recovery = context.tracks.of(name).recovery
     if recovery is None:
         return

@@ -1,4 +1,4 @@
-"""Restarts and reallocation: one at a time on a subject, each one within its budget and backoff."""
+"""Orders restarts and reallocation: one at a time for each subject, within its budget and backoff."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fieldstack.ha.policy.table import default_order
 from fieldstack_base.units import NS_PER_MS
 
 SAVE_WARNING_NS = 2000 * NS_PER_MS
-"""People are told when the disk takes longer than this for a count: usually it is milliseconds."""
+"""People are told if writing a count to the disk takes longer than this; usually it takes milliseconds."""
 _ON_BUS = ("slave:", "axis:", "group:")
 _PROCESSES = {str(name): name for name in (ProcessName.RT, ProcessName.CORE)}
 
 
 def launch_remedy(context: DecisionContext, waiting: WaitingAction) -> None:
-    """Order it now, or let it wait for its subject or its backoff, or say that its budget is spent."""
+    """Order it now, or let it wait for its subject or its backoff, or report that its budget is spent."""
     subject = waiting.order.target or waiting.key.subject
     if waiting.order.action is PolicyAction.REALLOCATE:
         _reallocate(context, subject, waiting)
@@ -48,7 +48,7 @@ def _order_remedy(context: DecisionContext, subject: str, waiting: WaitingAction
 
 
 def _order_counted(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
-    """Order it as soon as its count is on the disk."""
+    """Order it when its count is on the disk."""
     if count_is_saved(context, subject):
         _order(context, subject, waiting)
         return
@@ -59,7 +59,8 @@ def _order_counted(context: DecisionContext, subject: str, waiting: WaitingActio
 
 
 def _reallocate(context: DecisionContext, subject: str, waiting: WaitingAction) -> None:
-    """Once a group, however many of its axes and slaves fail; where no other stands in, nothing is to do."""
+    """Reallocate once for each group, however many of its axes and slaves fail. Without another group that
+    can do the same, nothing happens."""
     group = subject if subject.startswith("group:") else context.facts.group_of.get(subject, "")
     if not group or context.facts.core is None or _out_of_use(context, group, waiting.key):
         return
@@ -70,7 +71,7 @@ def _reallocate(context: DecisionContext, subject: str, waiting: WaitingAction) 
 
 
 def _out_of_use(context: DecisionContext, group: str, but: Key) -> bool:
-    """Whether another rule or subject that counts has taken the group out of use."""
+    """Whether another active rule or subject has taken the group out of use."""
     return any(
         PolicyAction.REALLOCATE in one.effects
         and context.facts.group_of.get(one.key.subject, one.key.subject) == group
@@ -80,7 +81,7 @@ def _out_of_use(context: DecisionContext, group: str, but: Key) -> bool:
 
 
 def busy(context: DecisionContext, subject: str) -> bool:
-    """Whether something is done to the subject, or to what it needs to be mended, already."""
+    """Whether an action on the subject, or on a part that it needs, is under way already."""
     if context.restarting(subject):
         return True
     if subject.startswith("group:") and context.facts.core is not None:
@@ -97,14 +98,14 @@ def _unsettled(context: DecisionContext, name: ProcessName) -> bool:
 
 
 def _wait_for_cause(context: DecisionContext, waiting: WaitingAction) -> None:
-    """After another restart the rule has to see its cause anew, for as long as that takes."""
+    """After another restart the rule has to see its cause again, for as long as that takes."""
     row = context.row(waiting.key)
     settle_ns = row.settle_ns if row else 0
     context.waiting.add(replace(waiting, not_before_ns=context.now_ns + settle_ns))
 
 
 def within_budget(context: DecisionContext, subject: str, cause: str) -> bool:
-    """False: the subject's budget is spent; that is noted, and is a fact of its own."""
+    """False: the subject's budget is spent; this is recorded, and is a fact of its own."""
     use, budget = context.budgets.of(subject), context.policy.budget(subject)
     if use.spent:
         return False
@@ -137,13 +138,14 @@ def count_restart(context: DecisionContext, subject: str) -> None:
 
 
 def count_is_saved(context: DecisionContext, subject: str) -> bool:
-    """Whether its last restart has counted where no end of any process, and no power cut, can undo it."""
+    """Whether its last restart is counted on the disk, so that no end of a process and no power cut can lose
+    it."""
     filed_ns, restarts = context.facts.filed_ns, context.budgets.of(subject).restarts
     return filed_ns is None or not restarts or restarts[-1] <= filed_ns
 
 
 def report_unsaved_count(context: DecisionContext, key: Key, subject: str, cause: str) -> None:
-    """People have to know that a restart waits for the disk; it goes on as soon as that takes the count."""
+    """Tells people that a restart waits for the disk; it continues when the disk has taken the count."""
     why = f" ({context.facts.filing_failure})" if context.facts.filing_failure else ""
     text = (
         f"the restart of {subject} waits: its count cannot be written to the disk{why}, and no restart is "
@@ -171,13 +173,13 @@ def _order(context: DecisionContext, subject: str, waiting: WaitingAction) -> No
 
 
 def restart_in_order(context: DecisionContext, name: ProcessName, stop: Action) -> None:
-    """A process that is alive is asked to end; it is started again once it has."""
+    """Asks a living process to end; it is started again when it has ended."""
     context.actions.emit(stop)
     context.tracks.put(replace(context.tracks.of(name), proven=False, started_ns=context.now_ns))
 
 
 def _schedule(context: DecisionContext, process: ProcessFacts, waiting: WaitingAction) -> None:
-    """The process is down already: its restart is pending, until its backoff, fence and outputs allow it."""
+    """The process is down already: its restart waits for its backoff, the fence and the outputs."""
     name = process.name
     track = context.tracks.of(name)
     if (

@@ -1,4 +1,4 @@
-"""Operators' requests: each is answered in the decision that sees it, carried out or refused with why."""
+"""Answers operators' requests in the decision that sees them: carried out, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BY_OPERATOR = "restart"
 
 
 def answer_requests(context: DecisionContext) -> None:
-    """A shutdown comes first: nothing is started on the way down."""
+    """Handles a shutdown first: nothing is started on the way down."""
     for request in sorted(context.facts.requests, key=lambda one: one.kind is not RequestKind.SHUTDOWN):
         if context.cell.ha is HaState.SHUTDOWN:
             _answer(context, request, False, "the cell goes down: nothing can be asked of it any more")
@@ -94,7 +94,8 @@ def _reset(context: DecisionContext, request: Request) -> None:
 
 
 def _still_runs_on(context: DecisionContext) -> str:
-    """Which axes did not stop and are not known to stand since; empty: none, or no RT cycles to tell."""
+    """The axes that did not stop and have not been seen to stand since; empty: none, or no RT cycles to say
+    it."""
     facts = context.facts
     cycles = facts.rt.condition is ProcessCondition.RUNNING and facts.bus.cycling
     if cycles and not facts.axes.epoch:
@@ -142,8 +143,8 @@ def _is_meant(one: ActiveRule, subject: str) -> bool:
 
 
 def _needs_start(context: DecisionContext) -> list[ProcessName]:
-    """Processes that are down for good (no restart of theirs is under way): a reset starts them. One whose
-    failure is only seen now is left to the rules, which fence it first."""
+    """Processes that stay down (no restart of them is under way): a reset starts them. If a failure is seen
+    only in this decision, the rules handle it, because they fence the process first."""
     return [name for name in NAMES if _waits_for_person(context, name, context.process(name))]
 
 

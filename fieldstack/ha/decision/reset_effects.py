@@ -1,4 +1,4 @@
-"""What a reset finds of axes that ran on, and of the latch. Pure."""
+"""What a reset does about axes that did not stop, and about the latch. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fieldstack_rt.datastore.layout import EstopSource
 
 _GONE = ClearWhen.GONE
 RELEASE_NS = 200_000_000
-"""A cycle thread that has heard of a reset has let go of an axis that stands long before."""
+"""When RT has taken a reset, it has released an axis that stands long before this time is over."""
 
 
 def ignore_stopped_axes(context: DecisionContext) -> None:
-    """Axes that stand when a person resets are RT's to release: until it has, they are no new failure."""
+    """RT releases axes that stand when a person resets. Until it has done so, they are no new failure."""
     reset_ns = context.cell.reset_ns
     if reset_ns and context.now_ns - reset_ns <= RELEASE_NS:
         context.take_measures(tuple(_ignored(one) for one in context.facts.measures))
@@ -28,7 +28,7 @@ def _ignored(one: Measure) -> Measure:
 
 
 def keep_new_latch(context: DecisionContext) -> None:
-    """What a rule latches in the very decision of a reset is not what the person has seen."""
+    """A latch that a rule sets in the same decision as a reset is not cleared: the person has not seen it."""
     new = {one.until is _GONE for one in context.actions if one.kind is ActionKind.EMERGENCY_STOP}
     if new:
         context.actions.revise(lambda one: _spare_policy(one, new))

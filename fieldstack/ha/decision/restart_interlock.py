@@ -1,4 +1,4 @@
-"""Why the axes stand: what is kept of it until a start, and what of it lets motion resume by itself. Pure."""
+"""Keeps why the axes stand until they are started, and decides whether motion resumes by itself. Pure."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _BY_RULE = {
     Stop.SLAVE_LOST: FactKind.SLAVE_LOST,
     Stop.WKC: FactKind.WORKING_COUNTER_LOW,
 }
-"""What RT stops for by itself, in less time than the rules of the same fact need to judge it."""
+"""The facts for which RT stops by itself, faster than the rules of the same fact can judge."""
 _NONRT = frozenset({Stop.NONRT_SILENT, Stop.NONRT_DEAD})
 _ORDERED = frozenset({Stop.START, Stop.PERMIT, Stop.BLOCKED, Stop.ESTOP})
-"""Why Non-RT (or who raised the latch) had the axes stopped, the causes say."""
+"""Stop reasons that Non-RT, or who raised the latch, has ordered; the causes say why."""
 _LOST = frozenset({FactKind.PROCESS_DEAD, FactKind.PROCESS_SILENT})
 STOPPED_BY_RT = Key("rt-stopped", "axes")
 _MAX_NAMED = 3
-"""Causes that a text names."""
+"""How many causes a text names."""
 
 
 def note_latched_estop(context: DecisionContext) -> None:
-    """What a request of this decision may take away before any rule has judged it."""
+    """Takes back what a request of this decision removes, before any rule has judged it."""
     if context.facts.estop.on_reset:
         add_cause(context, Key("emergency-stop", "cell"), f"EMERGENCY_STOP: {context.facts.estop.text}")
 
 
 def note_reset_cause(context: DecisionContext, who: str) -> None:
-    """A reset makes ready, and no more: what stands waits for a start from now on."""
+    """After a reset, what stands waits for a start."""
     if context.interlock.now.causes or context.facts.axes.waiting or context.cell.ha not in MOVING:
         add_cause(context, Key("reset", "cell"), f"reset by {who}: a reset is no start")
 
 
 def note_stop_causes(context: DecisionContext) -> None:
-    """What stops the axes by this decision. A state without motion always has a cause."""
+    """Adds what stops the axes in this decision. A state without motion always has a cause."""
     for one in context.rules:
         row = context.row(one.key)
         if one.stops or one.hold or _rt_loss(one, row):
@@ -62,7 +62,8 @@ def note_stop_causes(context: DecisionContext) -> None:
 
 
 def _note_rt_stops(context: DecisionContext) -> None:
-    """Axes that RT has stopped by itself, for what lets nothing resume: its successor would not know."""
+    """Adds axes that RT has stopped by itself for a reason that lets nothing resume: RT's successor would not
+    know."""
     waits = [one for one in context.facts.axes.waits if _unexplained(context, one)]
     if not waits or not context.tracks.rt.proven or context.cell.ha not in MOVING:
         return
@@ -71,7 +72,7 @@ def _note_rt_stops(context: DecisionContext) -> None:
 
 
 def _unexplained(context: DecisionContext, wait: AxisWait) -> bool:
-    """An EMERGENCY_STOP is no part of a first start: whoever knew of it has lost what was kept."""
+    """An EMERGENCY_STOP does not belong to a first start: the process that knew of it lost its records."""
     causes = context.interlock.now.of(wait.number)
     if wait.reasons >> Stop.ESTOP & 1 and all(one.key.rule == FIRST_START for one in causes):
         return True
@@ -92,7 +93,7 @@ def _within(one: ActiveRule, row: RuleRow | None) -> int:
 
 
 def _began(context: DecisionContext, one: ActiveRule) -> int:
-    """A lost process was so before the rule saw it."""
+    """When the cause began. A lost process was lost before the rule saw it."""
     recovery = context.tracks.rt.recovery
     return recovery.began_ns if recovery and one.key.subject == ProcessName.RT else one.since_ns
 
@@ -106,7 +107,7 @@ def core_at_work(context: DecisionContext) -> bool:
 
 
 def _note_core_loss(context: DecisionContext, core: ProcessFacts) -> None:
-    """Without it the axes come to the end of their setpoints and stand, once it had been at work."""
+    """Without Core, which had worked before, the axes come to the end of their setpoints and stand."""
     started = core.condition in (ProcessCondition.NEVER_SEEN, ProcessCondition.STARTING)
     if core.condition is ProcessCondition.RUNNING or (started and context.tracks.core.recovery is None):
         return
@@ -119,7 +120,7 @@ def _note_core_loss(context: DecisionContext, core: ProcessFacts) -> None:
 
 
 def _core_restart(context: DecisionContext, one: ActiveRule) -> bool:
-    """A rule that found it lost, or that has it restarted."""
+    """A rule that found Core lost, or that has it restarted."""
     row = context.row(one.key)
     if row is None or one.key.subject != ProcessName.CORE:
         return False
@@ -127,7 +128,7 @@ def _core_restart(context: DecisionContext, one: ActiveRule) -> bool:
 
 
 def _core_stop_ns(context: DecisionContext, core: ProcessFacts) -> int:
-    """At the latest when it was last known to make progress."""
+    """When Core was lost, at the latest: when it was last known to make progress."""
     silent_ns = context.section(core.name).health_check_timeout_ms * NS_PER_MS
     at_ns = core.detected_ns or context.now_ns
     return at_ns - silent_ns if core.condition is ProcessCondition.SILENT else at_ns
@@ -151,15 +152,15 @@ def may_resume(context: DecisionContext, wait: AxisWait) -> bool:
 
 
 def may_resume_after_rt_stop(context: DecisionContext, wait: AxisWait) -> bool:
-    """The same for an axis that RT alone has stopped: no rule had time to."""
+    """The same for an axis that only RT has stopped, because no rule had the time."""
     if any(bit in _ORDERED for bit in _bits(wait.reasons)):
-        return False  # whoever told it to stand has left no word of why
+        return False  # who ordered it to stand has left no reason
     own_ns = context.now_ns - wait.since_ns
     return wait.reasons != 0 and all(own_ns < within for within in _own_limits(context, wait.reasons))
 
 
 def _own_limits(context: DecisionContext, reasons: int) -> Iterator[int]:
-    """For each reason of RT's own within which time it may resume."""
+    """For each of RT's own reasons, the time within which it may resume."""
     for bit in _bits(reasons):
         if bit in _NONRT:
             yield context.policy.rt_agent.resume_within_ms * NS_PER_MS
@@ -171,7 +172,7 @@ def _own_limits(context: DecisionContext, reasons: int) -> Iterator[int]:
 
 
 def _first(rows: list[RuleRow]) -> RuleRow:
-    """The one that would have taken effect first: what ended before it did is no matter of the others."""
+    """The rule that would have taken effect first; if the stop ended before, others do not matter."""
     return min(rows, key=lambda row: (row.threshold, row.debounce_ns, row.resume_ns))
 
 

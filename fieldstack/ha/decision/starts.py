@@ -1,6 +1,6 @@
-"""Starts: who asks for one, what resumes by itself, and what RT is state_reason. Pure.
+"""Decides about starts of axes: who asks for one, what resumes by itself, and which order RT gets. Pure.
 
-RT holds the axes until it takes an order (native/start.c); here is decided whether one is given.
+RT holds the axes until it takes an order (native/start.c). This module decides whether an order is given.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from fieldstack.ha.model.facts import AxisWait, Request, RequestKind
 from fieldstack.ha.model.states import MOVING, HaState
 
 TAKE_TIMEOUT_NS = 500_000_000
-"""An order that RT has not taken within this time is forgotten, and given anew if it still may be."""
+"""If RT has not taken an order within this time, it is forgotten, and given again if it is still allowed."""
 BY_INPUT = "start-input"
 BY_ITSELF = "resume"
 NOTHING_WAITS = "no axis waits for a start"
 
 
 def confirm_start(context: DecisionContext) -> None:
-    """Before anything else is noted: what RT has taken of the last order is done."""
+    """First records that what RT has taken of the last order is done."""
     axes, order = context.facts.axes, context.starts.order
     if order is not None and _is_over(context, order):
         context.starts.end()
@@ -41,7 +41,7 @@ def _is_over(context: DecisionContext, order: StartOrder) -> bool:
 
 
 def answer_start(context: DecisionContext, request: Request) -> None:
-    """A person asks for it. It is answered when RT was seen to take it; a refusal at once."""
+    """A person asks for a start. The answer comes when RT has taken it; a refusal comes at once."""
     if refusal := refused(context):
         again = context.cell.ha in MOVING | {HaState.RECOVERY, HaState.NEVER}
         _answer(context, request, refusal, ok=refusal == NOTHING_WAITS, again=again)
@@ -75,7 +75,7 @@ def _answer(
 
 
 def refused(context: DecisionContext) -> str:
-    """Why nothing can be started now, and what to do; empty: something can."""
+    """Why nothing can be started now, and what to do; empty: something can be started."""
     cell, axes, core = context.cell, context.facts.axes, context.facts.core
     state_reason = cell.reason.removeprefix("checking before the cell goes on: ")
     again = "look at fieldstack status and ask again"
@@ -142,7 +142,7 @@ def _resumption(context: DecisionContext) -> str:
 
 
 def _order_wait(context: DecisionContext) -> None:
-    """The Main Core has gone, and the axes have come to the end of its setpoints: so they stay."""
+    """The Main Core is gone, and the axes have reached the end of its setpoints: they wait for a start."""
     axes = context.facts.axes
     rest = axes.all & ~axes.waiting
     if context.interlock.now.of_all and rest and not axes.playing:
@@ -156,7 +156,7 @@ def _order_wait(context: DecisionContext) -> None:
 
 
 def _take_start_input(context: DecisionContext) -> None:
-    """A rising edge of the start input is dealt with once."""
+    """Each rising edge of the start input is handled once."""
     axes = context.facts.axes
     press = (axes.epoch, axes.pressed)
     if not axes.epoch or not axes.pressed or press == context.starts.pressed:

@@ -1,4 +1,4 @@
-"""The state of the cell: which one follows from its condition, and what is ordered on the way there."""
+"""Changes the state of the cell: which state follows from its condition, and what is ordered for that."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _WELL = frozenset({CellCondition.WELL, CellCondition.LIMITED})
 
 
 def change_state(context: DecisionContext) -> None:
-    """Go where the table says, with the orders of the way. What holds a state is told anew each time."""
+    """Go to the state that the table gives, with the orders for it. The reason of a state is reported each
+    time."""
     found, why = cell_condition(context)
     source = context.cell.ha
     target = NEXT[source][found]
@@ -47,18 +48,15 @@ def change_state(context: DecisionContext) -> None:
 
 
 def _must_stop(context: DecisionContext, source: HaState, found: CellCondition) -> bool:
-    """Whether axes may be moving that must not.
-
-    A Non-RT process that comes back in time (`go_on_ms`) finds RT at work with its predecessor's permit, and
-    leaves it for as long as it finds everything well.
-    """
+    """Whether axes may be moving that must not. If a new Non-RT process comes in time (`go_on_ms`), RT still
+    works with the permit of the process before. The permit stays for as long as everything is well."""
     if source is HaState.NEVER or (source is HaState.RECOVERY and context.facts.permitted):
         return not context.facts.permitted or found not in _WELL
     return source in MOVING
 
 
 def go_down(context: DecisionContext) -> None:
-    """The axes are stopped; nothing else is begun, waited for or escalated on the way down."""
+    """Stops the axes; nothing else is begun, waited for or escalated on the way down."""
     context.waiting.clear()
     context.in_flight.clear()
     context.actions.withdraw(_NOT_WHILE_GOING_DOWN)

@@ -1,4 +1,4 @@
-"""Start, failure, restart and proof of RT and Core: one process's way through the steps of a recovery."""
+"""Follows start, failure, restart and proof of RT and Core through the steps of a recovery."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LATE_NS = 100_000_000
 
 
 def supervise(context: DecisionContext, name: ProcessName) -> None:
-    """What has happened to the process since the last decision. What follows from it, the rules say."""
+    """Records what has happened to the process since the last decision; the rules say what follows."""
     process = context.process(name)
     if process is None or context.actions.start_or_stop(name):
         return
@@ -56,7 +56,7 @@ def supervise(context: DecisionContext, name: ProcessName) -> None:
 
 
 def _first_start(context: DecisionContext, process: ProcessFacts) -> None:
-    """Not behind the back of a person who is waited for."""
+    """It is not started while a person is waited for."""
     if any(one.hold or _is_stop_of(context, process, one.key) for one in context.rules):
         return
     if not context.before.after_failure:
@@ -73,7 +73,7 @@ def _is_stop_of(context: DecisionContext, process: ProcessFacts, key: Key) -> bo
 
 
 def _restart_allowed(context: DecisionContext, name: ProcessName) -> bool:
-    """What the cell does at its start may be what ends it: that counts as a restart, with its backoff."""
+    """The cell may fail in the same way again: so this start counts as a restart, with its backoff."""
     wait_ns = delay_ns(context.budgets.of(name).restarts, context.now_ns, context.section(name))
     waited = context.now_ns - context.tracks.of(name).started_ns >= wait_ns
     return within_budget(context, name, _AFTER_FAILURE) and waited
@@ -98,7 +98,7 @@ def _count(context: DecisionContext, name: ProcessName) -> None:
 
 
 def _count_is_saved(context: DecisionContext, name: ProcessName, key: Key, cause: str) -> bool:
-    """Whether the count of the next start is on the disk; people are told if that takes long."""
+    """Whether the count of the next start is on the disk; people are told if this takes long."""
     track = context.tracks.of(name)
     if count_is_saved(context, name):
         return True
@@ -109,7 +109,7 @@ def _count_is_saved(context: DecisionContext, name: ProcessName, key: Key, cause
 
 
 def _failed(context: DecisionContext, process: ProcessFacts, lost: FactKind) -> None:
-    """A start of the process has failed: a recovery begins; the rules will say how."""
+    """A start of the process has failed: a recovery begins; the rules say how."""
     name = process.name
     track = context.tracks.of(name)
     rule, cause = _rule_name(context, lost, name), lost_text(process)
@@ -137,7 +137,7 @@ def _rule_name(context: DecisionContext, lost: FactKind, name: ProcessName) -> s
 
 def _forget_in_flight(context: DecisionContext, name: ProcessName) -> None:
     """A restart that was under way has failed with its process. What was done to the bus of a lost RT has to
-    be done again, if its cause is still there then."""
+    be done again, if its cause is still there."""
     for in_flight in list(context.in_flight):
         if in_flight.order.action not in REMEDIES:
             continue
@@ -153,7 +153,7 @@ def _on_bus(in_flight: InFlightAction) -> bool:
 
 
 def advance(context: DecisionContext, name: ProcessName) -> None:
-    """Take the steps that a pending restart has reached; order it when all is in place."""
+    """Take the steps that a pending restart has reached; order it when everything is ready."""
     process, track = context.process(name), context.tracks.of(name)
     if process is None or track.pending is None or context.budgets.of(name).spent:
         return
@@ -174,7 +174,8 @@ def _has_counted(context: DecisionContext, name: ProcessName, pending: PendingRe
 
 
 def _report_overdue(context: DecisionContext, process: ProcessFacts, pending: PendingRestart) -> None:
-    """SIGKILL does not end a process that the kernel holds. Once it lets go of it, the restart goes on."""
+    """SIGKILL does not end a process that the kernel holds. When the kernel releases it, the restart
+    continues."""
     if not pending.deadline_ns or context.now_ns < pending.deadline_ns:
         return
     name = process.name
@@ -227,7 +228,8 @@ def _fenced(context: DecisionContext, process: ProcessFacts) -> bool:
 
 
 def _fenced_late(guard: GuardFacts) -> bool:
-    """Its frames wait for no fence: they are sent at once, and one that takes long is worth a word."""
+    """The guard sends its frames at once, without waiting for the fence; if the fence takes long, this is
+    reported."""
     return guard.tripped and (guard.fence_failed or guard.fenced_ns - guard.detected_ns > _LATE_NS)
 
 
@@ -274,7 +276,7 @@ def _rt_proof(context: DecisionContext) -> bool:
 
 
 def restart_now(context: DecisionContext, name: ProcessName, cause: str) -> None:
-    """A person asked for a start of a process that is down: at once, and not counted."""
+    """A person asked for a start of a process that is down: it starts at once, and is not counted."""
     process = context.process(name)
     if process is None:
         return

@@ -1,1 +1,1 @@
-"""The words of high availability: facts, measures, actions, states and their order. No behaviour."""
+"""The vocabulary of high availability: facts, measures, actions, states and their order. No behaviour."""

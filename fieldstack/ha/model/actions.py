@@ -1,4 +1,4 @@
-"""What a decision asks for: frozen orders, sorted by severity, each naming its rule and its cause."""
+"""The actions that a decision orders: frozen records, sorted by severity, each with its rule and its cause."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a rule saw when it took effect. `value` and `threshold` are in the fact's unit; over a window,
+    """What a rule saw when it took effect. `value` and `threshold` are in the fact's unit. With a window,
     `value` is what was judged (mean or growth), not the last reading."""
 
     fact: FactKind
@@ -101,11 +101,11 @@ class Action:
 
     @property
     def process(self) -> ProcessName | None:
-        """The process that is acted upon, if the subject is one."""
+        """The process that the action is for, if the subject is one."""
         return _PROCESSES.get(self.subject)
 
     def event_fields(self) -> dict[str, Any]:
-        """What an event of this action must carry, so that `fieldstack policy explain` can explain it."""
+        """The fields of this action's event that `fieldstack policy explain` needs."""
         fields: dict[str, Any] = {
             "action": self.kind.name,
             "subject": self.subject,
@@ -133,11 +133,9 @@ _PROCESSES = {str(name): name for name in ProcessName}
 
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
-    """What became of the action with this `id`: `confirmed` only if it was read back.
-
-    An action may be told of later than in the next pass; until then it is in flight. `at_ns`: when it was
-    read back (0: now).
-    """
+    """The outcome of the action with this `id`: `confirmed` only if it was read back. An outcome may come
+    later than in the next pass; until then the action is in flight. `at_ns`: when it was read back (0:
+    now)."""
 
     id: int
     confirmed: bool

@@ -1,4 +1,4 @@
-"""Names of a cell's slaves, axes and groups, for the subjects of measures and actions."""
+"""The names of a cell's slaves, axes and groups, for the subjects of measures and actions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldstack_ethercat.bus.errors import PlanFormatError
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An axis group that the others can do without: mask of its axes, positions of its slaves, its name."""
+    """An axis group that the others do not need: mask of its axes, positions of its slaves, its name."""
 
     axes: int
     slaves: frozenset[int]
@@ -57,7 +57,7 @@ class CellMap:
 
     @classmethod
     def load(cls, file: Path) -> CellMap:
-        """Of the plan that RT reads; an empty one if there is none: subjects are then numbers."""
+        """From the plan that RT reads. Without a plan it is empty, and subjects are numbers."""
         try:
             return cls.of(plan_from_json(file.read_bytes()))
         except (OSError, PlanFormatError):
@@ -98,5 +98,5 @@ def _group_of(plan: BusPlan) -> Iterator[tuple[str, str]]:
 
 
 def _alike(one: GroupPlan, other: GroupPlan) -> bool:
-    """Tasks of one may run on the other; whether a task can, Core knows."""
+    """Groups on which each other's tasks may run; Core knows whether a task can."""
     return bool(set(one.capabilities) & set(other.capabilities)) or len(one.axes) == len(other.axes)

@@ -1,4 +1,4 @@
-"""What is known of a cell at one moment: frozen records, made by the ProcessMonitor, read by `decide`.
+"""What is known about a cell at one moment: frozen records, made by the ProcessMonitor, read by `decide`.
 
 All times are CLOCK_MONOTONIC nanoseconds; 0 means never.
 """
@@ -15,7 +15,7 @@ from fieldstack.ha.model.vocabulary import ProcessName
 
 
 class ProcessCondition(StrEnum):
-    """How a process looks from outside."""
+    """The condition of a process, as seen from outside."""
 
     NEVER_SEEN = "never seen"  # not started in this life of the cell
     STARTING = "starting"  # alive, not at work yet, within its start-up grace
@@ -46,7 +46,7 @@ class ProcessFacts:
 
     @property
     def down(self) -> bool:
-        """Not at work, and not on its way to a start that Non-RT asked for."""
+        """It does not work, and Non-RT has not asked for a start."""
         if self.condition is ProcessCondition.STOPPED:
             return not self.stop_requested
         return self.condition in (ProcessCondition.DEAD, ProcessCondition.SILENT)
@@ -101,7 +101,7 @@ class BusFacts:
 
     @property
     def counted(self) -> str:
-        """The working counter for people; below 0 no frame came back."""
+        """The working counter for people; a value below 0: no frame came back."""
         if self.wkc < 0:
             return f"none of {self.expected_wkc} (no frame comes back)"
         return f"{self.wkc} of {self.expected_wkc}"
@@ -152,7 +152,7 @@ class AxesFacts:
 
 
 class RequestKind(StrEnum):
-    """What can be asked for. (A reload of the policy is no decision: the edge does it between two passes.)"""
+    """What operators can ask for. (A policy reload is no decision: Non-RT does it between two passes.)"""
 
     RESET = "reset"
     START = "start"

@@ -1,7 +1,7 @@
-"""Measures: what was observed of a cell at one moment, in plain numbers; the policy says what they mean.
+"""Measures: what was observed in a cell at one moment, in plain numbers. The policy says what they mean.
 
-A probe reads and never judges: thresholds, windows and debounce times are the policy's, and are applied
-by the decision core alone, so that a recorded timeline of measures gives the same decisions again.
+A probe reads and never judges. Thresholds, windows and debounce times belong to the policy, and only the
+decision core applies them. So a recorded timeline of measures gives the same decisions again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class FactKind(StrEnum):
-    """What can be observed; the word that a rule of the policy uses."""
+    """What can be observed: the word that a rule of the policy uses."""
 
     PROCESS_DEAD = "process_dead"
     PROCESS_REFUSED = "process_refused"
@@ -53,10 +53,10 @@ class FactKind(StrEnum):
 
 
 class Comparison(Enum):
-    """When a measure is over its threshold."""
+    """How a measure is compared with its threshold."""
 
     TRUE = auto()
-    """It is not zero: there is no threshold."""
+    """The measure is not zero; there is no threshold."""
     AT_LEAST = auto()
     AT_MOST = auto()
     GROWN = auto()
@@ -82,7 +82,7 @@ class FactMeaning:
 
 
 STANDS_NOW = 1e-6
-"""AXIS_RUNS_ON of an axis that has stopped since: still something to look at."""
+"""The value of AXIS_RUNS_ON when the axis has stopped since: a person still has to look."""
 _PROCESS, _HOST = "fieldstack-*", "host"
 
 FACTS: dict[FactKind, FactMeaning] = {
@@ -223,7 +223,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "ms", Comparison.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
     ),
 }
-"""Every kind, with what its numbers mean."""
+"""Every fact, with the meaning of its numbers."""
 
 BUILT_IN = frozenset(
     {
@@ -275,7 +275,7 @@ FACTS_BY_PROBE: dict[str, frozenset[FactKind]] = {
     ),
     "probe:prediction": frozenset({FactKind.PREDICTED_EXHAUSTION, FactKind.ANOMALY}),
 }
-"""Which probe tells of what: while it fails, these are not known, and silence is no sign of health."""
+"""Which probe reports which facts. While it fails, these are unknown, and no report is no sign of health."""
 
 PARTS_WITHOUT_FACTS = frozenset(
     {
@@ -296,12 +296,12 @@ PARTS_WITHOUT_FACTS = frozenset(
         "probe:rt-spare",
     }
 )
-"""Other parts of supervision that are tried again when they fail, and tell no fact."""
+"""Other parts of supervision that are tried again when they fail, and report no fact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One reading. `detail` is for people: what exactly was seen."""
+    """One reading. `detail` says to people what exactly was seen."""
 
     fact: FactKind
     subject: str
@@ -310,7 +310,7 @@ class Measure:
 
 
 def unknown_facts(measures: Iterable[Measure]) -> frozenset[FactKind]:
-    """What nobody knows at present: the facts of all probes that fail."""
+    """The facts that are unknown at present: those of all probes that fail."""
     blind = (one.subject for one in measures if one.fact is FactKind.PROBE_BLIND and one.value > 0)
     return frozenset(fact for subject in blind for fact in FACTS_BY_PROBE.get(subject, ()))
 

@@ -1,4 +1,4 @@
-"""What becomes of an order: known at once, or followed from pass to pass until it was read back."""
+"""The outcome of an order: known at once, or followed from pass to pass until it was read back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an action: `confirmed` only if it was read back."""
+    """The outcome of an action: `confirmed` only if it was read back."""
 
     confirmed: bool
     text: str

@@ -1,7 +1,8 @@
-"""Whether the axes stand, as RT read it back: for orders that must be confirmed, and answers to people. Pure.
+"""Says whether the axes stand still, as RT read it back: for orders that must be confirmed, and for people.
+Pure.
 
-RT judges each axis by velocity and position of inputs that really came (native/standstill.c); what is not
-known never counts as standing.
+RT judges each axis by velocity and position in inputs that really arrived (native/standstill.c). What is not
+known never counts as standing still.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ HARDWARE = "use the hardware button"
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """In words, an axis each: what moves (or has power in an EMERGENCY_STOP), what is not known, and what
-    cannot be known because its slave is told lost."""
+    """In words, for each axis: what moves (or has power in an EMERGENCY_STOP), what is not known, and what
+    cannot be known because its slave is reported lost."""
 
     failing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -29,12 +30,12 @@ class Standstill:
 
     @property
     def confirmed(self) -> bool:
-        """Of every axis that answers. An axis whose slave is lost is told, and has rules of its own."""
+        """For every axis that answers. An axis whose slave is lost is reported, and has rules of its own."""
         return not self.failing and not self.unknown
 
     @property
     def all_stand(self) -> bool:
-        """Of every axis there is."""
+        """For every axis."""
         return self.confirmed and not self.lost
 
     @property
@@ -64,8 +65,8 @@ def read_back(status: Any, plans: Sequence[AxisPlan], lost: int = 0) -> Standsti
 
 
 def unsettled(status: Any, plans: Sequence[AxisPlan]) -> str:
-    """What a reset is not over for: axes that are held by their ladder still, or of which nothing is known.
-    Axes whose slaves are told lost are left out: their loss has rules of its own."""
+    """Why a reset is not finished: axes that their ladder still holds, or about which nothing is known. Axes
+    whose slaves are reported lost are left out: rules of their own handle the loss."""
     found = []
     here = ~int(status.axes_lost)
     for number in range(min(int(status.axis_count), MAX_AXES)):
@@ -87,7 +88,7 @@ def lost_axes(bus: Any, plans: Sequence[AxisPlan]) -> int:
 
 
 def runs_on_text(axis: Any, plans: Sequence[AxisPlan], number: int) -> str:
-    """Of an axis that did not stop in time, or ignores a stop; empty: of another one."""
+    """The text for an axis that did not stop in time, or ignores a stop; empty for other axes."""
     speed = speed_text(plans, number, int(axis.speed))
     how = f"moves at {speed}" if axis.stand == Stand.MOVING else "stands now"
     if axis.stand == Stand.UNKNOWN:
@@ -101,7 +102,7 @@ def runs_on_text(axis: Any, plans: Sequence[AxisPlan], number: int) -> str:
 
 
 def speed_of(plans: Sequence[AxisPlan], number: int, counts_s: int) -> float:
-    """In the axis's own unit a second; counts/s where the plan is not known."""
+    """The speed in the axis's own unit per second; in counts/s if the plan is not known."""
     return counts_s / plans[number].counts_per_unit if number < len(plans) else float(counts_s)
 
 

@@ -1,6 +1,6 @@
-"""HA states of a cell and what leads from one to the next, as one table.
+"""The HA states of a cell, and the table that says which state follows which.
 
-`NEXT[state][verdict]` is the state that follows when the facts come to that verdict. `docs/ha-states.md` is
+`NEXT[state][verdict]` is the state that follows when the facts lead to this verdict. `docs/ha-states.md` is
 generated from it.
 """
 
@@ -73,7 +73,7 @@ _STANDING_ROW = _ALWAYS | {
     _V.RT_COMING: _S.RECOVERY,
     _V.STOP: _S.SAFE_MODE,
     _V.CHECK: _S.SAFE_MODE,
-    # Never straight back to motion: RECOVERY checks bus and positions first.
+    # Never directly back to motion: RECOVERY checks bus and positions first.
     _V.LIMITED: _S.RECOVERY,
     _V.WELL: _S.RECOVERY,
 }

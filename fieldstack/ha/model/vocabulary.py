@@ -1,4 +1,4 @@
-"""The words of the failover policy: processes, actions, clear conditions, who may say go on."""
+"""The words of the failover policy: processes, actions, clear conditions, and what a person has to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ProcessName(StrEnum):
 
 
 class PolicyAction(StrEnum):
-    """What a rule may ask for."""
+    """The actions that a rule may order."""
 
     EMERGENCY_STOP = "EMERGENCY_STOP"
     SAFE_MODE_ENTER = "SAFE_MODE_ENTER"
@@ -30,7 +30,7 @@ class PolicyAction(StrEnum):
 
 
 class ClearWhen(StrEnum):
-    """When a rule stops counting: once its cause is gone for a while, by a person's reset, or never."""
+    """When a rule ends: when its cause has been gone for a while, by a person's reset, or never."""
 
     GONE = "gone"
     RESET = "reset"
@@ -38,7 +38,7 @@ class ClearWhen(StrEnum):
 
 
 class Hold(StrEnum):
-    """What ends AWAIT_MANUAL: a reset, or an acknowledgement already."""
+    """What ends AWAIT_MANUAL: a reset, or an acknowledgement."""
 
     RESET = "reset"
     ACK = "ack"
@@ -55,7 +55,7 @@ REMEDIES = frozenset(
         PolicyAction.REALLOCATE,
     }
 )
-"""Actions that interrupt something to mend it: one at a time on a subject, each one costs budget."""
+"""Actions that interrupt something to repair it: one at a time for a subject, and each uses budget."""
 
 DEFERRABLE = REMEDIES | {PolicyAction.SHUTDOWN}
 """Actions that may wait for a safe moment."""
@@ -76,7 +76,7 @@ DEFAULT_TIMEOUT_MS = {
     PolicyAction.AWAIT_MANUAL: 1000,
     PolicyAction.SHUTDOWN: 1000,
 }
-"""Time in which an action has to be confirmed, where the policy says nothing else."""
+"""The time in which an action has to be confirmed, if the policy gives none."""
 
 DEFAULT_ESCALATION = {
     PolicyAction.SAFE_MODE_ENTER: (PolicyAction.EMERGENCY_STOP, PolicyAction.SEND_ALERT),
@@ -88,4 +88,4 @@ DEFAULT_ESCALATION = {
     PolicyAction.RESTART_MODULE: (PolicyAction.SEND_ALERT,),
     PolicyAction.REALLOCATE: (PolicyAction.SEND_ALERT,),
 }
-"""What follows an unconfirmed action where the policy says nothing else; the chains end. Others: nothing."""
+"""What follows an unconfirmed action, if the policy does not say; the chains end. Others: nothing."""

@@ -1,4 +1,4 @@
-"""How RT watches the Non-RT process: what its times must be, and what follows from them."""
+"""Checks the times by which RT watches the Non-RT process, and computes the worst cases that follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from fieldstack.ha.policy.schema import FailoverPolicy
 
 PASSES = 2
-"""Of supervision, that a healthy Non-RT process may need from one beat to the next: one may come late."""
+"""How many supervision passes may lie between two beats of a healthy Non-RT process: one may be late."""
 
 
 class AgentFault(NamedTuple):
@@ -22,7 +22,7 @@ class AgentFault(NamedTuple):
 
 
 class AgentTimes(NamedTuple):
-    """Worst case in ms of RT's reaction: `seen` from the failure on, `begins` its controlled stop."""
+    """The worst case of RT's reaction, in ms: `seen` after the failure, `begins`: its controlled stop."""
 
     what: str
     seen: float
@@ -30,7 +30,7 @@ class AgentTimes(NamedTuple):
 
 
 def agent_faults(policy: FailoverPolicy) -> Iterator[AgentFault]:
-    """Times with which a Non-RT process that works well would look as if it did not."""
+    """Finds times with which a Non-RT process that works well would look as if it did not."""
     agent, timing = policy.rt_agent, policy.timing
     cycle_ms = timing.cycle_us / 1000
     beat_ms = max(PASSES * timing.supervision_interval_ms, cycle_ms)
@@ -50,7 +50,7 @@ def agent_faults(policy: FailoverPolicy) -> Iterator[AgentFault]:
 
 
 def agent_times(policy: FailoverPolicy) -> tuple[AgentTimes, ...]:
-    """RT looks in each cycle: a beat, a death and the end of a time are seen a cycle late at most."""
+    """RT checks in each cycle: it sees a beat, a death and the end of a time at most one cycle late."""
     agent, cycle_ms = policy.rt_agent, policy.timing.cycle_us / 1000
     silent, dead = agent.nonrt_timeout_ms + 2 * cycle_ms, 2 * cycle_ms
     over = agent.hold_at_most_ms + 2 * cycle_ms

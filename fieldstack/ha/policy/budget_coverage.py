@@ -1,9 +1,9 @@
-"""Which paces of failure spend a restart budget: none between two that are caught may escape both budgets.
+"""Checks that failures of every pace use up one of the two restart budgets, if slower ones do.
 
-A subject that fails w after each restart has, with n restarts allowed in a window W and delays of at most d,
-its n-th newest restart no more than w + (n - 1)(w + d) ago when it fails: it spends that budget whenever this
-is less than W. Where w is longer than the quick window, each restart is the first of its window again, and d
-is `restart_delay_ms`. Where that leaves a gap, paces are played through.
+Assume that a subject fails w after each restart, that n restarts are allowed in a window W, and that delays
+are at most d. When it fails, its n-th newest restart was at most w + (n - 1)(w + d) ago. So it uses up this
+budget whenever that is less than W. If w is longer than the quick window, each restart is the first of its
+window again, and d is `restart_delay_ms`. If a gap remains, paces are simulated.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_BREAKS = 20
 
 @dataclass(frozen=True, slots=True)
 class BudgetCoverage:
-    """`well_ns`: what fails within this time after each of its restarts spends a budget; rarer failures never
-    do. `uncaught_from_ns`: a shorter time that escapes all the same (0: at once); None: there is none."""
+    """`well_ns`: what fails within this time after each of its restarts uses up a budget; rarer failures
+    never do. `uncaught_from_ns`: a shorter time that uses up none (0: at once); None: there is none."""
 
     well_ns: int
     uncaught_from_ns: int | None = None
@@ -38,7 +38,7 @@ def coverage(budget: Budget) -> BudgetCoverage:
         return BudgetCoverage(budget.long_window_ns)
     first_ns, longest_ns = budget.restart_delay_ms * NS_PER_MS, _longest_delay_ns(budget)
     end_ns = _end_ns(budget.long_count, budget.long_window_ns, first_ns)
-    if longest_ns == first_ns:  # always the same: each budget catches all up to its end
+    if longest_ns == first_ns:  # always the same: each budget covers all paces up to its end
         return BudgetCoverage(max(end_ns, _end_ns(budget.max_restart_count, budget.window_ns, first_ns)))
     if _end_ns(budget.long_count, budget.long_window_ns, longest_ns) >= budget.window_ns:
         return BudgetCoverage(end_ns)
@@ -61,7 +61,7 @@ def _played(budget: Budget) -> BudgetCoverage:
 
 
 def spends(budget: Budget, well_ns: int) -> bool:
-    """Whether something that fails so long after each restart comes to the end of a budget."""
+    """Whether failures this long after each restart use up a budget."""
     now_ns, quick, slow = 0, deque[int](), deque[int]()
     for _ in range(budget.long_count + budget.max_restart_count + 2):
         now_ns += well_ns

@@ -1,4 +1,4 @@
-"""The restart budgets of a policy for people and machines: what each allows, and what each catches."""
+"""The restart budgets of a policy, for people and programs: what each allows, and which failures use it up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def budget_rows(policy: FailoverPolicy) -> list[dict[str, Any]]:
-    """`caught_within_s`: what fails so long after each restart, or sooner, spends a budget."""
+    """`caught_within_s`: what fails within this time after each restart uses up a budget."""
     named: list[tuple[str, RestartBudget]] = [(one.process_name.value, one) for one in policy.processes]
     named += [(one.subject, one) for one in policy.all_budgets]
     return [

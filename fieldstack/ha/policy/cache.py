@@ -1,7 +1,7 @@
-"""The policy file as it was compiled last: a restart takes it from here, without validating it again.
+"""Keeps the compiled policy in a file, so that a restart does not validate the policy again.
 
-What is here counts only for the very content that was validated, and for the very code that did it; anything
-else, and anything damaged, is passed over: then the file is validated in full.
+The file counts only for exactly the same content and for the same code. Otherwise, and if it is damaged, the
+policy is validated in full.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ FORMAT = 1
 
 
 def load_compiled(file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES) -> CompiledPolicy:
-    """The policy in `file`, taken from `cache` if that was made of it; else the cache is made anew.
+    """The policy in `file`, from `cache` if that was made from it; otherwise the cache is made again.
 
     Raises:
-        PolicyError: the file cannot be read, is not a valid policy, or misses its targets in a cell with
-            these times.
+        PolicyError: the file cannot be read, is not a valid policy, or misses its targets with these times.
     """
     text = read(file)
     key = _key(text, times)
@@ -41,7 +40,7 @@ def load_compiled(file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES)
     parsed = parse_policy(text, str(file))
     require_targets(parsed, str(file), **times._asdict())
     policy = compile_policy(parsed, times.stop_ms)
-    with contextlib.suppress(OSError):  # a full folder costs the next start some time, nothing else
+    with contextlib.suppress(OSError):  # a full folder only makes the next start slower
         _store(cache, key, policy)
     return policy
 

@@ -1,4 +1,4 @@
-"""Whether a policy still keeps its targets in a cell that is slower than the policy takes for granted."""
+"""Checks whether a policy keeps its targets in a cell that is slower than the policy assumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times of one cell that a policy's worst cases rest on."""
+"""The times of one cell from which a policy's worst cases are computed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class CellTimes(NamedTuple):
-    """0: as the policy takes for granted."""
+    """0: the time that the policy assumes."""
 
     cycle_us: int = 0
     supervision_interval_ms: int = 0

@@ -1,4 +1,4 @@
-"""What must hold between the parts of a policy."""
+"""Checks that the parts of a policy fit together."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REQUIRED_RULES = (
     (FactKind.PROCESS_STOPPED, CORE),
     (FactKind.RESTART_BUDGET_SPENT, CORE),
 )
-"""Facts that a cell cannot do without a rule for."""
+"""Facts for which every cell needs a rule."""
 
 MUST_AWAIT = ((FactKind.RESTART_BUDGET_SPENT, RT), (FactKind.RESTART_BUDGET_SPENT, CORE))
 """Facts that end in MANUAL_INTERVENTION."""
@@ -123,7 +123,7 @@ def _delay_ms(policy: FailoverPolicy, rule: Rule) -> float:
 
 
 def _check_budgets(policy: FailoverPolicy) -> None:
-    """Nothing is restarted without a bound, and a spent bound is always told to somebody."""
+    """Everything that restarts has a budget, and people are always told when it is spent."""
     for place, rule in enumerate(policy.rules):
         for order in all_orders(rule.actions):
             subject = order.target or rule.subject
@@ -146,7 +146,7 @@ def _check_budgets(policy: FailoverPolicy) -> None:
 
 
 def _check_periods(policy: FailoverPolicy) -> None:
-    """Two budgets, and nothing that fails at a pace between them goes on for ever."""
+    """Checks that failures of no pace between the two budgets go on for ever."""
     sections: list[tuple[str, int, Budget]] = [
         ("processes", place, one) for place, one in enumerate(policy.processes)
     ]

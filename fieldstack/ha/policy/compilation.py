@@ -1,4 +1,4 @@
-"""From the validated schema to the plain form in which a policy is in force."""
+"""Compiles the validated schema to the plain form in which a policy is in force."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compile_policy(policy: FailoverPolicy, stop_ms: int = 0) -> CompiledPolicy:
 
 
 def digest(policy: FailoverPolicy) -> str:
-    """Of its content, comments left out: tells later which policy led to an action."""
+    """A digest of its content without comments: it says later which policy led to an action."""
     return hashlib.sha256(policy.model_dump_json(exclude_none=True).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""A validated policy as plain data: what is in force, and what a restart reads without validating again."""
+"""A validated policy as plain data: the form in force, which a restart reads without validating it again."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CompiledPolicy:
     budgets: tuple[RestartLimits, ...]
     rows: tuple[RuleRow, ...]
     stop_ns: int = 0
-    """In this cell every axis stands so long after a stop, or is told: no stop is given up before."""
+    """Every axis of this cell stands still this long after a stop, or is reported: no stop fails before."""
 
     @cached_property
     def table(self) -> RuleTable:
@@ -96,7 +96,7 @@ class CompiledPolicy:
         return self._sections[name]
 
     def budget(self, subject: str) -> RestartLimits | None:
-        """What bounds the restarts of a subject."""
+        """The budget for restarts of a subject."""
         if section := self._sections.get(subject):
             return section
         return next((one for one in self.budgets if matches(one.subject, subject)), None)

@@ -1,4 +1,4 @@
-"""The HA state machine for readers: Mermaid, Graphviz and tables, all generated from the table itself."""
+"""Draws the HA state machine: Mermaid, Graphviz and tables, all generated from the table itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a failover policy, told so that it can be put right."""
+"""Errors in a failover policy, with the text that people need to correct them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of a policy file.
-
-    `key` is a path such as `rules[2].actions[0]`, empty for the file as a whole; `value` is what
-    stands there, as JSON, empty when the key is missing.
-    """
+    """One fault of a policy file. `key` is a path such as `rules[2].actions[0]`, empty for the whole file.
+    `value` is the value there, as JSON, empty when the key is missing."""
 
     key: str
     value: str

@@ -1,4 +1,4 @@
-"""Which rule, fact and threshold led to an action that did happen: told from its event alone."""
+"""Explains which rule, fact and threshold led to an action that has happened, from its event alone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known of why: `lines` for people, `data` for machines."""
+    """The explanation: `lines` for people, `data` for programs."""
 
     lines: tuple[str, ...]
     data: dict[str, Any]
 
 
 class UnexplainedError(ValueError):
-    """The event is not of an action, so that no rule led to it."""
+    """The event is not of an action, so no rule led to it."""
 
 
 def explain(event: Event, policy: FailoverPolicy | None) -> Explanation:

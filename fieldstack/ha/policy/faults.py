@@ -1,4 +1,4 @@
-"""How a check says what is wrong with a part of the policy."""
+"""Makes the errors of checks: what is wrong with a part of the policy."""
 
 from __future__ import annotations
 

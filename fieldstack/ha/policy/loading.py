@@ -1,4 +1,4 @@
-"""Reading a policy file: one answer for all faults, each with file, key, value, why and what to do."""
+"""Reads a policy file and reports all its faults at once: file, key, value, why and what to do."""
 
 from __future__ import annotations
 

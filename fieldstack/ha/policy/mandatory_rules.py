@@ -1,4 +1,4 @@
-"""Rules that hold in every cell, where its policy has none for them: without sight, axes must not move."""
+"""Rules that every cell has, even if its policy has none: without readings of them, axes must not move."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fieldstack.ha.policy.table import RuleRow, default_order, matches
 from fieldstack_base.units import NS_PER_MS
 
 NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")
-"""Probes without which nobody knows whether axes may move."""
+"""The probes that must work before anybody knows whether axes may move."""
 BLIND_MS, WELL_MS = 100, 2000
 
 
 def mandatory_rules(rows: Iterable[RuleRow]) -> Iterator[RuleRow]:
-    """What has to be added to these rules."""
+    """The rules that are added to these."""
     given = list(rows)
     names = {row.name for row in given}
     for subject in NEEDED:

@@ -1,4 +1,4 @@
-"""Base of all parts of a policy, and the kinds of numbers that they share."""
+"""The base of all parts of a policy, and the kinds of numbers that they share."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ ResumeWithin = Annotated[
 
 
 class PolicyModel(Section):
-    """As every section; `_comments` may stand anywhere."""
+    """The base of all sections; `_comments` may be in every object."""
 
     comments: str | list[str] | None = Field(default=None, alias="_comments", description="for readers only")

@@ -1,4 +1,4 @@
-"""How processes are watched, and how often anything may be restarted."""
+"""The sections that say how processes are watched, and how often anything may be restarted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RestartBudget(PolicyModel):
 
 
 class SubjectBudget(RestartBudget):
-    """The budget of each subject that matches; of several sections the first that matches counts."""
+    """The budget of each subject that matches; if several sections match, the first one counts."""
 
     subject: Annotated[
         str, Field(min_length=1, max_length=64, description="slave:*, module:NAME, group:*, ...")
@@ -77,7 +77,8 @@ class SubjectBudget(RestartBudget):
 NONRT_BUDGET = SubjectBudget(
     subject=ProcessName.NONRT.value, max_restart_count=5, restart_window_sec=60, restart_backoff_max_ms=5000
 )
-"""Where a policy has none for it: systemd and `fieldstack up`, which restart it, see quick ends alone."""
+"""The budget if a policy has none for Non-RT: systemd and `fieldstack up`, which restart it, only notice fast
+failures."""
 
 
 class ProcessPolicy(RestartBudget):

@@ -1,7 +1,7 @@
-"""Restart budgets and backoff of one subject: pure arithmetic on a history of restart times.
+"""Restart budgets and backoff of one subject: arithmetic on a history of restart times. Pure.
 
-Two budgets hold at once: the quick one for what fails again and again within minutes, the long one for what
-fails at a pace that the quick one never sees.
+Two budgets apply at the same time: the quick one for what fails repeatedly within minutes, the long one for
+what fails more slowly than the quick one can see.
 """
 
 from __future__ import annotations

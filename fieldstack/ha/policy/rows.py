@@ -1,4 +1,4 @@
-"""From a rule as it is written to the row that the decision core works with."""
+"""Compiles a rule of the file to the row with which the decision core works."""
 
 from __future__ import annotations
 

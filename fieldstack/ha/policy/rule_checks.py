@@ -1,4 +1,4 @@
-"""What must hold inside one rule and inside one of its actions."""
+"""Checks one rule, and each of its actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIN_GONE_MS = 100
 """SAFE_MODE is not left because of one fresh reading."""
 
 PROVEN_FACTS = frozenset({FactKind.PROCESS_DEAD, FactKind.PROCESS_SILENT})
-"""Gone only when the process was seen to do all that is expected of it: needs no time on top."""
+"""Facts that are gone only when the process did all that is expected of it, and that need no extra time."""
 
 RESET_ONLY = frozenset(
     {
@@ -40,7 +40,7 @@ RESET_ONLY = frozenset(
         FactKind.GROUP_POSITIONS_DIFFER,
     }
 )
-"""What a person raised or must look at: never cleared by itself."""
+"""Facts that a person raised or must look at: they are never cleared by themselves."""
 
 AT_ONCE = frozenset({FactKind.RESTART_BUDGET_SPENT, FactKind.OPERATOR_REQUEST, FactKind.EMERGENCY_STOP})
 """Facts that are decided upon in the pass that sees them."""
@@ -98,7 +98,7 @@ def check_rule(rule: Rule) -> None:
 
 
 def _check_resumption(rule: Rule) -> None:
-    """What a person has to look at, a person starts."""
+    """After what a person has to look at, a person starts."""
     if not rule.resume_within_ms:
         return
     if rule.clear.when is not ClearWhen.GONE:

@@ -1,4 +1,4 @@
-"""Rules: from a fact over its threshold to ordered actions, and when the rule stops counting."""
+"""The rules of a policy: from a fact over its threshold to actions, and when the rule ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Threshold = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ActionOrder(PolicyModel):
-    """One action of a rule: its word alone, or an object where it needs more than that."""
+    """One action of a rule: its word alone, or an object if it needs more than that."""
 
     action: Annotated[PolicyAction, Field(strict=False)]
     timeout_ms: Annotated[
@@ -65,7 +65,7 @@ class ActionOrder(PolicyModel):
 
 
 class Clear(PolicyModel):
-    """When a rule stops counting."""
+    """When a rule ends."""
 
     when: Annotated[ClearWhen, Field(strict=False)]
     for_ms: Annotated[Milliseconds, Field(description="gone: the cause must be gone for this long")] = 0
@@ -75,14 +75,15 @@ class Clear(PolicyModel):
 
 
 class Defer(PolicyModel):
-    """What interrupts something (restarts, reallocation, shutdown) may wait; stops and alerts never do."""
+    """How long actions that interrupt something (restarts, reallocation, shutdown) may wait; stops and alerts
+    never wait."""
 
     until: Literal["safe_moment"]
     at_most_ms: Annotated[int, Field(ge=0, le=86_400_000)]
 
 
 class Rule(PolicyModel):
-    """From one fact to actions. Each subject that matches is judged for itself."""
+    """A rule: from one fact to actions. Each subject that matches is judged for itself."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$", description="shown with each action")]
     fact: Annotated[FactKind, Field(strict=False)]
@@ -110,5 +111,5 @@ class Rule(PolicyModel):
 
     @property
     def action_names(self) -> frozenset[PolicyAction]:
-        """The actions that it orders when it takes effect (not those of escalations)."""
+        """The actions that it orders when it takes effect (without those of escalations)."""
         return frozenset(order.action for order in self.actions)

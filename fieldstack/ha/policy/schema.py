@@ -39,7 +39,7 @@ Reaction = Literal["stop", "hold"]
 
 
 class Timing(PolicyModel):
-    """What the computed worst cases rest on; a cell that is slower is judged by its own times."""
+    """The times from which worst cases are computed. A slower cell is judged by its own times."""
 
     supervision_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 20
     cycle_us: Annotated[int, Field(ge=50, le=100_000)] = 1000
@@ -49,10 +49,10 @@ class Timing(PolicyModel):
 
 
 class RtAgent(PolicyModel):
-    """How the RT process watches the Non-RT process; its reactions need no Python.
+    """How the RT process watches the Non-RT process. Its reactions need no Python.
 
-    The bounds are RT's own (agent.c): what it does not take it replaces by its defaults.
-    stop: controlled stop, then power off (stop category 1). hold: controlled stop, position held under
+    RT itself sets the bounds (agent.c): a value that it does not accept is replaced by its default. stop:
+    controlled stop, then power off (stop category 1). hold: controlled stop, then the position is held under
     power (category 2).
     """
 
@@ -97,7 +97,7 @@ class FailoverPolicy(PolicyModel):
 
     @cached_property
     def table(self) -> RuleTable:
-        """The rules as the decision core works with them, and those that hold without being written."""
+        """The rules as the decision core uses them, with those that hold without being written."""
         rows = [row_of(rule) for rule in self.rules]
         return RuleTable((*rows, *mandatory_rules(rows)))
 
@@ -110,7 +110,7 @@ class FailoverPolicy(PolicyModel):
         return next(section for section in self.processes if section.process_name is name)
 
     def budget(self, subject: str) -> RestartBudget | None:
-        """What bounds the restarts of a subject (or of a pattern of subjects)."""
+        """The budget for restarts of a subject (or of a pattern of subjects)."""
         for section in self.processes:
             if section.process_name == subject:
                 return section

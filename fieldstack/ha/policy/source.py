@@ -1,4 +1,4 @@
-"""The bytes of a policy file."""
+"""Reads the bytes of a policy file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which subjects there are, and whether a rule's pattern can mean one of those that its fact is told of."""
+"""The subjects that exist, and whether a rule's pattern can match one that its fact has."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A policy as those see it who act by it. Both its forms fit: the schema (validated here and now) and the
-compiled one (validated once, plain data since then)."""
+"""The view of a policy for those who act by it. Both of its forms fit: the schema (just validated) and the
+compiled one (validated earlier, plain data since then)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Windows of a rule: the mean, or a counter's growth, over the last so many milliseconds. Pure arithmetic.
+"""The windows of a rule: the mean, or a counter's growth, over a time in milliseconds. Pure arithmetic.
 
-A window is kept as one sample a bucket, so its cost does not grow with the rate of readings; it begins up
-to one bucket (or one reading, if they are rarer) earlier than it should.
+A window is kept as one sample for each bucket, so its cost does not grow with the rate of readings. It begins
+up to one bucket earlier than it should (or one reading, if they are rarer).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A played scenario for people: bands of states, what happened, what was ordered and why."""
+"""Draws a played scenario for people: bands of states, what happened, what was ordered and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RT's part of a start (native/start.c) on paper: four axes of one group, each held as all are."""
+"""A model of RT's part of a start (native/start.c): four axes of one group, all held in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cell on paper: facts that change as a scenario says and as the decision's orders make them."""
+"""A model of a cell: its facts change as a scenario says and as the decision's orders make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Playing a scenario through the decision core, and judging what came of it."""
+"""Plays a scenario through the decision core, and compares the result with what it expects."""
 
 from __future__ import annotations
 

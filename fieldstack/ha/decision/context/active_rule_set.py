@@ -32,16 +32,16 @@ class ActiveRuleSet:
 
     @property
     def last_key(self) -> Key | None:
-        """Of the rule that took effect last."""
+        """The key of the rule that took effect last."""
         return next(reversed(self._rules), None)
 
     def activate(self, rule: ActiveRule) -> None:
-        """It takes effect, or takes effect anew: it is the last one from now on."""
+        """Add a rule that takes effect (again): it is the last one from now on."""
         self._rules.pop(rule.key, None)
         self._rules[rule.key] = rule
 
     def update(self, rule: ActiveRule) -> None:
-        """Its record has changed; it keeps its place."""
+        """Replace its record; it keeps its place."""
         if rule.key not in self._rules:
             raise KeyError(rule.key)
         self._rules[rule.key] = rule

@@ -1,7 +1,7 @@
 """What the steps of one decision share: its inputs, and parts that each have one owner class.
 
-A step asks a part, or tells it what to change, by a method with a purpose; no part hands out its own tables.
-Which step may change which part stands in `decide.STEPS`.
+A step asks a part, or changes it, by a method with a purpose; no part gives out its own tables.
+`decide.STEPS` says which step may change which part.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fieldstack.ha.policy.view import Policy, Watching
 
 
 class DecisionContext:
-    """`unknown`: facts that nobody can tell of now, because their probe fails."""
+    """`unknown`: facts that are not known now, because their probe fails."""
 
     def __init__(self, now_ns: int, state: DecisionState, facts: Facts, policy: Policy) -> None:
         self.now_ns: Final = now_ns
@@ -114,14 +114,14 @@ class DecisionContext:
         return active_rule.evidence if active_rule else None
 
     def drop_rule(self, key: Key) -> None:
-        """The rule is active no more, and what it still waited to order is not ordered."""
+        """End the rule; what it still waited to order is not ordered."""
         self.rules.remove(key)
         self.waiting.forget_rule(key)
 
     # ---- orders ----
 
     def order(self, kind: ActionKind, rule: str, cause: str, subject: str = "cell") -> None:
-        """An order of no rule of the policy, whose outcome nobody waits for."""
+        """An order that comes from no rule of the policy and whose outcome nobody waits for."""
         self.actions.emit(Action(kind, rule, cause, subject))
 
     def time_of(self, key: Key, order: Order) -> int:

@@ -30,7 +30,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a rule has to remember of a subject's readings: over since when, and samples of its window."""
+    """What a rule remembers of a subject's readings: since when they exceed the threshold, and samples of its
+    window."""
 
     key: Key
     over_ns: int = 0
@@ -39,11 +40,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class ActiveRule:
-    """A rule that counts for a subject, from taking effect until it is cleared.
+    """A rule that is active for a subject, from taking effect until it is cleared.
 
-    `gone_ns`: since when its cause is gone, 0 while it is there; `recurred`: it came back and is not
-    debounced yet. `effects`: what it has ordered and what lasts as long as it does. `hold`: the person's word
-    that it waits for, None: none (any more).
+    `gone_ns`: since when its cause is gone, 0 while it is there. `recurred`: the cause came back and is not
+    debounced yet. `effects`: those of its orders that last as long as it does. `hold`: what a person has to
+    do (reset or acknowledge); None: nothing (any more).
     """
 
     key: Key
@@ -119,7 +120,7 @@ class PendingRestart:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A recovery on its way: the last step that was reached, and when."""
+    """A recovery under way: the last step that it reached, and when."""
 
     began_ns: int
     rule: str
@@ -150,7 +151,8 @@ class ProcessTrack:
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
-    """Times of counted restarts of a subject. `spent`: why no more are ordered until a reset; empty: none."""
+    """The times of a subject's counted restarts. `spent`: why no more are ordered until a reset; empty: more
+    are."""
 
     subject: str
     restarts: tuple[int, ...] = ()
@@ -159,7 +161,7 @@ class BudgetUse:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What DEGRADE rules leave of the motion: speed, and groups that have to stand."""
+    """The limits that DEGRADE rules set: speed, and groups that have to stand."""
 
     override_percent: int = 100
     groups: tuple[str, ...] = ()
@@ -178,7 +180,7 @@ class InterlockCause:
 
 @dataclass(frozen=True, slots=True)
 class StartOrder:
-    """A start (or the word to wait for one) that RT has not been seen to take."""
+    """A start, or an order to wait for one, that RT has not been seen to take."""
 
     epoch: int
     sequence: int
@@ -205,7 +207,7 @@ class RestartInterlock:
         return any(not one.axes for one in self.causes)
 
     def still(self, waiting: int) -> RestartInterlock:
-        """What is left of it for single axes when these wait."""
+        """The part that remains for single axes when these wait."""
         kept = (replace(one, axes=one.axes & waiting) for one in self.causes if one.axes & waiting)
         return RestartInterlock(0, tuple(kept))
 
@@ -214,10 +216,11 @@ RECORD_UNREADABLE = "record-unreadable"
 """Rule name of the wait for a person when something that was kept could not be read."""
 FIRST_START = "first-start"
 AT_FIRST_START = InterlockCause(Key(FIRST_START, "cell"), "the first start of the cell (auto_start)", 1 << 62)
-"""Nothing has moved yet in this life of the cell, and whoever started it wants it to."""
+"""Nothing has moved yet in this life of the cell, and the person who started it wants motion."""
 
 LIMITS_UNKNOWN = Limits(override_percent=-1)
-"""Whose rules are not known any more. No rules come to these: the first decision orders what is right."""
+"""Limits that are not known, for example because the DEGRADE rules that set them are gone. No set of rules
+gives this value, so the next decision orders the limits that are right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class EmittedActions:
         return any(action.subject == subject and action.kind in _START_STOP for action in self._actions)
 
     def withdraw(self, kinds: frozenset[ActionKind]) -> None:
-        """What of these kinds was ordered in this decision is not ordered after all."""
+        """Cancel what of these kinds was ordered in this decision."""
         self._actions = [one for one in self._actions if one.kind not in kinds]
 
     def revise(self, change: Callable[[Action], Action]) -> None:

@@ -30,7 +30,8 @@ class InFlightSet:
         return self._last_id
 
     def register(self, new: InFlightAction) -> InFlightAction:
-        """It gets the next number; an earlier one of the same order of the same rule is forgotten."""
+        """Add an action, with the next number; an earlier one of the same order of the same rule is
+        forgotten."""
         meant = (new.key, new.order.action, new.subject)
         for old in [one.id for one in self if (one.key, one.order.action, one.subject) == meant]:
             del self._in_flight[old]
@@ -40,7 +41,7 @@ class InFlightSet:
         return numbered
 
     def confirm(self, one: InFlightAction) -> None:
-        """It was read back; it stays until its cause has gone, too."""
+        """It was read back, but it stays until its cause is gone, too."""
         self._in_flight[one.id] = replace(one, done=True)
 
     def forget(self, number: int) -> None:

@@ -34,11 +34,11 @@ class InterlockRecord:
         self._now = RestartInterlock(self._now.since_ns, (*others, wider))
 
     def lift(self) -> None:
-        """The axes move."""
+        """Forget all causes: the axes move."""
         self._now = RestartInterlock()
 
     def lift_but(self, waiting: int) -> None:
-        """Axes have started; what is left is what concerns single ones of these, which wait on."""
+        """Axes have started: keep only what concerns single ones of these, which still wait."""
         self._now = self._now.still(waiting)
 
 
@@ -62,7 +62,7 @@ class StartRecord:
         self._order = order
 
     def end(self) -> None:
-        """RT has taken it, or cannot any more."""
+        """Forget the start: RT has taken it, or cannot take it any more."""
         self._order = None
 
     def note_press(self, press: tuple[int, int]) -> None:

@@ -46,15 +46,15 @@ class RestartBudgets:
         return next((one for one in self._uses if one.subject == subject), BudgetUse(subject))
 
     def count(self, subject: str, restarts: tuple[int, ...]) -> None:
-        """These restarts of the subject count from now on."""
+        """Set the restarts of the subject that count from now on."""
         self._put(replace(self.of(subject), restarts=restarts))
 
     def mark_spent(self, subject: str, why: str) -> None:
-        """No more restarts of the subject are ordered until a reset."""
+        """Order no more restarts of the subject until a reset."""
         self._put(replace(self.of(subject), spent=why))
 
     def forget_spent(self) -> None:
-        """What was spent begins anew; what still counts towards its budget goes on counting."""
+        """Allow restarts again after a reset; those that still count for the budget keep counting."""
         self._uses = tuple(one for one in self._uses if not one.spent)
 
     def _put(self, use: BudgetUse) -> None:

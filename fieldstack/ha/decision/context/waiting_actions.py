@@ -20,16 +20,16 @@ class WaitingActions:
         self._waiting.append(one)
 
     def take_all(self) -> list[WaitingAction]:
-        """All that waits; who takes it orders it, or adds it again."""
+        """Takes out all waiting actions; the caller orders each or adds it again."""
         taken, self._waiting = self._waiting, []
         return taken
 
     def forget_rule(self, key: Key) -> None:
-        """Nothing of this rule waits any more."""
+        """Forget all waiting actions of this rule."""
         self._waiting = [one for one in self._waiting if one.key != key]
 
     def forget_after(self, failed: WaitingAction) -> None:
-        """What waits for its turn after an action that failed is not ordered any more."""
+        """Forget what waits for its turn after an action that failed."""
         self._waiting = [one for one in self._waiting if not _comes_after(one, failed)]
 
     def clear(self) -> None:
