@@ -34,9 +34,9 @@ def send_directly(instance: Instance, report: Report, timeout_s: float = TIMEOUT
     if awaited:
         return f"NOT TOLD: {awaited}{remark}"
     if not receipt.messages:
-        return f"nobody is told anew: the same was told a moment ago, or no channel wants it{remark}"
+        return f"no new alert: the same one was sent a moment ago, or no channel takes it{remark}"
     late = f"; {queued} message(s) wait for the next Non-RT process" if queued else ""
-    return f"told by {', '.join(section.channels) or 'nobody'}{late}{remark}"
+    return f"alert sent by {', '.join(section.channels) or 'nobody'}{late}{remark}"
 
 
 def _queued(service: AlertService) -> int:
@@ -54,7 +54,7 @@ def _section(instance: Instance) -> tuple[AlertsSection, str]:
 def up_gave_up(why: str) -> Report:
     """Of `fieldstack up`, which has taken the cell down by then."""
     said = f"`fieldstack up` gave up and took the cell down: {why}"
-    next_step = "Next: read that log, mend it, `fieldstack up`"
+    next_step = "Next: read that log, remove the cause, `fieldstack up`"
     return Report(RULE, "fieldstack-nonrt", f"{said}. {next_step}", lasting=True)
 
 
@@ -69,7 +69,7 @@ def systemd_gave_up(
     said = " ".join(why[word] for word in words if why.get(word)) or "it does not say why"
     text = (
         f"systemd has given up {unit} ({said}): nobody supervises the cell. {now}. Next: "
-        f"`journalctl -u {unit} -n 100`, mend it, `systemctl reset-failed {unit}`, "
+        f"`journalctl -u {unit} -n 100`, remove the cause, `systemctl reset-failed {unit}`, "
         f"`systemctl start fieldstack@{cell}.target`"
     )
     return Report(RULE, f"fieldstack-{process}", text, lasting=True)

@@ -75,7 +75,7 @@ def unit_failed(
 
     process, instance = _of_unit(unit)
     if _status(instance)["live"] and process == "nonrt":
-        print(f"{unit} runs again: nobody is told")
+        print(f"{unit} runs again: no alert is sent")
         return
     told = last_resort.send_directly(
         instance, last_resort.systemd_gave_up(unit, process, instance.name, _now(instance))

@@ -46,7 +46,7 @@ def _beyond(snapshot: Snapshot) -> str:
 
 def _check(snapshot: Snapshot) -> str:
     start = command(snapshot.instance, "start")
-    return f"mend the cause; when it has gone the cell is checked by itself, and motion waits for `{start}`"
+    return f"remove the cause; then the cell checks itself, and motion waits for `{start}`"
 
 
 def _start(snapshot: Snapshot) -> str:
@@ -60,7 +60,7 @@ def _in(state: HaState) -> Callable[[Snapshot], bool]:
 _ROWS: tuple[tuple[Callable[[Snapshot], bool], Callable[[Snapshot], str]], ...] = (
     (lambda snapshot: snapshot.cell == "down", lambda one: f"start it with `{command(one.instance, 'up')}`"),
     (_in(HaState.SHUTDOWN), lambda _: ""),
-    (_in(HaState.MANUAL_INTERVENTION), _then_reset("look at the machine and mend the cause")),
+    (_in(HaState.MANUAL_INTERVENTION), _then_reset("look at the machine and remove the cause")),
     (_of_person, _then_reset("see that its cause has gone")),
     (
         _in(HaState.SAFE_MODE),

@@ -56,7 +56,7 @@ def test_what_happened_why_and_what_comes_next() -> None:
 
 def test_it_is_delivered_at_once(instance: Instance, tmp_path: Path) -> None:
     _section(instance, "/bin/sh", "-c", f"cat >{tmp_path}/told")
-    assert last_resort.send_directly(instance, _report()) == "told by ops"
+    assert last_resort.send_directly(instance, _report()) == "alert sent by ops"
     told = json.loads((tmp_path / "told").read_text())
     assert (told["rule"], told["state"], told["severity"]) == ("given-up", "firing", "critical")
 
@@ -64,7 +64,7 @@ def test_it_is_delivered_at_once(instance: Instance, tmp_path: Path) -> None:
 def test_what_a_receiver_does_not_take_waits_on_the_disk(instance: Instance) -> None:
     section = _section(instance, "/bin/false")
     said = last_resort.send_directly(instance, _report(), timeout_s=0.5)
-    assert said == "told by ops; 1 message(s) wait for the next Non-RT process"
+    assert said == "alert sent by ops; 1 message(s) wait for the next Non-RT process"
     later = AlertService(section, instance.name, instance.state_dir)
     assert later.status()["channels"]["ops"]["queued"] == 1
     assert [one["rule"] for one in later.status()["firing"]] == ["given-up"]
@@ -73,4 +73,4 @@ def test_what_a_receiver_does_not_take_waits_on_the_disk(instance: Instance) -> 
 def test_settings_that_can_not_be_read_cost_the_channels_not_the_alert(instance: Instance) -> None:
     said = last_resort.send_directly(instance, _report(), timeout_s=0.5)
     assert "alerts.json cannot be used" in said
-    assert "told by journal" in said
+    assert "alert sent by journal" in said

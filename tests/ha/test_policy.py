@@ -112,17 +112,17 @@ def test_the_published_schema_is_that_of_the_code() -> None:
         (
             '"subject": "axis:*"',
             '"subject": "axes:*"',
-            "following_error is never told of 'axes:*'; known are: axis:*",
+            "following_error never has the subject 'axes:*'; known are: axis:*",
         ),
         (
             '"fact": "drive_fault",\n      "subject": "axis:*"',
             '"fact": "drive_fault",\n      "subject": "slave:*"',
-            "never told of 'slave:*'",
+            "never has the subject 'slave:*'",
         ),
         (
             '"fact": "memory_high",\n      "subject": "fieldstack-core"',
             '"fact": "memory_high",\n      "subject": "fieldstack-cor"',
-            "never told of 'fieldstack-cor'",
+            "never has the subject 'fieldstack-cor'",
         ),
         ("{", "", "is no JSON"),
     ],

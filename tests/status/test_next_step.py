@@ -49,7 +49,7 @@ def test_a_latch_and_a_person_needed_are_reset_then_started(cell: Snapshot) -> N
 def test_a_latch_that_clears_by_itself_asks_for_no_reset(cell: Snapshot) -> None:
     told = next_step(in_state(latched(cell, "on_recovery"), HaState.SAFE_MODE))
     assert "reset" not in told
-    assert "mend the cause" in told
+    assert "remove the cause" in told
 
 
 def test_a_start_is_offered_only_where_it_is_what_comes_next(cell: Snapshot) -> None:

@@ -72,7 +72,8 @@ class PreventionResult:
         restarted = "never" if self.restarted_s is None else f"after {duration(self.restarted_s)}"
         return (
             f"Prevention: Core leaks {self.leak_mib_s:g} MiB/s, its limit would be reached after "
-            f"{duration(self.limit_s)}; told {told}, restarted {restarted} at {self.used_share:.0%} of it; "
+            f"{duration(self.limit_s)}; reported {told}, "
+            f"restarted {restarted} at {self.used_share:.0%} of it; "
             f"RT: {self.rt_starts} start(s), {self.lost} of {self.cycles} cycles lost"
         )
 

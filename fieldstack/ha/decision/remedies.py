@@ -149,7 +149,7 @@ def report_unsaved_count(context: DecisionContext, key: Key, subject: str, cause
     why = f" ({context.facts.filing_failure})" if context.facts.filing_failure else ""
     text = (
         f"the restart of {subject} waits: its count cannot be written to the disk{why}, and no restart is "
-        f"made that would not count; free or mend the state folder's disk; it was ordered because: {cause}"
+        f"made that would not count; free or repair the state folder's disk; it was ordered because: {cause}"
     )
     context.order_action(key, default_order(PolicyAction.SEND_ALERT), subject=subject, cause=text)
 

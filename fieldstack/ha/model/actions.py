@@ -1,4 +1,4 @@
-"""The actions that a decision orders: frozen records, sorted by severity, each with its rule and its cause."""
+"""The actions that a decision orders: frozen records, sorted by severity, each with rule and cause."""
 
 from __future__ import annotations
 

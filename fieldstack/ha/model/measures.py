@@ -86,20 +86,22 @@ STANDS_NOW = 1e-6
 _PROCESS, _HOST = "fieldstack-*", "host"
 
 FACTS: dict[FactKind, FactMeaning] = {
-    FactKind.PROCESS_DEAD: FactMeaning("", Comparison.TRUE, _PROCESS, "ended in no orderly way"),
+    FactKind.PROCESS_DEAD: FactMeaning("", Comparison.TRUE, _PROCESS, "did not end in an orderly way"),
     FactKind.PROCESS_REFUSED: FactMeaning(
-        "exit code", Comparison.TRUE, _PROCESS, "ended with an exit code that says that a restart is no help"
+        "exit code", Comparison.TRUE, _PROCESS, "ended with an exit code that means: a restart does not help"
     ),
     FactKind.PROCESS_SILENT: FactMeaning(
         "", Comparison.TRUE, _PROCESS, "alive, without progress for its time-out"
     ),
     FactKind.PROCESS_SLOW: FactMeaning("ms", Comparison.AT_LEAST, _PROCESS, "time since its last progress"),
-    FactKind.PROCESS_STOPPED: FactMeaning("", Comparison.TRUE, _PROCESS, "ended in an orderly way, unasked"),
+    FactKind.PROCESS_STOPPED: FactMeaning(
+        "", Comparison.TRUE, _PROCESS, "ended in an orderly way, but nobody asked for it"
+    ),
     FactKind.HOUSEKEEPING_SILENT: FactMeaning(
         "ms",
         Comparison.AT_LEAST,
         "fieldstack-rt",
-        "time since RT last completed a pass of its housekeeping; the cycle goes on without it",
+        "time since RT last completed a pass of its housekeeping; the cycle continues without it",
     ),
     FactKind.MODULE_DEAD: FactMeaning(
         "", Comparison.TRUE, "module:*", "a module of Non-RT does not run", 1000
@@ -114,12 +116,12 @@ FACTS: dict[FactKind, FactMeaning] = {
         "cycles",
         Comparison.GROWN,
         "fieldstack-rt",
-        "such cycles since RT's start, judged over the rule's window",
+        "the same cycles counted since RT's start; the rule judges the growth in its window",
     ),
     FactKind.WORKING_COUNTER_LOW: FactMeaning(
         "cycles", Comparison.AT_LEAST, "cell", "cycles in a row with a working counter other than expected"
     ),
-    FactKind.SLAVE_LOST: FactMeaning("", Comparison.TRUE, "slave:*", "it does not answer", 200),
+    FactKind.SLAVE_LOST: FactMeaning("", Comparison.TRUE, "slave:*", "the slave does not answer", 200),
     FactKind.SLAVE_AL_ERROR: FactMeaning(
         "AL status code",
         Comparison.TRUE,
@@ -137,7 +139,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "share",
         Comparison.AT_LEAST,
         "axis:*",
-        "of following_error_max, without what lost cycles explain",
+        "share of following_error_max, without what lost cycles explain",
     ),
     FactKind.AXIS_RUNS_ON: FactMeaning(
         "unit/s",
@@ -146,7 +148,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "did not stop within its ramp and margin, or ignores a stop; value: its speed, until a reset",
     ),
     FactKind.AXIS_BEYOND_LIMIT: FactMeaning(
-        "", Comparison.TRUE, "axis:*", "it stands beyond a position limit, so far in its own unit"
+        "", Comparison.TRUE, "axis:*", "it stands beyond a position limit; value: how far, in its own unit"
     ),
     FactKind.DRIVE_FAULT: FactMeaning(
         "error code", Comparison.TRUE, "axis:*", "CiA 402 state FAULT; value: object 0x603F, or 1"
@@ -161,19 +163,19 @@ FACTS: dict[FactKind, FactMeaning] = {
         "", Comparison.TRUE, "cell", "latched by a person or another process"
     ),
     FactKind.CPU_HIGH: FactMeaning(
-        "share", Comparison.AT_LEAST, "*", "of one CPU for a process, of all for the host", 5000
+        "share", Comparison.AT_LEAST, "*", "CPU use: of one CPU for a process, of all for the host", 5000
     ),
     FactKind.MEMORY_HIGH: FactMeaning(
-        "share", Comparison.AT_LEAST, "*", "of the process's limit, or the host's memory", 5000
+        "share", Comparison.AT_LEAST, "*", "memory use: of the process's limit, or of the host's memory", 5000
     ),
     FactKind.FILE_DESCRIPTORS_HIGH: FactMeaning(
-        "share", Comparison.AT_LEAST, _PROCESS, "of the soft limit", 5000
+        "share", Comparison.AT_LEAST, _PROCESS, "file descriptors in use: of the soft limit", 5000
     ),
     FactKind.TEMPERATURE_HIGH: FactMeaning(
         "degrees Celsius", Comparison.AT_LEAST, _HOST, "the hottest sensor", 5000
     ),
     FactKind.DISK_FULL: FactMeaning(
-        "share", Comparison.AT_LEAST, _HOST, "used, of the state folder's file system", 5000
+        "share", Comparison.AT_LEAST, _HOST, "use of the state folder's file system", 5000
     ),
     FactKind.CHECKPOINT_STALE: FactMeaning(
         "s", Comparison.AT_LEAST, "checkpoint", "age of the last file while the cell moves, else 0"
@@ -209,7 +211,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "times",
         Comparison.AT_LEAST,
         "*",
-        "in a row for the same reason; what goes on in between counts anew",
+        "refusals in a row for the same reason; a success starts the count again",
         1000,
         momentary=True,
     ),
@@ -220,7 +222,7 @@ FACTS: dict[FactKind, FactMeaning] = {
         "", Comparison.TRUE, "operator:*", "a person asks for what the rule does", momentary=True
     ),
     FactKind.PROBE_BLIND: FactMeaning(
-        "ms", Comparison.AT_LEAST, "probe:*", "since a part of supervision that fails was last well"
+        "ms", Comparison.AT_LEAST, "probe:*", "time since a failing part of supervision last worked"
     ),
 }
 """Every fact, with the meaning of its numbers."""

@@ -50,7 +50,7 @@ class Modules:
         try:
             return module.trouble()
         except Exception as error:
-            return f"how it does cannot be told: {type(error).__name__}: {error}"
+            return f"its state cannot be read: {type(error).__name__}: {error}"
 
     def measures(self, now_ns: int) -> Iterable[Measure]:
         if not self.started:

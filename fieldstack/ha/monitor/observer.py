@@ -79,7 +79,7 @@ class Observer:
             if not self._storms.keeps(event, now_ns):
                 self._write_down(event)
         except Exception as error:  # it has left the ring: kept as it is, and those behind it are read
-            what = f"an event of RT (code {event.code}) cannot be told: {type(error).__name__}: {error}"
+            what = f"an event of RT (code {event.code}) cannot be shown: {type(error).__name__}: {error}"
             self._log.append(EventKind.SUPERVISION, what=what, event=asdict(event), traceback=trace_of(error))
 
     def _refusals(self) -> int:
@@ -180,7 +180,7 @@ class Observer:
 
 
 def _without(absent: int) -> str:
-    return f", without {absent} that RT had told lost before," if absent else ""
+    return f", without {absent} that RT had reported lost before," if absent else ""
 
 
 def _cause(status: Any) -> str:

@@ -1,4 +1,4 @@
-"""The restart budgets of a policy, for people and programs: what each allows, and which failures use it up."""
+"""The restart budgets of a policy, for display: what each allows, and which failures use it up."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def all_orders(orders: list[ActionOrder]) -> Iterator[ActionOrder]:
 def check_rule(rule: Rule) -> None:
     if not can_match(rule.subject, rule.fact):
         known = ", ".join(possible_subjects(rule.fact))
-        raise fault("subject", f"{rule.fact} is never told of {rule.subject!r}", f"known are: {known}")
+        raise fault("subject", f"{rule.fact} never has the subject {rule.subject!r}", f"known are: {known}")
     _check_doubles(rule)
     _check_threshold(rule)
     _check_window(rule)

@@ -88,7 +88,7 @@ class Rule(PolicyModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$", description="shown with each action")]
     fact: Annotated[FactKind, Field(strict=False)]
     subject: Annotated[
-        str, Field(min_length=1, max_length=64, description="what it is told of; * and ? match")
+        str, Field(min_length=1, max_length=64, description="which subjects the rule is for; * and ? match")
     ] = "*"
     threshold: Annotated[Threshold | None, Field(description="in the fact's unit")] = None
     window_ms: Annotated[

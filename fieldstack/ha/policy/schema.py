@@ -44,7 +44,8 @@ class Timing(PolicyModel):
     supervision_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 20
     cycle_us: Annotated[int, Field(ge=50, le=100_000)] = 1000
     stop_ms: Annotated[
-        int, Field(ge=1, le=600_000, description="every axis stands so long after a stop, or is told")
+        int,
+        Field(ge=1, le=600_000, description="every axis stands still this long after a stop, or is reported"),
     ] = 200
 
 

@@ -1,4 +1,4 @@
-"""Scenarios: timelines of facts, played through the decision core without a machine, with expected results."""
+"""Scenarios: timelines of facts, played through the decision core without a machine, with expectations."""
 
 from fieldstack.ha.scenario.document import Scenario, ScenarioError, load_scenario
 from fieldstack.ha.scenario.play import Played, play

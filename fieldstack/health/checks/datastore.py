@@ -13,6 +13,6 @@ class DataStoreCheck(MemoryCheck):
     def evaluate(self, value: MemoryView, now_ns: int) -> Finding:
         wrong = [*(f"record {name} is torn" for name in value.torn), *value.damage]
         if wrong:
-            remedy = "a restart of the record's writer mends it: fieldstack restart, or the policy's rule"
+            remedy = "restart the process that writes the record: fieldstack restart, or the policy's rule"
             return failed("; ".join(wrong), remedy, torn=list(value.torn), damage=list(value.damage))
         return passed("all records are whole")

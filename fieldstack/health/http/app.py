@@ -168,6 +168,6 @@ async def _error(_request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
     text = error.detail if isinstance(error, HTTPException) else "internal error"
     if text == "Not Found":
-        text = "no such page; GET / tells which there are"
+        text = "no such page; GET / lists the pages"
     headers = error.headers if isinstance(error, HTTPException) else None
     return JSONResponse({"ok": False, "message": text}, code, dict(headers or {}))

@@ -46,7 +46,9 @@ def _working_counter(view: MemoryView) -> Iterator[Metric]:
     known = -1 if bus.wkc is None else bus.wkc
     yield gauge("fieldstack_wkc", "Working counter of the last cycle; -1: no frame, or RT is down", known)
     yield gauge(
-        "fieldstack_wkc_expected", "The least that is as expected, without told losses", bus.expected_wkc
+        "fieldstack_wkc_expected",
+        "The lowest good working counter, without reported losses",
+        bus.expected_wkc,
     )
     yield gauge("fieldstack_wkc_good", "1: as expected, in RT's own verdict", float(bus.wkc_good))
     yield counter("fieldstack_wkc_errors", "Cycles of this RT process with another one", bus.wkc_errors)

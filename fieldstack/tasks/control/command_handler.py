@@ -163,5 +163,5 @@ def _not_written(error: OSError) -> str:
     why = error.strerror or str(error)
     if isinstance(error, UndecidedError):
         later = "after a power cut it may be there all the same"
-        return f"not accepted: {why}; {later}: mend the disk, then look at `fieldstack task list`"
+        return f"not accepted: {why}; {later}: repair the disk, then look at `fieldstack task list`"
     return f"nothing was changed: {why}; free the disk and try again"
