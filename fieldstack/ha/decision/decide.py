@@ -61,12 +61,13 @@ from fieldstack.ha.decision.context.decision_state import DecisionState
 from fieldstack.ha.decision.in_flight_actions import review_in_flight, take_outcomes
 from fieldstack.ha.decision.limits import update_limits
 from fieldstack.ha.decision.orders import review_waiting
+from fieldstack.ha.decision.pending_restarts import advance
 from fieldstack.ha.decision.requests import answer_requests
 from fieldstack.ha.decision.reset_effects import ignore_stopped_axes, keep_new_latch
 from fieldstack.ha.decision.restart_interlock import note_latched_estop, note_stop_causes
 from fieldstack.ha.decision.starts import confirm_start, order_starts
 from fieldstack.ha.decision.state_change import change_state, go_down
-from fieldstack.ha.decision.supervise import NAMES, advance, supervise
+from fieldstack.ha.decision.supervise import NAMES, supervise
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.facts import Facts
 from fieldstack.ha.model.states import HaState

@@ -10,10 +10,11 @@ from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.decision.context.decision_state import ActiveRule, Key
 from fieldstack.ha.decision.operator_requests import request_rule, withdraw_request
 from fieldstack.ha.decision.orphaned_rules import only_reset_clears
+from fieldstack.ha.decision.pending_restarts import restart_now
 from fieldstack.ha.decision.remedies import busy, restart_in_order
 from fieldstack.ha.decision.restart_interlock import note_reset_cause
 from fieldstack.ha.decision.starts import answer_start
-from fieldstack.ha.decision.supervise import NAMES, restart_now
+from fieldstack.ha.decision.supervise import NAMES
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import (
     PositionCheck,
