@@ -1,7 +1,7 @@
-"""How the life of a Non-RT process begins: what its checkpoint says, and what people have to know of it.
+"""Begins the life of a Non-RT process: reads what its checkpoint says, and what people have to know.
 
-What a person had latched outlives the shared memory; restarts that nobody asked for are counted and told.
-Used by `parts`, once the alerts and the checkpoint are there.
+What a person had latched survives the shared memory. Restarts that nobody asked for are counted and reported.
+Used by `parts`, when the alerts and the checkpoint are ready.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fieldstack.nonrt.opening import Opened
 from fieldstack_rt.datastore import Clear, EstopSource
 
 MEMORY_REPLACED = "memory-replaced"
-"""The rule under which people are told of an RT process that had to be ended for the memory."""
+"""The rule name for alerts about an RT process that had to be ended because of the memory."""
 NONRT_RESTARTED = "nonrt-restarted"
-"""Likewise, of a Non-RT process that ended unasked and was started anew."""
+"""The rule name for alerts about a Non-RT process that ended unasked and was restarted."""
 LATCHES_UNKNOWN = (
     "the checkpoint cannot be read, and what a person had latched is not known: look, then reset"
 )
@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 
 def checkpoint_reports(log: EventLog) -> CheckpointReports:
-    """What the checkpoint has to say goes to the event log."""
+    """Messages of the checkpoint go to the event log."""
 
     def failed(why: str) -> None:
         log.append(EventKind.CHECKPOINT_FAILED, why=why)
@@ -78,7 +78,7 @@ def _how_it_begins(kept: Record | None, *, unreadable: bool) -> str:
 
 
 def _latch(opened: Opened, kept: Record | None, *, unreadable: bool) -> None:
-    """A latch that a person has to clear is there again, also in a new shared memory."""
+    """Sets a latch that a person has to clear again, also in a new shared memory."""
     estop = opened.store.estop
     sources, reasons = durable_state.latched(kept)
     for source in EstopSource:
@@ -89,7 +89,8 @@ def _latch(opened: Opened, kept: Record | None, *, unreadable: bool) -> None:
 
 
 def _report_claim(opened: Opened, alerts: Alerts) -> None:
-    """What had to be done for the memory: people are to know. What was not read back waits for one."""
+    """Reports what had to be done for the memory. If something was not read back, the cell waits for a
+    person."""
     log, claimed = opened.log, opened.claim
     for remark in claimed.remarks:
         log.append(EventKind.SUPERVISION, what=remark)
@@ -102,7 +103,7 @@ def _report_claim(opened: Opened, alerts: Alerts) -> None:
 
 
 def restore_state(opened: Opened, alerts: Alerts, kept: Record | None) -> DecisionState:
-    """The state that the first decision goes on from."""
+    """The state from which the first decision continues."""
     now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
     settings, before = opened.settings, opened.predecessor
     start = CellStart(settings.life, settings.auto_start, before.last_pass_ns, before.failed)
@@ -119,7 +120,7 @@ def restore_state(opened: Opened, alerts: Alerts, kept: Record | None) -> Decisi
 
 
 def _report_restart(opened: Opened, alerts: Alerts, count: int) -> None:
-    """Whoever keeps this process running tells nobody that it ends again and again."""
+    """Reports repeated ends: systemd and `up`, which restart this process, do not report them."""
     pid = opened.predecessor.pid
     budget = opened.force.policy.budget(ProcessName.NONRT)
     within = f"within {budget.long_window_ns / 3.6e12:g} h" if budget else "so far"

@@ -1,6 +1,6 @@
-"""FailoverManager: carries out what was decided, reads back whether it came about, and records both.
+"""FailoverManager: carries out what was decided, reads back whether it happened, and records both.
 
-Each kind of action has one executor in a table. `Supervision` hands it the actions of each decision.
+Each kind of action has one executor in a table. `Supervision` passes on the actions of each decision.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Ports:
 
 
 class FailoverManager:
-    """One action after the other, in the order given: worst first. Nothing here waits.
+    """Carries out one action after the other, in the given order: worst first. Nothing here waits.
 
-    What cannot be known at once is read back in the passes that follow. `outcomes` hands it to the next
-    decision.
+    Results that are not known at once are read back in the passes that follow. `outcomes` gives them to the
+    next decision.
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -97,19 +97,19 @@ class FailoverManager:
                 self._in_flight_orders.known(action, carried, now_ns)
 
     def _try(self, action: Action) -> ExecutionResult | None:
-        """What fails in a way that nobody thought of is an action that failed: the others are carried out."""
+        """An unexpected exception makes the action a failed one: the others are still carried out."""
         try:
             return self._executors[action.kind](action)
         except Exception as error:
             return fault(self._ports.log, action, error)
 
     def outcomes(self, now_ns: int) -> tuple[ActionOutcome, ...]:
-        """What has become of orders since the last call."""
+        """The outcomes of orders since the last call."""
         return self._in_flight_orders.poll_all(now_ns)
 
     @property
     def busy(self) -> bool:
-        """Orders wait to be read back: the next pass should come soon."""
+        """Whether orders wait to be read back: then the next pass should come soon."""
         return self._in_flight_orders.busy
 
     def in_flight(self, now_ns: int) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""How a Non-RT process comes by its shared memory: adopted, mended, or made anew once no RT process lives.
+"""Gets the shared memory for a Non-RT process: adopts it, repairs it, or makes a new one if no RT process
+lives.
 
-An RT process on a memory that cannot be adopted is guarded by nobody: first it is ended, and the wire read
-back.
+Nobody guards an RT process on a memory that cannot be adopted: such a process is ended first, and the wire is
+read back. Used by `opening`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from fieldstack_rt.datastore.rt_process_search import RtProcess, rt_processes
 from fieldstack_rt.wire_state import MASTER_FRAMES, master_frames
 
 TOGETHER_S = 8.0
-"""The longest that all of them together may take: one that hangs, and the look at the wire."""
+"""The time that all of them together may take: a process that hangs, and the reading of the wire."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The memory, and what had to be done for it. `unsafe`: endings that were not read back as safe."""
+    """The memory, and what had to be done for it. `unsafe`: ends that were not confirmed as safe."""
 
     store: DataStore
     remarks: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ def _end_all(found: list[RtProcess], wire: Wire) -> list[RtEndResult]:
 
 
 def _refuse_foreign_master(instance: Instance, wire: Wire) -> None:
-    """Nothing is seen of it but its frames: in another process namespace, or another instance's."""
+    """Only its frames are seen: it is in another process namespace, or belongs to another instance."""
     if not wire.interface:
         return
     try:

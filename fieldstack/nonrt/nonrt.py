@@ -85,8 +85,8 @@ class NonRt:
         self._upkeep.run(now_ns)
 
     def _watch_memory(self, now_ns: int) -> None:
-        """Nobody could attach to a memory without a name. What works on it is ended while the guard still
-        sees it, and whoever started this process starts it again, on a new one."""
+        """Nobody can attach to a memory without a name. What works on it is ended while the guard still sees
+        it. Then systemd or `up` starts this process again, on a new memory."""
         watch = self._memory.check(now_ns)
         if watch.mended_magic is not None:
             what = (
@@ -103,7 +103,7 @@ class NonRt:
     # ---- the way down ----
 
     def _must_end(self) -> bool:
-        """A signal, or systemd that stops the target. An operator's request is decided in a pass."""
+        """A signal, or systemd stops the target. A pass decides about an operator's request."""
         if self._loop.signals and self._end_asked():
             return True
         if self._processes.going_down:
@@ -139,7 +139,7 @@ class NonRt:
                 self._stop(name)
 
     def _stop(self, name: ProcessName) -> None:
-        """Stop one process and wait for its end, bounded; the beat goes on so that RT stops in order."""
+        """Stop one process and wait for its end, bounded. Beats continue, so that RT stops in order."""
         timeout_s = self._settings.stop_timeout_ms / 1000
         until = time.monotonic() + timeout_s + 1.0
         self._processes.stop(name, timeout_s)

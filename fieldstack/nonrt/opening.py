@@ -1,7 +1,7 @@
-"""Opens what has to be there before anything is supervised: policy, event log, shared memory, guard.
+"""Opens what must be there before supervision begins: policy, event log, shared memory, guard.
 
-Nothing is started or written as long as the policy may be refused. The guard comes as early as it can: until
-then nobody watches an RT process that runs. Used by `parts`.
+Nothing is started or written while the policy may still be refused. The guard starts as early as possible:
+until then nobody watches a running RT process. Used by `parts`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What all parts of a Non-RT process stand on."""
+    """The base for all parts of a Non-RT process."""
 
     settings: NonRtSettings
     started_ns: int
@@ -47,7 +47,7 @@ class Opened:
     predecessor: Predecessor
     guard: Guard
     unlocked: str
-    """What of this process's memory is not locked, in words; empty: all of it is."""
+    """The part of this process's memory that is not locked, in words; empty: all is locked."""
     processes: Manager
 
     @property
@@ -126,7 +126,7 @@ def _open_log(settings: NonRtSettings, instance: Instance) -> EventLog:
 
 
 def _take_over(store: DataStore) -> Predecessor:
-    """From now on this process is the one that has failed if it does not say that it ends."""
+    """From now on this process counts as failed if it ends without announcing it."""
     pid, last_pass_ns = _last_pass(store)
     predecessor = Predecessor(pid, last_pass_ns, failed=not store.nonrt_stopping)
     store.nonrt_stopping = False
@@ -143,7 +143,8 @@ def _last_pass(store: DataStore) -> tuple[int, int]:
 
 
 def _goes_on(store: DataStore) -> bool:
-    """Whether RT was to go on meanwhile and is at work: the first decision says if it may. Else axes wait."""
+    """Whether RT was meant to continue, and works: the first decision says if it may. Otherwise the axes
+    wait."""
     return store.motion_permit and store.agent_go_on_ns > 0 and rt_runs(store)
 
 

@@ -57,7 +57,7 @@ class OperatorCommandHandler:
         }
 
     def handle(self, command: Command, now_ns: int) -> None:
-        """Whatever a command leads to, it is answered. It ends neither this process nor other commands."""
+        """Every command is answered. It ends neither this process nor other commands."""
         try:
             self._do(command, now_ns)
         except Exception as error:

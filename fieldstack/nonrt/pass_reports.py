@@ -1,4 +1,4 @@
-"""What a supervision pass itself has to say, to the event log and to people. Used by `Supervision`."""
+"""Writes what a supervision pass reports about itself, to the event log and to people. Used by `Supervision`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldstack.ha.model.states import HaState
 from fieldstack.ha.monitor.retried import trace_of
 
 FLUSH_S = 1.0
-"""A process that is about to end waits so long for its last events to be written."""
+"""A process that is about to end waits this long for its last events to be written."""
 
 
 class PassReports:
@@ -36,7 +36,7 @@ class PassReports:
         )
 
     def words_mended(self, names: Iterable[str]) -> None:
-        """Words of the shared memory that were damaged, and that hold again what they should."""
+        """Reports words of the shared memory that were damaged and have their right value again."""
         what = f"damaged in the shared memory, and as they should be again: {', '.join(names)}"
         self._log.append(EventKind.SUPERVISION, severity=Severity.WARNING, what=what)
 
@@ -47,13 +47,13 @@ class PassReports:
         return what
 
     def ends(self, what: str) -> None:
-        """This process ends because of that. Waits, bounded, until it is written."""
+        """Reports why this process ends. Waits, bounded, until it is written."""
         cause = f"{what}; the axes lose their permit, Non-RT ends and is started anew"
         self._alert("supervision-failed", cause)
         self._log.flush(FLUSH_S)
 
     def watch_log(self) -> None:
-        """A log that cannot write is itself an alert, once each time."""
+        """A log that cannot write causes an alert, once each time."""
         failure = self._log.failure
         if failure and failure != self._log_failure:
             self._alert("event-log", f"events cannot be written ({failure}): they are kept in memory")

@@ -1,6 +1,6 @@
-"""Operators' requests that wait for an answer: of the decision core, or of a read-back. Never waited for.
+"""Keeps operators' requests that wait for an answer of the decision core or for a read-back. It never blocks.
 
-`operator_commands` puts requests in, a supervision pass takes them out and gives back what was decided.
+`operator_commands` puts requests in; a supervision pass takes them out and gives back what was decided.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fieldstack_rt.datastore import DataStore
 
 
 class Readback(Protocol):
-    """An answer that is on its way."""
+    """An answer that waits for its read-back."""
 
     def poll(self, now_ns: int) -> Finding | None:
         """None: not yet."""
@@ -59,7 +59,7 @@ class PendingAnswers:
         self._readbacks.append((_asked(command), readback))
 
     def fault(self, command: str, error: Exception) -> str:
-        """Write down a fault of ours; the text is for the operator."""
+        """Log a defect of our code; the text is for the operator."""
         text = f"{type(error).__name__}: {error}"[:300]
         what = f"the command {command!r} failed: {text}"
         trace = trace_of(error)
@@ -69,7 +69,7 @@ class PendingAnswers:
     # ---- for the supervision pass ----
 
     def requests(self) -> tuple[Request, ...]:
-        """What was asked since the last call."""
+        """The requests since the last call."""
         found, self._requests = tuple(self._requests), []
         return found
 
@@ -88,11 +88,11 @@ class PendingAnswers:
 
     @property
     def waiting(self) -> bool:
-        """Something is to be read back: the next pass should come soon."""
+        """Whether something has to be read back: then the next pass should come soon."""
         return bool(self._readbacks)
 
     def follow(self, now_ns: int) -> None:
-        """Answer what was read back, or whose time is up."""
+        """Answer the requests whose result was read back, or whose time is up."""
         for one in list(self._readbacks):
             asked, readback = one
             try:

@@ -1,4 +1,4 @@
-"""The policy that is in force, and its reload at run time: all of a file counts, or nothing of it."""
+"""Keeps the policy in force, and reloads it at run time: a file counts as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class PolicyInForce:
         self.file = file
         self.cache = cache
         self.times = times
-        """Of this cell: a policy whose targets they miss is refused, now and at each reload."""
+        """The times of this cell. A policy is refused if they miss its targets, now and at each reload."""
         self.policy = load_compiled(file, cache, times)
         self.listeners: list[Listener] = []
         self.adopt: Adopt | None = None
-        """Makes the decision that is under way fit, or refuses the policy with a PolicyError."""
+        """Adapts the running decision state, or refuses the policy with a PolicyError."""
 
     @property
     def digest(self) -> str:
-        """Of the policy's content, comments left out: tells later which policy led to an action."""
+        """A digest of the policy's content without comments: it says later which policy led to an action."""
         return self.policy.digest
 
     def apply(self, store: DataStore, log: EventLog) -> None:
-        """RT's agent follows the policy, too: its words go into shared memory. So do who only look."""
+        """Writes the words for RT's agent and the file for observers, which follow the policy, too."""
         write_agent_settings(store, self.policy)
         publish_rules(store.instance.liveness_file, self.policy)
         log.append(
@@ -54,7 +54,7 @@ class PolicyInForce:
         )
 
     def replace(self, file: Path, policy: CompiledPolicy) -> None:
-        """PolicyError: it does not fit what is going on; the policy in force is unchanged."""
+        """Raises PolicyError: the policy does not fit what is under way; the policy in force is unchanged."""
         if self.adopt is not None:
             self.adopt(self.policy, policy, str(file))
         self.file, self.policy = file, policy
@@ -81,7 +81,8 @@ class Reload:
             self._found = f"{str(self._file)!r} cannot be read: {error!r}"
 
     def poll(self, now_ns: int) -> Finding | None:
-        """Called between passes until it gives an answer: it is in force, and RT shows its part of it."""
+        """Called between passes until it gives an answer: the policy is in force, and RT has taken its part
+        of it."""
         found = self._found
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""Answers to operators that wait until what was asked for was read back, or its time is up."""
+"""Answers operators when what they asked for was read back, or its time is up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESET_START_NS = 4_000_000_000
 """The same of a reset that has RT started."""
 START_TIMEOUT_NS = 500_000_000
 SETTLE_NS = 100_000_000
-"""A drive whose fault is still there takes so long to say so again."""
+"""A drive whose fault is still there takes this long to report it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Finding:
     text: str
     obeyed_cycle: int = 0
     again: bool = False
-    """Not now: it may be asked for again in a moment."""
+    """Not now: it may be tried again in a moment."""
 
 
 class EstopReadback:
-    """An EMERGENCY_STOP until all axes were read back to stand. What is not known is no success."""
+    """An EMERGENCY_STOP, until all axes are confirmed to stand still. What is not known is no success."""
 
     def __init__(self, store: DataStore, now_ns: int, cell: CellMap | None = None) -> None:
         self._store, self._cell = store, cell or CellMap()
@@ -53,7 +53,7 @@ class EstopReadback:
         return Finding(False, f"EMERGENCY_STOP latched, but NOT CONFIRMED: {found}: {HARDWARE}", cycle)
 
     def _read(self, now_ns: int) -> tuple[str | bool, int]:
-        """True, or what is missing; and the cycle that has obeyed."""
+        """True or what is missing; and the cycle that has obeyed."""
         rt, status = look_at_rt(self._store, now_ns)
         if rt is Rt.STILL:
             return without_rt(self._store) or True, 0
@@ -67,8 +67,8 @@ class EstopReadback:
 
 
 def without_rt(store: DataStore) -> str:
-    """What is not known of the axes while no RT process cycles; empty: none has driven them since the memory
-    was made, and there is nothing to stop."""
+    """What is not known about the axes while no RT process cycles; empty: none has driven them since the
+    memory was made, so there is nothing to stop."""
     if never_driven(store):
         return ""
     if guard_has_outputs(store):
@@ -121,7 +121,7 @@ class ResetReadback:
 
 
 class StartReadback:
-    """A start that was ordered: the axes have to be seen to wait no more."""
+    """A start that was ordered: RT has to show that the axes no longer wait."""
 
     def __init__(self, store: DataStore, cell: CellMap, said: str, axes: int, now_ns: int) -> None:
         self._store, self._cell, self._said, self._axes = store, cell, said, axes

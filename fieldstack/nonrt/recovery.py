@@ -34,7 +34,7 @@ class Recovery:
         return Outcome(True, outcome.text)
 
     def record_step(self, action: Action) -> None:
-        """A step that came about without an action of ours."""
+        """A step that happened without an action of ours."""
         if action.step is not None:
             remark = f": {action.remark}" if action.remark else ""
             self._append(

@@ -1,6 +1,6 @@
-"""Keeps what must outlive the Non-RT process: the decision's record, and positions while they are safe.
+"""Keeps what must survive the Non-RT process: the decision's record, and positions while they are safe.
 
-`Supervision` calls it in each pass. The disk work is done by the `StateCheckpoint`'s own thread.
+`Supervision` calls it in each pass. The `StateCheckpoint`'s own thread does the disk work.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _process(facts: ProcessFacts) -> dict[str, Any]:
 
 
 def _rule(one: ActiveRule, unknown: frozenset[FactKind]) -> dict[str, Any]:
-    """A rule that counts now, and what it waits for. `stale`: nobody can tell now if its cause is there."""
+    """An active rule, and what it waits for. `stale`: it is not known now whether its cause is there."""
     return {
         "rule": one.key.rule,
         "subject": one.key.subject,
@@ -122,7 +122,7 @@ def _waiting(one: WaitingAction, now_ns: int) -> dict[str, Any]:
 
 
 def _budgets(supervision: Supervision, now_ns: int) -> dict[str, Any]:
-    """Restarts that count now, of how many that are allowed in which window."""
+    """How many restarts count now, how many are allowed, and in which window."""
     state, policy = supervision.state, supervision.policy
     subjects = [str(section.process_name) for section in policy.processes]
     subjects += [use.subject for use in state.budgets if use.subject not in subjects]

@@ -46,7 +46,7 @@ class SupervisionParts:
 
 
 PASSES_LOST = 3
-"""So many passes in a row may fail. RT hears of no beat meanwhile, and stops the axes by itself."""
+"""This many passes in a row may fail. RT gets no beat meanwhile, and stops the axes by itself."""
 
 
 class Supervision:
@@ -65,7 +65,7 @@ class Supervision:
         parts.force.adopt = self._adopt
 
     def _adopt(self, old: CompiledPolicy, new: CompiledPolicy, file: str) -> None:
-        """Go on under another policy. PolicyError: a rule that counts now would be lost; nothing changed."""
+        """Continue with another policy. Raises PolicyError: an active rule would be lost; nothing changed."""
         self.state = apply_policy(self.state, old, new, file)
 
     @property
@@ -88,7 +88,8 @@ class Supervision:
     # ---- a pass ----
 
     def run(self, now_ns: int) -> None:
-        """One pass. Raises what made the last few passes fail, once that was told and the permit is taken."""
+        """One pass. If the last few passes failed, raises their error, after it was reported and the permit
+        withdrawn."""
         try:
             self._pass(now_ns)
         except Exception as error:
@@ -120,7 +121,8 @@ class Supervision:
         self.manager.execute(actions, now_ns)
 
     def _pass_failed(self, error: Exception) -> None:
-        """Nothing beats. What goes on failing ends this process: the next one begins with fresh facts."""
+        """A failed pass does not beat. If failures continue, this process ends, and the next one begins with
+        fresh facts."""
         self._failed_passes += 1
         what = self._reports.pass_failed(error, self._failed_passes)
         if self._failed_passes < PASSES_LOST:
@@ -132,7 +134,7 @@ class Supervision:
     # ---- its steps ----
 
     def _mend_words(self) -> None:
-        """A permit that nobody gave lasts no longer than a pass."""
+        """Withdraws a permit that nobody gave; it lasts no longer than a pass."""
         if damaged := self._parts.ports.store.rewrite_damaged_words():
             self._reports.words_mended(damaged)
 
@@ -155,7 +157,7 @@ class Supervision:
         )
 
     def _measures(self, now_ns: int) -> tuple[Measure, ...]:
-        """What all probes know now, also of one that failed half-way, and which of them fail."""
+        """The readings of all probes, also of one that failed half-way, and which probes fail."""
         found: list[Measure] = []
         for name, probe in self._parts.probes.items():
             self.retries.attempt(name, now_ns, partial(_ask, probe, now_ns, found))
@@ -183,7 +185,7 @@ class Supervision:
     # ---- the way down ----
 
     def shut_down(self, request: Request) -> None:
-        """Decide a shutdown at once, whatever else is going on."""
+        """Decide a shutdown at once, whatever else is under way."""
         now_ns = time.monotonic_ns()
         self._decide(now_ns, replace(self.facts, requests=(request,)))
         self._keeper.keep_decision(now_ns, self.state)

@@ -46,7 +46,7 @@ class Upkeep:
             self._parts.supervision.retries.attempt(name, now_ns, partial(job, now_ns))
 
     def _end_without_guard(self, why: str) -> None:
-        """At once: the thread that stands still could not be waited for. RT holds the axes meanwhile."""
+        """Ends at once: the thread that hangs cannot be waited for. RT holds the axes meanwhile."""
         cause = f"{why}: RT is not guarded; Non-RT ends, and is started anew with its guard"
         log = self._opened.log
         self._parts.alerts.send(log.append(EventKind.ALERT, rule="guard-still", subject="guard", cause=cause))
@@ -65,7 +65,7 @@ class Upkeep:
                 self._parts.loop.watch(handle.pid, handle.pidfd)
 
     def _start_modules(self, now_ns: int) -> None:
-        """Once the cell moves, or has had its time to: what they load delays nothing of a recovery."""
+        """When the cell moves, or has had the time to: loading the modules then delays no recovery."""
         modules = self._parts.modules
         if modules.started:
             if not gc.isenabled() and now_ns - self._modules_ns >= LOADED_AFTER_NS:
@@ -78,7 +78,7 @@ class Upkeep:
             self._modules_ns = now_ns
 
     def _keep_spare(self, now_ns: int) -> None:
-        """Once the cell runs well: nothing of a recovery is slowed down by making the next one quick."""
+        """When the cell runs well: making the next recovery quick must not slow down this one."""
         state, processes = self._parts.supervision.state, self._opened.processes
         calm = state.ha in MOVING and now_ns - state.since_ns >= SPARE_AFTER_NS
         if self._opened.settings.rt_spare and calm and isinstance(processes, LocalProcessManager):

@@ -15,13 +15,15 @@ _REACTIONS = {"stop": AgentReaction.STOP, "hold": AgentReaction.HOLD}
 
 
 def write_agent_settings(store: DataStore, policy: Policy) -> None:
-    """Reactions last: with another reaction the times are those of the same policy."""
+    """Reactions are written last: while another reaction still applies, its times are already those of the
+    policy."""
     for name, value in _settings(policy).items():
         setattr(store, f"agent_{name}", value)
 
 
 def not_in_force(status: Any, policy: Policy) -> list[str]:
-    """What RT (`fs_rt_status`) does not watch by as the policy says; a word of 0 leaves it RT's own."""
+    """The settings that RT (`fs_rt_status`) does not apply as the policy says; a word of 0 means RT's own
+    default."""
     return [
         name
         for name, value in _settings(policy).items()

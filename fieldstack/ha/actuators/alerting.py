@@ -24,10 +24,8 @@ KEPT_NS = 5000 * NS_PER_MS
 
 
 class Alerting:
-    """Hands alerts over; nothing but the alert's text ever waits: what stops the axes was done before.
-
-    Confirmed is what nothing can lose any more: it is on the disk, or a receiver has it.
-    """
+    """Passes alerts on. Only the alert's text ever waits; stops of axes were done before. An alert is
+    confirmed when nothing can lose it any more: it is on the disk, or a receiver has it."""
 
     def __init__(self, store: DataStore, log: EventLog, alerts: Alerts) -> None:
         self._store, self._log, self._alerts = store, log, alerts

@@ -30,7 +30,7 @@ STILL_NS = 5_000_000_000
 EARLY_LIMIT = 1000
 END_S = 2.0
 LOOK_BACK = 1000
-"""Events of an earlier life that are looked through for alerts that nobody was told of."""
+"""How many events of an earlier life are searched for alerts that were never sent."""
 
 Active = frozenset[tuple[str, str]]
 
@@ -46,8 +46,8 @@ class Sent:
 class Alerts:
     """`send` and `set_active` never block and never raise: they only fill the service's inbox.
 
-    It is also the module `alerts` of Non-RT: threads that can be restarted alone. `make` may take its time:
-    it runs in a thread; what was sent before is handed over then, in order.
+    It is also the module `alerts` of Non-RT: threads that can be restarted alone. `make` may be slow, because
+    it runs in a thread; what was sent before is passed on afterwards, in order.
     """
 
     name = "alerts"
@@ -63,27 +63,28 @@ class Alerts:
         self._beat = self._beat_ns = 0
 
     def send(self, event: Event) -> Sent:
-        """Tell people of an event of kind `ha.alert`: rule, the fact's subject and cause make the report."""
+        """Send an alert for an event of kind `ha.alert`: rule, subject of the fact and cause are the report."""
         sent = Sent(event)
         self._tell(sent)
         return sent
 
     def awaited(self, sent: Sent) -> str:
-        """What has to come about yet before nothing can lose the alert; empty: it has."""
+        """What still has to happen before nothing can lose the alert; empty: nothing."""
         if sent.receipt is None:
             return f"the alert service has not begun ({self.trouble() or STARTING})"
         return sent.receipt.awaited
 
     def refused(self) -> dict[str, tuple[int, str]]:
-        """Channels that deliver nothing: how often in a row that was tried, and why the last time."""
+        """Channels that deliver nothing: how often in a row it was tried, and why the last attempt failed."""
         return self.service.refused() if self.service is not None else {}
 
     def disk_refused(self) -> dict[str, tuple[int, str]]:
-        """The record of alerts, if the disk does not take it: how often in a row, and why."""
+        """The record of alerts, if the disk does not take it: how often in a row that failed, and why."""
         return self.service.disk_refused() if self.service is not None else {}
 
     def set_active(self, active: Active) -> None:
-        """(rule, subject) of all rules in effect: who was told of one that is gone is told of its end."""
+        """(rule, subject) of all active rules. If an alert was sent for a rule that is gone, its end is
+        reported, too."""
         if self.service is None and self._early and self._early[-1] == active:
             return
         self._tell(active)
@@ -144,7 +145,7 @@ class Alerts:
         return {"beat": 0, "overflow": 0, "problem": self._refused, "firing": [], "channels": {}}
 
     def close(self) -> None:
-        """What was sent so early that nobody has taken it yet is put on disk, too."""
+        """Puts alerts on disk that were sent so early that nobody has taken them yet."""
         if self._maker is not None:
             self._maker.join(END_S)
         if self.service is None and any(isinstance(one, Sent) for one in self._early):
@@ -174,8 +175,8 @@ def _report(event: Event, remark: str = "") -> Report:
 
 
 def _make_up_for(service: AlertService, log: EventLog, state_dir: Path, last: int) -> None:
-    """Raise what an earlier process wrote down (events up to `last`) and did not live to hand on: what waits
-    for a person is in force again without being ordered anew, so nobody else would call one."""
+    """Send alerts that an earlier process wrote as events (up to `last`) and did not pass on. Rules that wait
+    for a person are in force again without being ordered again, so nobody else would send these alerts."""
     if service.taken < 0 or service.taken > last:
         service.taken = last
     log.flush(1.0)  # what that process left in shared memory
@@ -185,12 +186,13 @@ def _make_up_for(service: AlertService, log: EventLog, state_dir: Path, last: in
 
 
 def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:
-    """The port, not started yet. A file that cannot be used costs the channels, not the cell:
-    alerts then go to the journal, and the log says why."""
+    """The port, not started yet. A file that cannot be used loses the channels, not the cell: alerts then go
+    to the journal, and the log says why."""
     last = log.last
 
     def make() -> AlertService:
-        """Settings and channels load much that no supervision needs: not on the way to the first beat."""
+        """Settings and channels load much that supervision does not need, so they are loaded after the first
+        beat."""
         from fieldstack.alerts.model.settings import AlertsSection, load
         from fieldstack.alerts.service import AlertService
 

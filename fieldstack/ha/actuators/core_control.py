@@ -34,8 +34,8 @@ class CoreControl:
         self._thread.start()
 
     def reallocate(self, action: Action) -> ExecutionResult:
-        """Tasks bound to the axis group that failed move to another one that can do the same; those that can
-        not wait for it."""
+        """Tasks of the failed axis group move to another group that can do the same. Tasks that may not move
+        wait for their group."""
         kind, _, group = action.subject.partition(":")
         if kind != "group" or not group:
             return Outcome(False, f"REALLOCATE needs an axis group as its subject, not {action.subject!r}")

@@ -20,12 +20,12 @@ CONFIRM_TIMEOUT_NS = 5000 * NS_PER_MS
 
 
 def is_limited(store: DataStore) -> bool:
-    """Whether an order of the kind is in force, of whichever Non-RT process."""
+    """Whether an order of this kind is in force, from any Non-RT process."""
     return (store.speed_override, store.axes_blocked) != (FULL, 0)
 
 
 class Degrade:
-    """Writes override and blocked axes; Core's echo and the axes that stand confirm it."""
+    """Writes override and blocked axes. Core's echo and the standing axes confirm them."""
 
     def __init__(self, store: DataStore, cell: CellMap) -> None:
         self._store, self._cell = store, cell

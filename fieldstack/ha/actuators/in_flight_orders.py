@@ -19,7 +19,7 @@ from fieldstack.ha.monitor.retried import trace_of
 from fieldstack_base.units import NS_PER_MS
 
 Record = Callable[[Action, Outcome, int], None]
-"""Takes an outcome down: action, outcome, how long it took (ns)."""
+"""Records an outcome: action, outcome, how long it took (ns)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +38,7 @@ class _Order:
 
 
 def fault(log: EventLog | None, action: Action, error: Exception) -> Outcome:
-    """An action that failed by a fault of ours; where, is written down."""
+    """An action that failed because of a defect in our code; the log gets the place."""
     text = f"{type(error).__name__}: {error}"[:300]
     if log is None:
         return Outcome(False, text)
@@ -63,7 +63,7 @@ class InFlightOrders:
         self._orders.append(_Order(action, readback, now_ns, deadline_ns))
 
     def known(self, action: Action, outcome: Outcome, now_ns: int, took_ns: int = 0) -> None:
-        """An outcome that needs no following, or no more."""
+        """An outcome that is final."""
         self._record(action, outcome, took_ns)
         if action.id:
             self._outcomes.append(ActionOutcome(action.id, outcome.confirmed, outcome.text, now_ns))

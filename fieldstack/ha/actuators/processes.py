@@ -42,7 +42,7 @@ class Processes:
         return _no_process(action) if action.process is None else self._spawn(action.process)
 
     def reboot(self, action: Action) -> Outcome:
-        """Started, not proven: `proof` tells whether it came to work."""
+        """Started, but not proven: `proof` says whether it has begun to work."""
         if action.process is None:
             return _no_process(action)
         self._manager.kill(action.process)  # what is fenced may still be in its tear-down

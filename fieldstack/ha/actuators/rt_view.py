@@ -1,4 +1,4 @@
-"""Reads what RT's cycle thread shows of its obedience now. Used by actuators and read-backs."""
+"""Reads what RT's cycle thread has done with orders. Actuators and read-backs use it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fieldstack_rt.datastore import DataStore, TornRecordError
 from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
 FRESH_NS = 200_000_000
-"""An older record is of an RT process that has stopped."""
+"""An older record comes from an RT process that has stopped."""
 AHEAD_NS = 1_000_000_000
-"""So much newer than the look at it a record may be; more is damage."""
+"""A record may be newer than this reading by this much; a larger difference is damage."""
 
 
 class Rt(Enum):
@@ -21,11 +21,12 @@ class Rt(Enum):
     UNKNOWN = auto()
     """Its record is torn, of another start than the words say, or of the time to come."""
     STILL = auto()
-    """It has not cycled for FRESH_NS: nothing moves by its command. Whether the axes stand it cannot tell."""
+    """RT has not cycled for FRESH_NS: it moves nothing. Whether the axes stand is not known."""
 
 
 def look_at_rt(store: DataStore, now_ns: int) -> tuple[Rt, Any]:
-    """With `fs_rt_status`; None: it cannot be believed. No single word makes a cycle that runs look still."""
+    """How much is known, with `fs_rt_status`; None: it cannot be trusted. No single damaged word can make a
+    running cycle look stopped."""
     try:
         status = store.rt_status()
     except TornRecordError:

@@ -16,7 +16,7 @@ _AL_OP = 8
 
 
 class SlaveRestarts:
-    """Several restarts can be on their way; a command is written once RT has taken the one before."""
+    """Several restarts can be under way; a command is written when RT has taken the one before."""
 
     def __init__(self, store: DataStore, cell: CellMap) -> None:
         self._store, self._cell = store, cell
@@ -24,7 +24,7 @@ class SlaveRestarts:
         self._until_ns = 0
 
     def _last_sequence(self) -> int:
-        """A new Non-RT process goes on counting; what RT has answered counts, too."""
+        """A new Non-RT process continues the count; what RT has answered counts, too."""
         try:
             return max(int(self._store.bus_command().sequence), int(self._store.rt_bus().command_taken))
         except TornRecordError:

@@ -46,7 +46,7 @@ class Starts:
 
 
 def started(cell: CellMap, asked: int, waiting: int) -> Outcome:
-    """What has come of a start of `asked`, when `waiting` still wait."""
+    """The result of a start of `asked`, when `waiting` still wait."""
     done = f"started: {axis_names(cell, asked & ~waiting)}" if asked & ~waiting else "nothing was started"
     if not waiting:
         return Outcome(True, done)

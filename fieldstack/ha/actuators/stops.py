@@ -1,8 +1,8 @@
 """Carries out EMERGENCY_STOP, changes of the motion permit, and the clearing of latch and faults.
 
-Each is set in shared memory and read back from what the cycle shows. A stop is confirmed when the axes were
-read back to stand. Where RT does not cycle, the guard's read-back confirms EMERGENCY_STOP, or RT's own in
-its orderly end. Silence confirms nothing.
+It sets each in shared memory, and reads it back from what the cycle shows. A stop is confirmed when the axes
+are confirmed to stand still. If RT does not cycle, EMERGENCY_STOP is confirmed by what the guard has read
+back, or RT in its orderly end. Without such a sign nothing is confirmed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fieldstack_rt.datastore.layout import GuardState, Stop
 
 OBEY_NS = 500 * NS_PER_MS
 STAND_NS = 1000 * NS_PER_MS
-"""Patience with axes that come to a stand, where the policy gives no time."""
+"""How long axes may take to stop, if the policy gives no time."""
 PERMIT = "permit"
 
 
@@ -119,7 +119,7 @@ class Stops:
 
 
 def until_of(clear: ClearWhen | None) -> Clear:
-    """What of the latch a policy's clear condition means; without one, a person clears it."""
+    """Which part of the latch a policy's clear condition means; without one, a person clears it."""
     return Clear.ON_RECOVERY if clear is ClearWhen.GONE else Clear.ON_RESET
 
 

@@ -56,4 +56,4 @@ class ExternalModule:
         return STARTING if self._found.trouble and early else self._found.trouble
 
     def close(self) -> None:
-        """It goes on, to tell that this process does not."""
+        """It continues, so that it can report that this process does not run."""

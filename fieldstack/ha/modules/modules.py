@@ -17,7 +17,7 @@ from fieldstack_base.units import NS_PER_MS
 CONFIRM_TIMEOUT_NS = 5000 * NS_PER_MS
 MEASURE_NS = 100 * NS_PER_MS
 SETTLED_NS = 300 * NS_PER_MS
-"""A module that has lived for so long after its restart counts as restarted."""
+"""A module that has run for this long after its restart counts as restarted."""
 
 
 class Modules:
@@ -35,7 +35,7 @@ class Modules:
             module.start()
 
     def tick(self) -> None:
-        """Each has its turn; then raises what the first raised whose turn failed."""
+        """Calls each module, then raises the first error."""
         failed: list[Exception] = []
         for module in self._modules.values() if self.started else ():
             try:
@@ -46,7 +46,7 @@ class Modules:
             raise failed[0]
 
     def _trouble(self, module: Module) -> str:
-        """A module that cannot even say how it does is not at work."""
+        """A module that cannot report its own state does not work."""
         try:
             return module.trouble()
         except Exception as error:

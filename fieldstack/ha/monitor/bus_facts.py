@@ -1,4 +1,4 @@
-"""Reads from RT's records what slaves and axes do, where lost parts of the machine may explain it.
+"""Reads from RT's records what slaves and axes do, and whether reported losses explain it.
 
 Pure functions of the records. Used by `rt_records`.
 """
@@ -15,10 +15,8 @@ _AL_OP = 8
 
 
 def all_in_op(bus: Any, cell: CellMap) -> bool:
-    """Whether every slave is in OP, but those told lost that the others can do without.
-
-    As RT read it since its start: an older record tells of the RT process before.
-    """
+    """Whether every slave is in OP, except those reported lost that the others do not need. RT must have read
+    it since its start: an older record is of the RT process before."""
     count = min(int(bus.slave_count), MAX_SLAVES)
     if not int(bus.read_ns) or not count:
         return False
@@ -28,10 +26,8 @@ def all_in_op(bus: Any, cell: CellMap) -> bool:
 
 
 def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
-    """As RT found the axes, and says as long as that holds: whichever process is started anew meanwhile.
-
-    Of the axes that the cell cannot do without: parts whose axes stand elsewhere are `displaced_groups_of`.
-    """
+    """Where the axes are, as RT found them, for as long as that holds: other processes may restart meanwhile.
+    This covers the axes that the cell needs; `displaced_groups_of` has the parts whose axes are elsewhere."""
     confirmed, displaced = int(status.axes_confirmed), _displaced(status, bus)
     if displaced & ~sum(part.axes for part in cell.parts):
         return PositionCheck.DIFFER
@@ -42,7 +38,7 @@ def position_check(status: Any, bus: Any, cell: CellMap) -> PositionCheck:
 
 
 def displaced_groups_of(status: Any, bus: Any, cell: CellMap) -> frozenset[str]:
-    """Names of the parts that stay without power, for their axes stand elsewhere than they should."""
+    """The names of the parts that stay without power, because their axes are not where they should be."""
     displaced = _displaced(status, bus)
     return frozenset(part.name for part in cell.parts if part.axes & displaced)
 
@@ -52,5 +48,5 @@ def _displaced(status: Any, bus: Any) -> int:
 
 
 def _axes_of_lost_slaves(bus: Any, cell: CellMap) -> int:
-    """Mask: axes of parts with a lost slave. They are compared once their part is whole again."""
+    """Mask: axes of parts with a lost slave. They are compared when their part is complete again."""
     return sum(part.axes for part in cell.parts if any(bus.slaves[place].lost for place in part.slaves))

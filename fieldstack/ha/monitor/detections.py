@@ -57,7 +57,7 @@ class Detections:
         )
 
     def reported_by_rt(self, event: RtEvent) -> None:
-        """RT's agent found Non-RT, this process or the one before, silent or dead."""
+        """RT's agent found Non-RT (this process or the one before) silent or dead."""
         condition = _PEER.get(event.code)
         if condition is None:
             return
@@ -77,7 +77,7 @@ class Detections:
         )
 
     def passed(self, began_ns: int, expected_gap_ns: int) -> None:
-        """A pass of this process begins; one that is late by passes is a delay that others saw, too."""
+        """A pass of this process begins. If it is some passes late, others have seen this delay, too."""
         gap_ns = began_ns - self._last_pass_ns
         if self._last_pid == os.getpid() and gap_ns >= LATE_PASSES * expected_gap_ns:
             self.history.missed(ProcessName.NONRT, gap_ns // expected_gap_ns - 1, gap_ns)
@@ -88,7 +88,8 @@ class Detections:
         self._last_pass_ns, self._last_pid = began_ns, os.getpid()
 
     def _took_ns(self, facts: ProcessFacts, last_sign_ns: int) -> int:
-        """At most: a process that died was alive when it was last looked at, even without progress."""
+        """The latest sign of life: a process that died was alive when it was last checked, even without
+        progress."""
         since_ns = last_sign_ns
         if facts.condition is ProcessCondition.DEAD:
             since_ns = max(since_ns, self._alive_ns.get(facts.name, 0))

@@ -1,10 +1,9 @@
-"""Gathers events of a bus or machine that stutters.
+"""Gathers events when a bus or machine fails repeatedly: the first of a second are logged alone, the rest
+together.
 
-The first of a second go out singly, the rest together.
-
-A machine that takes CPUs away loses frames by the dozen a second. One log entry each costs more CPU time
-than the cycle itself, which makes it worse, and hides what matters. An event that stands for several keeps
-their stamps, causes and numbers. Used by `observer`.
+A machine that takes CPUs away loses dozens of frames a second. One log entry for each would cost more CPU
+time than the cycle itself, make it worse, and hide what matters. An event that stands for several keeps their
+stamps, causes and numbers. Used by `observer`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fieldstack_rt.datastore.layout import EventCode
 
 SPAN_NS = 1_000_000_000
 SINGLY = 2
-"""So many events of a code are told singly within one span."""
+"""How many events of a code are logged alone within one span."""
 
 _NAMES: dict[int, str] = {
     EventCode.FRAME_LOST: "frames lost",
@@ -30,7 +29,7 @@ _NAMES: dict[int, str] = {
 
 
 class EventStorms:
-    """Pure: events and times in (CLOCK_MONOTONIC, ns), what is to be told now out."""
+    """Pure: takes events and times (CLOCK_MONOTONIC, ns), and returns what to log now."""
 
     def __init__(self) -> None:
         self._began_ns = 0
@@ -38,7 +37,7 @@ class EventStorms:
         self._gathered: list[RtEvent] = []
 
     def keeps(self, event: RtEvent, now_ns: int) -> bool:
-        """Whether this event was taken in, to be told with others; False: tell it now."""
+        """Whether this event was kept, to be logged with others; False: log it now."""
         if event.code not in _NAMES:
             return False
         if now_ns - self._began_ns >= SPAN_NS and not self._gathered:
@@ -51,17 +50,17 @@ class EventStorms:
         return True
 
     def due(self, now_ns: int) -> tuple[RtEvent, ...]:
-        """What was gathered, once its span is over; empty: nothing yet."""
+        """The events gathered, when their span is over; empty: none yet."""
         return self.take() if self._gathered and now_ns - self._began_ns >= SPAN_NS else ()
 
     def take(self) -> tuple[RtEvent, ...]:
-        """What was gathered so far: at the end nothing is kept back."""
+        """The events gathered so far: at the end nothing is kept back."""
         gathered, self._gathered = tuple(self._gathered), []
         return gathered
 
 
 def summary(events: Sequence[RtEvent]) -> dict[str, Any]:
-    """Fields of the event that stands for these (at least one): how many of what, and each with its stamp."""
+    """The fields of the event that stands for these (at least one): how many of which, with stamps."""
     counts = Counter(event.code for event in events)
     return {
         "span_ms": (events[-1].t_ns - events[0].t_ns) / 1e6,

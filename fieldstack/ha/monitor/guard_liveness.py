@@ -11,22 +11,20 @@ from typing import Any
 from fieldstack_rt.datastore.layout import GuardState
 
 STILL_NS = 500_000_000
-"""A look takes a cycle, or a millisecond: so long without one is no busy machine."""
+"""The guard checks once a cycle, or a millisecond: even a busy machine does not delay it for this long."""
 LOST_NS = 3_000_000_000
 MIN_PASSES = 5
-"""Passes that see it stand still, too: a stall of the whole machine is one."""
+"""It must also be seen in this number of passes: a stall of the whole machine is only one."""
 
 
 class GuardStillError(RuntimeError):
-    """The guard is armed and does not look."""
+    """The guard is armed, but does not observe RT."""
 
 
 class GuardLiveness:
-    """One look at the guard's own status in each pass; `check` raises while an armed guard stands still.
-
-    `lost` is called with why, once it has stood still for LOST_NS: only a new process gets a guard again, and
-    no RT process could be started meanwhile.
-    """
+    """Reads the guard's own status in each pass. `check` raises while an armed guard makes no progress.
+    `lost` is called with the reason when this has lasted for LOST_NS: only a new process gets a guard
+    again, and until then no RT process could be started."""
 
     def __init__(self, guard: Callable[[], Any], lost: Callable[[str], None]) -> None:
         self._guard, self._lost = guard, lost
@@ -34,7 +32,7 @@ class GuardLiveness:
         self._since_ns = self._passes = 0
 
     def check(self, now_ns: int) -> None:
-        """GuardStillError: nobody watches RT cycle by cycle."""
+        """Raises GuardStillError: nobody watches RT cycle by cycle."""
         status = self._guard()
         seen = (int(status.state), int(status.observations), int(status.armed_epoch))
         if seen != self._seen or seen[0] != GuardState.ARMED:

@@ -35,7 +35,7 @@ class GuardWatch:
         self._trips = 0
 
     def began(self) -> None:
-        """RT was started: trips of before are not its."""
+        """RT was started: earlier trips do not concern it."""
         self.read()
         self._trips = int(self._status.trips)
 
@@ -51,7 +51,7 @@ class GuardWatch:
 
     @property
     def last_progress_ns(self) -> int:
-        """Of an RT process that it stopped: when that last made progress, to the cycle."""
+        """When the RT process that the guard stopped last made progress, exact to the cycle."""
         return int(self._status.last_progress_ns)
 
     def facts(self) -> GuardFacts:
@@ -72,7 +72,7 @@ class GuardWatch:
         )
 
     def tripped_facts(self, facts: ProcessFacts) -> ProcessFacts:
-        """RT's facts, of an RT process that the guard stopped."""
+        """The facts of an RT process that the guard stopped."""
         dead = int(self._status.cause) == TripCause.DEAD
         known = facts.condition is ProcessCondition.DEAD and dead and facts.why
         why = facts.why if known else f"{self._cause()} (guard)"
@@ -90,7 +90,8 @@ class GuardWatch:
         return _TRIP_WORDS.get(TripCause(cause), "") if cause in TripCause.__members__.values() else ""
 
     def _ended_itself(self) -> bool:
-        """By the last rung of an axis that ran on. Its exit status says so, too: later, to its parent."""
+        """Whether RT ended itself as the last step for an axis that did not stop. Its exit status says this,
+        too, but later."""
         status = self._store.peek("rt_status")
         if status is None or int(status.epoch) != int(self._status.trip_epoch):
             return False

@@ -16,9 +16,9 @@ from fieldstack.ha.monitor.process_history import RECORD, History, ProcessHistor
 from fieldstack_base.durable import BackgroundSaver, DurableRecord
 
 SAVE_EVERY_NS = 5_000_000_000
-"""Misses and delays of so much time may be lost with a power cut; detections are saved at once."""
+"""Misses and delays of this time may be lost in a power cut; detections are saved at once."""
 REPORT_EVERY_NS = 60_000_000_000
-"""An event of misses and delays comes at once, and then stands for all of so much time."""
+"""An event of misses and delays is logged at once, and then stands for all of this time."""
 
 
 class HistoryKeeper:
@@ -35,7 +35,7 @@ class HistoryKeeper:
         self._saved_changes = self._saved_detections = self._saved_ns = 0
 
     def keep(self, now_ns: int) -> None:
-        """Hand it over to the disk: each detection at once, other changes now and then; tell of misses."""
+        """Save it: each detection at once, other changes now and then; log misses."""
         if self._reported_ns is None or now_ns - self._reported_ns >= REPORT_EVERY_NS:
             self._tell(now_ns)
         if self.history.changes == self._saved_changes:
@@ -61,7 +61,7 @@ class HistoryKeeper:
 
 
 def _summary(missed: Mapping[str, ProcessHistory]) -> dict[str, Any]:
-    """Fields of the event: by process how often it went on after misses, and the worst of them."""
+    """The fields of the event: for each process, how often it continued after misses, and the worst."""
     found = {
         name: {
             "times": one.misses.count,
@@ -79,7 +79,7 @@ def _summary(missed: Mapping[str, ProcessHistory]) -> dict[str, Any]:
 
 
 def read_history(state_dir: Path) -> dict[str, Any] | None:
-    """What the last Non-RT process left; None: nothing, or nothing usable."""
+    """The history that the last Non-RT process left; None: none, or it cannot be used."""
     data = DurableRecord(state_dir, RECORD).load().data
     if data is None:
         return None

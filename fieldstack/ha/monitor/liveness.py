@@ -1,7 +1,7 @@
-"""When a process counts as silent: the one rule, whoever asks.
+"""The one rule by which a process counts as silent.
 
-ProcessMonitor applies it to what it observes, status and health to what is in shared memory, Non-RT to its
-modules. The numbers of RT, Core and Non-RT are the policy's (`liveness_in_force`).
+ProcessMonitor applies it to what it observes, status and health to shared memory, and Non-RT to its modules.
+The numbers for RT, Core and Non-RT are the policy's (`liveness_in_force`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LivenessRule:
 
     @classmethod
     def of(cls, section: Watching) -> LivenessRule:
-        """As the policy says of a process."""
+        """The rule as the policy gives it for a process."""
         return cls(
             section.health_check_timeout_ms * NS_PER_MS,
             section.health_check_interval_ms * NS_PER_MS,
@@ -38,18 +38,18 @@ class LivenessRule:
 
     @classmethod
     def by_time(cls, timeout_ns: int, grace_ns: int) -> LivenessRule:
-        """By the time alone: the first miss counts."""
+        """Judges by time alone: the first miss counts."""
         return cls(timeout_ns, timeout_ns, 1, grace_ns)
 
     def misses_in(self, still_ns: int) -> int:
-        """What somebody who looks at every interval has counted after so long without progress."""
+        """How many misses an observer at every interval counts after this time without progress."""
         return still_ns // self.interval_ns
 
     def silent(self, still_ns: int, misses: int | None = None) -> bool:
-        """`misses` None: as somebody judges who looks once, and knows when the last progress was."""
+        """`misses` None: judge from a single reading, which knows when the last progress was."""
         counted = self.misses_in(still_ns) if misses is None else misses
         return still_ns >= self.timeout_ns and counted >= self.failure_threshold
 
     def overdue(self, since_ns: int) -> bool:
-        """Whether a start, or an end, takes too long that began `since_ns` ago."""
+        """Whether a start, or an end, that began at `since_ns` takes too long."""
         return since_ns > self.grace_ns

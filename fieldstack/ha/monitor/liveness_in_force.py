@@ -1,7 +1,7 @@
-"""The liveness rules of the policy in force, in a file of the runtime folder, for who only looks.
+"""Writes and reads the liveness rules of the policy in force, in a file of the runtime folder.
 
-Non-RT writes it whenever a policy takes force. Status and health judge by it what they find in shared memory;
-where there is none, by the numbers of the shipped policy, and they say so.
+Non-RT writes it when a policy takes effect. Status and health use it to judge what they find in shared
+memory. Without the file they use the numbers of the shipped policy, and say so.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ BUILT_IN = LivenessRules(
     nonrt=LivenessRule.by_time(500 * _MS, 10_000 * _MS),
     housekeeping_ns=800 * _MS,
 )
-"""As the shipped policy has them."""
+"""The rules of the shipped policy."""
 
 
 def _housekeeping_ns(policy: CompiledPolicy) -> int:
-    """From when on the first of the policy's rules about it fires; as built in if there is none."""
+    """The time after which the policy's first rule about it takes effect; without a rule the built-in one."""
     rows = (row for row in policy.rows if row.fact is FactKind.HOUSEKEEPING_SILENT)
     times = (round(row.threshold * _MS) + row.debounce_ns for row in rows)
     return min(times, default=BUILT_IN.housekeeping_ns)
@@ -82,7 +82,7 @@ class RulesInForce:
 
 
 def publish_rules(path: Path, policy: CompiledPolicy) -> None:
-    """A full folder costs the rules, not the cell: then nobody finds those of a policy that is over."""
+    """If the folder is full, the rules are lost, not the cell: nobody may use those of an old policy."""
     try:
         replace_file(path, json.dumps(asdict(LivenessRules.of(policy))) + "\n")
     except OSError:
@@ -91,7 +91,7 @@ def publish_rules(path: Path, policy: CompiledPolicy) -> None:
 
 
 def read_rules(path: Path) -> LivenessRules:
-    """What `publish_rules` wrote; the built-in ones if there is no such file, or it is damaged."""
+    """The rules that `publish_rules` wrote; the built-in ones if there is no such file, or it is damaged."""
     try:
         data = bounded_json.loads(path.read_text(encoding="utf-8"))
         rt, core, nonrt = (LivenessRule(**_numbers(data[name])) for name in ("rt", "core", "nonrt"))

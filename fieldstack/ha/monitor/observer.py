@@ -22,10 +22,8 @@ DRAIN_LIMIT = 256
 
 
 class Observer:
-    """Compares with the pass before and appends events; decides nothing. Names are kept by `processes`.
-
-    `checks`: what is to be done in each pass, by name; one that fails keeps no other from its work.
-    """
+    """Compares with the pass before and appends events; decides nothing. `processes` has the names. `checks`:
+    what to do in each pass, by name; if one fails, the others still run."""
 
     def __init__(
         self,
@@ -60,7 +58,7 @@ class Observer:
     # ---- RT's rings ----
 
     def finish(self) -> None:
-        """Before the end: nothing that was seen is kept back."""
+        """Before the end: writes everything that was seen."""
         self._tell_gathered(self._storms.take())
 
     def _drain(self, now_ns: int) -> None:

@@ -32,7 +32,7 @@ _EXCHANGING = frozenset({ProcessCondition.RUNNING, ProcessCondition.STOPPING})
 
 
 class ProcessMonitor:
-    """Watches RT and Core. `began`, `could_not_start` and `asked_to_end` are told by the FailoverManager."""
+    """Watches RT and Core. The FailoverManager calls `began`, `could_not_start` and `asked_to_end`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ProcessMonitor:
         self._seen: dict[ProcessName, ProcessFacts] = {}
 
     def follow_policy(self, policy: Policy) -> None:
-        """Watch by another policy from now on; what was observed so far stays."""
+        """Use another policy from now on; observations so far stay."""
         for name, watch in self._watches.items():
             watch.watch_by(policy.process(name))
 
@@ -85,7 +85,7 @@ class ProcessMonitor:
         return watch.start_id if watch else 0
 
     def at_work(self, name: ProcessName) -> tuple[bool | None, str]:
-        """Whether its present start came to work as of the last observation (None: not yet), and why not."""
+        """Whether its present start works, by the last observation (None: not yet), and why not."""
         facts = self._seen.get(name)
         if facts is None or facts.start_id != self.start_id(name):
             return None, "not looked at yet"
@@ -96,7 +96,7 @@ class ProcessMonitor:
         return True, "at work"
 
     def note(self, event: RtEvent) -> None:
-        """An event of RT: how Non-RT looked from there."""
+        """An event of RT says how RT sees Non-RT."""
         self._detections.reported_by_rt(event)
 
     def observe(self, now_ns: int) -> Facts:
@@ -125,7 +125,7 @@ class ProcessMonitor:
     # ---- processes ----
 
     def _last_rt_sign(self, rt: ProcessFacts) -> int:
-        """The guard and the cycle's own stamp know it to the cycle; a start that never cycled has neither."""
+        """The guard and the cycle's own stamp know it to the cycle. A start that never cycled has neither."""
         if self._guard.tripped:
             return self._guard.last_progress_ns
         return max(self._last_sign(rt), self._store.rt_beat_ns if self._records.epoch else 0)
@@ -178,7 +178,7 @@ class ProcessMonitor:
     # ---- bus, latch ----
 
     def _bus_facts(self, now_ns: int, rt: ProcessFacts) -> BusFacts:
-        """RT exchanges as long as its beat shows it at work, until it has ended or says that it ends."""
+        """RT exchanges data while its beat shows that it works, until it has ended or announces its end."""
         self.rt_status = self.rt_bus = None
         if not self._records.at_work or rt.condition not in _EXCHANGING or self._records.ending:
             return BusFacts()

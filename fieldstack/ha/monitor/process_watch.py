@@ -18,9 +18,9 @@ from fieldstack_base.units import NS_PER_MS
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """What a process showed at one moment. `at_work`: past its start-up; shown once, for all of a start.
-    `stopping`: it says it goes down; `released`: it has let go of the bus, and beats no more; `stopped`: it
-    said, as its last word, that it ended as it should."""
+    """What a process showed at one moment. `at_work`: it is past its start-up; once shown, this holds for the
+    whole start. `stopping`: it announces its end. `released`: it has released the bus, and beats no more.
+    `stopped`: it said last that it ended as it should."""
 
     beat: int
     at_work: bool
@@ -51,7 +51,7 @@ class ProcessWatch:
         self._since: tuple[ProcessCondition, int] = (ProcessCondition.NEVER_SEEN, 0)
 
     def watch_by(self, section: Watching) -> None:
-        """Watch by another policy from now on; what was observed so far stays."""
+        """Use another policy from now on; observations so far stay."""
         self._rule = LivenessRule.of(section)
 
     def began(self, now_ns: int, pid: int, beat: int) -> None:
@@ -123,7 +123,8 @@ class ProcessWatch:
         return ProcessCondition.SILENT, f"not at work {self._rule.grace_ns // NS_PER_MS} ms after its start"
 
     def _stopping(self, now_ns: int, sign: SignOfLife) -> tuple[ProcessCondition, str]:
-        """It says that it goes down, unasked by Non-RT: not for ever, and beating until it has let go."""
+        """It announces its end, which Non-RT did not ask for: this may not last for ever, and it beats until
+        it has released the bus."""
         self._stopping_ns = self._stopping_ns or now_ns
         if self._worked and not sign.released and (silence := self._silence(now_ns)):
             return ProcessCondition.SILENT, f"{silence}, while it goes down"
@@ -142,7 +143,7 @@ class ProcessWatch:
             self._checked_ns = now_ns
 
     def _silence(self, now_ns: int) -> str:
-        """What to say of it; empty: it makes progress, or has not been missed often and long enough."""
+        """Its problem in words; empty: it makes progress, or not enough observations are missing."""
         still_ns = now_ns - self.progress_ns
         if not self._rule.silent(still_ns, self._misses):
             return ""

@@ -22,14 +22,15 @@ FIRST_NS = 20_000_000
 MAX_DELAY_NS = 1_000_000_000
 """... and at last it is tried once a second."""
 WELL_NS = 10_000_000_000
-"""Without a failure for so long it is well: the next one is a first one again, and is written down."""
+"""Without a failure for this long it is well: the next failure counts as the first again, and is logged."""
 REPEAT_REPORT_NS, MIN_REPORT_GAP_NS = 60_000_000_000, 2_000_000_000
-"""The same failure that goes on is written down so seldom; another one, or one that is back, sooner."""
+"""The same failure is logged this seldom while it lasts; another one, or one that is back, is logged sooner.
+"""
 TRACE_CALLS, TRACE_CHARS = 12, 4000
 
 
 class InjectedError(RuntimeError):
-    """A failure by order, where the cell takes such orders: for example of `bench failover`."""
+    """An injected failure, if the cell allows it: for example by `bench failover`."""
 
 
 class Retried:
@@ -41,14 +42,14 @@ class Retried:
         """What it raised in its last attempt; empty: it did not."""
         self.failures = 0
         self.injected_until_ns = 0
-        """It fails until then, by order (benches and tests)."""
+        """It fails until then, because it was injected (benches and tests)."""
         self._log = log
         self._good_ns = self._failed_ns = self._again_ns = self._reported_ns = 0
         self._pause_ns = FIRST_NS
         self._reported, self._untold_end = "", False
 
     def attempt(self, now_ns: int, work: Callable[[], object]) -> None:
-        """Do it, if its pause is over. What it raises is kept, and written down."""
+        """Do it, if its pause is over. An exception is kept and logged."""
         self._good_ns = self._good_ns or now_ns
         if self.failure and now_ns < self._again_ns:
             return

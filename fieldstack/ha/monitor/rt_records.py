@@ -1,7 +1,7 @@
-"""What the present start of RT has published in shared memory. Used by `process_monitor`.
+"""Reads what the present start of RT has published in shared memory. Used by `process_monitor`.
 
-The content of a torn record is not known: the last good one counts for a while. Once for each start the
-record shows that RT has come to work. Whether it goes on is shown by its beat.
+The content of a torn record is not known, so the last good one counts for a while. The record shows once for
+each start that RT has begun to work; RT's beat shows whether it continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fieldstack_rt._native import ffi
 from fieldstack_rt.datastore import DataStore, counter_is_good
 
 KEPT_NS = 1000 * NS_PER_MS
-"""For so long the last good record counts: many times RT's slowest write (its housekeeping's)."""
+"""The last good record counts for this long: many times RT's slowest write (that of its housekeeping)."""
 HIGHEST_EPOCH = 1 << 48
 """As native/bus.c: beyond it is damage."""
 
@@ -48,13 +48,14 @@ class RtRecords:
         self._status, self._bus = _Kept(), _Kept()
 
     def began(self, *, adopted: bool) -> None:
-        """A start: what comes with a higher epoch is its. An adopted process has raised the epoch already."""
+        """A start: everything with a higher epoch belongs to it. An adopted process has raised the epoch
+        already."""
         self._before = self._last_epoch() - adopted
         self._epoch = self._first_cycle_ns = 0
         self._status, self._bus = _Kept(), _Kept()
 
     def _last_epoch(self) -> int:
-        """Of two places, so that damage to one of them does not hide the next start."""
+        """The epoch, from two places, so that damage to one of them does not hide the next start."""
         status = self._store.peek("rt_status")
         known = [self._store.rt_epoch, int(status.epoch) if status is not None else 0]
         return max((epoch for epoch in known if epoch < HIGHEST_EPOCH), default=0)

@@ -1,10 +1,9 @@
-"""Measures following errors, drive faults and places beyond the limits of all axes, from the last cycle.
+"""Measures following errors, drive faults and positions beyond limits of all axes, from the last cycle.
 
-An axis has a following error while its drive follows and its position is known. The error is 0 without
-power and with its slave lost (RT sees to both). While the working counter is too low the last one is
-repeated. A drive that missed targets, because frames were lost or the cycle stood still, is behind by no
-fault of its own. What the lost cycles explain, at the axis's highest speed, does not count until it has
-caught up.
+An axis has a following error while its drive follows and its position is known. The error is 0 without power
+and with a lost slave (RT handles both). While the working counter is too low, the last value is repeated. If
+frames were lost or the cycle paused, a drive missed targets and is behind without its own fault. So the error
+that the lost cycles explain, at the axis's highest speed, does not count until the drive has caught up.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from fieldstack_ethercat.drives.cia402_errors import error_text
 from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
 CATCH_UP_NS = 2_000_000_000
-"""So long lost cycles explain that an axis is behind."""
+"""For this long, lost cycles explain that an axis is behind."""
 BURST_NS = 100_000_000
-"""Single lost cycles do not add up: the next target makes good for each. Those of one stall do."""
+"""Single lost cycles do not add up, because the next target corrects each. Those of one stall do add up."""
 
 
 class LostCycles:
-    """Cycles that brought no target to the drives, or no position back: of the last seconds' worst stall."""
+    """Counts cycles without a target for the drives, or without a position from them: the worst stall of the
+    last seconds."""
 
     def __init__(self) -> None:
         self._seen: int | None = None
@@ -101,7 +101,7 @@ class Axes:
 
 
 def _runs_on(subject: str, plans: Sequence[AxisPlan], number: int, status: Any) -> Measure:
-    """Its speed; what has stopped since is still something to look at, and shows as next to nothing."""
+    """The axis's speed. If it has stopped since, a person still has to look, so the value is almost zero."""
     axis = status.axes[number]
     if not int(status.axes_run_on) >> number & 1:
         return Measure(FactKind.AXIS_RUNS_ON, subject, 0.0)
@@ -110,7 +110,7 @@ def _runs_on(subject: str, plans: Sequence[AxisPlan], number: int, status: Any) 
 
 
 def _beyond(subject: str, plan: AxisPlan, axis: Any) -> Measure:
-    """Its place is the target's: a motor that swings over it for a moment stands nowhere else."""
+    """Uses the target's position: a motor that overshoots it for a moment is not beyond the limit."""
     at = int(axis.target)
     text = beyond_text(plan, at)
     detail = f"{text}: {way_back(plan, at)}" if text else ""

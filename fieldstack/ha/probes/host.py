@@ -14,7 +14,7 @@ from fieldstack_base.proc.usage import TICKS
 
 HOST = "host"
 NO_LIMIT_C = 100.0
-"""Taken for a sensor that names no critical temperature: processors throttle at about this."""
+"""Used for a sensor without a critical temperature: processors throttle at about this value."""
 _IDLE, _IOWAIT, _FIELDS = 3, 4, 8
 _DISK_AGE_NS = 10_000_000_000
 
@@ -144,7 +144,7 @@ class DiskReader:
         self._stop.set()
 
     def read(self, now_ns: int) -> Iterator[Reading]:
-        """The last value; none if the disk has not answered for ten seconds."""
+        """The last value; None if the disk has not answered for ten seconds."""
         last = self._last
         if last is not None and now_ns - last[0] <= _DISK_AGE_NS:
             yield Reading(Resource.DISK, HOST, last[1], last[2], f"file system of {self._folder}", "boot")

@@ -16,11 +16,11 @@ from fieldstack_rt.datastore.atomic_words import NO_MORE
 from fieldstack_rt.datastore.housekeeping_beat import silent_ns
 
 GOES_DOWN_NS = 20_000_000_000
-"""An end takes less: axes on their ramps, then two changes of the slaves' states."""
+"""An orderly end is faster than this: axes on their ramps, then two changes of the slaves' states."""
 
 
 class Housekeeping:
-    """HOUSEKEEPING_SILENT of an RT process that cycles: by its stamp, and by when its count grew last."""
+    """HOUSEKEEPING_SILENT of a cycling RT process: by its stamp, and by when its count last grew."""
 
     def __init__(self, view: View, store: DataStore) -> None:
         self._view, self._store = view, store

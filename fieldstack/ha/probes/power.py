@@ -1,9 +1,8 @@
-"""Counts how often a drive refuses power in a row.
+"""Counts how often in a row a drive refuses power: it switches its power off by itself, or does not switch
+on.
 
-It lets go of its power by itself, or does not come up with it.
-
-RT counts how often a drive lets go, and gives it power later each time. While one does not come up, each
-TRY_NS counts as one more refusal.
+RT counts how often a drive switches off, and gives it power again after a growing time. While a drive does
+not switch on, each TRY_NS counts as one more refusal.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from fieldstack_ethercat.drives import cia402
 from fieldstack_rt.datastore.layout import MAX_AXES, AxisMode
 
 TRY_NS = 5_000_000_000
-"""Charging its intermediate circuit and letting go of its brake takes a drive less."""
+"""A drive needs less time to charge its intermediate circuit and release its brake."""
 
 
 class Power:

@@ -1,4 +1,4 @@
-"""Counts what parts of Non-RT try again and again in vain: warm spares, receivers of alerts, the disk."""
+"""Counts what parts of Non-RT try repeatedly without success: warm spares, alert receivers, the disk."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from fieldstack.ha.model.measures import FactKind, Measure
 
 Refused = Mapping[str, tuple[int, str]]
-"""By name: how often in a row, and why the last time."""
+"""By name: how often in a row it failed, and why the last time."""
 
 
 class RefusedAgain:
-    """REFUSED_REPEATEDLY of `KIND:NAME`, as each source tells it. `sources`: by kind, and what it is."""
+    """REFUSED_REPEATEDLY of `KIND:NAME`, as each source reports it. `sources`: by kind, and what it is."""
 
     def __init__(self, sources: Mapping[str, tuple[str, Callable[[], Refused]]]) -> None:
         self._sources = sources

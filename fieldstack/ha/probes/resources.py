@@ -19,7 +19,7 @@ from fieldstack_rt.datastore import DataStore
 
 PERIOD_S = 1.0
 MAX_AGE_NS = 3_000_000_000
-"""An older sample is not handed out: it may tell of a process that is no more."""
+"""An older sample is not used: its process may have ended."""
 
 _FACTS = {
     Resource.CPU: FactKind.CPU_HIGH,
@@ -33,7 +33,7 @@ Pids = Callable[[], Mapping[str, int]]
 
 
 def cell_pids(store: DataStore) -> dict[str, int]:
-    """The processes of the cell as they wrote themselves into the shared memory; 0: never one."""
+    """The pids of the cell's processes, as they wrote them into the shared memory; 0: it never ran."""
     return {
         ProcessName.RT: store.rt_pid,
         ProcessName.CORE: int(store.raw.core_status.pid),
@@ -95,7 +95,7 @@ class ResourceSampler:
 
 
 class ResourceProbe:
-    """The last sample as measures: per fact and subject the reading that is nearest to its limit."""
+    """The last sample as measures: for each fact and subject, the reading closest to its limit."""
 
     def __init__(self, sampler: ResourceSampler) -> None:
         self._sampler = sampler

@@ -17,7 +17,7 @@ _YOUNG_MS = min(FACTS[kind].age_ms for kind in _KINDS)
 
 
 class Slaves:
-    """Made anew when RT has read anew; handed out again until too old for its kind."""
+    """Makes new measures when RT has read again; repeats them until they are too old for their kind."""
 
     def __init__(self, view: View, cell: CellMap) -> None:
         self._view, self._cell = view, cell

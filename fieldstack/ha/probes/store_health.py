@@ -1,6 +1,6 @@
 """Checks whether the shared memory can be right: header, torn records, counters, beats, checksums.
 
-It waits for no writer, and believes no record that it judges.
+It waits for no writer, and trusts no record that it checks.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from fieldstack_rt.datastore.rings import SETPOINT_SLOTS
 SUBJECT = "datastore"
 CHECK_INTERVAL_NS = 100_000_000
 SLOW_NS = 500_000_000
-"""Checksums are looked at so seldom."""
+"""Checksums are checked this seldom."""
 TORN_NS = 5_000_000
-"""A record that is being written for so long has lost its writer: the longest write takes microseconds."""
+"""If a write lasts this long, its writer is gone: the longest write takes microseconds."""
 _RECORDS = ("rt_status", "rt_bus", "nonrt_status", "guard_status", "checkpoint", "core_status", "bus_command")
 _COUNTERS = ("rt_epoch", "rt_beat", "rt_idle_beat", "nonrt_beat", "nonrt_epoch", "core_beat")
 _MAX_STEP = 1 << 32
-"""No counter grows by so much between two looks."""
+"""No counter grows by this much between two readings."""
 
 
 class StoreHealth:
-    """One measure: 0, or the number of things that are wrong; its detail names them."""
+    """One measure: 0, or how many things are wrong; its detail names them."""
 
     def __init__(self, store: DataStore) -> None:
         self._store = store
@@ -79,7 +79,7 @@ class StoreHealth:
                 yield f"record {name} is torn: its writer stopped inside a write"
 
     def _counters(self) -> Iterable[str]:
-        """Told once: what is there then counts as the beginning."""
+        """Reported once; then the present value counts as the start."""
         for name, before in self._seen.items():
             now = self._seen[name] = self._word(name)
             if now < before:

@@ -10,7 +10,7 @@ from fieldstack_base import bounded_json
 from fieldstack_rt._native import ffi
 
 CHECK_INTERVAL_NS = 200_000_000
-"""Core tells of a failure until somebody has seen to it: looking so seldom is enough."""
+"""Core reports a failure until a person has handled it, so reading this seldom is enough."""
 
 
 class Tasks:
