@@ -1,4 +1,4 @@
-"""Writes what a supervision pass reports about itself, to the event log and to people. Used by `Supervision`."""
+"""Writes reports of a supervision pass about itself, to the log and to people. Used by `Supervision`."""
 
 from __future__ import annotations
 

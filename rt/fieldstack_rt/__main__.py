@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> None:
     realtime.name_process("fieldstack-rt")
     instance = Instance(arguments.instance)
     plan = plan_from_json((arguments.plan or instance.plan_file).read_bytes())
-    # Non-RT starts it and works on this memory: a damaged header is mended meanwhile
+    # Non-RT starts it and works on this memory: a damaged header is repaired meanwhile
     store = DataStore.attach(instance, timeout_s=arguments.wait_s, by_suffix=True)
     options = RtOptions(
         interface=arguments.interface or plan.interface,
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _exit_code(error: Exception) -> int:
-    """What a supervisor can tell from the exit status, as `--help` lists it."""
+    """What the exit status says to a supervisor, as `--help` lists it."""
     from fieldstack_ethercat.bus import errors as bus
     from fieldstack_rt.cycle import BusTakenError
     from fieldstack_rt.datastore.errors import StoreMissingError
@@ -97,7 +97,7 @@ def _exit_code(error: Exception) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The process's exit status; errors that a user can mend are one message, not a traceback."""
+    """The process's exit status; errors that a user can correct are one message, not a traceback."""
     from fieldstack_ethercat.bus.errors import BusError
     from fieldstack_rt.datastore.errors import StoreError
     from fieldstack_rt.sd_notify import notifier

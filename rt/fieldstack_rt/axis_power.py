@@ -25,7 +25,7 @@ def bits(mask: int) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """`axes` (mask) stood elsewhere, at that count of resets: the next reset confirms them."""
+    """`axes` (mask) stood elsewhere after this number of resets: the next reset confirms them."""
 
     at_reset: int
     axes: int
@@ -50,7 +50,7 @@ class AxisPower:
 
     @property
     def displaced(self) -> int:
-        """Mask of the axes that do not stand where they should, and that nobody has confirmed yet."""
+        """Mask of the axes that are not where they should be, and that nobody has confirmed yet."""
         return sum(refusal.axes for refusal in self._refused.values())
 
     def run(self, status: Any, *, well: int, lost: int) -> None:
@@ -88,10 +88,8 @@ class AxisPower:
         self._set(self.enabled | group.mask)
 
     def _displaced(self, status: Any, group: GroupPlan) -> int:
-        """Mask. Axes pass that stand where either record says: a checkpoint is old where Non-RT was held up.
-
-        Of a group that has power in part, only the others are looked at.
-        """
+        """Mask of the axes that agree with one of the two records: a checkpoint is old if Non-RT was delayed.
+        If a part of a group has power, only the other axes are compared."""
         numbers = [axis for axis in group.axes if not self.enabled >> axis & 1]
         axes = [self._plan.axes[number] for number in numbers]
         whole = [record for record in self._records() if record.keys() >= set(numbers)]

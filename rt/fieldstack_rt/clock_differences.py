@@ -57,5 +57,5 @@ class ClockDifferences:
             self._found[position] = clock_difference(raw)
 
     def of(self, position: int) -> int:
-        """In ns, as last read: own time less the reference's. NO_DC: no clock, or it does not answer."""
+        """Difference in ns, as last read: own time minus the reference's. NO_DC: no clock, or no answer."""
         return self._found.get(position, NO_DC)

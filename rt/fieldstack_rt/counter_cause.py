@@ -1,7 +1,7 @@
 """Finds why the working counter is wrong although every slave says that it is in OP. Housekeeping uses it.
 
-One slave a call is looked at now and then while all is well, a few each call while the counter is wrong. What
-a slave has lost is told once it was seen twice in a row; then it is set up anew.
+It checks one slave per call, now and then, while all is well, and a few per call while the counter is wrong.
+When it has seen the same loss twice in a row, it reports the loss, and the slave is set up again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
 ROUND_NS = 1_000_000_000
-"""All slaves are looked at once in this time, or one a call if they are many."""
+"""All slaves are checked once in this time, or one in each call if they are many."""
 SUSPICIOUS_NS = 20_000_000
-"""So long a wrong counter is left to the AL states to explain. The slave's watchdog, which comes soon after,
-hides the cause: what is found before is told."""
+"""For this long the AL states are given time to explain a wrong counter. Soon after, the slave's watchdog
+hides the cause; a cause found before that is reported."""
 LOOKS = 8
-"""Slaves a call while the counter is wrong: three frames each, and none after one that gets lost."""
+"""How many slaves are checked per call while the counter is wrong: three frames each, and none after a lost
+one."""
 
 
 class Links(Protocol):
@@ -35,14 +36,14 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A slave that takes no part, or only a part, and why."""
+    """A slave that does not exchange all its data, and why."""
 
     position: int
     why: str
 
 
 class CounterCause:
-    """Looks at a few slaves a call at most, from the housekeeping thread."""
+    """Checks at most a few slaves per call, from the housekeeping thread."""
 
     def __init__(self, line: Links, plan: BusPlan) -> None:
         self._line, self._plan, self._nonessential = line, plan, nonessential_slaves(plan)
@@ -50,14 +51,15 @@ class CounterCause:
         self._at = -1
         self._seen: Finding | None = None
         self._cleared: set[int] = set()
-        """Looked at since the counter went wrong, and found as planned."""
+        """The slaves checked since the counter went wrong, and found as planned."""
         self.text = ""
-        """Why the counter is wrong, where no single slave is to blame; empty: it is right, or told."""
+        """Why the counter is wrong, if no single slave is the cause; empty: it is right, or the cause is
+        reported."""
 
     def run(
         self, now_ns: int, status: Any, states: Sequence[SlaveState], busy: Collection[int]
     ) -> Finding | None:
-        """One look. `busy`: slaves that something is being done about."""
+        """Makes one check. `busy`: slaves that are being recovered or restarted."""
         wrong_ns = int(status.bad_wkc_row) * self._plan.cycle_time_ns
         takes_part = {s.position for s in states if s.state is AlState.OP and not s.error}
         aside = self._nonessential - takes_part  # their published loss explains their own share only
@@ -76,7 +78,8 @@ class CounterCause:
         return found
 
     def _look_at(self, positions: Sequence[int], most: int) -> Finding | None:
-        """In turn, until one is suspicious or does not answer. One that was suspicious is first."""
+        """Checks slaves in turn until one is suspicious or does not answer. A suspicious one is checked
+        first."""
         before = self._seen if self._seen is not None and self._seen.position in positions else None
         self._seen = None
         order = [before.position] if before else self._turn(positions)[:most]

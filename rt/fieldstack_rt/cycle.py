@@ -91,25 +91,26 @@ class CycleThread:
         lib.fs_cycle_set_enabled(self._cycle, axes)
 
     def set_lost(self, axes: int, wkc: int) -> None:
-        """Axes (mask) that must stand because of their slaves; what these no longer add to the counter."""
+        """Sets the axes (mask) that must stand because of their slaves, and what these no longer add to the
+        counter."""
         lib.fs_cycle_set_lost(self._cycle, axes, wkc)
 
     def set_essential_lost(self, lost: bool) -> None:
-        """A slave that the axes cannot do without is lost: they wait for a start when it is back."""
+        """Reports that a slave is lost that the axes need: they wait for a start when it is back."""
         lib.fs_cycle_set_essential_lost(self._cycle, int(lost))
 
     def quiesce(self) -> None:
-        """Axes come to a stand and are switched off; the exchange goes on."""
+        """Stops the axes and switches them off; the exchange continues."""
         lib.fs_cycle_quiesce(self._cycle)
 
     @property
     def standing(self) -> bool:
-        """All axes were read back to stand, without power, in the last cycle."""
+        """Whether all axes are confirmed to stand without power in the last cycle."""
         return bool(lib.fs_cycle_standing(self._cycle) == 1)
 
     @property
     def standing_as_known(self) -> bool:
-        """Likewise, but for axes of which nothing is known: their inputs do not come."""
+        """Likewise, except for axes about which nothing is known, because their inputs do not arrive."""
         return bool(lib.fs_cycle_standing(self._cycle) != 0)
 
     def halt(self) -> None:
@@ -117,7 +118,7 @@ class CycleThread:
         lib.fs_cycle_halt(self._cycle)
 
     def release(self) -> None:
-        """Lets go of the bus and ends the thread."""
+        """Releases the bus and ends the thread."""
         if self._cycle != ffi.NULL:
             lib.fs_cycle_release(self._cycle)
             self._cycle = ffi.NULL
@@ -223,11 +224,9 @@ def _fill_groups(config: Any, plan: BusPlan, context: SoemContext) -> None:
 
 
 def excusable_wkc(plan: BusPlan, expected_wkc: int) -> int:
-    """What the slaves of non-essential groups add to the working counter.
-
-    0 where the image is so large that SOEM splits it: a slave may count more than once there, and what a loss
-    takes from the counter is not known. Then every loss stops all axes.
-    """
+    """What the slaves of non-essential groups add to the working counter. It is 0 if the image is so large
+    that SOEM splits it: then a slave may count more than once, and the effect of a loss on the counter is
+    not known, so every loss stops all axes."""
     if expected_wkc != plan.expected_wkc:
         return 0
     lost = [at for group in plan.groups if not group.essential for at in group.slaves]

@@ -1,7 +1,5 @@
-"""Counts receive errors and lost links of the slaves' ports (registers 0x0300 to 0x0313), over resets.
-
-RT's housekeeping reads one slave a call and publishes the sums.
-"""
+"""Counts receive errors and lost links of the slaves' ports (registers 0x0300 to 0x0313), across their
+resets. RT's housekeeping reads one slave per call and publishes the sums."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ BLOCK_BYTES = 20
 RX_BYTES = range(8)
 LINK_BYTES = range(0x10, 0x14)
 CLEAR_AT = 0x80
-"""The counters are bytes that stop at 255: they are cleared well before."""
+"""The counters are bytes that stop at 255, so they are cleared well before that."""
 ROUND_NS = 1_000_000_000
 """All slaves are read once in this time, or one a housekeeping pass if they are many."""
 

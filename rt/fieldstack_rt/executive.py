@@ -1,4 +1,4 @@
-"""RTExecutive: brings the bus up, lets the native cycle run on it, keeps house beside it, and takes it down.
+"""RTExecutive: brings the bus up, starts the native cycle, does the work beside it, and takes the bus down.
 
 Everything here is outside the frame path: it may wait, allocate and hold the interpreter's lock.
 """
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 HOUSEKEEPING_S = 0.01
 BUSY_S = 0.002
-"""Between passes while slaves are brought back: their mailboxes answer within a millisecond or two."""
+"""The time between passes while slaves are recovered: their mailboxes answer within a millisecond or two."""
 LOSS_CHECK_S = 0.003
-"""Between looks at the working counter, where slaves of non-essential groups may be lost."""
+"""The time between checks of the working counter, if slaves of non-essential groups may be lost."""
 STAND_TIMEOUT_S = 2.0
-"""Beside the longest ramp, for axes that are seen to move or to have power."""
+"""Extra time after the longest ramp, for axes that still move or have power."""
 UNKNOWN_TIMEOUT_S = 0.5
-"""For axes of which nothing is known, once the others stand."""
+"""Time for axes about which nothing is known, when the others stand."""
 LOWER_TIMEOUT_NS = 2_000_000_000
 
 
@@ -175,7 +175,7 @@ class RTExecutive:
                 return
 
     def _watch_memory(self, now_ns: int) -> None:
-        """Without a memory that others see, nobody guards this process and no stop reaches it: it ends."""
+        """Without a memory that others see, nobody guards this process and no stop reaches it, so it ends."""
         watch = self._memory.check(now_ns)
         if watch.lost:
             self.store.host_events.push(EventCode.MEMORY_LOST)
@@ -194,7 +194,7 @@ class RTExecutive:
                 return False
 
     def _take_down(self) -> None:
-        """Axes to a stand, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
+        """Takes everything down: axes stop, slaves to SAFE-OP, exchange off, slaves to INIT, bus free."""
         notifier().stopping("axes come to a stand")
         self.store.beat_rt_main(NO_MORE)
         try:
@@ -222,7 +222,7 @@ class RTExecutive:
             print(f"fieldstack-rt: on the way down: {self._not_standing()}", file=sys.stderr)
 
     def _not_standing(self) -> str:
-        """Told, and then the outputs are made safe all the same: nothing better is left to do."""
+        """Reports it; then the outputs are made safe all the same, because nothing better is left."""
         axes = self.store.raw.rt_status.axes
         words = {Stand.UNKNOWN: "not known, its inputs do not come", Stand.MOVING: "still moves"}
         found = [
@@ -232,7 +232,7 @@ class RTExecutive:
         return "not all axes were read back to stand without power: " + "; ".join(found)
 
     def _lower(self, state: AlState) -> None:
-        """Best effort: what does not answer now falls by its own watchdog."""
+        """Best effort: a slave that does not answer now stops by its own watchdog."""
         try:
             self.cycle.set_supervised(False)
             self.bus.states.request(state, LOWER_TIMEOUT_NS)

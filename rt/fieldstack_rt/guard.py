@@ -24,12 +24,12 @@ class GuardError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class GuardConfig:
-    """Where and how sharply the guard watches.
+    """Where the guard runs, and its limits.
 
-    `threshold_cycles`: observations without progress, each at least one bus cycle long, that mean silence.
-    `fence_timeout_ms`: how long a killed RT process may take to end; then that is told. `end_timeout_ms`: how
-    long an orderly end may take; then it is a failure. `priority`: SCHED_FIFO, below RT's; 0 leaves the
-    default scheduler. `cpu`: -1 is any.
+    `threshold_cycles`: after this many observations without progress, RT counts as silent; each observation
+    is at least one bus cycle long. `fence_timeout_ms`: how long a killed RT process may take to end; after
+    that it is reported. `end_timeout_ms`: how long an orderly end may take; after that it is a failure.
+    `priority`: of SCHED_FIFO, below RT's; 0 leaves the default scheduler. `cpu`: -1 is any.
     """
 
     cpu: int = 0
@@ -40,7 +40,7 @@ class GuardConfig:
 
 
 class Guard:
-    """A running guard thread: watches, fences, makes the outputs safe, lets go of the bus on its own."""
+    """A running guard thread: by itself it watches, fences, makes the outputs safe, and releases the bus."""
 
     def __init__(self, store: DataStore, config: GuardConfig) -> None:
         self._store, self._config = store, config
@@ -81,7 +81,7 @@ class Guard:
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """What of its real-time set-up the system refused, in words."""
+        """The parts of its real-time set-up that the system refused, in words."""
         bits = int(lib.fs_guard_degraded(self._guard))
         words = (
             (lib.FS_DEGRADED_SCHEDULER, "guard: no SCHED_FIFO"),

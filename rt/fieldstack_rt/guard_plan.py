@@ -61,14 +61,15 @@ def mend(store: DataStore, record: Any) -> bool:
 
 
 class AbsentSlaves:
-    """Tells the guard which slaves do not answer: what they do it cannot read back."""
+    """Reports to the guard which slaves do not answer: it cannot read their states back."""
 
     def __init__(self, store: DataStore) -> None:
         self._store, self._epoch, self._sequence = store, store.rt_epoch, 0
         self._published: Any = None
 
     def publish(self, positions: Collection[int]) -> None:
-        """Writes what is new, or was damaged since; never over the newest, for RT may die inside of it."""
+        """Writes what is new, or was damaged since. It never writes over the newest, because RT may die
+        during the write."""
         record = self._store.new("fs_guard_losses")
         record.epoch = self._epoch
         for position in positions:

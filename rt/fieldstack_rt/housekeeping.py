@@ -73,7 +73,7 @@ class Housekeeping:
         self.publish_bus("")
 
     def begin(self) -> int:
-        """Before the counter is supervised: who is missing is told lost from the start; how many."""
+        """Before the counter is supervised: reports missing slaves as lost; returns how many."""
         self._losses = LossRules(
             self._plan, excusable_wkc(self._plan, int(self._store.rt_status().expected_wkc))
         )
@@ -107,7 +107,7 @@ class Housekeeping:
             self._publish_bus(now_ns)
 
     def _report_lacking(self) -> None:
-        """Once for each drive and object: at bring-up, or when another drive came in its place."""
+        """Reports once for each drive and object: at bring-up, or when another drive came in its place."""
         found = frozenset((at, one) for at, lacks in self._bus.lacking.items() for one in lacks)
         for position, index in sorted(found - self._reported_lacks):
             self._store.host_events.push(EventCode.STOP_OBJECT_ABSENT, position, index)
@@ -115,11 +115,11 @@ class Housekeeping:
 
     @property
     def busy(self) -> bool:
-        """Something is being done about slaves: the next pass comes soon."""
+        """Whether slaves are being recovered or restarted: then the next pass comes soon."""
         return bool(self._lost_ns or self._recovery.busy or self._recovery.faulty or self._restart.busy)
 
     def _find_cause(self, now_ns: int, status: Any) -> None:
-        """Every wrong counter has a cause that is told, also where all AL states are as they should be."""
+        """Reports a cause for every wrong counter, also if all AL states are as they should be."""
         before = self._cause.text
         busy = self._recovery.busy | self._restart.slaves | self._recovery.faulty.keys()
         found = self._cause.run(now_ns, status, self._recovery.states, busy)
@@ -164,7 +164,7 @@ class Housekeeping:
         return bool(self.may_lose and low and raw.bad_wkc_row <= self._patience)
 
     def _publish_losses(self, losses: LossRules) -> None:
-        """Before anything that takes time: the other groups' axes go on only if this is in time."""
+        """Runs before anything that takes time: the other groups' axes only continue if this is in time."""
         restarted = self._restart.slaves
         states = self._recovery.states
         unfit = restarted | self._recovery.faulty.keys() | self._recovery.setting_up
@@ -178,7 +178,7 @@ class Housekeeping:
         self._loss = loss
 
     def _give_power(self, status: Any, losses: LossRules, *, whole: bool) -> bool:
-        """True: other axes than before stand elsewhere."""
+        """True: the axes that are elsewhere have changed."""
         displaced = self._power.displaced
         loss, wkc, consecutive_bad = self._loss, int(status.wkc), int(status.bad_wkc_row)
         bus_lost = loss.essential or losses.unexplained(wkc, consecutive_bad)
@@ -202,7 +202,7 @@ class Housekeeping:
         self.publish_bus("; ".join((*sentences, self._cause.text) if self._cause.text else sentences), now_ns)
 
     def _lacks(self) -> str:
-        """Objects that say how a drive stops, and that it does not have."""
+        """Reports objects that say how a drive stops, and that it does not have."""
         found = ((at, ", ".join(f"0x{one:04X}" for one in lacks)) for at, lacks in self._bus.lacking.items())
         return "; ".join(f"{self._plan.slaves[at].name} has no {lacks}" for at, lacks in found if lacks)
 

@@ -1,7 +1,7 @@
-"""Work that benchmarks give the RT process's Python side, to show that it does not reach the cycle.
+"""Loads that benchmarks put on the Python part of the RT process, to show that they do not reach the cycle.
 
 `gil` holds the interpreter's lock as much as a thread can; `acyclic` reads SDOs and AL states without pause.
-Both come and go in slices of the clock (odd ones are loaded), so that one run measures the cycle with and
+Both are on in the odd slices of the clock and off in the even ones. So one run measures the cycle with and
 without the load, and an observer in another process knows which is which.
 """
 

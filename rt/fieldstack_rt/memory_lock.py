@@ -1,9 +1,8 @@
-"""What must be quick after hours of quiet stays in memory: locked for the guard, in a process that is not RT.
+"""Locks the memory that must be quick after hours without work: for the guard, in the Non-RT process.
 
-All that is or will be resident is locked as it is touched (MCL_ONFAULT), so that the stacks and address
-space of a large process cost nothing. What the guard, the witness and a trip touch is faulted in before it
-is needed: the shared memory, the native code, and the C library, whose functions are bound at their first
-call.
+Memory is locked when it is touched (MCL_ONFAULT), so the stacks and address space of a large process cost
+nothing. What the guard, the witness and a trip touch is faulted in before it is needed: the shared memory,
+the native code, and the C library, whose functions are bound at their first call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks that the shared memory still is the instance's, and mends its header. RT and Non-RT run it."""
+"""Checks that the shared memory still belongs to the instance, and repairs its header. RT and Non-RT use it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from fieldstack_rt._native import lib
 from fieldstack_rt.datastore.store import DataStore
 
 CHECK_PERIOD_NS = 100_000_000
-"""A memory that was removed, replaced or cut is noticed within so long."""
+"""A memory that was removed, replaced or cut is noticed within this time."""
 _CHECKS_DAMAGED = 2
-"""Checks in a row that find the header damaged before it is mended: others are to see, and tell, it too."""
+"""A header must be damaged in this many checks in a row before it is repaired, so that others see and report
+it, too."""
 
 
 class MemoryWatch:
@@ -27,10 +28,11 @@ class MemoryWatch:
         self._damaged = 0
         self.lost = ""
         self.mended_magic: int | None = None
-        """The magic that was found in a damaged header in this check, which has mended it."""
+        """The magic in a damaged header that this check has repaired."""
 
     def check(self, now_ns: int) -> MemoryWatch:
-        """Looks if it is time. A damaged header is mended, by who knows the layout: it works on it."""
+        """Checks if it is time. The process that works on the memory knows its layout, so it repairs a
+        damaged header."""
         self.mended_magic = None
         if now_ns >= self._next_ns:
             self._next_ns = now_ns + CHECK_PERIOD_NS

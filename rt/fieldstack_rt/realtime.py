@@ -76,7 +76,7 @@ def name_process(name: str) -> None:
 
 
 def scheduler_degraded(cpu: int, priority: int, *, scheduler: bool, affinity: bool) -> list[Degraded]:
-    """In words, what of a native thread's set-up was refused."""
+    """The parts of a native thread's set-up that were refused, in words."""
     found = []
     if scheduler:
         found.append(

@@ -1,7 +1,7 @@
-"""What a process tells systemd (sd_notify(3)): that it is at work, that it makes progress, how it fares.
+"""Sends a process's state to systemd (sd_notify(3)): that it works, makes progress, and how it is.
 
-Without systemd nothing is told. Nothing here waits: a message that systemd does not take at once is dropped
-and comes again with the next progress.
+Without systemd nothing is sent. Nothing here waits: a message that systemd does not take at once is dropped,
+and is sent again with the next progress.
 """
 
 from __future__ import annotations
@@ -45,10 +45,8 @@ class Notifier:
         return cls(address, int(timeout_us) * 1000 if valid else 0)
 
     def progress(self, now_ns: int, status: str = "") -> None:
-        """To be called after each completed unit of work, and only then: it is what feeds the watchdog.
-
-        The first one also says that the process is at work. A status text is sent when it has changed.
-        """
+        """Call it after each completed unit of work, and only then: it feeds the watchdog. The first call
+        also says that the process works. A status text is sent when it has changed."""
         lines = [] if self._ready else ["READY=1"]
         ping = self._ping_ns and (self._pinged_ns is None or now_ns - self._pinged_ns >= self._ping_ns)
         if ping:
@@ -66,7 +64,7 @@ class Notifier:
         self._send(["STOPPING=1", f"STATUS={_one_line(status)}"])
 
     def failed(self, why: str) -> None:
-        """The last words, which `systemctl status` and the Non-RT process show."""
+        """Sends the last message, which `systemctl status` and the Non-RT process show."""
         self._send([f"STATUS={FAILED}{_one_line(why)}"])
 
     def _send(self, lines: list[str]) -> bool:

@@ -1,6 +1,6 @@
-"""Lost slaves: which axes must stand because of them, and which the working counter need not count.
+"""Decides what lost slaves mean: which axes must stand, and which slaves the working counter need not count.
 
-Pure: states in, masks out. Units: masks as in the shared memory, bit n is axis n.
+Pure: takes states, returns masks as in the shared memory (bit n is axis n). Housekeeping uses it.
 """
 
 from __future__ import annotations

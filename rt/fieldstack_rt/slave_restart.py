@@ -1,7 +1,7 @@
-"""Restart of slaves by command while the others run: stand, INIT, set up anew, SAFE-OP, OP; then the answer.
+"""Restarts slaves by command while the others run: stand, INIT, set-up, SAFE-OP, OP; then the answer.
 
-Commands are carried out side by side, one step a housekeeping pass each: a slave that takes its time delays
-the restart of no other. The recovery of lost slaves does the way up.
+Several commands are carried out at the same time, one step in each housekeeping pass, so a slow slave delays
+no other restart. The recovery of lost slaves does the way up.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FEEDING = frozenset({AlState.SAFEOP, AlState.OP})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a command, as `fs_rt_bus.command_*` tells it."""
+    """The result of a command, as `fs_rt_bus.command_*` shows it."""
 
     sequence: int = 0
     ok: bool = False
@@ -98,7 +98,7 @@ class SlaveRestart:
             self._await_up(job, now_ns, states)
 
     def _left_by_predecessor(self) -> Answer:
-        """A command that an RT process before this one left undone is answered, not obeyed late."""
+        """A command that an earlier RT process left undone is answered, but not carried out late."""
         try:
             command, bus = self._store.bus_command(), self._store.rt_bus()
         except TornRecordError:
@@ -136,7 +136,7 @@ class SlaveRestart:
             self._jobs.append(job)
 
     def _overtake(self, slaves: frozenset[int]) -> None:
-        """Asked again before it was done: the older command ends, what is under way goes on."""
+        """A slave is asked for again before it was done: the older command ends, and its work continues."""
         for job in tuple(self._jobs):
             if job.slaves & slaves:
                 self._finish(job, ok=False, text=f"{self._names(job)}: overtaken by a later command")

@@ -18,7 +18,7 @@ from fieldstack_ethercat.wire.frame import ETHERTYPE, Frame, frame_of, unpack_fr
 
 LISTEN_S = 0.05
 MASTER_FRAMES = 3
-"""So many frames within LISTEN_S are a master's: the slowest bus has one in each 10 ms."""
+"""This many frames within LISTEN_S come from a master: the slowest bus has one every 10 ms."""
 _INDEX = 0xA0
 _AL_CONTROL, _AL_STATUS = 0x0120, 0x0130
 _ANSWER_S = 0.01
@@ -27,7 +27,7 @@ _AL_BITS = 0x0F
 
 @dataclass(frozen=True, slots=True)
 class WireState:
-    """All slaves' AL states, OR-ed (0x0130), as read back; `answered`: how many told theirs, of `slaves`."""
+    """AL states of all slaves, OR-ed (0x0130), as read back; `answered`: how many of `slaves` did."""
 
     slaves: int
     answered: int = 0

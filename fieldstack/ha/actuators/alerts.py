@@ -63,7 +63,7 @@ class Alerts:
         self._beat = self._beat_ns = 0
 
     def send(self, event: Event) -> Sent:
-        """Send an alert for an event of kind `ha.alert`: rule, subject of the fact and cause are the report."""
+        """Send an alert for an event of kind `ha.alert`: its rule, subject and cause are the report."""
         sent = Sent(event)
         self._tell(sent)
         return sent

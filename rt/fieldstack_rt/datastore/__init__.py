@@ -1,4 +1,4 @@
-"""The shared-memory contract's Python view; native/layout.h is the contract."""
+"""The shared memory as Python sees it; its contract is native/layout.h."""
 
 from fieldstack_rt.datastore.errors import (
     ForeignMasterError,

@@ -12,7 +12,8 @@ from fieldstack_rt.datastore.layout import AgentReaction, Inject, RtPhase
 from fieldstack_rt.datastore.word import ReadWord, ReadWord32, Word, Word32, WordAccess
 
 NO_MORE = 0x5C41D5E8B7263AF1
-"""As a time of a beat: its process goes down, and owes no more of them. Nothing that stray data may be."""
+"""As the time of a beat: the process ends and will not beat again. No damaged word has this value by chance.
+"""
 
 
 def _phase(value: int) -> RtPhase:
@@ -49,7 +50,7 @@ class RtWords(WordAccess):
 
     @property
     def rt_beats(self) -> int:
-        """With those in which nothing was exchanged: what shows that the cycle thread lives."""
+        """Cycles, with those that exchanged nothing: it shows that the cycle thread lives."""
         return int(lib.fs_bus_beats(self.raw))
 
     def rt_ending(self, epoch: int) -> bool:
@@ -57,7 +58,7 @@ class RtWords(WordAccess):
         return self._end_is(epoch, lib.FS_END_ANNOUNCED) or self.rt_released(epoch)
 
     def rt_released(self, epoch: int) -> bool:
-        """Whether it has also let go of the bus in order."""
+        """Whether it has also released the bus in an orderly way."""
         return self._end_is(epoch, lib.FS_END_RELEASED)
 
     def _end_is(self, epoch: int, stage: int) -> bool:
@@ -100,7 +101,7 @@ class NonRtWords(WordAccess):
 
     @property
     def reset_count(self) -> int:
-        """Of people, so far; while that is damaged, as it was known last."""
+        """The number of resets by people so far; while the word is damaged, its last known value."""
         self._resets = int(lib.fs_reset_count(self.raw, self._resets))
         return self._resets
 
@@ -113,10 +114,10 @@ class NonRtWords(WordAccess):
         self.set_word("rt_inject", fault, wide=False)
 
     def rewrite_damaged_words(self) -> tuple[str, ...]:
-        """For the Non-RT process, each pass: its words that are not as it wrote them are written anew, and
-        the two places of the latch say the same again.
+        """For the Non-RT process, in each pass: writes its words again that have changed, and makes both
+        places of the latch equal.
 
-        Returns their names: nobody else writes them, so that the memory is damaged.
+        Returns the names of these words. Only Non-RT writes them, so a change means damage.
         """
         kept = self._kept.items()
         damaged = [name for name, (wide, value) in kept if value != self.load_word(name, wide)]
@@ -128,7 +129,7 @@ class NonRtWords(WordAccess):
 
 
 class AgentWords(WordAccess):
-    """What the Non-RT process tells RT's HA agent; 0 leaves RT its own default (its command line)."""
+    """The settings that the Non-RT process gives to RT's agent; 0: RT's own default (its command line)."""
 
     agent_slow_ns = Word("Without a beat for so long, the Non-RT process is slow.", int, kept=True)
     agent_timeout_ns = Word("Without a beat for so long, the Non-RT process is silent.", int, kept=True)

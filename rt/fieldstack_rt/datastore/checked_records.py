@@ -1,4 +1,4 @@
-"""Records with a checksum, for they are acted on or live long: orders to RT, guard plan, checkpoint."""
+"""Records with a checksum, because they are acted on or live long: orders to RT, guard plan, checkpoint."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class CheckedRecords(StoreRecords):
 
     @staticmethod
     def bus_command_valid(record: Any) -> bool:
-        """Whether a command was ever written and is whole."""
+        """Whether a command was written and is not damaged."""
         return record.sequence > 0 and _whole(record, "fs_bus_command")
 
     def rewrite_damaged_words(self) -> tuple[str, ...]:
-        """And the last bus command, which is written too seldom to mend itself."""
+        """Also writes the last bus command again: it is written too seldom to repair itself."""
         damaged = super().rewrite_damaged_words()
         shared = ffi.buffer(ffi.addressof(self.raw, "bus_command"))
         if self._commanded is None:
@@ -78,5 +78,5 @@ class CheckedRecords(StoreRecords):
 
     @staticmethod
     def checkpoint_valid(record: Any) -> bool:
-        """Whether a checkpoint was ever written and is whole."""
+        """Whether a checkpoint was written and is not damaged."""
         return record.generation > 0 and _whole(record, "fs_checkpoint")

@@ -1,4 +1,4 @@
-"""What can be wrong with the shared memory."""
+"""Errors of the shared memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LayoutMismatchError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """A memory cannot be made or replaced, for a process still works on the one before."""
+    """A memory cannot be made or replaced, because a process still works on the one before."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ class RtInTheWayError(StoreError):
 
 
 class StoreLostError(StoreError):
-    """The memory of this process is its instance's no longer: removed, replaced, or cut."""
+    """The memory of this process no longer belongs to its instance: removed, replaced, or cut."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class StoreLostError(StoreError):
 
 
 class ForeignMasterError(StoreError):
-    """EtherCAT frames come back on the interface, and no RT process of this instance is to be found."""
+    """EtherCAT frames come back on the interface, but no RT process of this instance can be found."""
 
     def __init__(self, name: str, interface: str, frames: int) -> None:
         super().__init__(
@@ -94,7 +94,7 @@ class ForeignMasterError(StoreError):
 
 
 class TornRecordError(StoreError):
-    """A record never came to rest: its writer died, or was stopped, inside a write."""
+    """A record stays incomplete: its writer died, or was stopped, inside a write."""
 
     def __init__(self, block: str, writer: str, writer_pid: int) -> None:
         super().__init__(

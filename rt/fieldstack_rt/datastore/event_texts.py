@@ -1,6 +1,6 @@
-"""What each event of the RT process says, and with which numbers: one table for people and machines.
+"""The text and the numbers of each event of the RT process: one table for people and programs.
 
-A new event: its code in `native/layout.h` and `layout.py`, and a row here. `events.py` fills the texts.
+A new event needs its code in `native/layout.h` and `layout.py`, and a row here. `events.py` fills the texts.
 """
 
 from __future__ import annotations

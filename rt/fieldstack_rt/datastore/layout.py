@@ -9,9 +9,9 @@ from fieldstack_rt._native import lib
 
 MAX_AXES: int = lib.FS_MAX_AXES
 MAX_SLAVES: int = lib.FS_MAX_SLAVES
-"""What there is room for: counts in damaged memory may be more."""
+"""The space in the memory: counts in a damaged memory may be higher."""
 IO_BYTES: int = lib.FS_IO_BYTES
-"""Of slaves that are no axes, in a direction."""
+"""Bytes of slaves that are no axes, in one direction."""
 NO_DC = -(2**31)
 """`fs_slave_state.dc_difference_ns` of a slave without distributed clock."""
 

@@ -1,6 +1,7 @@
-"""The POSIX shared memory itself: made, attached, checked, mended, replaced.
+"""The POSIX shared memory itself: it is made, attached, checked, repaired and replaced here.
 
-A living RT process is always looked for first (`rt_process_search.py`): its memory is adopted, or left to it.
+It always looks for a living RT process first (`rt_process_search.py`): that process's memory is adopted, or
+left to it. `store.py` uses it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _NAME = "/fieldstack-"
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A mapped memory. `inode`: which one it is, whatever its name leads to later. `adopted`: it was there
-    already. `mended`: what of it was damaged, for people; empty: nothing."""
+    """A mapped memory. `inode`: identifies it, even if its name leads elsewhere later. `adopted`: it was
+    there already. `mended`: what was damaged and is repaired, for people; empty: nothing."""
 
     memory: mmap.mmap
     inode: int
@@ -96,7 +97,7 @@ def _store_of(memory: mmap.mmap) -> Any:
 
 
 def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
-    """What of the fixed prefix, or of the file's size, is not this program's, if anything."""
+    """The part of the fixed prefix, or of the file's size, that is not this program's, if any."""
     again = "Stop the cell and start it anew, with all processes of one version"
     if header.magic != MAGIC:
         return LayoutMismatchError(name, "magic", f"{MAGIC:#x}", f"{header.magic:#x}", again)
@@ -184,7 +185,7 @@ def create(name: str, before_new: Callable[[], None] = lambda: None) -> Mapped:
 
 
 def _whole(mapped: Mapped) -> Mapped:
-    """What is known twice, and damaged in one place, is right in both again."""
+    """Repairs values that are stored twice and are damaged in one place."""
     store = _store_of(mapped.memory)
     if not (lib.fs_header_is_whole(store) and lib.fs_identity_is_whole(store)):
         lib.fs_store_stamp(store, store.header.created_ns)
@@ -192,7 +193,7 @@ def _whole(mapped: Mapped) -> Mapped:
 
 
 def _adopt_under(name: str, living: list[RtProcess], error: StoreError) -> Mapped:
-    """The guard's plan, with a checksum of its own, says whose memory it is: nothing else is believed."""
+    """The guard's plan, which has its own checksum, says whose memory it is: nothing else is trusted."""
     pids = [one.pid for one in living]
     try:
         mapped = attach(name, by_suffix=True)
@@ -249,7 +250,7 @@ def check_free(name: str) -> None:
 
 
 def _peek(name: str) -> tuple[Any, int]:
-    """The fixed prefix, None where there is none, and the file's size."""
+    """The fixed prefix (None if there is none), and the file's size."""
     shared = _open(name)
     try:
         size = int(os.fstat(shared.fd).st_size)
@@ -262,7 +263,7 @@ def _peek(name: str) -> tuple[Any, int]:
 
 
 def unlink(name: str) -> None:
-    """Removes the name; who is attached keeps the memory. Nothing happens if there is none."""
+    """Removes the name; processes that are attached keep the memory. Without a memory nothing happens."""
     try:
         posix_ipc.unlink_shared_memory(name)
     except posix_ipc.ExistentialError:
@@ -272,7 +273,7 @@ def unlink(name: str) -> None:
 
 
 def lost(name: str, inode: int) -> str:
-    """Why the memory of this inode is the instance's no longer, for people; empty: it is."""
+    """Why the memory of this inode no longer belongs to the instance, for people; empty: it does."""
     try:
         found = os.stat(file_of(name))
     except FileNotFoundError:

@@ -60,7 +60,7 @@ class StoreRecords(StoreWords):
         raise TornRecordError(block, writer, self._pid_of(writer))
 
     def peek(self, block: str) -> Any | None:
-        """A record as `rt_status` and the others read it, without patience; None: it is torn now."""
+        """Reads a record as `rt_status` and the others do, but without waiting; None: it is torn now."""
         copy = ffi.new(f"fs_{block} *")
         return copy if lib.fs_block_read(self.raw, _WRITERS[block][1], copy, _SPINS) == 0 else None
 

@@ -65,7 +65,8 @@ class EventRing:
         return found
 
     def _mend(self) -> None:
-        """Nobody else writes the tail; a head that is further ahead than the ring is long is damaged, too."""
+        """Takes out items. Only this side writes the tail; a head more than a ring's length ahead is damaged,
+        too."""
         tail, head = int(self._ring.tail), int(self._ring.head)
         moved = self._tail is not None and tail != self._tail
         if self._tail is not None and moved:
@@ -75,7 +76,7 @@ class EventRing:
 
     @property
     def refused(self) -> int:
-        """Events that found the ring full since the memory was made."""
+        """How many events were lost because the ring was full, since the memory was made."""
         return int(self._ring.refused)
 
 
@@ -88,7 +89,7 @@ class SetpointRing:
         self._setpoint = ffi.new("fs_setpoint *")
 
     def free(self) -> int:
-        """Setpoints that can be pushed now."""
+        """How many setpoints can be pushed now."""
         return int(lib.fs_setpoint_free(ffi.addressof(self._ring)))
 
     @property

@@ -1,6 +1,7 @@
-"""RT processes of an instance as the kernel knows them: no shared memory and no pid file is believed.
+"""Finds the RT processes of an instance through the kernel; it trusts neither shared memory nor pid files.
 
-Looked for before a memory is made, replaced or removed: what it would leave behind holds axes under power.
+This comes before a memory is made, replaced or removed, because a forgotten RT process would hold axes under
+power. Used by `memory.py` and by the end of a cell.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from fieldstack_base.instance import DEFAULT_INSTANCE
 
 COMM = "fieldstack-rt"
-"""What an RT process names itself (PR_SET_NAME) when it goes to work; a waiting warm spare has not yet."""
+"""The name that an RT process takes (PR_SET_NAME) when it begins to work; a waiting spare has another."""
 _PROC = Path("/proc")
 
 
@@ -29,12 +30,12 @@ class RtProcess:
 
 
 def rt_processes(instance: str, proc: Path = _PROC) -> list[RtProcess]:
-    """Of one instance, this process left out; those of other process namespaces cannot be seen."""
+    """The RT processes of one instance without this one; those in other process namespaces cannot be seen."""
     return [found for found in all_rt_processes(proc) if found.instance == instance]
 
 
 def all_rt_processes(proc: Path = _PROC) -> list[RtProcess]:
-    """Of all instances."""
+    """The RT processes of all instances."""
     mine = str(os.getpid())
     numbers = (entry for entry in os.listdir(proc) if entry.isdigit() and entry != mine)
     looked = (_rt_process_at(proc / number) for number in numbers)

@@ -1,4 +1,4 @@
-"""The DataStore: the typed shared memory of one cell, read and written at the cost of microseconds.
+"""The DataStore: the typed shared memory of one cell; reading and writing take microseconds.
 
 Every process of a cell has one. Its words are in `atomic_words.py`, its records in `records.py` and
 `checked_records.py`, its rings in `rings.py`, the latch in `estop.py`, the memory itself in `memory.py`.
@@ -101,13 +101,14 @@ class DataStore(CheckedRecords):
 
     @property
     def created_ns(self) -> int:
-        """When this memory was made: names it. Known twice, and one may be damaged."""
+        """When this memory was made, which identifies it. It is stored twice, since one may be damaged."""
         whole = lib.fs_identity_is_whole(self.raw)
         return int(self.raw.identity.created_ns if whole else self.raw.header.created_ns)
 
     @property
     def lost(self) -> str:
-        """Why this memory is the instance's no longer (removed, replaced, cut), for people; empty: it is."""
+        """Why this memory no longer belongs to the instance (removed, replaced, cut), for people; empty: it
+        does."""
         return memory.lost(self.instance.shm_name, self.inode)
 
     def unlink(self) -> None:

@@ -19,7 +19,7 @@ class WordAccess:
     raw: Any
     _addresses: dict[str, Any]
     _kept: dict[str, tuple[bool, int]]
-    """Of the Non-RT process's words, those that were written here: whether of 64 bits, and the value."""
+    """The words of the Non-RT process that were written here: whether of 64 bits, and the value."""
 
     def word_address(self, name: str) -> Any:
         """Remembered: some words are read many times in a pass."""
@@ -34,7 +34,7 @@ class WordAccess:
         return int(load(self.word_address(name)))
 
     def set_word(self, name: str, value: int, wide: bool = True, keep: bool = False) -> None:
-        """`keep`: `rewrite_damaged_words` sees to it that it stays so."""
+        """`keep`: `rewrite_damaged_words` restores this value if it gets damaged."""
         (lib.fs_set64 if wide else lib.fs_set32)(self.word_address(name), value)
         if keep:
             self._kept[name] = (wide, value)
@@ -70,7 +70,8 @@ class ReadWord32(ReadWord[T]):
 
 
 class Word(ReadWord[T]):
-    """A word that may be written. `kept`: the Non-RT process's, which writes it anew when it was damaged."""
+    """A word that may be written. `kept`: a word of the Non-RT process, which writes it again if it gets
+    damaged."""
 
     def __init__(self, doc: str, of: Callable[[int], T], *, kept: bool = False) -> None:
         super().__init__(doc, of)

@@ -1,4 +1,4 @@
-"""Whether the working counter is good: RT judges it, and all who ask take that."""
+"""Says whether the working counter is good: RT judges it, and everybody uses RT's verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ _GOOD = frozenset({WkcVerdict.WHOLE, WkcVerdict.EXCUSED})
 
 
 def counter_is_good(status: Any) -> bool:
-    """Whether RT found the working counter of an `fs_rt_status` whole, or explained by told losses.
-
-    A counter that is not judged, or in a word that this version does not know, is not good."""
+    """Whether RT found the working counter of an `fs_rt_status` complete, or explained by reported losses. A
+    counter that was not judged, or whose verdict this version does not know, is not good."""
     return int(status.wkc_verdict) in _GOOD and not int(status.bad_wkc_row)
