@@ -1,5 +1,7 @@
-"""Counts receive errors and lost links of the slaves' ports (registers 0x0300 to 0x0313), across their
-resets. RT's housekeeping reads one slave per call and publishes the sums."""
+"""Counts receive errors and lost links of the slaves' ports (registers 0x0300 to 0x0313).
+
+RT's housekeeping reads one slave per call and publishes the sums, which survive resets of the registers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that the shared memory still belongs to the instance, and repairs its header. RT and Non-RT use it."""
+"""Checks that the shared memory is still the instance's, and repairs its header. RT and Non-RT use it."""
 
 from __future__ import annotations
 
