@@ -22,7 +22,7 @@ class BusError(Exception):
     """Base of all errors of the bus side."""
 
     refusal: ClassVar[bool] = False
-    """The bus, or its configuration, is other than it must be: no new attempt can mend that."""
+    """The bus or its configuration is not as it must be: a new attempt cannot change that."""
 
 
 class PlanFormatError(BusError, ValueError):
@@ -93,7 +93,7 @@ class SlavesMissingError(TopologyMismatchError):
 
 
 class AmbiguousSlavesError(TopologyMismatchError):
-    """Slaves are missing that the others can do without, but it cannot be told which: several are alike."""
+    """Slaves are missing that the others do not need, but it is not known which: several are of one type."""
 
     def __init__(self, differences: tuple[TopologyDifference, ...], ways: int) -> None:
         super().__init__(differences)

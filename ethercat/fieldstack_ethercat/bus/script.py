@@ -20,7 +20,7 @@ LONGEST_PAUSE_NS = 5_000_000
 
 
 def pause_ns(waited_ns: int) -> int:
-    """How long to wait before the next look at something that has been waited for so long."""
+    """How long to wait before the next check, after having waited for this long."""
     return min(LONGEST_PAUSE_NS, max(FIRST_PAUSE_NS, waited_ns // 8))
 
 

@@ -24,7 +24,7 @@ class State(Enum):
 
     @property
     def mask(self) -> int:
-        """The statusword's bits that tell this state."""
+        """The statusword's bits that show this state."""
         return int(self.value[0])
 
     @property

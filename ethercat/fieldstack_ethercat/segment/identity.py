@@ -36,7 +36,7 @@ INPUT_CHANNEL = 3
 def sii_image(
     device: DeviceType, serial: int, rx_pdos: Sequence[SiiPdo], tx_pdos: Sequence[SiiPdo]
 ) -> SiiImage:
-    """The image of a device with these default PDOs; `serial` tells it from others of its type."""
+    """The image of a device with these default PDOs; `serial` distinguishes it from others of its type."""
     return SiiImage(
         identity=SiiIdentity(VENDOR_ID, device.product_code, device.revision, serial),
         mailbox=SiiMailbox(MAILBOX_OUT, MAILBOX_BYTES, MAILBOX_IN, MAILBOX_BYTES),

@@ -39,7 +39,7 @@ class SegmentOptions:
     watchdog_ms: float = 100.0
     step_ns: int = DEFAULT_STEP_NS
     lifeline: bool = False
-    """End also when stdin does: whoever holds its other end is gone."""
+    """End also when stdin ends: then the process at its other end is gone."""
     encoders: Path | None = None
     """File that keeps where the motors stand; None: they start at 0."""
 

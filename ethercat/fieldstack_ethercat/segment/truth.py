@@ -1,4 +1,4 @@
-"""What the segment tells of itself, as plain data with a JSON form. Times are CLOCK_MONOTONIC nanoseconds."""
+"""What the segment reports about itself, as plain data with a JSON form. Times: CLOCK_MONOTONIC, ns."""
 
 from __future__ import annotations
 

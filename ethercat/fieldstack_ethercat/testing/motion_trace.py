@@ -1,8 +1,8 @@
 """Judges a motor's trace: nothing in it may be quicker than the axis's own stop ramp.
 
-A machine that stands still delays frames, or the bench itself; the frames that waited then reach the drives
-all at once, and the motors catch up with a jerk. Such times are told apart by stamps and left out; the bound
-is not widened for them.
+When the machine pauses, frames or the bench itself are late. The frames that waited then reach the drives all
+at once, and the motors catch up with a jerk. Such times are found by stamps and left out; the bound stays the
+same.
 """
 
 from __future__ import annotations

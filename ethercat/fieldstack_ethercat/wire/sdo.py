@@ -16,7 +16,7 @@ INITIATE_SIZE = _INITIATE.size
 """Command, index, subindex and four bytes: data, a size or an abort code."""
 SEGMENT_HEADER_SIZE = 1
 MINIMUM_SEGMENT = 7
-"""A shorter segment is padded to this length, and its command tells by how much."""
+"""A shorter segment is padded to this length, and its command says by how much."""
 EXPEDITED_MAX = 4
 
 _SIZE_INDICATED, _EXPEDITED, _COMPLETE, _TOGGLE, _LAST = 0x01, 0x02, 0x10, 0x10, 0x01

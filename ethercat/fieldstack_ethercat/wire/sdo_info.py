@@ -70,7 +70,7 @@ class DataType(IntEnum):
 
 
 class Access(IntFlag):
-    """Object access as the entry description tells it: rights by AL state, and PDO mapping."""
+    """Object access as in the entry description: rights by AL state, and PDO mapping."""
 
     READ_PREOP = 0x01
     READ_SAFEOP = 0x02

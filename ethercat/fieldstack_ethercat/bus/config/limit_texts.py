@@ -1,4 +1,4 @@
-"""An axis beyond its position limits, as people are told of it, with the way back."""
+"""The text for people about an axis beyond its position limits, with the way back."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fieldstack_ethercat.bus.config.axis_plan import AxisPlan
 from fieldstack_ethercat.bus.config.slave_plan import SlavePlan
 
 READ_BACK_MS = 50
-"""Beside the longest stop: until its end was read back by whoever has ordered it."""
+"""Extra time after the longest stop, until the process that ordered it has read back its end."""
 MAX_SLAVES = 199
 """SOEM's slave list has 200 places, of which the first stands for the master."""
 MAX_AXES = 64

@@ -1,6 +1,7 @@
-"""The bus plan as JSON: how it goes from who starts a cell to its processes.
+"""The bus plan as JSON: the start of a cell writes it, and the cell's processes read it.
 
-One format, no conversion between versions: the plan is made anew from its configuration.
+There is one format and no conversion between versions, because the plan can be made again from its
+configuration.
 """
 
 from __future__ import annotations

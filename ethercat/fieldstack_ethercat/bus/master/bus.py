@@ -159,7 +159,7 @@ class Bus:
 
     def maintain_clocks(self, states: Sequence[SlaveState]) -> tuple[int, ...]:
         """Choose the reference clock among the slaves that answer, and align the clocks of those that came
-        back; their positions. `states`: as just read. To be called before such a slave is set up anew."""
+        back; returns their positions. `states`: as just read. Call it before such a slave is set up again."""
         if self._clocks is None:
             return ()
         with self.line.lock:

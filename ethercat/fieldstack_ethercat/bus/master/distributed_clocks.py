@@ -150,7 +150,7 @@ class Clocks:
         return False
 
     def _align(self, position: int, leader: int) -> bool:
-        """Offset and delay from one frame that both saw, then the control loop begins anew."""
+        """Sets offset and delay from one frame that both clocks saw; then the control loop begins again."""
         if not self._view.latch_receive_times():
             return False
         own = self._number(position, Register.DC_UNIT_RECEIVE_TIME, 8)

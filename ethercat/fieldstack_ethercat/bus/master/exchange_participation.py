@@ -1,7 +1,7 @@
-"""Which slave does not take part in the exchange, and why, when all of them say that they are in OP.
+"""Finds which slave does not exchange data, and why, although all say that they are in OP.
 
-A slave adds to the working counter through its FMMUs and sync managers. What it has there is compared with
-what the master wrote; if that is as planned, its inputs are asked for alone.
+A slave adds to the working counter through its FMMUs and sync managers. Their content is compared with what
+the master wrote. If that is as planned, its inputs are requested alone.
 """
 
 from __future__ import annotations

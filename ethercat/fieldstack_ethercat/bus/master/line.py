@@ -53,7 +53,7 @@ class Line:
 
     @property
     def wire(self) -> Acyclic:
-        """Single frames to whoever is there, beside the cycle."""
+        """Sends single frames to the slaves, beside the cycle."""
         if self._wire is None:
             self._wire = Acyclic(self.view)
         return self._wire
@@ -83,12 +83,12 @@ class Line:
             master.close()
 
     def forget_slaves(self) -> None:
-        """Whoever was found before is looked for anew."""
+        """All slaves that were found before are looked for again."""
         self._view = self._wire = None
         self._links = ()
 
     def take_slaves(self) -> None:
-        """SOEM's list of slaves has changed: the views of it are made anew, emergencies come from all."""
+        """SOEM's list of slaves has changed: makes the views of it again; emergencies come from all."""
         for slave in self.master.slaves:
             slave.add_emergency_callback(self.emergencies.append)
         self.forget_slaves()
@@ -126,7 +126,7 @@ class Line:
             return self.link(position).put(address, data)
 
     def keep_emergency(self, position: int, emergency: Emergency) -> None:
-        """As pysoem tells it: SOEM's position counts from 1."""
+        """The position as pysoem gives it: SOEM's position counts from 1."""
         b1, *rest = emergency.data
         words = (rest[0] | rest[1] << 8, rest[2] | rest[3] << 8)
         code, register = emergency.error_code, emergency.error_register

@@ -23,7 +23,8 @@ from fieldstack_ethercat.bus.soem.soem_structs import COE_COMPLETE_ACCESS, MAILB
 from fieldstack_ethercat.wire.al import AlState
 
 MISSING_TIMEOUT_US = 2000
-"""SOEM waits so long for the state of each slave, where some are missing: the others are known to have it."""
+"""If slaves are missing, SOEM waits this long for the state of each slave: the others are known to have it.
+"""
 
 
 def leave_out(line: Line, presence: SlavePresence, position: int) -> None:

@@ -27,7 +27,7 @@ from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
 TELL_AGAIN_NS = 60_000_000_000
-"""A failure that repeats is told so often."""
+"""A failure that repeats is reported this often."""
 
 
 class RecoverableBus(Protocol):
@@ -69,7 +69,7 @@ class Recovery:
         return self._runner.busy_with(Step.RECONFIGURE) | about_to
 
     def suspect(self, position: int, why: str) -> None:
-        """The slave takes no part in the exchange although it is in OP: it is to be set up anew."""
+        """The slave does not exchange data although it is in OP: it has to be set up again."""
         self.faulty[position] = why
 
     def restart_slaves(self, positions: Collection[int]) -> None:

@@ -19,7 +19,7 @@ from fieldstack_ethercat.wire.al import AlState
 FREE_STEPS = 6
 """Steps at once before the backoff begins; a recovery from power loss takes four."""
 QUICK_STEPS = 4
-"""After so many that led to nothing, a slave is set up anew instead of requested to OP once more."""
+"""After this many requests for OP without success, a slave is set up again instead."""
 RETRY_FIRST_NS = 50_000_000
 RETRY_LONGEST_NS = 2_000_000_000
 SETTLED_NS = 1_000_000_000

@@ -1,4 +1,4 @@
-"""Looks at what is on the wire: identities, names, PDO mapping, and for drives the limits they tell."""
+"""Reads the slaves on the wire: identities, names, PDO mapping, and the limits that drives report."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LIMITS: dict[str, tuple[int, int, str]] = {
     "following_error_max": (0x6065, 0, "<I"),
     "quick_stop_deceleration": (0x6085, 0, "<I"),
 }
-"""Limits a drive may tell of itself (CiA 402-2): object, subindex, layout; in counts."""
+"""Limits that a drive may report (CiA 402-2): object, subindex, layout; in counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedSlave:
-    """A slave with what it says of itself. `limits` are in counts and hold only what the drive tells."""
+    """A slave with its own description. `limits` are in counts, and only those that the drive reports."""
 
     found: FoundSlave
     is_drive: bool
@@ -104,7 +104,7 @@ def _number(objects: SoemObjects, index: int, sub: int, layout: str) -> int | No
 
 
 def from_sii(slave: Any, found: FoundSlave) -> ScannedSlave:
-    """A slave without CoE has a fixed mapping, which its EEPROM tells."""
+    """A slave without CoE has a fixed mapping, which is in its EEPROM."""
     image = unpack_sii(_read_sii(slave))
     return ScannedSlave(found, False, _mapping(image.rx_pdos), _mapping(image.tx_pdos), {})
 

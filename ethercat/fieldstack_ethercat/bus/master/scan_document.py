@@ -21,7 +21,8 @@ DEFAULT_LIMITS = {
     "following_error_max": 10_000,
     "quick_stop_deceleration": 10_000_000,
 }
-"""In counts, for what a drive does not tell: small enough not to do harm before a person has looked."""
+"""In counts, for limits that a drive does not report: small enough to do no harm before a person has looked.
+"""
 INT32_MAX = 0x7FFFFFFF
 
 
@@ -159,5 +160,5 @@ def _axis(slave: ScannedSlave, name: str) -> Iterator[str]:
 
 
 def _usable(told: int | None, default: int) -> int:
-    """A limit that a drive tells, unless it means "none" by 0 or by all bits set."""
+    """A limit that a drive reports, unless 0 or all bits set mean "none"."""
     return told if told and abs(told) < INT32_MAX else default

@@ -1,8 +1,8 @@
-"""Who of the configured slaves is on the wire, where some may be missing: by identity and order. Pure.
+"""Finds which of the configured slaves are on the wire, if some are missing: by identity and order. Pure.
 
-A line keeps its order whoever is missing (a slave without power, a tool that was taken off, a branch), so the
-slaves found are the configured ones with gaps. Only one way to fill the gaps may fit; else nobody knows who
-is who, and outputs would go to the wrong slave.
+A line keeps its order, whichever slave is missing (a slave without power, a tool that was taken off, a
+branch). So the slaves found are the configured ones with gaps. Only one way to fill the gaps may fit.
+Otherwise nobody knows which slave is which, and outputs would go to the wrong one.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class SlavePresence:
         self.answering = frozenset(state.position for state in states if state.answers)
 
     def awaited(self, late: Sequence[SlaveState], patience_over: bool) -> list[SlaveState]:
-        """Of slaves that are not in a state yet: those to go on waiting for. What is nonessential is not
-        waited for for long, and not at all where it does not answer or has refused."""
+        """Of the slaves that are not in a state yet, those to wait for. A non-essential slave is not waited
+        for for long, and not at all if it does not answer or has refused."""
         return [
             one
             for one in late
@@ -76,7 +76,7 @@ class SlavePresence:
         self.absent.discard(link.position)
 
     def place(self, position: int, wire: Acyclic) -> int | None:
-        """Where in the line it stands; None: nowhere, or it cannot be told."""
+        """Its place in the line; None: it has none, or it is not known."""
         count = wire.count()
         if count == len(self._plan.slaves):
             return position

@@ -20,7 +20,7 @@ STATE_TIMEOUT_NS = 10_000_000_000
 GONE_TIMEOUT_NS = 2_000_000_000
 """So long a slave that does not answer at all is waited for."""
 NONESSENTIAL_WAIT_NS = 500_000_000
-"""A state change of a slave that the others can do without is waited for so long at bring-up."""
+"""At bring-up, a state change of a slave that the others do not need is waited for this long."""
 STATE_POLL_NS = 500_000
 
 

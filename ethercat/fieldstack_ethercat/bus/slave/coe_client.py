@@ -92,7 +92,8 @@ class CoeClient:
         raise MailboxSilentError(self._link.position, self._link.name, place, PATIENCE_NS / 1e9)
 
     def _telegram(self, request: bytes) -> bytes:
-        """As long as the mailbox: its last byte is what hands it over. SOEM's counter goes on."""
+        """Writes a telegram as long as the mailbox, because its last byte hands it over. SOEM's counter
+        continues."""
         record = self._link.record
         record.mailbox_counter = mailbox.next_counter(int(record.mailbox_counter))
         message = CoeMessage(CoeService.SDO_REQUEST, request).pack()
@@ -114,8 +115,8 @@ class CoeClient:
         return found, False
 
     def _ask_again(self) -> None:
-        """Toggle the repeat request (0x080E, bit 1): the last telegram comes once more. Worked out once, for
-        a second toggle would take it back."""
+        """Toggle the repeat request (0x080E, bit 1), so that the last telegram comes again. The value is
+        computed once, because a second toggle would undo it."""
         if self._repeat is None:
             activate = self._link.get(_SM1 + _ACTIVATE, 1)
             if activate is None:

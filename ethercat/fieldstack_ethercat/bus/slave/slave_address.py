@@ -1,7 +1,8 @@
-"""Gives a slave its station address back: by its position in the line, once it is known to be the right one.
+"""Gives a slave its station address back: by its position in the line, when it is known to be the right
+slave.
 
-A slave that lost its power answers to no address. Whoever stands at its place gets the address only if its
-SII (ETG.1000.6, 5.4, words 0x08 to 0x0F) tells the vendor, product, revision and serial number of bring-up.
+A slave that lost its power answers to no address. The slave at its place gets the address only if its SII
+(ETG.1000.6, 5.4, words 0x08 to 0x0F) has the vendor, product, revision and serial number of bring-up.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FIELDS = ("vendor", "product", "revision", "serial")
 
 
 def address_at(link: SlaveLink) -> int | None:
-    """Station address of whoever is at the slave's place in the line; None if nobody is."""
+    """The station address of the slave at this place in the line; None if there is none."""
     raw = link.wire.read_at(link.position, Register.STATION_ADDRESS, 2)
     return None if raw is None else int.from_bytes(raw, "little")
 
@@ -69,7 +70,7 @@ def _require_identity(link: SlaveLink) -> Script[None]:
 
 
 def read_sii(link: SlaveLink, place: int, word: int) -> Script[int]:
-    """Two words of the EEPROM of whoever stands at that place in the line; the master has it."""
+    """Two words of the EEPROM of the slave at this place in the line; the master has access to it."""
     command = READ.to_bytes(2, "little") + word.to_bytes(4, "little")
     yield from write_at(link, place, Register.EEPROM_CONTROL, command)
     now_ns = yield AT_ONCE
@@ -85,7 +86,7 @@ def read_sii(link: SlaveLink, place: int, word: int) -> Script[int]:
 
 
 def write_at(link: SlaveLink, place: int, register: int, data: bytes) -> Script[None]:
-    """Registers of whoever stands at that place in the line. SlaveGoneError if nobody does."""
+    """The registers of the slave at this place in the line. Raises SlaveGoneError if there is none."""
     now_ns = yield AT_ONCE
     for _ in range(ATTEMPTS):
         if link.wire.write_at(place, register, data):

@@ -12,8 +12,8 @@ from fieldstack_ethercat.wire.al import AlStatus, unpack_al_status
 from fieldstack_ethercat.wire.registers import Register
 
 ATTEMPTS = 5
-"""So often a single frame is sent, for some get lost (after a lost frame the cycle
-throws late answers away), before its slave is said to be gone."""
+"""How often a single frame is sent before its slave counts as gone. Some frames get lost: after a lost frame
+the cycle drops late answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,8 @@ def configure(
     on_lacking: Callable[[tuple[int, ...]], None] | None = None,
     source: str = "",
 ) -> Script[None]:
-    """From whatever state through INIT and PRE-OP to SAFE-OP, set up as planned from the beginning.
-
-    `source`: of the plan; `on_lacking`: told of the stop objects that it does not have.
-    """
+    """From any state through INIT and PRE-OP to SAFE-OP, set up as planned from the beginning. `source`: of
+    the plan; `on_lacking`: is called with the stop objects that it does not have."""
     yield from reach_state(link, AlState.INIT, acknowledge=True)
     yield from _forget_all(link)
     yield from _write_sync_managers(link)
