@@ -180,7 +180,7 @@ def _print_json(data: dict[str, Any]) -> None:
 @app.command(epilog=epilog())
 def reload(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A policy (JSON); default: the one in force, anew.")
+        Path | None, typer.Argument(metavar="FILE", help="A policy (JSON); default: the one in force, again.")
     ] = None,
     instance: InstanceOption = INSTANCE,
 ) -> None:

@@ -65,7 +65,7 @@ def missing_prerequisites(*, virtual: bool) -> tuple[Prerequisite, ...]:
 def _missing(virtual: bool) -> Iterator[Prerequisite]:
     for module, purpose in NATIVE_MODULES.items():
         if (virtual or "segment" not in module) and importlib.util.find_spec(module) is None:
-            remedy = "build it: make setup   (in a checkout; or install the wheel anew)"
+            remedy = "build it: make setup   (in a checkout; or install the wheel again)"
             yield Prerequisite(f"the compiled module {module}", purpose, remedy)
     if virtual and shutil.which("ip") is None:
         yield Prerequisite("the ip command", "the virtual cable", "sudo apt-get install iproute2")

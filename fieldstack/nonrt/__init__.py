@@ -1,6 +1,6 @@
 """The Non-RT process: guards RT, decides what follows a failure, restarts, and serves operators.
 
-It needs no other process of ours to work. `fieldstack up` or systemd starts it, and starts it anew when it
+It needs no other process of ours to work. `fieldstack up` or systemd starts it, and starts it again when it
 ends unasked. Its command line is `python -m fieldstack.nonrt --settings FILE`.
 
 Start (`opening`, `beginning`, `parts`): the policy is read first, for a bad one starts nothing. Then come

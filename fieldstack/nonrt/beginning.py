@@ -95,7 +95,7 @@ def _report_claim(opened: Opened, alerts: Alerts) -> None:
     for remark in claimed.remarks:
         log.append(EventKind.SUPERVISION, what=remark)
     for ending in claimed.endings:
-        cause = f"the shared memory could not be adopted and was made anew: {ending}"
+        cause = f"the shared memory could not be adopted and was made again: {ending}"
         event = log.append(EventKind.ALERT, rule=MEMORY_REPLACED, subject="datastore", cause=cause)
         alerts.send(event)
     if claimed.unsafe:

@@ -48,7 +48,7 @@ class PassReports:
 
     def ends(self, what: str) -> None:
         """Reports why this process ends. Waits, bounded, until it is written."""
-        cause = f"{what}; the axes lose their permit, Non-RT ends and is started anew"
+        cause = f"{what}; the axes lose their permit, Non-RT ends and is started again"
         self._alert("supervision-failed", cause)
         self._log.flush(FLUSH_S)
 

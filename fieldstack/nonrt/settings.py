@@ -104,7 +104,7 @@ _OPTIONAL = ("core_command",)
 _FLAGS = ("leave_running", "rt_spare", "fault_injection", "health_server", "auto_start")
 _UNITS = {"rt_unit": ".service", "core_unit": ".service", "target_unit": ".target"}
 _MANAGERS = ("local", "systemd")
-_REMEDY = "write the file anew with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
+_REMEDY = "write the file again with `fieldstack up` or `fieldstack-nonrt run --config FILE`"
 
 
 def load(path: Path) -> NonRtSettings:

@@ -2,7 +2,7 @@
 
 What only reports or keeps is tried again when it fails (`retried`). Without facts, decision and orders a pass
 has failed. It does not beat, and after a few such passes Non-RT ends, so that whoever watches it starts it
-anew. The loop of the Non-RT process calls `run`.
+again. The loop of the Non-RT process calls `run`.
 """
 
 from __future__ import annotations

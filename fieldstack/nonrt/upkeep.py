@@ -47,7 +47,7 @@ class Upkeep:
 
     def _end_without_guard(self, why: str) -> None:
         """Ends at once: the thread that hangs cannot be waited for. RT holds the axes meanwhile."""
-        cause = f"{why}: RT is not guarded; Non-RT ends, and is started anew with its guard"
+        cause = f"{why}: RT is not guarded; Non-RT ends, and is started again with its guard"
         log = self._opened.log
         self._parts.alerts.send(log.append(EventKind.ALERT, rule="guard-still", subject="guard", cause=cause))
         log.flush(FLUSH_S)

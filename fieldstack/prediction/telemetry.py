@@ -26,7 +26,7 @@ class _Counters:
     """What only grows while one RT process lives."""
 
     life: str
-    """Epoch and pid: epochs begin anew with the shared memory."""
+    """Epoch and pid: epochs begin again with the shared memory."""
     wake: list[int]
     exchange: list[int]
     wkc_errors: int

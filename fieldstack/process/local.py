@@ -50,7 +50,7 @@ class LocalProcessManager:
     """Starts each process in a session of its own (a death of the parent does not reach it).
 
     `commands`: command line by name. Pid files (`NAME.pid`) and logs (`NAME.log`) lie in `runtime_dir`;
-    a manager that is made anew adopts what still runs. Time-outs are CLOCK_MONOTONIC seconds.
+    a manager that is made again adopts what still runs. Time-outs are CLOCK_MONOTONIC seconds.
     """
 
     def __init__(

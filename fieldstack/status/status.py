@@ -25,7 +25,7 @@ _BUILT_IN_NOTE = "which process is silent is judged by built-in times: no policy
 
 
 class StatusSource:
-    """Takes snapshots of one instance; attaches when its memory appears and anew when it was replaced."""
+    """Takes snapshots of one instance; attaches when its memory appears and again when it was replaced."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance

@@ -32,7 +32,7 @@ class BusTakenError(CycleError):
         )
         gone = (
             f"no RT process of instance {instance!r} lives, but the guard of its Non-RT process "
-            f"(pid {guard_pid}) did not hand over the bus. kill -9 {guard_pid} has that process started anew"
+            f"(pid {guard_pid}) did not hand over the bus. kill -9 {guard_pid} has that process started again"
         )
         super().__init__(errno.EBUSY, gone if guard_pid else living)
         self.pid = pid

@@ -70,5 +70,5 @@ class ErrorCounters:
 
 
 def _gained(last: bytes, found: bytes, places: range) -> int:
-    """A byte that is less than before was cleared, or its slave was without power: it began anew."""
+    """A byte that is less than before was cleared, or its slave was without power: it began again."""
     return sum(found[at] - last[at] if found[at] >= last[at] else found[at] for at in places)

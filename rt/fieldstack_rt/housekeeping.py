@@ -87,7 +87,7 @@ class Housekeeping:
         try:
             status = self._store.rt_status()
         except TornRecordError:
-            return  # damage: the cycle writes it anew, and the next pass is soon
+            return  # damage: the cycle writes it again, and the next pass is soon
         if self._losses is None:  # before any loss the expected counter is the whole bus's
             self._losses = LossRules(self._plan, excusable_wkc(self._plan, int(status.expected_wkc)))
         whole = counter_is_good(status)

@@ -109,7 +109,7 @@ class SlaveRestart:
             text = ffi.string(bus.command_text).decode(errors="replace")
             return Answer(sequence, bool(bus.command_ok), text)
         return (
-            Answer(sequence, text="the RT process was started anew, and every slave with it")
+            Answer(sequence, text="the RT process was started again, and every slave with it")
             if sequence
             else Answer()
         )
@@ -151,13 +151,13 @@ class SlaveRestart:
             self._finish(job, ok=False, text=text)
 
     def _take_down(self, job: _Job, now_ns: int) -> None:
-        """One that is being set up from INIT on already is left to that: to begin anew would only delay it.
+        """One that is being set up from INIT on already is left to that: to begin again would only delay it.
 
         What does not answer has nothing to be taken down from; the recovery looks for it.
         """
-        anew = [at for at in sorted(job.slaves) if at not in self._recovery.setting_up]
-        self._recovery.restart_slaves(anew)
-        for position in anew:
+        again = [at for at in sorted(job.slaves) if at not in self._recovery.setting_up]
+        self._recovery.restart_slaves(again)
+        for position in again:
             try:
                 self._bus.states.request_of(position, AlState.INIT | ERROR)
             except BusError:

@@ -115,7 +115,7 @@ def test_age_outlives_a_restart(bench: Bench) -> None:
     entry = bench.fresh_spool().head()
     assert entry is not None
     assert bench.spool.age_ns(entry) == NS_PER_HOUR
-    bench.now_ns = 0  # what was known of the clock is gone: it begins anew
+    bench.now_ns = 0  # what was known of the clock is gone: it begins again
     entry = bench.fresh_spool().head()
     assert entry is not None
     assert bench.spool.age_ns(entry) == 0

@@ -23,7 +23,7 @@ def test_the_shipped_cell_is_valid() -> None:
 
 def test_the_published_schema_is_up_to_date() -> None:
     published = (ROOT / "config/cell.schema.json").read_text(encoding="utf-8")
-    assert published == configuration.schema_text(), "publish it anew: make generate"
+    assert published == configuration.schema_text(), "publish it again: make generate"
 
 
 @pytest.mark.parametrize(

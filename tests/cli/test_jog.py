@@ -50,7 +50,7 @@ def test_one_press_holds_nothing_repeats_do_until_they_end(keyboard: int) -> Non
         time.sleep(GAP_S)
         assert not key.poll(0.0)
         press(keyboard, b"+")
-        assert not key.poll(1.0), "it begins anew"
+        assert not key.poll(1.0), "it begins again"
 
 
 def test_another_key_lets_go_and_q_ends(keyboard: int) -> None:

@@ -84,7 +84,7 @@ def test_another_mapping_is_written_and_carries_data(segment: RunningSegment) ->
     text = CELL.replace("            - {object: 0x60FF, bits: 32} # target_velocity\n", "")
     plan = plan_from_text(text)
     assert plan.slaves[0].output_bytes == 8
-    for _ in range(2):  # mapped anew, then found as wanted
+    for _ in range(2):  # mapped again, then found as wanted
         with Bus(plan, segment.interface) as bus:
             bus.configure()
             assert bus.soem_context().outputs_size == 4 * 8 + 1

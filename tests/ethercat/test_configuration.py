@@ -40,7 +40,7 @@ def test_shipped_configurations_are_valid_and_name_their_schema(path: Path) -> N
 
 def test_committed_schema_is_current() -> None:
     committed = (CONFIG / "bus.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(), "publish it anew: make generate"
+    assert committed == schema_text(), "publish it again: make generate"
 
 
 def test_value_out_of_bounds_names_file_line_key_value_and_bound() -> None:

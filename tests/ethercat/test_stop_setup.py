@@ -74,7 +74,7 @@ def test_all_option_codes_are_those_of_the_category(segment: RunningSegment, cat
         bus.close()
     bus = configured(segment, plan)
     try:
-        assert values(bus, DRIVE) == dict(STOP_OPTIONS[category]), "whenever it is set up anew"
+        assert values(bus, DRIVE) == dict(STOP_OPTIONS[category]), "whenever it is set up again"
     finally:
         bus.close()
 

@@ -78,7 +78,7 @@ def any_json(random: Random, depth: int) -> Any:
 
 
 class Damage:
-    """Bytes of a store, anew for each round: all of them, or words here and there."""
+    """Bytes of a store, again for each round: all of them, or words here and there."""
 
     def __init__(self, store: DataStore) -> None:
         size = ffi.sizeof("fs_store")

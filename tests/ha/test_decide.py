@@ -301,7 +301,7 @@ def test_positions_of_a_part_hold_that_part_alone_until_a_reset() -> None:
     assert (cell.ha, cell.rules()) == (HaState.DEGRADED, {"group-positions-differ"})
     cell.later(10_000).asks(RequestKind.RESET).later()
     assert cell.answer.confirmed, cell.answer.cause
-    assert cell.later().ha is HaState.OPERATIONAL, "until RT has obeyed, it is not told anew"
+    assert cell.later().ha is HaState.OPERATIONAL, "until RT has obeyed, it is not told again"
     cell.bus(displaced_groups=frozenset()).later().bus(displaced_groups=frozenset({"tool"})).later()
     assert cell.rules() == {"group-positions-differ"}, "what differs later is another matter"
 

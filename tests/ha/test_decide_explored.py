@@ -82,7 +82,7 @@ def _all_good(cell: Script) -> None:
 
 
 def _start_again(cell: Script) -> None:
-    """After an orderly end: nothing runs, a person's latch is latched anew, the causes are as they were."""
+    """After an orderly end: nothing runs, a person's latch is latched again, the causes are as they were."""
     if cell.ha is HaState.SHUTDOWN:
         cell.new_life()
         latch = EstopFacts(on_reset=cell.facts.estop.on_reset)

@@ -173,7 +173,7 @@ def test_what_took_the_cell_down_waits_for_a_person_and_not_for_the_next_end() -
 
 
 def test_what_version_1_kept_is_taken_over() -> None:
-    """Conditions are the rules that judge them today; what clears by itself is judged anew."""
+    """Conditions are the rules that judge them today; what clears by itself is judged again."""
     old = {
         "boot": boot_id(), "t_ns": 100 * S, "wall_ns": 1000 * S, "ha": "MANUAL_INTERVENTION", "reason": "",
         "restarts": {"fieldstack-rt": [90 * S, 95 * S], "fieldstack-core": []},

@@ -44,7 +44,7 @@ def test_the_shipped_policy_loads() -> None:
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = json.loads((FOLDER / "failover_policy.schema.json").read_text(encoding="utf-8"))
-    assert published == json_schema(), "publish it anew: make generate"
+    assert published == json_schema(), "publish it again: make generate"
 
 
 @pytest.mark.parametrize(

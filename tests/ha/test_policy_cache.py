@@ -75,7 +75,7 @@ def test_damaged_cache_is_never_used(policy_file: Path, tmp_path: Path, place: i
     for content in (bytes(damaged), whole[: len(whole) // 2], b"", b"[]\n[]"):
         cache.write_bytes(content)
         assert load_compiled(policy_file, cache) == good
-        assert cache.read_bytes() == whole, "it is made anew"
+        assert cache.read_bytes() == whole, "it is made again"
 
 
 def test_changed_policy_is_validated_and_a_bad_one_is_refused(policy_file: Path, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_single_lost_cycles_explain_no_more_than_one_stall(seen: Seen) -> None:
 
 
 def test_a_position_that_is_not_known_has_no_following_error(seen: Seen) -> None:
-    """While a slave is away the last error is repeated; of a new RT process the counters begin anew."""
+    """While a slave is away the last error is repeated; of a new RT process the counters begin again."""
     seen.rt_status.axis_count, seen.rt_status.axes[0].following_error = 1, 300
     seen.rt_status.bad_wkc_row, seen.rt_status.wkc_errors = 40, 40
     probe = Axes(seen, CELL)

@@ -103,7 +103,7 @@ def test_misses_and_delays_are_events_at_most_one_a_minute(tmp_path: Path) -> No
 )
 def test_a_history_that_is_not_usable_begins_anew_and_says_so(damaged: dict[str, object]) -> None:
     history, why = History.restore(damaged, 5)
-    assert "begins anew" in why
+    assert "begins again" in why
     assert (history.to_dict()["processes"], history.since_wall_ns) == ({}, 5)
 
 

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs/ha-states.md"
 
 
 def test_the_page_is_that_of_the_table() -> None:
-    again = "write it anew: make generate"
+    again = "write it again: make generate"
     assert PAGE.read_text(encoding="utf-8") == markdown(), again
 
 

@@ -185,9 +185,9 @@ def test_a_killed_non_rt_process_remembers_budget_and_latch(cell: Cell) -> None:
     store = DataStore.attach(cell.instance)
     assert store.estop.state().on_reset
     answer = ask(cell.instance, "reset", by="Ann", note="cable is back")
-    assert not answer.accepted, "it fails anew: nothing was read back"
+    assert not answer.accepted, "it fails again: nothing was read back"
     assert "starting fieldstack-rt; axis faults reset; but NOT CONFIRMED: RT does not cycle" in answer.message
-    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")  # it fails anew, with a new budget
+    wait_for(lambda: cell.ha == "MANUAL_INTERVENTION")  # it fails again, with a new budget
     text = [event.text for event in EventReader(cell.instance.state_dir).read()]
     assert any("cable is back" in line for line in text)
 

@@ -1,4 +1,4 @@
-"""A wrong working counter always has a cause that is told, and slaves that lost something are set up anew."""
+"""A wrong working counter always has a reported cause, and slaves that lost something are set up again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_a_slave_lost_is_told_and_set_up_anew(cell: RtCell, fault: str) -> 
         assert text or status.bad_wkc_row < UNEXPLAINED_CYCLES, status.bad_wkc_row
         return cell.seen(EventCode.SLAVE_RECOVERED)
 
-    wait_for(over, f"{fault}: set up anew; {texts[-1:]}")
+    wait_for(over, f"{fault}: set up again; {texts[-1:]}")
     assert any(said in text for text in texts), set(texts)
     wait_for(lambda: whole(cell) and not diagnosis(cell), "the exchange is whole, and nothing is told")
 

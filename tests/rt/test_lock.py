@@ -123,7 +123,7 @@ def test_one_stray_word_in_the_lock_ends_no_living_holder(
         armed(guard)
         held = int(store.raw.rt_lock.word)
         store.raw.rt_lock.word = held | OWNER_DIED if isinstance(word, str) else word
-        wait_for(lambda: store.raw.rt_lock.word == held, "its holder has written it anew")
+        wait_for(lambda: store.raw.rt_lock.word == held, "its holder has written it again")
         looks = guard.status().observations
         wait_for(lambda: guard.status().observations > looks + 20, "the guard goes on to look")
         assert (guard.status().state, guard.status().trips) == (GuardState.ARMED, 0)

@@ -1,4 +1,4 @@
-"""A living RT process is found, and ended with its outputs read back, before its memory is made anew."""
+"""A living RT process is found, and ended with its outputs read back, before its memory is made again."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_no_stray_word_trips_the_guard_on_a_healthy_process(store: DataStore, gu
 
 
 def hangs(guard: Guard, store: DataStore, rt: RtWithoutBus, stray: StrayWrite) -> None:
-    """Stopped by a signal, then the stray word: nobody writes it anew."""
+    """Stopped by a signal, then the stray word: nobody writes it again."""
     os.kill(rt.pid, signal.SIGSTOP)
     at_ns = time.monotonic_ns()
     stray.write(store)
@@ -91,7 +91,7 @@ def test_no_stray_word_disarms_the_guard(store: DataStore, guard: Guard, word: s
 @pytest.mark.system
 def test_a_word_that_was_damaged_before_does_not_keep_the_guard_from_arming(store: DataStore) -> None:
     with rt_without_bus(store) as rt:
-        os.kill(rt.pid, signal.SIGSTOP)  # nobody writes anew what is damaged
+        os.kill(rt.pid, signal.SIGSTOP)  # nobody writes again what is damaged
         store.raw.rt_phase, store.raw.rt_epoch, store.raw.rt_end = RtPhase.STOPPED, 77, rt.epoch
         guard = Guard(store, GuardConfig(priority=0, threshold_cycles=THRESHOLD)).start()
         try:

@@ -1,4 +1,4 @@
-"""RT's Python thread stands still while its cycle runs on: noticed, stopped under control, started anew."""
+"""RT's Python thread stands still while its cycle runs on: noticed, stopped under control, started again."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def test_a_silent_housekeeping_stops_the_axes_and_rt_is_started_anew(cell: Runni
         cell.await_stand()
         assert cell.snapshot()["rt"]["pid"] == pid, "they stood before it was ended"
         wait_for(thread.reap, "it is ended")
-    wait_for(lambda: cell.snapshot()["rt"]["pid"] not in (None, pid), "RT is started anew")
+    wait_for(lambda: cell.snapshot()["rt"]["pid"] not in (None, pid), "RT is started again")
     cell.await_operational()

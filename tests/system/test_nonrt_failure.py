@@ -65,7 +65,7 @@ def test_rt_stops_the_axes_is_adopted_and_they_go_on(start_cell: Any) -> None:
     assert after["rt"]["pid"] == before["rt"]["pid"]
     assert after["core"]["pid"] == before["core"]["pid"]
     assert cell.store.rt_epoch == epoch
-    assert left_op(cell, watch) == [], "the bus was not started anew"
+    assert left_op(cell, watch) == [], "the bus was not started again"
 
 
 def test_what_a_person_latched_outlives_it_and_may_be_raised_without_it(start_cell: Any) -> None:

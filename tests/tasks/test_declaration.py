@@ -29,7 +29,7 @@ def refused(steps: str, **keys: Any) -> str:
 
 def test_the_published_schema_is_up_to_date() -> None:
     published = (CONFIG / "task.schema.json").read_text(encoding="utf-8")
-    assert published == task_files.schema_text(), "publish it anew: make generate"
+    assert published == task_files.schema_text(), "publish it again: make generate"
 
 
 @pytest.mark.parametrize("file", sorted((CONFIG / "tasks").glob("*.yaml")), ids=lambda file: str(file.name))

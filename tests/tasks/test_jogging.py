@@ -132,8 +132,8 @@ def test_what_can_not_be_is_refused(cell: BenchCell) -> None:
         ("q", 100, 0, "no axis 'q'; axes here: x, y, z, c"),
         ("y", 0, 0, "1 to 100"),
         ("y", 101, 0, "1 to 100"),
-        ("y", 100, 151, "hold it anew"),
-        ("y", 100, -1, "hold it anew"),
+        ("y", 100, 151, "hold it again"),
+        ("y", 100, -1, "hold it again"),
     ):
         with pytest.raises(TaskError, match=says):
             begin(cell, axis, percent=percent, held_ms=held_ms)
@@ -155,7 +155,7 @@ def test_a_renewal_that_was_delayed_holds_nothing(cell: BenchCell) -> None:
     jog = begin(cell)
     held_ns = cell.now_ns
     cell.run(8)
-    with pytest.raises(TaskError, match="hold it anew"):
+    with pytest.raises(TaskError, match="hold it again"):
         cell.executor.jogging.renew(cell.now_ns, jog.number, held_ns)
 
 

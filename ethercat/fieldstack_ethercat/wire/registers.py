@@ -48,7 +48,7 @@ class Register(IntEnum):
     DC_SYSTEM_TIME_OFFSET = 0x0920  # 8
     DC_SYSTEM_TIME_DELAY = 0x0928  # 4
     DC_SYSTEM_TIME_DIFFERENCE = 0x092C  # 4, sign and magnitude
-    DC_SPEED_COUNTER_START = 0x0930  # 2; a write begins the control loop anew
+    DC_SPEED_COUNTER_START = 0x0930  # 2; a write begins the control loop again
     DC_SPEED_COUNTER_DIFFERENCE = 0x0932  # 2
     DC_DIFFERENCE_FILTER = 0x0934  # 1
     DC_SPEED_COUNTER_FILTER = 0x0935  # 1

@@ -1,4 +1,4 @@
-"""Bounds a whole exchange over a socket: the socket's own time-out begins anew with each byte that comes."""
+"""Bounds a whole exchange over a socket: the socket's own time-out begins again with each byte that comes."""
 
 from __future__ import annotations
 

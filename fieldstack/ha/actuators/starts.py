@@ -34,7 +34,7 @@ class Starts:
         def poll(now_ns: int) -> Outcome | str:
             seen = fresh_status(self._store, now_ns)
             if seen is not None and int(seen.epoch) != epoch:
-                return Outcome(False, "RT was started anew: its axes wait")
+                return Outcome(False, "RT was started again: its axes wait")
             if seen is None or int(seen.start_taken) < sequence:
                 return f"{names}: RT has not taken the order"
             waiting = int(seen.axes_await_start) & action.axes

@@ -110,7 +110,7 @@ class Stops:
         left = (state.on_reset if until is Clear.ON_RESET else state.on_recovery) & action.sources
         self._log.append(EventKind.ESTOP_CLEARED, sources=names, why=action.cause)
         return Outcome(
-            not left, f"cleared {names}" if not left else f"{names} did not all clear: raised anew"
+            not left, f"cleared {names}" if not left else f"{names} did not all clear: raised again"
         )
 
     def reset_faults(self, action: Action) -> ExecutionResult:

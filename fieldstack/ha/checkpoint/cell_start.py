@@ -18,7 +18,7 @@ from fieldstack.ha.policy.restart_budget import spent, to_keep
 from fieldstack.ha.policy.view import Policy
 from fieldstack_base.units import NS_PER_MS
 
-NONRT_GONE = InterlockCause(Key("nonrt-gone", "fieldstack-nonrt"), "the Non-RT process was started anew")
+NONRT_GONE = InterlockCause(Key("nonrt-gone", "fieldstack-nonrt"), "the Non-RT process was started again")
 NOT_STARTED_YET = InterlockCause(
     Key("not-started", "cell"), "the cell was started, and nobody has started its axes (auto_start: false)"
 )

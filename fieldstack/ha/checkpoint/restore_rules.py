@@ -208,7 +208,7 @@ RULES: tuple[RestoreRule, ...] = (
         lambda f: f.plan is PlanMatch.UNKNOWN and f.boot_changed,
         _INITIAL,
         True,
-        lambda _: "it does not say of which bus configuration it is, and the machine has started anew",
+        lambda _: "it does not say of which bus configuration it is, and the machine has started again",
     ),
     RestoreRule(
         "all-tasks-ask",

@@ -53,7 +53,7 @@ def _cause_there(context: DecisionContext, key: Key) -> bool:
 def review_in_flight(context: DecisionContext) -> None:
     """After the measures: confirms remedies whose cause is gone, and escalates orders whose time is up."""
     for in_flight in list(context.in_flight):
-        if in_flight.id not in context.in_flight:  # an escalation has ordered the same anew
+        if in_flight.id not in context.in_flight:  # an escalation has ordered the same again
             continue
         if _proven(context, in_flight):
             context.in_flight.forget(in_flight.id)

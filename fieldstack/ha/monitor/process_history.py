@@ -104,5 +104,5 @@ class History:
                 str(name): ProcessHistory.from_dict(one) for name, one in data["processes"].items()
             }
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            return fresh, f"the process history is not usable ({error!r}): it begins anew"
+            return fresh, f"the process history is not usable ({error!r}): it begins again"
         return kept, ""

@@ -16,7 +16,7 @@ Samples = tuple[tuple[int, float], ...]
 def windowed_value(row: RuleRow, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float | None]:
     """The samples to keep, and the value to compare with the threshold; None: the window is not full yet.
 
-    A counter that has fallen was reset (its process was started anew): it grew from 0.
+    A counter that has fallen was reset (its process was started again): it grew from 0.
     """
     if row.window_ns == 0:
         return (), value
@@ -26,7 +26,7 @@ def windowed_value(row: RuleRow, samples: Samples, now_ns: int, value: float) ->
 
 
 def _growth(window_ns: int, samples: Samples, now_ns: int, value: float) -> tuple[Samples, float]:
-    """After two windows without a reading nobody knows when it grew: it is counted anew."""
+    """After two windows without a reading nobody knows when it grew: it is counted again."""
     if samples and (value < samples[-1][1] or now_ns - samples[-1][0] > 2 * window_ns):
         samples = ((now_ns, 0.0 if value < samples[-1][1] else value),)
     kept = _kept(window_ns, samples, now_ns, value)

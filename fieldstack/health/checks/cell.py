@@ -14,7 +14,7 @@ READY_STATES = {"OPERATIONAL": Level.PASS, "DEGRADED": Level.WARN}
 
 
 class ObserverCheck(MemoryCheck):
-    """Whether this server sees the cell's shared memory, and anew all the time."""
+    """Whether this server sees the cell's shared memory, and again all the time."""
 
     name = "observer"
 

@@ -19,7 +19,7 @@ class HealthSettingsError(ValueError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
-            f"{path}: {why}; write it anew by starting the cell, for example with `fieldstack up`"
+            f"{path}: {why}; write it again by starting the cell, for example with `fieldstack up`"
         )
         self.path = path
 

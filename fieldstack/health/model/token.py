@@ -1,6 +1,6 @@
 """The token that commands need.
 
-It is in a file that only the cell's user can read, and made anew if others could.
+It is in a file that only the cell's user can read, and made again if others could.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _FUTURE_NS = 1_000_000_000
 
 
 class MemorySource:
-    """Attaches when the memory appears, anew when it was replaced."""
+    """Attaches when the memory appears, again when it was replaced."""
 
     def __init__(self, instance: Instance) -> None:
         self._status = StatusSource(instance)

@@ -1,1 +1,1 @@
-"""What of the tasks outlives the process: files, the checkpoint, and the table made anew from both."""
+"""What of the tasks outlives the process: files, the checkpoint, and the table made again from both."""

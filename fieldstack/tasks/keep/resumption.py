@@ -65,7 +65,7 @@ class Resumption:
             task.ask(f"safe initial state: {self._held}; it begins with step {task.step + 1} if it goes on")
 
     def _due_anew(self, task: Task) -> int:
-        """The clock began anew: a period from now."""
+        """The clock began again: a period from now."""
         if task.declaration.mode is not Mode.PERIODIC:
             return 0
         return self._now_ns + (task.declaration.period_ms or 0) * NS_PER_MS
@@ -92,7 +92,7 @@ class Resumption:
             return True
         if call is None or (call.attempt, call.cursor) < (task.attempt, task.cursor):
             return False
-        if call.attempt > task.attempt:  # the run was begun anew after this checkpoint
+        if call.attempt > task.attempt:  # the run was begun again after this checkpoint
             task.restart()
             task.attempt = call.attempt
         self._table.advance(task, call.cursor)
@@ -116,7 +116,7 @@ def _begin_anew(task: Task, at: SavedTask, call: CallRecord | None) -> None:
     task.group = ""
     task.restart()
     if called:
-        what = "going on begins its run anew, with calls that may not run twice"
+        what = "going on begins its run again, with calls that may not run twice"
         task.ask(f"axis group {at.group!r} is not on this bus any more: {what}")
 
 

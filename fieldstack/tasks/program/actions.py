@@ -22,7 +22,7 @@ class Action:
     verb: ClassVar[str]
     """For people: what the step does."""
     can_be_cut: ClassVar[bool] = False
-    """A task that gives way need not complete this step: it begins it anew."""
+    """A task that gives way need not complete this step: it begins it again."""
 
     @property
     def subject(self) -> str:

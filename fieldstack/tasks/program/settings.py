@@ -53,5 +53,5 @@ class CoreSettings:
             return cls()
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CoreSettingsError(
-                f"{path}: not settings of the Main Core process ({error}); `fieldstack up` writes them anew"
+                f"{path}: not settings of the Main Core process ({error}); `fieldstack up` writes them again"
             ) from error

@@ -153,5 +153,5 @@ def _check_time(now_ns: int, held_ns: int) -> None:
     if not now_ns - HOLD_NS < held_ns <= now_ns:
         raise TaskError(
             f"it was last held {(now_ns - held_ns) / 1e6:.0f} ms ago, which counts for "
-            f"{HOLD_NS // 1_000_000} ms: hold it anew"
+            f"{HOLD_NS // 1_000_000} ms: hold it again"
         )

@@ -1,7 +1,7 @@
 """What is refused again and again for the same reason: it is tried less often each time.
 
 After ASK_AT refusals in a row a person is asked. The executor, RefusedMotion and the status record use it.
-Time comes in as an argument. What goes on in between counts anew.
+Time comes in as an argument. What goes on in between counts again.
 """
 
 from __future__ import annotations

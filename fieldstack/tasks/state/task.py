@@ -39,7 +39,7 @@ class Task:
     run: int = 0
     step: int = 0
     attempt: int = 0
-    """How often it began a run anew: what is known of an earlier attempt says nothing of the present one."""
+    """How often it began a run again: what is known of an earlier attempt says nothing of the present one."""
     begun: bool = False
     group: str = ""
     """The axis group it is bound to while a run is under way."""
@@ -53,7 +53,7 @@ class Task:
     queued: int = 0
     why: str = ""
     waits: str = ""
-    """Why it does not run at present though it is READY; found anew in each pass."""
+    """Why it does not run at present though it is READY; found again in each pass."""
     asks_about_call: bool = False
     pending_changes: set[PendingChange] = field(default_factory=set)
     missed: int = 0

@@ -25,7 +25,7 @@ class StoreUnfinishedError(StoreMissingError):
         super().__init__(name)
         self.args = (
             f"shared memory {name} is still being made, or its maker died meanwhile: the cell is not up yet. "
-            "Try again, or start it anew with `fieldstack up`",
+            "Try again, or start it again with `fieldstack up`",
         )
 
 
@@ -57,7 +57,7 @@ class StoreBusyError(StoreError):
         super().__init__(
             f"shared memory {name} has another layout and process {pid} still uses it, or it is damaged or "
             f"gone and RT process {pid} works on. Stop that cell first (`fieldstack down`, or kill {pid}), "
-            "then start anew"
+            "then start again"
         )
         self.name, self.pid = name, pid
 
@@ -67,7 +67,7 @@ class RtInTheWayError(StoreError):
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(
-            f"shared memory {name} is not made anew while an RT process lives that cannot be ended: {why}. "
+            f"shared memory {name} is not made again while an RT process lives that cannot be ended: {why}. "
             "It is tried again with the next start"
         )
 
@@ -89,7 +89,7 @@ class ForeignMasterError(StoreError):
         super().__init__(
             f"{frames} EtherCAT frames came back on {interface} while shared memory {name} was to be made: "
             "another master drives this bus, and it cannot be seen from here. Find it, stop it, then start "
-            f"anew (`ps -C fieldstack-rt`; `tcpdump -i {interface} ether proto 0x88a4`)"
+            f"again (`ps -C fieldstack-rt`; `tcpdump -i {interface} ether proto 0x88a4`)"
         )
 
 

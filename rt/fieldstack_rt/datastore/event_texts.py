@@ -225,7 +225,7 @@ TEXTS: Mapping[int, EventText] = {
         severity="error",
     ),
     EventCode.SLAVE_NO_PART: EventText(
-        "slave {slave} is in OP and takes no part in the exchange: it is set up anew",
+        "slave {slave} is in OP and takes no part in the exchange: it is set up again",
         "slave",
         severity="error",
     ),

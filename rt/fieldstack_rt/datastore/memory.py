@@ -98,7 +98,7 @@ def _store_of(memory: mmap.mmap) -> Any:
 
 def _mismatch(name: str, header: Any, size: int) -> LayoutMismatchError | None:
     """The part of the fixed prefix, or of the file's size, that is not this program's, if any."""
-    again = "Stop the cell and start it anew, with all processes of one version"
+    again = "Stop the cell and start it again, with all processes of one version"
     if header.magic != MAGIC:
         return LayoutMismatchError(name, "magic", f"{MAGIC:#x}", f"{header.magic:#x}", again)
     if header.layout_hash != lib.fs_layout_hash():

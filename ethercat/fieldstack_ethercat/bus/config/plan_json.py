@@ -43,7 +43,7 @@ def plan_from_json(text: str | bytes) -> BusPlan:
     if found != FORMAT:
         raise PlanFormatError(
             f"bus plan of format {found!r}, this version reads {FORMAT!r}: "
-            "make the plan anew from its configuration (one of the two sides is older)"
+            "make the plan again from its configuration (one of the two sides is older)"
         )
     try:
         return _bus(document)

@@ -2,7 +2,7 @@
 
 A slave that tripped its watchdog is acknowledged and requested back to OP. One that restarted has neither
 address nor set-up: it gets its address, then its whole start-up configuration, then OP. One that says it is
-in OP and takes no part is set up anew. `decide` reads no clock and touches no wire; `recovery.py` carries it
+in OP and takes no part is set up again. `decide` reads no clock and touches no wire; `recovery.py` carries it
 out.
 """
 

@@ -9,7 +9,7 @@ from fieldstack_ethercat.wire.al import ERROR, STATE_MASK, AlState, code_text, s
 HINTS: dict[int, str] = {
     0x0001: "The slave gives no reason: read its own diagnosis (object 0x10F3) or power it off and on.",
     0x0003: "The slave's firmware failed to start: power it off and on.",
-    0x0011: "A state was skipped: configure the bus anew.",
+    0x0011: "A state was skipped: configure the bus again.",
     0x0016: "The mailbox is set up wrongly: the SII of the slave may not fit its firmware.",
     0x0017: "A sync manager is set up wrongly: compare the PDO mapping with the device's manual.",
     0x0018: "No valid inputs: check the slave's own diagnosis.",
@@ -20,7 +20,7 @@ HINTS: dict[int, str] = {
     0x001D: "The output mapping's length is wrong: correct `pdos.rx` of this slave.",
     0x001E: "The input mapping's length is wrong: correct `pdos.tx` of this slave.",
     0x001F: "The slave refuses the watchdog time: change `watchdog_ms`.",
-    0x0021: "It needs INIT: power the slave off and on, or configure the bus anew.",
+    0x0021: "It needs INIT: power the slave off and on, or configure the bus again.",
     0x0024: "The slave refuses the input mapping: correct `pdos.tx`.",
     0x0025: "The slave refuses the output mapping: correct `pdos.rx`.",
     0x0026: "The slave's settings contradict each other: check its start-up SDOs.",

@@ -41,7 +41,7 @@ class SoemContext:
     `address` is the `ecx_contextt *`; `send_address` is `int (*)(ecx_contextt *)`, `receive_address` is
     `int (*)(ecx_contextt *, int timeout_us)`. Outputs lie at logical addresses `logical_start` and up, inputs
     right after them; `segments` is the number of frames of an exchange. Valid until the bus is closed or
-    configured anew; `master` keeps the memory alive.
+    configured again; `master` keeps the memory alive.
     """
 
     address: int

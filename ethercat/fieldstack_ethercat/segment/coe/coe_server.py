@@ -37,7 +37,7 @@ class CoeServer:
         self._counter = 0
 
     def reset(self) -> None:
-        """The mailbox was switched off (INIT): counter and transfers begin anew."""
+        """The mailbox was switched off (INIT): counter and transfers begin again."""
         self._counter = 0
         self._sdo.reset()
 
