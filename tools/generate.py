@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fieldstack.cell import configuration as cell
-from fieldstack.ha.policy import diagram
-from fieldstack.ha.policy import schema as policy
+from fieldstack.ha.policy.display import diagram
+from fieldstack.ha.policy.validation import schema as policy
 from fieldstack.tasks.program import task_files as tasks
 from fieldstack_ethercat.bus.config import schema as bus
 

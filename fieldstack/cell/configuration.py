@@ -211,7 +211,7 @@ def load(path: Path) -> Cell:
         PolicyError: the policy that it names is not usable.
     """
     from fieldstack.ha.policy import load_policy
-    from fieldstack.ha.policy.cell_targets import require_targets
+    from fieldstack.ha.policy.files.cell_targets import require_targets
 
     config = parse(_read(path), str(path))
     _check_cpus(config, path)

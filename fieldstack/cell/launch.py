@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fieldstack.cell.cable import SEGMENT_MODULE, Cable
 from fieldstack.cell.configuration import Cell, CpuPlacement, place
-from fieldstack.ha.policy.cache import load_compiled
-from fieldstack.ha.policy.cell_times import CellTimes
+from fieldstack.ha.policy.files.cache import load_compiled
+from fieldstack.ha.policy.in_force.cell_times import CellTimes
 from fieldstack.health.model.settings import settings_file as health_settings_file
 from fieldstack.host import cpus
 from fieldstack.nonrt.settings import NonRtSettings

@@ -42,10 +42,10 @@ def check(
     from dataclasses import asdict
 
     from fieldstack.ha.policy import load_policy
-    from fieldstack.ha.policy.agent_checks import agent_times
-    from fieldstack.ha.policy.budget_rows import budget_rows
-    from fieldstack.ha.policy.cell_targets import require_targets
-    from fieldstack.ha.policy.timing import in_cell, worst_cases
+    from fieldstack.ha.policy.display.budget_rows import budget_rows
+    from fieldstack.ha.policy.files.cell_targets import require_targets
+    from fieldstack.ha.policy.validation.agent_checks import agent_times
+    from fieldstack.ha.policy.validation.timing import in_cell, worst_cases
     from fieldstack_ethercat.bus.config.planning import plan_from_file
 
     policy = load_policy(file)
@@ -126,8 +126,8 @@ def explain(
     from fieldstack.cli.options import instance_of
     from fieldstack.events.reader import EventReader
     from fieldstack.ha.policy import load_policy
-    from fieldstack.ha.policy.explain import UnexplainedError
-    from fieldstack.ha.policy.explain import explain as explained
+    from fieldstack.ha.policy.display.explain import UnexplainedError
+    from fieldstack.ha.policy.display.explain import explain as explained
 
     found = next(EventReader(instance_of(instance).state_dir).read(event - 1), None)
     if found is None or found.sequence != event:
@@ -161,7 +161,7 @@ def diagram(
 
         fieldstack policy diagram --format dot | dot -Tsvg > ha-states.svg
     """
-    from fieldstack.ha.policy.diagram import graphviz, markdown, mermaid
+    from fieldstack.ha.policy.display.diagram import graphviz, markdown, mermaid
 
     write = {
         DiagramFormat.MARKDOWN: markdown,

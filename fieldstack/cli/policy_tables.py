@@ -7,10 +7,10 @@ from rich.text import Text
 
 from fieldstack.ha.model.measures import BUILT_IN, FACTS, Comparison
 from fieldstack.ha.policy import FailoverPolicy
-from fieldstack.ha.policy.agent_checks import agent_times
-from fieldstack.ha.policy.budget_rows import budget_rows
-from fieldstack.ha.policy.rules import Rule
-from fieldstack.ha.policy.timing import WorstCase
+from fieldstack.ha.policy.display.budget_rows import budget_rows
+from fieldstack.ha.policy.validation.agent_checks import agent_times
+from fieldstack.ha.policy.validation.rules import Rule
+from fieldstack.ha.policy.validation.timing import WorstCase
 
 _OVER = {
     Comparison.TRUE: "is there",

@@ -16,7 +16,7 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.checkpoint.restoring import rt_runs
 from fieldstack.ha.model.cell_map import CellMap
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.cell_times import CellTimes
+from fieldstack.ha.policy.in_force.cell_times import CellTimes
 from fieldstack.nonrt.memory_claim import Claim, claim
 from fieldstack.nonrt.policy_in_force import PolicyInForce
 from fieldstack.nonrt.process_manager import make_process_manager

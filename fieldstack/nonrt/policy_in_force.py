@@ -11,10 +11,10 @@ from fieldstack.events.log import EventLog
 from fieldstack.ha.actuators.agent_settings import not_in_force, write_agent_settings
 from fieldstack.ha.actuators.rt_view import fresh_status
 from fieldstack.ha.monitor.liveness_in_force import publish_rules
-from fieldstack.ha.policy.cache import load_compiled
-from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
-from fieldstack.ha.policy.compiled import CompiledPolicy
-from fieldstack.ha.policy.errors import PolicyError
+from fieldstack.ha.policy.files.cache import load_compiled
+from fieldstack.ha.policy.in_force.cell_times import AS_POLICY_ASSUMES, CellTimes
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
+from fieldstack.ha.policy.in_force.errors import PolicyError
 from fieldstack.nonrt.readback import OBEY_TIMEOUT_NS, Finding
 from fieldstack_rt.datastore import DataStore
 

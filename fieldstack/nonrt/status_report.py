@@ -20,7 +20,7 @@ from fieldstack.ha.model.facts import Facts, ProcessFacts
 from fieldstack.ha.model.measures import FactKind, Measure, unknown_facts
 from fieldstack.ha.modules.modules import Modules
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.ha.policy.restart_budget import in_long_window, in_window
+from fieldstack.ha.policy.in_force.restart_budget import in_long_window, in_window
 from fieldstack.nonrt.prediction_service import PredictionService
 from fieldstack.nonrt.supervision import Supervision
 

@@ -22,8 +22,8 @@ from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.observer import Observer
 from fieldstack.ha.monitor.retried import Retries
-from fieldstack.ha.policy.compiled import CompiledPolicy
-from fieldstack.ha.policy.restart_budget import in_window
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
+from fieldstack.ha.policy.in_force.restart_budget import in_window
 from fieldstack.nonrt.failover_manager import FailoverManager, Ports
 from fieldstack.nonrt.pass_reports import PassReports
 from fieldstack.nonrt.pending_answers import PendingAnswers

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fieldstack.cell import configuration as cell
-from fieldstack.ha.policy.errors import PolicyError
-from fieldstack.ha.policy.loading import parse_policy
+from fieldstack.ha.policy.files.loading import parse_policy
+from fieldstack.ha.policy.in_force.errors import PolicyError
 from fieldstack.ha.scenario.document import ScenarioError, load_scenario
 from fieldstack.tasks.program import task_files
 from fieldstack_base.configuration_error import ConfigurationError

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from fieldstack.alerts.model.settings import AlertsSection
 from fieldstack.cell.configuration import CellConfig
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.validation.schema import FailoverPolicy
 from fieldstack.ha.scenario.document import Scenario
 from fieldstack.tasks.program.declaration import TaskDeclaration
 from fieldstack_base.section import Section

@@ -12,8 +12,8 @@ from fieldstack.ha.model.facts import Facts, RequestKind
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import PolicyError, parse_policy
-from fieldstack.ha.policy.compilation import compile_policy
-from fieldstack.ha.policy.timing import worst_cases
+from fieldstack.ha.policy.files.compilation import compile_policy
+from fieldstack.ha.policy.validation.timing import worst_cases
 from tests.ha.script import SHIPPED, Script
 
 NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")

@@ -11,7 +11,7 @@ from fieldstack.events.kinds import EventKind, Severity, render
 from fieldstack.ha.model.actions import Action, ActionKind, Evidence
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.policy import load_policy
-from fieldstack.ha.policy.explain import UnexplainedError, explain
+from fieldstack.ha.policy.display.explain import UnexplainedError, explain
 from tests.ha.script import SHIPPED
 
 POLICY = load_policy(SHIPPED)

@@ -14,8 +14,8 @@ from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.monitor.liveness_in_force import BUILT_IN, LivenessRules, RulesInForce, publish_rules
 from fieldstack.ha.monitor.process_watch import ProcessWatch, SignOfLife
-from fieldstack.ha.policy.cache import load_compiled
-from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.files.cache import load_compiled
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
 from fieldstack.process.manager import ProcessHandle
 from fieldstack_base.units import NS_PER_MS
 from tests.repository import ROOT

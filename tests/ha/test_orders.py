@@ -16,10 +16,10 @@ from fieldstack.ha.model.facts import ProcessCondition as C
 from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.policy import FailoverPolicy, PolicyError, parse_policy
-from fieldstack.ha.policy.agent_checks import agent_times
-from fieldstack.ha.policy.cell_targets import require_targets
-from fieldstack.ha.policy.timing import worst_cases
-from fieldstack.ha.policy.windows import BUCKETS, Samples, windowed_value
+from fieldstack.ha.policy.files.cell_targets import require_targets
+from fieldstack.ha.policy.in_force.windows import BUCKETS, Samples, windowed_value
+from fieldstack.ha.policy.validation.agent_checks import agent_times
+from fieldstack.ha.policy.validation.timing import worst_cases
 from tests.ha.script import MS, SHIPPED, Script
 
 

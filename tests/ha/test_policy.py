@@ -22,8 +22,8 @@ from fieldstack.ha.policy import (
     load_policy,
     parse_policy,
 )
-from fieldstack.ha.policy.schema import ActionOrder, Clear, SubjectBudget, Timing
-from fieldstack.ha.policy.subjects import can_overlap
+from fieldstack.ha.policy.validation.schema import ActionOrder, Clear, SubjectBudget, Timing
+from fieldstack.ha.policy.validation.subjects import can_overlap
 
 FOLDER = Path(__file__).parents[2] / "config/ha"
 TEXT = (FOLDER / "failover_policy.json").read_text(encoding="utf-8")

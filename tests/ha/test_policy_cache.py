@@ -11,16 +11,16 @@ import pytest
 
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, load_policy
-from fieldstack.ha.policy.cache import load_compiled
-from fieldstack.ha.policy.cell_times import CellTimes
-from fieldstack.ha.policy.compilation import compile_policy
-from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.files.cache import load_compiled
+from fieldstack.ha.policy.files.compilation import compile_policy
+from fieldstack.ha.policy.in_force.cell_times import CellTimes
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
 
 SHIPPED = Path(__file__).parents[2] / "config/ha/failover_policy.json"
 LOOK = """
 import sys
 from pathlib import Path
-from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.files.cache import load_compiled
 print(load_compiled(Path(sys.argv[1]), Path(sys.argv[2])).digest, 'pydantic' in sys.modules)
 """
 

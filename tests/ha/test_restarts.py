@@ -15,10 +15,10 @@ from fieldstack.ha.model.facts import ProcessCondition
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.policy import PolicyError, parse_policy
-from fieldstack.ha.policy.budget_coverage import coverage, spends
-from fieldstack.ha.policy.budget_rows import budget_rows
-from fieldstack.ha.policy.processes import LONG_COUNT, RestartBudget
-from fieldstack.ha.policy.restart_budget import delay_ns, in_long_window, in_window, spent, to_keep
+from fieldstack.ha.policy.display.budget_rows import budget_rows
+from fieldstack.ha.policy.in_force.restart_budget import delay_ns, in_long_window, in_window, spent, to_keep
+from fieldstack.ha.policy.validation.budget_coverage import coverage, spends
+from fieldstack.ha.policy.validation.processes import LONG_COUNT, RestartBudget
 from tests.ha.script import MS, SHIPPED, Script
 
 S = 1000 * MS

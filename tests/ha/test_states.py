@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldstack.ha.model.states import MOVING, NEXT, TRANSITIONS, CellCondition, HaState
-from fieldstack.ha.policy.diagram import edges, graphviz, markdown, mermaid
+from fieldstack.ha.policy.display.diagram import edges, graphviz, markdown, mermaid
 
 PAGE = Path(__file__).parents[2] / "docs/ha-states.md"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldstack.ha.policy import parse_policy
-from fieldstack.ha.policy.windows import BUCKETS, Samples, windowed_value
+from fieldstack.ha.policy.in_force.windows import BUCKETS, Samples, windowed_value
 from tests.ha.script import SHIPPED
 
 POLICY = parse_policy(json.dumps(json.loads(SHIPPED.read_text(encoding="utf-8"))))

@@ -18,7 +18,7 @@ from fieldstack.cell import configuration
 from fieldstack.cli.screen.dashboard import render
 from fieldstack.ha.checkpoint.record import fill_ha
 from fieldstack.ha.monitor.liveness_in_force import publish_rules
-from fieldstack.ha.policy.cache import load_compiled
+from fieldstack.ha.policy.files.cache import load_compiled
 from fieldstack.status import snapshot
 from fieldstack.status.next_step import next_step
 from fieldstack.status.snapshot import Clock, LivenessView, Snapshot

@@ -19,7 +19,7 @@ from fieldstack.bench.harness.errors import ProgramError
 from fieldstack.cell import configuration, takedown
 from fieldstack.cell.configuration import Cell
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.model import LONGEST_RESUME_MS
+from fieldstack.ha.policy.validation.model import LONGEST_RESUME_MS
 from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
 from fieldstack_base.instance import Instance
 from fieldstack_rt._native import ffi

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore import AgentReaction, DataStore
 

@@ -14,8 +14,8 @@ from fieldstack.ha.decision.context.decision_state import (
     RestartInterlock,
 )
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.restart_budget import spent, to_keep
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.restart_budget import spent, to_keep
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack_base.units import NS_PER_MS
 
 NONRT_GONE = InterlockCause(Key("nonrt-gone", "fieldstack-nonrt"), "the Non-RT process was started again")

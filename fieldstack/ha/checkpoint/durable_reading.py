@@ -19,8 +19,8 @@ from fieldstack.ha.decision.context.decision_state import (
 from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
-from fieldstack.ha.policy.restart_budget import to_keep
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.restart_budget import to_keep
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack_base.clock import boot_id
 
 FORMAT = 2

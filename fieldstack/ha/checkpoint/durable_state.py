@@ -22,7 +22,7 @@ from fieldstack.ha.decision.context.decision_state import (
 from fieldstack.ha.model.facts import EstopFacts
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack_base.clock import boot_id
 
 MAX_TEXT = 160

@@ -9,8 +9,8 @@ from typing import Any
 
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import EFFECTS, ClearWhen, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import RuleRow
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.table import RuleRow
+from fieldstack.ha.policy.in_force.view import Policy
 
 _RT, _CORE = ProcessName.RT.value, ProcessName.CORE.value
 _CONDITIONS = {

@@ -30,7 +30,7 @@ from fieldstack.ha.checkpoint.restoring import Restored
 from fieldstack.ha.model.facts import PositionCheck
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack_base.clock import boot_id
 from fieldstack_base.durable import BackgroundSaver, DurableRecord
 from fieldstack_base.units import NS_PER_S

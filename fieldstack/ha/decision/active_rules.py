@@ -11,8 +11,8 @@ from fieldstack.ha.decision.orders import begin_orders, begin_remedies
 from fieldstack.ha.model.actions import Evidence
 from fieldstack.ha.model.measures import BUILT_IN, FACTS, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen
-from fieldstack.ha.policy.table import RuleRow
-from fieldstack.ha.policy.windows import windowed_value
+from fieldstack.ha.policy.in_force.table import RuleRow
+from fieldstack.ha.policy.in_force.windows import windowed_value
 
 
 def evaluate_measures(context: DecisionContext) -> None:

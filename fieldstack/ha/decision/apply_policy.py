@@ -14,9 +14,9 @@ from fieldstack.ha.decision.context.decision_state import (
 )
 from fieldstack.ha.decision.orphaned_rules import is_orphaned
 from fieldstack.ha.model.vocabulary import ClearWhen
-from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.table import RuleRow
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.errors import PolicyError, Problem
+from fieldstack.ha.policy.in_force.table import RuleRow
+from fieldstack.ha.policy.in_force.view import Policy
 
 
 def apply_policy(state: DecisionState, old: Policy, new: Policy, file: str) -> DecisionState:

@@ -71,7 +71,7 @@ from fieldstack.ha.decision.supervise import NAMES, supervise
 from fieldstack.ha.model.actions import Action
 from fieldstack.ha.model.facts import Facts
 from fieldstack.ha.model.states import HaState
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 
 
 class DecisionStep(NamedTuple):

@@ -8,7 +8,7 @@ from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.decision.context.decision_state import ActiveRule, Key, Limits
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.vocabulary import PolicyAction
-from fieldstack.ha.policy.table import Order, default_order
+from fieldstack.ha.policy.in_force.table import Order, default_order
 
 LIFTED = Key("limits-lifted", "cell")
 UNLIMITED = Limits()

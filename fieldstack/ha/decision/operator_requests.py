@@ -9,7 +9,7 @@ from fieldstack.ha.decision.context.decision_state import ActiveRule
 from fieldstack.ha.model.facts import Request
 from fieldstack.ha.model.measures import FactKind, Measure
 from fieldstack.ha.model.vocabulary import ClearWhen
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 
 PREFIX = "operator:"
 Answer = tuple[bool, str]

@@ -8,7 +8,7 @@ from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.decision.context.decision_state import Key, WaitingAction
 from fieldstack.ha.decision.remedies import launch_remedy
 from fieldstack.ha.model.vocabulary import EFFECTS, REMEDIES, ClearWhen, Hold, PolicyAction
-from fieldstack.ha.policy.table import Order, RuleRow
+from fieldstack.ha.policy.in_force.table import Order, RuleRow
 
 
 def begin_orders(context: DecisionContext, key: Key, row: RuleRow) -> None:

@@ -8,8 +8,8 @@ from fieldstack.ha.decision.context.decision_state import RECORD_UNREADABLE, Act
 from fieldstack.ha.decision.in_flight_actions import UNCONFIRMED
 from fieldstack.ha.model.measures import BUILT_IN
 from fieldstack.ha.model.vocabulary import ClearWhen
-from fieldstack.ha.policy.table import matches
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.table import matches
+from fieldstack.ha.policy.in_force.view import Policy
 
 
 def is_orphaned(one: ActiveRule, policy: Policy) -> bool:

@@ -26,7 +26,7 @@ from fieldstack.ha.decision.remedies import (
 from fieldstack.ha.model.actions import Action, ActionKind, Step
 from fieldstack.ha.model.facts import GuardFacts, ProcessFacts
 from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
-from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.in_force.table import default_order
 
 _LATE = "it did not end in time: safe frames were sent beside it"
 _LATE_NS = 100_000_000

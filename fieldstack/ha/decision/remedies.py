@@ -9,8 +9,8 @@ from fieldstack.ha.decision.context.decision_state import Key, PendingRestart, W
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.facts import ProcessFacts
 from fieldstack.ha.model.vocabulary import PolicyAction, ProcessName
-from fieldstack.ha.policy.restart_budget import delay_ns, spent, to_keep
-from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.in_force.restart_budget import delay_ns, spent, to_keep
+from fieldstack.ha.policy.in_force.table import default_order
 from fieldstack_base.units import NS_PER_MS
 
 SAVE_WARNING_NS = 2000 * NS_PER_MS

@@ -27,7 +27,7 @@ from fieldstack.ha.model.facts import (
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import MOVING, HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import Order, default_order
+from fieldstack.ha.policy.in_force.table import Order, default_order
 
 _ALIVE = frozenset({ProcessCondition.STARTING, ProcessCondition.RUNNING})
 _PARTS = {"slave:": PolicyAction.RESTART_SLAVE, "module:": PolicyAction.RESTART_MODULE}

@@ -17,7 +17,7 @@ from fieldstack.ha.model.facts import AxesFacts, AxisWait, ProcessCondition, Pro
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.states import MOVING
 from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import RuleRow
+from fieldstack.ha.policy.in_force.table import RuleRow
 from fieldstack_base.units import NS_PER_MS
 from fieldstack_rt.datastore.layout import Stop
 

@@ -8,7 +8,7 @@ from fieldstack.ha.decision.context.decision_state import Key
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.states import MOVING, NEXT, CellCondition, HaState
 from fieldstack.ha.model.vocabulary import ClearWhen, PolicyAction
-from fieldstack.ha.policy.table import default_order
+from fieldstack.ha.policy.in_force.table import default_order
 
 _NOT_WHILE_GOING_DOWN = frozenset(
     {

@@ -24,7 +24,7 @@ from fieldstack.ha.model.actions import ActionKind, Step
 from fieldstack.ha.model.facts import PositionCheck, ProcessCondition, ProcessFacts, unhealthy
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import REMEDIES, PolicyAction, ProcessName
-from fieldstack.ha.policy.restart_budget import delay_ns, in_window
+from fieldstack.ha.policy.in_force.restart_budget import delay_ns, in_window
 
 NAMES = (ProcessName.RT, ProcessName.CORE)
 _AFTER_FAILURE = "the cell starts after a failure"

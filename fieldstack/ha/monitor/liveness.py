@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fieldstack.ha.policy.view import Watching
+from fieldstack.ha.policy.in_force.view import Watching
 from fieldstack_base.units import NS_PER_MS
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ProcessName
 from fieldstack.ha.monitor.liveness import LivenessRule
-from fieldstack.ha.policy.compiled import CompiledPolicy
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
 from fieldstack_base import bounded_json
 from fieldstack_base.atomic_file import replace_file
 from fieldstack_base.units import NS_PER_MS

@@ -22,7 +22,7 @@ from fieldstack.ha.monitor.detections import Detections
 from fieldstack.ha.monitor.guard_watch import GuardWatch
 from fieldstack.ha.monitor.process_watch import ProcessWatch, SignOfLife
 from fieldstack.ha.monitor.rt_records import RtRecords
-from fieldstack.ha.policy.view import Policy
+from fieldstack.ha.policy.in_force.view import Policy
 from fieldstack.process.manager import ProcessManager
 from fieldstack_rt.datastore import DataStore, RtEvent, TornRecordError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fieldstack.ha.model.facts import ProcessCondition, ProcessFacts
 from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack.ha.monitor.process_history import History
-from fieldstack.ha.policy.view import Watching
+from fieldstack.ha.policy.in_force.view import Watching
 from fieldstack.process.manager import Ended, ProcessHandle
 from fieldstack_base.units import NS_PER_MS
 

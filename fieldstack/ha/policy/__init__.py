@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fieldstack.ha.policy.errors import PolicyError
+from fieldstack.ha.policy.in_force.errors import PolicyError
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.loading import load_policy, parse_policy
-    from fieldstack.ha.policy.schema import FailoverPolicy, ProcessPolicy, RtAgent, Rule, json_schema
+    from fieldstack.ha.policy.files.loading import load_policy, parse_policy
+    from fieldstack.ha.policy.validation.schema import (
+        FailoverPolicy,
+        ProcessPolicy,
+        RtAgent,
+        Rule,
+        json_schema,
+    )
 
 __all__ = [
     "FailoverPolicy",
@@ -29,6 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fieldstack.ha.policy import loading, schema
+    from fieldstack.ha.policy.files import loading
+    from fieldstack.ha.policy.validation import schema
 
     return getattr(loading if name in ("load_policy", "parse_policy") else schema, name)

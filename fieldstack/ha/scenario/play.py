@@ -9,7 +9,7 @@ from fieldstack.ha.decision.decide import decide
 from fieldstack.ha.decision.restart_interlock import cause_text
 from fieldstack.ha.model.actions import Action, ActionKind
 from fieldstack.ha.model.states import HaState
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.validation.schema import FailoverPolicy
 from fieldstack.ha.scenario.document import Expectation, Scenario
 from fieldstack.ha.scenario.model_cell import ModelCell
 

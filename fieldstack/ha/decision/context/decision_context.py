@@ -22,8 +22,8 @@ from fieldstack.ha.model.actions import Action, ActionKind, Evidence
 from fieldstack.ha.model.facts import Facts, ProcessFacts
 from fieldstack.ha.model.measures import Measure, unknown_facts
 from fieldstack.ha.model.vocabulary import STOPPING_ACTIONS, ClearWhen, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import Order, RuleRow
-from fieldstack.ha.policy.view import Policy, Watching
+from fieldstack.ha.policy.in_force.table import Order, RuleRow
+from fieldstack.ha.policy.in_force.view import Policy, Watching
 
 
 class DecisionContext:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fieldstack.ha.model.actions import Evidence, Step
 from fieldstack.ha.model.states import HaState
 from fieldstack.ha.model.vocabulary import STOPPING_ACTIONS, ClearWhen, Hold, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import Key, Order
+from fieldstack.ha.policy.in_force.table import Key, Order
 
 __all__ = [
     "LIMITS_UNKNOWN",

@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
-from fieldstack.ha.policy import source
-from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.schema import (
+from fieldstack.ha.policy.files import source
+from fieldstack.ha.policy.in_force.errors import PolicyError, Problem
+from fieldstack.ha.policy.validation.schema import (
     ActionOrder,
     Clear,
     Defer,

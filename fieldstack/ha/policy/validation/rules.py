@@ -10,8 +10,8 @@ from pydantic_core import CoreSchema
 
 from fieldstack.ha.model.measures import FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction
-from fieldstack.ha.policy.model import Milliseconds, PolicyModel, ResumeWithin
-from fieldstack.ha.policy.rule_checks import check_order, check_rule
+from fieldstack.ha.policy.validation.model import Milliseconds, PolicyModel, ResumeWithin
+from fieldstack.ha.policy.validation.rule_checks import check_order, check_rule
 
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
 

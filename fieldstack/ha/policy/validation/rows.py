@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from fieldstack.ha.model.measures import FACTS, Comparison
 from fieldstack.ha.model.vocabulary import DEFAULT_TIMEOUT_MS, DEFERRABLE, Hold
-from fieldstack.ha.policy.table import Order, RuleRow, default_escalation
+from fieldstack.ha.policy.in_force.table import Order, RuleRow, default_escalation
 from fieldstack_base.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.rules import ActionOrder, Rule
+    from fieldstack.ha.policy.validation.rules import ActionOrder, Rule
 
 
 def row_of(rule: Rule) -> RuleRow:

@@ -6,7 +6,7 @@ what fails more slowly than the quick one can see.
 
 from __future__ import annotations
 
-from fieldstack.ha.policy.view import Budget
+from fieldstack.ha.policy.in_force.view import Budget
 from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 

@@ -7,7 +7,7 @@ up to one bucket earlier than it should (or one reading, if they are rarer).
 from __future__ import annotations
 
 from fieldstack.ha.model.measures import Comparison
-from fieldstack.ha.policy.table import RuleRow
+from fieldstack.ha.policy.in_force.table import RuleRow
 
 BUCKETS = 16
 Samples = tuple[tuple[int, float], ...]

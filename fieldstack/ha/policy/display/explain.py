@@ -7,7 +7,7 @@ from typing import Any
 
 from fieldstack.events.event import Event
 from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.validation.schema import FailoverPolicy
 
 _BUILT_IN = {
     "start": "the cell starts",

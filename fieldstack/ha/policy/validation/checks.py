@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.vocabulary import REMEDIES, STOPPING_ACTIONS, PolicyAction, ProcessName
-from fieldstack.ha.policy.agent_checks import agent_faults
-from fieldstack.ha.policy.budget_coverage import coverage
-from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.mandatory_rules import NEEDED
-from fieldstack.ha.policy.rule_checks import all_orders
-from fieldstack.ha.policy.table import matches
-from fieldstack.ha.policy.timing import worst_cases
+from fieldstack.ha.policy.in_force.table import matches
+from fieldstack.ha.policy.validation.agent_checks import agent_faults
+from fieldstack.ha.policy.validation.budget_coverage import coverage
+from fieldstack.ha.policy.validation.faults import fault
+from fieldstack.ha.policy.validation.mandatory_rules import NEEDED
+from fieldstack.ha.policy.validation.rule_checks import all_orders
+from fieldstack.ha.policy.validation.timing import worst_cases
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.schema import FailoverPolicy, Rule
-    from fieldstack.ha.policy.view import Budget
+    from fieldstack.ha.policy.in_force.view import Budget
+    from fieldstack.ha.policy.validation.schema import FailoverPolicy, Rule
 
 REQUIRED_PROCESSES = (ProcessName.RT, ProcessName.CORE)
 RT, CORE, CELL = ProcessName.RT.value, ProcessName.CORE.value, "cell"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fieldstack.ha.policy.agent_checks import agent_faults
-from fieldstack.ha.policy.errors import PolicyError, Problem
-from fieldstack.ha.policy.schema import FailoverPolicy
-from fieldstack.ha.policy.timing import in_cell, worst_cases
+from fieldstack.ha.policy.in_force.errors import PolicyError, Problem
+from fieldstack.ha.policy.validation.agent_checks import agent_faults
+from fieldstack.ha.policy.validation.schema import FailoverPolicy
+from fieldstack.ha.policy.validation.timing import in_cell, worst_cases
 
 
 def require_targets(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fieldstack.ha.model import measures, vocabulary
-from fieldstack.ha.policy.cell_times import AS_POLICY_ASSUMES, CellTimes
-from fieldstack.ha.policy.compiled import CompiledPolicy
-from fieldstack.ha.policy.source import read
+from fieldstack.ha.policy.files.source import read
+from fieldstack.ha.policy.in_force.cell_times import AS_POLICY_ASSUMES, CellTimes
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy
 from fieldstack_base import bounded_json
 from fieldstack_base.atomic_file import replace_file
 
@@ -33,9 +33,11 @@ def load_compiled(file: Path, cache: Path, times: CellTimes = AS_POLICY_ASSUMES)
     found = _cached(cache, key)
     if found is not None:
         return found
-    from fieldstack.ha.policy.cell_targets import require_targets
-    from fieldstack.ha.policy.compilation import compile_policy  # loads pydantic: not for what is cached
-    from fieldstack.ha.policy.loading import parse_policy
+    from fieldstack.ha.policy.files.cell_targets import require_targets
+    from fieldstack.ha.policy.files.compilation import (
+        compile_policy,  # loads pydantic: not for what is cached
+    )
+    from fieldstack.ha.policy.files.loading import parse_policy
 
     parsed = parse_policy(text, str(file))
     require_targets(parsed, str(file), **times._asdict())
@@ -49,7 +51,7 @@ def _key(text: bytes, times: CellTimes) -> str:
     """Content, the cell's times, and code: sources count as for Python's own cache, by time and size."""
     code = hashlib.sha256(text)
     code.update(repr(tuple(times)).encode())
-    files = (*Path(__file__).parent.glob("*.py"), Path(measures.__file__), Path(vocabulary.__file__))
+    files = (*Path(__file__).parents[1].rglob("*.py"), Path(measures.__file__), Path(vocabulary.__file__))
     for file in sorted(files):
         status = file.stat()
         code.update(f"{file.name} {status.st_mtime_ns} {status.st_size}\n".encode())

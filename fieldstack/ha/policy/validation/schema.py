@@ -12,13 +12,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.checks import check_policy
-from fieldstack.ha.policy.mandatory_rules import mandatory_rules
-from fieldstack.ha.policy.model import PolicyModel, ResumeWithin
-from fieldstack.ha.policy.processes import NONRT_BUDGET, ProcessPolicy, RestartBudget, SubjectBudget
-from fieldstack.ha.policy.rows import row_of
-from fieldstack.ha.policy.rules import ActionOrder, Clear, Defer, Rule
-from fieldstack.ha.policy.table import RuleTable, matches
+from fieldstack.ha.policy.in_force.table import RuleTable, matches
+from fieldstack.ha.policy.validation.checks import check_policy
+from fieldstack.ha.policy.validation.mandatory_rules import mandatory_rules
+from fieldstack.ha.policy.validation.model import PolicyModel, ResumeWithin
+from fieldstack.ha.policy.validation.processes import (
+    NONRT_BUDGET,
+    ProcessPolicy,
+    RestartBudget,
+    SubjectBudget,
+)
+from fieldstack.ha.policy.validation.rows import row_of
+from fieldstack.ha.policy.validation.rules import ActionOrder, Clear, Defer, Rule
 from fieldstack_base.units import NS_PER_MS
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldstack.ha.policy.errors import PolicyError, Problem
+from fieldstack.ha.policy.in_force.errors import PolicyError, Problem
 
 MAX_BYTES = 1024 * 1024
 

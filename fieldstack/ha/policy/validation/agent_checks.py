@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.schema import FailoverPolicy
+    from fieldstack.ha.policy.validation.schema import FailoverPolicy
 
 PASSES = 2
 """How many supervision passes may lie between two beats of a healthy Non-RT process: one may be late."""

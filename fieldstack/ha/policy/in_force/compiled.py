@@ -8,7 +8,7 @@ from typing import Any
 
 from fieldstack.ha.model.measures import Comparison, FactKind
 from fieldstack.ha.model.vocabulary import ClearWhen, Hold, PolicyAction, ProcessName
-from fieldstack.ha.policy.table import Order, RuleRow, RuleTable, matches
+from fieldstack.ha.policy.in_force.table import Order, RuleRow, RuleTable, matches
 from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fieldstack.ha.model.vocabulary import ProcessName
-    from fieldstack.ha.policy.table import RuleTable
+    from fieldstack.ha.policy.in_force.table import RuleTable
 
 
 class Budget(Protocol):

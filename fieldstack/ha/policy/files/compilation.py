@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from fieldstack.ha.policy.compiled import CompiledPolicy, RestartLimits, RtAgentTimes, Watched
-from fieldstack.ha.policy.processes import ProcessPolicy
-from fieldstack.ha.policy.schema import FailoverPolicy
+from fieldstack.ha.policy.in_force.compiled import CompiledPolicy, RestartLimits, RtAgentTimes, Watched
+from fieldstack.ha.policy.validation.processes import ProcessPolicy
+from fieldstack.ha.policy.validation.schema import FailoverPolicy
 from fieldstack_base.units import NS_PER_MS
 
 Part = TypeVar("Part")

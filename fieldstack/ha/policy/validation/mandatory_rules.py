@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from fieldstack.ha.model.measures import FACTS, FactKind
 from fieldstack.ha.model.vocabulary import STOPPING_ACTIONS, ClearWhen, PolicyAction
-from fieldstack.ha.policy.table import RuleRow, default_order, matches
+from fieldstack.ha.policy.in_force.table import RuleRow, default_order, matches
 from fieldstack_base.units import NS_PER_MS
 
 NEEDED = ("probe:slaves", "probe:axes", "probe:shared-memory")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fieldstack.ha.policy.budget_coverage import coverage
+from fieldstack.ha.policy.validation.budget_coverage import coverage
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.processes import RestartBudget
-    from fieldstack.ha.policy.schema import FailoverPolicy
+    from fieldstack.ha.policy.validation.processes import RestartBudget
+    from fieldstack.ha.policy.validation.schema import FailoverPolicy
 
 
 def budget_rows(policy: FailoverPolicy) -> list[dict[str, Any]]:

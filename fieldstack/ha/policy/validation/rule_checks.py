@@ -14,12 +14,12 @@ from fieldstack.ha.model.vocabulary import (
     ClearWhen,
     PolicyAction,
 )
-from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.subjects import can_match, possible_subjects
-from fieldstack.ha.policy.windows import BUCKETS
+from fieldstack.ha.policy.in_force.windows import BUCKETS
+from fieldstack.ha.policy.validation.faults import fault
+from fieldstack.ha.policy.validation.subjects import can_match, possible_subjects
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.rules import ActionOrder, Rule
+    from fieldstack.ha.policy.validation.rules import ActionOrder, Rule
 
 MAX_DEPTH = 4
 """Escalations of escalations: the chain has an end."""

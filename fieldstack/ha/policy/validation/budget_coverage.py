@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fieldstack.ha.policy.restart_budget import delay_of_ns
-from fieldstack.ha.policy.view import Budget
+from fieldstack.ha.policy.in_force.restart_budget import delay_of_ns
+from fieldstack.ha.policy.in_force.view import Budget
 from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 SAMPLES = 80

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from fieldstack.ha.model.measures import FACTS, Comparison, FactKind
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.table import Order, RuleRow, matches
-from fieldstack.ha.policy.windows import BUCKETS
+from fieldstack.ha.policy.in_force.table import Order, RuleRow, matches
+from fieldstack.ha.policy.in_force.windows import BUCKETS
 
 if TYPE_CHECKING:
-    from fieldstack.ha.policy.schema import FailoverPolicy
+    from fieldstack.ha.policy.validation.schema import FailoverPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from fieldstack.ha.model.vocabulary import ProcessName
-from fieldstack.ha.policy.faults import fault
-from fieldstack.ha.policy.model import Milliseconds, PolicyModel
+from fieldstack.ha.policy.validation.faults import fault
+from fieldstack.ha.policy.validation.model import Milliseconds, PolicyModel
 from fieldstack_base.units import NS_PER_MS, NS_PER_S
 
 LONG_COUNT = 20

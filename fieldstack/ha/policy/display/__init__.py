@@ -1,0 +1,1 @@
+"""A policy for people: budgets, diagrams of the states, and why an action happened."""
