@@ -86,7 +86,7 @@ def test_its_stop_can_not_be_put_off() -> None:
 def test_a_part_that_does_not_exist_is_no_subject() -> None:
     data = json.loads(SHIPPED.read_text(encoding="utf-8"))
     next(one for one in data["rules"] if one["name"] == "axes-unseen")["subject"] = "probe:axis"
-    with pytest.raises(PolicyError, match="never told of 'probe:axis'"):
+    with pytest.raises(PolicyError, match="never has the subject 'probe:axis'"):
         parse_policy(json.dumps(data))
 
 
