@@ -79,7 +79,8 @@ def duration(ms: float | None) -> str:
 
 def fact_table() -> Table:
     table = Table(box=None, header_style="bold")
-    for name in ("fact", "threshold", "unit", "subjects", "age", "meaning"):
+    table.add_column("fact", no_wrap=True)  # the word to write into a policy
+    for name in ("threshold", "unit", "subjects", "age", "meaning"):
         table.add_column(name)
     for kind, meaning in FACTS.items():
         age = "" if kind in BUILT_IN else duration(meaning.age_ms)

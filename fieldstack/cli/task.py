@@ -125,7 +125,12 @@ def pause(task_id: TaskArgument, instance: InstanceOption = INSTANCE, as_json: J
 @app.command(epilog=epilog())
 def resume(
     task_id: TaskArgument,
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who takes responsibility.")],
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="NAME", help="Who takes responsibility; default: the user of this terminal."
+        ),
+    ] = "",
     how: Annotated[
         str | None,
         typer.Option(
@@ -141,15 +146,16 @@ def resume(
 
     Examples:
 
-        fieldstack task resume pick --by Ann
+        fieldstack task resume pick
 
         fieldstack task resume weigh --by Ann --call done
     """
     from fieldstack.cli.errors import UsageError
+    from fieldstack.cli.estop import user
 
     if how not in (None, "done", "redo"):
         raise UsageError(f"--call {how!r} is neither `done` nor `redo`")
-    _finish(_ask(instance, "resume", id=task_id, by=by, answer=how or ""), as_json)
+    _finish(_ask(instance, "resume", id=task_id, by=by or user(), answer=how or ""), as_json)
 
 
 @app.command(epilog=epilog())

@@ -1,6 +1,6 @@
 """The devices a segment can be made of, and the list that names them: `drive*4,dio`.
 
-A new device: a file in `objects/` and a line here, beside its part in `native/`.
+A new device is a file in `objects/`, a line here, and its part in `native/`: CONTRIBUTING.md lists the files.
 """
 
 from __future__ import annotations
