@@ -31,8 +31,7 @@ setup: $(VENV)/.installed
 # All tests in two parts: whole cells are not measured. TESTS chooses some, or anything else that pytest takes.
 test: $(VENV)/.installed-dev
 ifeq ($(strip $(TESTS)),)
-	@$(MAKE) --no-print-directory coverage
-	@$(BIN)/python -m pytest -m system
+	@$(MAKE) --no-print-directory coverage; parts=$$?; $(BIN)/python -m pytest -m system && exit $$parts
 else
 	@$(BIN)/python -m pytest $(TESTS)
 endif
@@ -41,9 +40,8 @@ endif
 coverage: $(VENV)/.installed-dev
 	@mkdir -p build/coverage
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m coverage run -m pytest -m "not system" $(TESTS)
-	@$(BIN)/python -m coverage combine -q
-	@$(BIN)/python -m coverage report
+	@$(BIN)/python -m coverage run -m pytest -m "not system" $(TESTS); tests=$$?; \
+	    $(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report && exit $$tests
 
 lint: $(VENV)/.installed-dev lint-c
 	@$(BIN)/ruff check
