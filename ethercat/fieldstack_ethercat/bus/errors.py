@@ -5,6 +5,8 @@ Each error carries its facts as fields; its text says what happened, why it may 
 A *refusal* (`BusError.refusal`) says that the bus is other than configured: to try again changes nothing,
 a person must. Everything else is *transient*, as far as is known: a mailbox that does not answer, a state
 that is not reached in time, a bus on which nobody answers. It is tried again, within a bound.
+
+Bring-up, recovery and scan raise them. RT decides by `refusal`; the command line shows the texts.
 """
 
 from __future__ import annotations

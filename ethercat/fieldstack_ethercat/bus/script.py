@@ -4,6 +4,8 @@ A script is a generator. It yields when it has to wait for something, and the ti
 before which there is no sense in going on (`AT_ONCE`: none); it is sent the time at which it goes on. Between
 two yields it does one acyclic transaction or a few, each with a time-out of milliseconds. So one thread can
 serve any number of slow slaves, and nobody waits for anybody else.
+
+The recovery runs scripts beside the cycle; bring-up and scan run one to its end (`run_to_end`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Everything here is a pure function of the words on the wire, and nobody else decodes them in Python. Error
 codes are in `cia402_errors`. The cycle (`axis.c`) and the virtual drive (`drive402.c`) have their own in C.
+Status, probes, the planning and RT's slave restart use it.
 """
 
 from __future__ import annotations

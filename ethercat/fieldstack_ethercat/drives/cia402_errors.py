@@ -1,4 +1,7 @@
-"""Error codes of CiA 402 drives (0x603F): what they mean, and what to look at (IEC 61800-7-201, annex D)."""
+"""Explains error codes of CiA 402 drives (0x603F) and what to look at (IEC 61800-7-201, annex D).
+
+The status and the probe of the axes show these texts.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What a drive does by itself when it has to stop, from the stop category (IEC 60204-1) of its slave.
 
 Values of the option codes of CiA 402-2 (IEC 61800-7-201, 6.3 and the tables of each object).
+
+The planning puts them into the plan, and `stop_setup.py` writes them to the drive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`python -m fieldstack_ethercat.segment`: runs a virtual segment on one end of a veth pair."""
+"""`python -m fieldstack_ethercat.segment`: runs a virtual segment on one end of a veth pair.
+
+`fieldstack segment`, `fieldstack up` without hardware and the tests start it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A virtual slave's application: it answers the mailbox from the object dictionary and maps the PDOs.
+"""Runs a virtual slave's application: it answers the mailbox from the object dictionary and maps the PDOs.
 
 The bench has one a slave.
 """

@@ -1,4 +1,7 @@
-"""The bench: a chain of slaves, each with the application that answers its mailbox and maps its PDOs."""
+"""Holds a chain of slaves, each with the application that answers its mailbox and maps its PDOs.
+
+The segment's process serves it, and the control commands act on it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The devices a segment can be made of, and the list that names them: `drive*4,dio`.
+"""Lists the devices a segment can be made of, and reads the text that names them: `drive*4,dio`.
 
 A new device is a file in `objects/`, a line here, and its part in `native/`: CONTRIBUTING.md lists the files.
+The segment builds its chain from it; a cell checks the devices of its configuration with it.
 """
 
 from __future__ import annotations

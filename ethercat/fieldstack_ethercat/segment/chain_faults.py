@@ -1,4 +1,4 @@
-"""What can happen to a chain and its slaves: `chain.faults`. `commands.py` has the orders for it."""
+"""Makes faults happen to a chain and its slaves: `chain.faults`. `commands.py` has the orders for it."""
 
 from __future__ import annotations
 

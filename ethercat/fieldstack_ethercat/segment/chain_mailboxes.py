@@ -1,4 +1,4 @@
-"""The mailboxes of a chain, as the slaves' applications use them: `chain.mailboxes`."""
+"""Gives a chain's mailboxes to the slaves' applications: `chain.mailboxes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What really happened in a chain, for tests and benches: `chain.report`. The records are in `truth.py`."""
+"""Reports what really happened in a chain, for tests and benches: `chain.report`. Records: `truth.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The control socket's client: faults to order, truth to read. Needs nothing of the segment's native part."""
+"""Asks a segment's control socket: orders faults, reads the truth. Needs none of the native part.
+
+`fieldstack segment`, the failover bench and the tests use it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The control commands of a segment, as data: what each takes, and what it does with the bench.
+"""Defines the control commands of a segment as data: what each takes, and what it does with the bench.
 
 A request is `{"command": NAME, ...}` with integer arguments; an answer is `{"ok": true, "t_ns": ...,
 "result": ...}` (stamp of CLOCK_MONOTONIC after the command took effect) or `{"ok": false, "error": TEXT}`.
+
+The segment's process runs them for its control socket.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The segment's control socket: each line of JSON is answered at once. `SegmentClient` asks it."""
+"""Serves the segment's control socket: each line of JSON is answered at once. `SegmentClient` asks it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The motors' absolute encoders: a segment that starts again finds them where the one before left them.
+"""Keeps the motors' absolute positions in a file: a segment that starts again finds them as they were left.
 
 The file: a header that names the devices, one double a slave (counts, unwrapped; 0 for what is no drive), a
 checksum; little-endian. It is written in one piece and so outlives SIGKILL of the segment at any moment. A PC
 that loses its power may lose the last of it: then positions and checkpoint differ, as with a replaced motor.
+The segment's process writes it, so that a cell without hardware can be started again.
 """
 
 from __future__ import annotations

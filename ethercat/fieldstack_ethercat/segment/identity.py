@@ -1,4 +1,7 @@
-"""What each device's SII EEPROM says: identity, mailbox, sync managers, default PDOs."""
+"""Makes each device's SII EEPROM: identity, mailbox, sync managers, default PDOs.
+
+`application.py` loads it into its slave, and a master reads it from there.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes slaves' mailboxes answer late, or not at all. `commands.py` orders it, the process obeys it."""
+"""Makes slaves' mailboxes answer late, or not at all. `commands.py` orders it, the bench obeys."""
 
 from __future__ import annotations
 

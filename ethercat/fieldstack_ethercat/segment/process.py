@@ -1,4 +1,7 @@
-"""The segment's process: bench, mailbox applications and control socket under one selector."""
+"""Runs a segment's process: bench, mailbox applications and control socket under one selector.
+
+`python -m fieldstack_ethercat.segment` is this process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults inside a slave that take several steps in the native part. `commands.py` orders them."""
+"""Makes faults inside a slave that take several steps in the native part. `commands.py` orders them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The veth pair between a master and the segment, made with iproute2's `ip`."""
+"""Makes the veth pair between a master and the segment with iproute2's `ip`.
+
+`fieldstack up` without hardware, `fieldstack segment` and the tests use it.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What tests, of this project and of its users, need of a bench."""
+"""Helpers for tests of this project and of its users: a running segment, a master, a drive, its trace."""

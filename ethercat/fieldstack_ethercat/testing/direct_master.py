@@ -1,4 +1,7 @@
-"""A master that hands its frames to a chain directly: no socket, no thread, and the test holds the clock."""
+"""Hands a master's frames to a chain directly: no socket, no thread, and the test holds the clock.
+
+Tests of the virtual slaves use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drive on its own, with a master and an ESC acted out: for tests that hold the clock."""
+"""Runs one drive with a master and an ESC acted out, for tests of the drive that hold the clock."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 When the machine pauses, frames or the bench itself are late. The frames that waited then reach the drives all
 at once, and the motors catch up with a jerk. Such times are found by stamps and left out; the bound stays the
 same.
+Tests of the cycle and of whole cells use it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A running virtual segment for as long as a test needs it: veth pair, process, control socket."""
+"""Keeps a virtual segment running while a test needs it: veth pair, process, control socket.
+
+The benches run on it too.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""AL state machine: states, control and status words, status codes (ETG.1000.6, 5.3.
+"""AL state machine: states, control and status words, status codes (ETG.1000.6, 5.3; texts: ETG.1020).
 
-Texts after ETG.1020).
+The master takes slaves from state to state with it; benches and tests read the segment's states by it.
 """
 
 from __future__ import annotations

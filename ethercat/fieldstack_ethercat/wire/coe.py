@@ -1,6 +1,7 @@
 """CAN application protocol over EtherCAT: its header and its emergency message (ETG.1000.6, 5.6).
 
 SDO services are in `sdo`, the SDO information service is in `sdo_info`, abort codes are in `sdo_abort`.
+The master's CoE client and the virtual slaves' servers use it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EtherCAT datagrams (ETG.1000.4, table 13 and following: coding of the commands)."""
+"""EtherCAT datagrams (ETG.1000.4, table 13 and following: coding of the commands).
+
+RT's look at the wire without a master and the tests' direct master build their frames from them.
+"""
 
 from __future__ import annotations
 

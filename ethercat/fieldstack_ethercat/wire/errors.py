@@ -1,4 +1,4 @@
-"""What can be wrong with bytes that should hold a structure."""
+"""Defines the errors for bytes that should hold a structure and do not. All of `wire/` raises them."""
 
 from __future__ import annotations
 

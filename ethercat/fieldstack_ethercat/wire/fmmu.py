@@ -1,4 +1,7 @@
-"""FMMU registers (ETG.1000.4, table 56: fieldbus memory management unit)."""
+"""FMMU registers (ETG.1000.4, table 56: fieldbus memory management unit).
+
+The tests' direct master writes them to the virtual slaves; on a real bus SOEM packs its own.
+"""
 
 from __future__ import annotations
 

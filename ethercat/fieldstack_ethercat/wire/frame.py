@@ -1,4 +1,7 @@
-"""EtherCAT frames (ETG.1000.4, table 1 to 12): Ethernet header, EtherCAT header, datagrams."""
+"""EtherCAT frames (ETG.1000.4, table 1 to 12): Ethernet header, EtherCAT header, datagrams.
+
+RT's look at the wire without a master and the tests' direct master send them; SOEM makes its own.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The mailbox telegram: a six-byte header and one protocol's data (ETG.1000.4, 5.6).
 
 A telegram fills the beginning of a mailbox sync manager's buffer; what follows it there has no meaning.
+The master's CoE client and the virtual slaves' servers use it.
 """
 
 from __future__ import annotations

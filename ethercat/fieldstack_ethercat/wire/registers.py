@@ -1,4 +1,7 @@
-"""Register addresses of an EtherCAT slave controller (ETG.1000.4, clause 6; ESC register descriptions)."""
+"""Register addresses of an EtherCAT slave controller (ETG.1000.4, clause 6; ESC register descriptions).
+
+Bring-up and recovery read and write slaves by these names.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 Each structure packs to, and is read from, the payload of a CoE message. Names are those of the standard:
 a download goes to the slave, an upload comes from it. Sizes are in bytes.
+The master's CoE client sends them, and the virtual slaves' SDO server answers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""SDO abort codes and the exception that carries one (ETG.1000.6, table 41; CiA 301, table 22)."""
+"""SDO abort codes and the exception that carries one (ETG.1000.6, table 41; CiA 301, table 22).
+
+The virtual slaves refuse with them, and the master's CoE client explains the refusal.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 Each structure packs to, and is read from, the data that follows the service's header. Long answers come in
 fragments.
+The virtual slaves answer with it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The SII EEPROM image: identity, mailbox and categories (ETG.1000.6, 5.4, tables 16 to 25; ETG.2010).
 
 The image is a sequence of little-endian 16-bit words; word addresses here are those of the standard.
+The scan and a slave that comes late are read with it; the virtual slaves' images are made with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Categories of the SII EEPROM (ETG.1000.6, tables 19 to 25; ETG.2010, tables 7 to 15)."""
+"""Categories of the SII EEPROM (ETG.1000.6, tables 19 to 25; ETG.2010, tables 7 to 15).
+
+`sii.py` reads and writes an image's categories with them.
+"""
 
 from __future__ import annotations
 

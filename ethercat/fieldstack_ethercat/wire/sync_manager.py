@@ -1,4 +1,7 @@
-"""Sync manager registers (ETG.1000.4, table 58: sync manager channel)."""
+"""Sync manager registers (ETG.1000.4, table 58: sync manager channel).
+
+The virtual slaves' SII is made with them, and the tests' direct master writes them.
+"""
 
 from __future__ import annotations
 

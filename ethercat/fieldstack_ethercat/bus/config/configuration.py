@@ -1,4 +1,4 @@
-"""What a bus configuration may say: its keys and their bounds.
+"""Defines what a bus configuration may say: its keys and their bounds.
 
 `loading.py` reads one from a file, `planning.py` makes the `BusPlan` from it.
 """

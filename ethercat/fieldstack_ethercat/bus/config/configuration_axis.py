@@ -1,4 +1,7 @@
-"""The `axes:` part of a bus configuration: which drive, in which unit, within which limits."""
+"""The `axes:` part of a bus configuration: which drive, in which unit, within which limits.
+
+`configuration.py` puts it together with the other parts; the planning makes the axis's plan from it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a schema cannot say of an axis: that its slave is a drive with the right objects, within limits."""
+"""Checks an axis as a schema cannot: that its slave is a drive with the right objects, within limits.
+
+`configuration_checks.py` runs it for each axis. The checks of the other parts yield the same `Finding`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a schema cannot say: parts of a bus configuration that contradict each other.
+"""Finds parts of a bus configuration that contradict each other, which a schema cannot.
 
 Each check yields findings: key path, value, what is wrong, what to do.
+`BusConfig` runs them all when a configuration is read, and people get all findings at once.
 """
 
 from __future__ import annotations

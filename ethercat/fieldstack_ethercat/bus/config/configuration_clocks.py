@@ -1,4 +1,7 @@
-"""The distributed clocks of a bus configuration: `distributed_clocks:` of the bus, `sync0:` of a slave."""
+"""The distributed clocks of a bus configuration: `distributed_clocks:` of the bus, `sync0:` of a slave.
+
+`configuration.py` has its keys, `configuration_checks.py` runs its checks.
+"""
 
 from __future__ import annotations
 

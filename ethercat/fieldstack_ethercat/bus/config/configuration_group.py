@@ -1,4 +1,7 @@
-"""The `groups:` part of a bus configuration: axes that stop together, and whether all others stop too."""
+"""The `groups:` part of a bus configuration: axes that stop together, and whether all others stop too.
+
+`configuration.py` has its keys; the planning makes the plan of each group from it.
+"""
 
 from __future__ import annotations
 

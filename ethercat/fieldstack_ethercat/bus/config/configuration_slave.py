@@ -1,4 +1,7 @@
-"""The `slaves:` part of a bus configuration: identity, PDO mapping, start-up SDOs, safe outputs, stop."""
+"""The `slaves:` part of a bus configuration: identity, PDO mapping, start-up SDOs, safe outputs, stop.
+
+The checks of the other parts refer to its slaves, and the planning makes each slave's plan from it.
+"""
 
 from __future__ import annotations
 

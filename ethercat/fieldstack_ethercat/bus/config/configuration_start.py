@@ -1,4 +1,7 @@
-"""The `start_input:` part of a bus configuration: the button with which people start the axes."""
+"""The `start_input:` part of a bus configuration: the button with which people start the axes.
+
+`configuration.py` has its keys, `configuration_checks.py` runs its checks.
+"""
 
 from __future__ import annotations
 

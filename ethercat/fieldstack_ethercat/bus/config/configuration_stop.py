@@ -1,7 +1,8 @@
-"""How an axis stops: the bound of its stop, what is tried when it does not, its brake; and the option codes.
+"""How an axis stops: the bound of its stop, the steps if it does not stop, its brake, the option codes.
 
 A stop has its ramp and `stop_margin_ms`. What has not stopped by then goes down `on_stop_failure`, each rung
 for `stop_rung_ms` at most.
+The `axes:` part and its checks use it, and so does the planning.
 """
 
 from __future__ import annotations
@@ -111,4 +112,4 @@ def _says(sdo: Any, wanted: int) -> bool:
     try:
         return bool(sdo.encode() == wanted.to_bytes(2, "little", signed=True))
     except ValueError:
-        return True  # told elsewhere
+        return True  # reported elsewhere

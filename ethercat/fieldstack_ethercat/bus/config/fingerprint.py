@@ -1,6 +1,6 @@
-"""The fingerprint of a bus configuration: by it the processes know that they work from the same one.
+"""Computes the fingerprint of a bus configuration: SHA-256, which tells one configuration from another.
 
-`loading.py` takes it; the plan, the shared memory and the checkpoint carry it as `digest`.
+`loading.py` takes it, and the plan carries it as `digest`.
 """
 
 from __future__ import annotations

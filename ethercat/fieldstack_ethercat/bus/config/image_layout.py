@@ -2,6 +2,8 @@
 
 SOEM lays outputs first, then inputs, each in the order of the slaves. Slaves of fewer than 8 bits in a
 direction share bytes; all others start on a byte.
+
+The checks compare a configuration with it, and bring-up compares SOEM's image with it.
 """
 
 from __future__ import annotations

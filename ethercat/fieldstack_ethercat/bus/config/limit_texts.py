@@ -1,4 +1,7 @@
-"""The text for people about an axis beyond its position limits, with the way back."""
+"""The text for people about an axis beyond its position limits, with the way back.
+
+Tasks, the status and the probe of the axes say it in the same words.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a bus configuration: YAML in, all that is wrong with it said at once, a `LoadedBus` out.
+"""Reads a bus configuration from YAML into a `LoadedBus`, and reports all that is wrong with it at once.
 
 Planning makes the `BusPlan` from it. What a configuration may say is in `configuration.py`.
 """

@@ -1,4 +1,7 @@
-"""The bus configuration's JSON Schema: `python -m fieldstack_ethercat.bus.config.schema FILE` writes it."""
+"""The bus configuration's JSON Schema: `python -m fieldstack_ethercat.bus.config.schema FILE` writes it.
+
+`make generate` publishes it; editors check a bus configuration with it while people type.
+"""
 
 from __future__ import annotations
 

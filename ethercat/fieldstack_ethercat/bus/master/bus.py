@@ -48,7 +48,7 @@ class Bus:
         self.lacking: dict[int, tuple[int, ...]] = {}
         """By position: objects that say how a drive stops, which it does not have."""
         self.on_retry: Callable[[MailboxSilentError], None] | None = None
-        """Told of each mailbox that did not answer in time during bring-up, and is asked again."""
+        """Called for each mailbox that did not answer in time during bring-up, and is asked again."""
         self._context: SoemContext | None = None
         self._clocks: Clocks | None = None
         self._found: search.Found = ()

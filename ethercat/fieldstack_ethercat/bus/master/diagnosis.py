@@ -1,4 +1,7 @@
-"""Says in words what the slaves' states mean: where the line is broken, who left OP and why."""
+"""Says in words what the slaves' states mean: where the line is broken, who left OP and why.
+
+RT's housekeeping publishes the text for people; the recovery decision looks for the break with it.
+"""
 
 from __future__ import annotations
 

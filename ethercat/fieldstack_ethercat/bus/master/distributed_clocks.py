@@ -1,8 +1,9 @@
-"""Distributed clocks of a bus: set up by SOEM, then tended while slaves come and go.
+"""Sets up the distributed clocks of a bus through SOEM, and keeps them right while slaves come and go.
 
 The first clock on the cable is the reference. SOEM's set-up gives each clock its offset and its delay; from
 then on SOEM adds a read-multiple-write (FRMW) of the reference's system time to each exchange, which the
 clocks behind it follow. That datagram does not count in the working counter.
+Bring-up sets them up; the recovery calls it when a slave has come back.
 """
 
 from __future__ import annotations

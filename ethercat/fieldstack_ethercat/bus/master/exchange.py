@@ -1,4 +1,4 @@
-"""A process data loop in Python, for commissioning and tests; the real-time process has a native one."""
+"""Exchanges process data in a Python thread, for commissioning and tests; RT has a native cycle."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 A slave adds to the working counter through its FMMUs and sync managers. Their content is compared with what
 the master wrote. If that is as planned, its inputs are requested alone.
+RT uses it to find the cause of a wrong working counter (`counter_cause.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Looks at a network interface before SOEM opens it, so that each way to fail has its own clear error."""
+"""Looks at a network interface before SOEM opens it, so that each way to fail has its own clear error.
+
+`Line` calls it when a bus is opened, and people get the error.
+"""
 
 from __future__ import annotations
 

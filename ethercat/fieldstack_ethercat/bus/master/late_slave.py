@@ -1,7 +1,8 @@
-"""A slave that was missing at bring-up comes: who it is, and where its process data are in its memory.
+"""Takes in a slave that was missing at bring-up: who it is, and where its process data are in its memory.
 
 What SOEM read of the others before it mapped them is read of its SII here (ETG.1000.6, 5.4; ETG.2010): its
 mailbox and its sync managers. Its FMMUs get physical addresses; their logical ones they have since bring-up.
+`SlavePresence` runs it when such a slave appears.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 SOEM numbers the slaves that it finds. Here the records of those are moved to their planned places, and a
 record is made up for each that is missing: identity and sizes from the plan, nothing of its sync managers.
 SOEM then maps the whole image: a slave that comes later finds its logical addresses free (`late_slave.py`).
+The search of a bring-up uses it.
 """
 
 from __future__ import annotations

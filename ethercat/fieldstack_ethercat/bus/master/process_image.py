@@ -1,4 +1,7 @@
-"""The mapped process image against the plan: sizes, places; then the safe outputs are put into it."""
+"""Checks sizes and places of the mapped process image against the plan, then puts the safe outputs into it.
+
+Bring-up does it right after SOEM has mapped the image (`preop_setup.py`).
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from fieldstack_ethercat.bus.slave.script_runner import Ended, ScriptRunner
 from fieldstack_ethercat.bus.slave.states import SlaveState
 from fieldstack_ethercat.wire.al import AlState
 
-TELL_AGAIN_NS = 60_000_000_000
+REPORT_AGAIN_NS = 60_000_000_000
 """A failure that repeats is reported this often."""
 
 
@@ -127,8 +127,8 @@ class Recovery:
         text = str(ended.error)
         self.failures[position] = text
         self._put_off(position, now_ns, ended.step)
-        before, told_ns = self._last_reported.get(position, ("", 0))
-        if text == before and now_ns - told_ns < TELL_AGAIN_NS:
+        before, reported_ns = self._last_reported.get(position, ("", 0))
+        if text == before and now_ns - reported_ns < REPORT_AGAIN_NS:
             return None
         self._last_reported[position] = (text, now_ns)
         return RecoveryEvent(position, self.states[position].name, EventKind.FAILED, text, ended.step)

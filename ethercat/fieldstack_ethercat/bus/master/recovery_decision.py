@@ -1,4 +1,4 @@
-"""What is done about each slave that is not well: a pure decision, from AL states and what was tried before.
+"""Decides what to do about each slave that is not well, from AL states and earlier attempts. Pure.
 
 A slave that tripped its watchdog is acknowledged and requested back to OP. One that restarted has neither
 address nor set-up: it gets its address, then its whole start-up configuration, then OP. One that says it is

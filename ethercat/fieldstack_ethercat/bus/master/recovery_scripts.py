@@ -1,4 +1,4 @@
-"""How each step of the recovery is taken on the line: as a script that `Recovery` runs beside the cycle."""
+"""Takes each step of the recovery on the line, as a script that `Recovery` runs beside the cycle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads the slaves on the wire: identities, names, PDO mapping, and the limits that drives report."""
+"""Reads the slaves on the wire: identities, names, PDO mapping, and the limits that drives report.
+
+`fieldstack bus scan` shows it, and `scan_document.py` makes a configuration of it.
+"""
 
 from __future__ import annotations
 
@@ -90,8 +93,8 @@ def _over_coe(objects: SoemObjects, found: FoundSlave, complete_access: bool) ->
     is_drive = device_type & 0xFFFF == PROFILE_CIA402
     limits = {}
     if is_drive:
-        told = {key: _number(objects, *place) for key, place in LIMITS.items()}
-        limits = {key: value for key, value in told.items() if value is not None}
+        reported = {key: _number(objects, *place) for key, place in LIMITS.items()}
+        limits = {key: value for key, value in reported.items() if value is not None}
     return ScannedSlave(found, is_drive, rx, tx, limits)
 
 

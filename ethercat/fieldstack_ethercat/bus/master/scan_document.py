@@ -1,4 +1,7 @@
-"""Writes a scan down as a bus configuration that is valid and brings the scanned bus up."""
+"""Writes a scan down as a bus configuration that is valid and brings the scanned bus up.
+
+`fieldstack bus scan` prints it or writes the file.
+"""
 
 from __future__ import annotations
 
@@ -155,10 +158,10 @@ def _axis(slave: ScannedSlave, name: str) -> Iterator[str]:
     yield "    counts_per_unit: 1 # counts; give the gearing's, and the unit"
     yield "    unit: count"
     for key, value in limits.items():
-        told = slave.limits.get(key) == value
-        yield f"    {key}: {value} # {'as the drive says' if told else 'a guess: the drive does not say'}"
+        reported = slave.limits.get(key) == value
+        yield f"    {key}: {value} # {'as the drive says' if reported else 'a guess: the drive does not say'}"
 
 
-def _usable(told: int | None, default: int) -> int:
+def _usable(reported: int | None, default: int) -> int:
     """A limit that a drive reports, unless 0 or all bits set mean "none"."""
-    return told if told and abs(told) < INT32_MAX else default
+    return reported if reported and abs(reported) < INT32_MAX else default

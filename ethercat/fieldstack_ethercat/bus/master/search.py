@@ -1,4 +1,4 @@
-"""The first step of a bring-up: who is on the wire, and which of the planned slaves each of them is.
+"""Takes the first step of a bring-up: finds who is on the wire, and which planned slave each of them is.
 
 `Bus` takes it before it sets anybody up, and for a scan.
 """

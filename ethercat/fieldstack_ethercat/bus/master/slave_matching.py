@@ -3,6 +3,8 @@
 A line keeps its order, whichever slave is missing (a slave without power, a tool that was taken off, a
 branch). So the slaves found are the configured ones with gaps. Only one way to fill the gaps may fit.
 Otherwise nobody knows which slave is which, and outputs would go to the wrong one.
+
+`SlavePresence` asks it at bring-up; RT takes from it which slaves may be missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Who of the planned slaves is on the wire, which may be missing, and where in the line each stands now."""
+"""Knows which planned slaves are on the wire, which may be missing, and where in the line each is now.
+
+Each step of a bring-up and the recovery ask it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class SlavePresence:
         """The planned position of each slave found.
 
         Raises:
-            AmbiguousSlavesError: some are missing, and it cannot be told which.
+            AmbiguousSlavesError: some are missing, and more than one choice fits.
             SlavesMissingError: an essential one is missing, and the others are the planned ones.
             TopologyMismatchError: other slaves are there than planned.
         """

@@ -1,4 +1,4 @@
-"""AL states of all slaves: read, requested, waited for (ETG.1000.6, 6.4).
+"""Reads, requests and awaits the AL states of all slaves (ETG.1000.6, 6.4).
 
 `Bus` takes the slaves from state to state with it; the recovery and RT's housekeeping read them.
 """

@@ -1,4 +1,7 @@
-"""Compares who is on the wire with who is configured to be there."""
+"""Compares who is on the wire with who is configured to be there.
+
+Bring-up refuses the bus by its differences, and a slave that comes later is checked with it.
+"""
 
 from __future__ import annotations
 

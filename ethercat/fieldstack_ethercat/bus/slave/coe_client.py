@@ -1,4 +1,7 @@
-"""SDO transfers as scripts: mailboxes are looked at, not waited for (ETG.1000.4, 5.6; ETG.1000.6, 5.6.2)."""
+"""Transfers SDOs as scripts: it looks at mailboxes, and never waits (ETG.1000.4, 5.6; ETG.1000.6, 5.6.2).
+
+The recovery sets slaves up with it; bring-up and scan use SOEM's transfers (`soem_objects.py`).
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ Matches = Callable[[Response], bool]
 
 
 class CoeClient:
-    """Reads and writes the objects of one slave in PRE-OP or above. `on_emergency`: told of messages that
-    come in between."""
+    """Reads and writes the objects of one slave in PRE-OP or above. `on_emergency` is called with each
+    emergency message that comes in between."""
 
     def __init__(self, link: SlaveLink, on_emergency: Callable[[Emergency], None] | None = None) -> None:
         self._link = link

@@ -2,6 +2,7 @@
 
 A mapping here is a tuple of `(PDO index, mapping parameters)`, a parameter being index, subindex and length
 in bits in one 32-bit word (ETG.1000.6, 5.6.7.4.7). Transfers are scripts (`script.py`).
+Bring-up, recovery and scan use it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Carries the scripts of many slaves on, side by side, within a bounded time a pass."""
+"""Runs the scripts of many slaves side by side, within a bounded time a pass. `Recovery` uses it."""
 
 from __future__ import annotations
 

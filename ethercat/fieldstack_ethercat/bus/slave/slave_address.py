@@ -1,8 +1,8 @@
-"""Gives a slave its station address back: by its position in the line, when it is known to be the right
-slave.
+"""Gives a slave its station address back, by its position, once it is known to be the right slave.
 
 A slave that lost its power answers to no address. The slave at its place gets the address only if its SII
 (ETG.1000.6, 5.4, words 0x08 to 0x0F) has the vendor, product, revision and serial number of bring-up.
+The recovery uses it, also for a slave that was missing at bring-up.
 """
 
 from __future__ import annotations

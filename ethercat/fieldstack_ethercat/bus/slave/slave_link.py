@@ -1,4 +1,7 @@
-"""One slave as scripts reach it: registers by station address or by position, AL status, SII words."""
+"""One slave as scripts reach it: registers by station address or by position, AL status, SII words.
+
+All scripts of the recovery work on it, and RT reads single slaves with it.
+"""
 
 from __future__ import annotations
 

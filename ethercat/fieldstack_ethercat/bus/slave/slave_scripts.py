@@ -1,4 +1,7 @@
-"""A slave's way back into the exchange, as scripts: its address, AL states, set-up (ETG.1000.6, 5.3)."""
+"""Brings a slave back into the exchange, as scripts: address, AL states, set-up (ETG.1000.6, 5.3).
+
+The steps of the recovery are made of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a slave is given in PRE-OP, at bring-up and after a power loss: mapping, start-up SDOs, watchdog."""
+"""What a slave is given in PRE-OP, at bring-up and after a power loss: mapping, start-up SDOs, watchdog.
+
+Bring-up runs it with SOEM's transfers, the recovery with those of `coe_client.py`.
+"""
 
 from __future__ import annotations
 

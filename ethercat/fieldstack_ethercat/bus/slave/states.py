@@ -1,4 +1,7 @@
-"""AL states of the slaves as the master reads them, and what to do about their AL status codes."""
+"""AL states of the slaves as the master reads them, and what to do about their AL status codes.
+
+Bring-up, recovery and RT's housekeeping read them; people see the hints.
+"""
 
 from __future__ import annotations
 

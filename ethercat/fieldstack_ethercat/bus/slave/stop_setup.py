@@ -1,4 +1,4 @@
-"""Writes what a drive does when it has to stop, and believes it when it was read back."""
+"""Writes what a drive does when it has to stop, and reads it back. `slave_setup.py` runs it for drives."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 Each call is one frame, sent once, with a time-out of ours; it waits for nothing else and does not hold the
 interpreter's lock. SOEM guards its frame indexes against other threads, the cycle thread among them.
+`Line` and the scripts of the recovery use it.
 """
 
 from __future__ import annotations

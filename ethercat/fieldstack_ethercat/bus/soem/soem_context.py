@@ -4,6 +4,7 @@ Why: docs/decisions/0001-native-cycle-on-pysoems-context.md.
 
 pysoem's extension module exports `ecx_send_processdata` and `ecx_receive_processdata`. The native cycle calls
 these two on SOEM's context, without Python. As in `soem_view.py` all is checked before it is handed out.
+RT's cycle and the guard's plan are made from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SDO transfers through SOEM, as bring-up and scan use them: they wait, and try again within a bound."""
+"""Transfers SDOs through SOEM for bring-up and scan: it waits, and tries again within a bound."""
 
 from __future__ import annotations
 

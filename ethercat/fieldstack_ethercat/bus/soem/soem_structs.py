@@ -1,6 +1,7 @@
-"""SOEM's structures as pysoem 1.1.13 compiles them (SOEM 1.4, `ethercatmain.h`), for reading them in place.
+"""Describes SOEM's structures as pysoem 1.1.13 compiles them (SOEM 1.4, `ethercatmain.h`), to read in place.
 
 Pointers are plain integers here, to be checked against the process' memory map before they are followed.
+`soem_view.py` looks at SOEM's memory through them; bring-up and recovery read a slave's record.
 """
 
 from __future__ import annotations

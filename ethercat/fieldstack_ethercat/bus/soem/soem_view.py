@@ -1,4 +1,4 @@
-"""pysoem's own SOEM context, found in its master object and checked: records of slaves and of the group.
+"""Finds pysoem's own SOEM context in its master object and checks it: records of slaves and of the group.
 
 Why: docs/decisions/0001-native-cycle-on-pysoems-context.md.
 

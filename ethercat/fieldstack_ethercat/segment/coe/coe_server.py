@@ -1,4 +1,4 @@
-"""The CoE side of a slave: mailbox telegrams in, mailbox telegrams out."""
+"""Answers the CoE telegrams of a virtual slave's mailbox. The slave's `application.py` owns one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALLEST_MAILBOX = 32
 class CoeServer:
     """Answers one master.
 
-    `al_state` tells the slave's AL state, `mailbox_size` is the length of each mailbox sync manager in bytes,
+    `al_state` returns the slave's AL state; `mailbox_size` is each mailbox sync manager's length in bytes,
     at least 32. Not for concurrent use: one thread handles a slave's mailbox.
     """
 

@@ -2,6 +2,7 @@
 
 An access that is refused raises SdoAbortError with the abort code that goes on the wire. AL states are
 numbers as in AL status (1 INIT, 2 PRE-OP, 4 SAFE-OP, 8 OP).
+The devices' own files fill one; the servers of SDO and SDO information and the PDO mapping read it.
 """
 
 from __future__ import annotations

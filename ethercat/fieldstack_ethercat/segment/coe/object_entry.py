@@ -2,6 +2,8 @@
 
 Values are `int` for all integer types and BOOLEAN, `bytes` for strings. A value lives in Python or in a field
 of a device's C struct.
+
+Object dictionaries are made of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""PDO mapping and assignment objects: 0x1600.., 0x1A00.., 0x1C12, 0x1C13, and the sync manager types 0x1C00.
+"""Holds the PDO mapping and assignment: 0x1600.., 0x1A00.., 0x1C12, 0x1C13, sync manager types 0x1C00.
 
 Written in PRE-OP by the standard sequence (subindex 0 to zero, the entries, subindex 0 to their number), or
 with complete access. What is written is checked against the dictionary and against the process image's room
 (ETG.1000.6, 5.6.7).
+Each virtual device has one; `application.py` gives what it says to the native part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SDO information server: describes an object dictionary to a client (ETG.1000.6, 5.6.3)."""
+"""Describes an object dictionary to an SDO information client (ETG.1000.6, 5.6.3). `CoeServer` owns it."""
 
 from __future__ import annotations
 

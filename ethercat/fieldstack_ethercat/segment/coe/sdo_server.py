@@ -1,4 +1,4 @@
-"""SDO server: one client's transfers on an object dictionary (ETG.1000.6, 5.6.2). One transfer at a time."""
+"""Serves one SDO client's transfers, one at a time (ETG.1000.6, 5.6.2). `CoeServer` owns it."""
 
 from __future__ import annotations
 

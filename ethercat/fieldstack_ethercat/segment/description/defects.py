@@ -1,4 +1,7 @@
-"""What a virtual drive can be out of order in: a fault to order, not a state that it shows."""
+"""Names what a virtual drive can be out of order in: a fault to order, not a state that it shows.
+
+`fieldstack segment`, the failover bench and the tests order them by these names.
+"""
 
 from __future__ import annotations
 

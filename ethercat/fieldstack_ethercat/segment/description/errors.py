@@ -1,4 +1,4 @@
-"""What can go wrong with a virtual segment."""
+"""Defines what can go wrong with a virtual segment. The cell and the command line show the texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What all virtual devices' dictionaries have: identity, names, a scratch object."""
+"""Makes what all virtual devices' dictionaries have: identity, names, a scratch object.
+
+The dictionaries of the drive and of the digital terminal begin with it.
+"""
 
 from __future__ import annotations
 

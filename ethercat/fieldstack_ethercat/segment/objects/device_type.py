@@ -1,4 +1,4 @@
-"""What a type of virtual device is: its identity, its struct in the native part, its objects.
+"""Describes a type of virtual device: its identity, its struct in the native part, its objects.
 
 Each device's own file in this folder makes one; `catalogue.py` lists them.
 """

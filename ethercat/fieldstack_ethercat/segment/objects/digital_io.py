@@ -1,4 +1,7 @@
-"""Objects of the digital terminal: inputs 0x6000, outputs 0x7000 (ETG.5001.1), eight channels each."""
+"""Makes the digital terminal's objects: inputs 0x6000, outputs 0x7000 (ETG.5001.1), eight channels each.
+
+`catalogue.py` lists it as `dio`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of the CiA 402 drive (device profile 402, one axis)."""
+"""Makes the objects of the CiA 402 drive (device profile 402, one axis). `catalogue.py` lists it."""
 
 from __future__ import annotations
 

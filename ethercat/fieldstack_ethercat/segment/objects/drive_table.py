@@ -1,4 +1,7 @@
-"""The drive's objects as a table: type, rights, limits, field of `fs_drive` (IEC 61800-7-201, ETG.6010)."""
+"""Lists the drive's objects: type, rights, limits, field of `fs_drive` (IEC 61800-7-201, ETG.6010).
+
+`drive.py` makes the dictionary from it.
+"""
 
 from __future__ import annotations
 
