@@ -1,4 +1,4 @@
-"""Runs a virtual segment for as long as a block runs: for a look at a bus without a cell."""
+"""Runs a virtual segment for as long as a block runs. `fieldstack bus` looks at such a bus without a cell."""
 
 from __future__ import annotations
 

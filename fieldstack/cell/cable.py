@@ -1,4 +1,7 @@
-"""The virtual cable of a cell: the names of its two interfaces, and the segment that is at its far end."""
+"""The virtual cable of a cell: the names of its two interfaces, and the segment that is at its far end.
+
+`fieldstack up` and its takedown use it, and `fieldstack segment cable` for systemd's units.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The child processes of `fieldstack up`: each has its own session, is reaped here and restarted with
-backoff."""
+"""The child processes of `fieldstack up`: each has its own session and is restarted with backoff.
+
+`up` starts and reaps them here; the takedown ends them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads the cell configuration (`config/cell.yaml`): which bus, which policy, how processes are set up."""
+"""Reads the cell configuration (`config/cell.yaml`): which bus, which policy, how processes are set up.
+
+All commands that start or check a cell use it.
+"""
 
 from __future__ import annotations
 

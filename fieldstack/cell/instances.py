@@ -1,4 +1,7 @@
-"""Finds all instances of this machine by shared memory and by records of their `up`, and who runs each."""
+"""Finds all instances of this machine by shared memory and by records of their `up`, and who runs each.
+
+`fieldstack cells` lists them; `up` and `down` look here whether a cell runs, `bus` whose an interface is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Makes the command lines and files with which the processes of a cell start."""
+"""Makes the command lines and files with which the processes of a cell start.
+
+`fieldstack up`, `fieldstack prepare` (for systemd) and `fieldstack-nonrt run --config` use it.
+"""
 
 from __future__ import annotations
 

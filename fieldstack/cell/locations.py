@@ -1,4 +1,4 @@
-"""Finds a cell's configuration."""
+"""Finds a cell's configuration file, if none is named. Commands that start a cell and benches use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Writes the files for the systemd units of a cell: bus plan, Non-RT's settings, and the command lines."""
+"""Writes the files for the systemd units of a cell: bus plan, Non-RT's settings, and the command lines.
+
+`fieldstack prepare` calls it after its checks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Takes a cell down in order: Non-RT (it stops Core and RT), remaining processes, segment, cable, memory."""
+"""Takes a cell down in order: Non-RT (it stops Core and RT), remaining processes, segment, cable, memory.
+
+`fieldstack up` does so at its end; `fieldstack down`, for what an `up` left behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack alerts`: tests the alert channels, and lists active and waiting alerts."""
+"""`fieldstack alerts`: tests the alert channels, and lists active and waiting alerts.
+
+systemd's unit fieldstack-alert@ runs its `unit-failed` when systemd has given up a process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entry point of `fieldstack-core`: the Main Core process, which runs the tasks."""
+"""Entry point of `fieldstack-core`: the Main Core process, which runs the tasks. systemd's unit starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Entry point of `fieldstack`: Ctrl-C ends it silently while its commands are still being loaded."""
+"""Entry point of `fieldstack`: Ctrl-C ends it silently while its commands are still being loaded.
+
+The console script calls it; the commands themselves are put together in main.py.
+"""
 
 from __future__ import annotations
 

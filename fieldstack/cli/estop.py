@@ -1,4 +1,7 @@
-"""`fieldstack estop`: sets the latch directly in shared memory, so it works without the Non-RT process."""
+"""`fieldstack estop`: sets the latch directly in shared memory, so it works without the Non-RT process.
+
+Other commands take from here only who is asking (`user`).
+"""
 
 from __future__ import annotations
 

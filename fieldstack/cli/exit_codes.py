@@ -1,4 +1,4 @@
-"""Exit codes of all Fieldstack commands."""
+"""Exit codes of all Fieldstack commands. Each command ends with one; its `--help` lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`python -m fieldstack.cli.health --settings FILE`: the health server of one cell."""
+"""`python -m fieldstack.cli.health --settings FILE`: the health server of one cell.
+
+`fieldstack up` starts it; `fieldstack-health`, in systemd's unit, is the same.
+"""
 
 from __future__ import annotations
 

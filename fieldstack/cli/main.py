@@ -1,4 +1,7 @@
-"""The command `fieldstack`: starts, stops and queries cells, and checks their files."""
+"""The command `fieldstack`: puts the commands of all files of this room together, and adds a few of its own.
+
+The console script runs it through entry.py.
+"""
 
 from __future__ import annotations
 

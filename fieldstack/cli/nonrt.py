@@ -1,4 +1,7 @@
-"""`fieldstack-nonrt run`: the Non-RT process of a cell, from its configuration or from a settings file."""
+"""`fieldstack-nonrt run`: the Non-RT process of a cell, from its configuration or from a settings file.
+
+systemd's unit starts it. (`fieldstack up` starts `python -m fieldstack.nonrt`.)
+"""
 
 from __future__ import annotations
 

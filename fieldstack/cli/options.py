@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have: which instance, JSON output, durations. Most commands use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of `fieldstack policy`: worst cases of the rules, and the facts that rules can use."""
+"""Tables that `fieldstack policy` prints: worst cases of the rules, and the facts that rules can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack prepare`: makes all checks of `fieldstack up`, then writes the files for systemd's units."""
+"""`fieldstack prepare`: makes all checks of `fieldstack up`, then writes the files for systemd's units.
+
+systemd's unit fieldstack-prepare@ runs it before the cell's other units.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack-rt`: `run` goes directly to the RT process: its start-up time counts in every failover."""
+"""Entry point of `fieldstack-rt`: systemd's unit starts its `run`, people use its `status`.
+
+`run` goes directly to the RT process: its start-up time counts in every failover.
+"""
 
 from __future__ import annotations
 

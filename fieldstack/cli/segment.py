@@ -1,6 +1,7 @@
 """`fieldstack segment run, cable, truth`: runs a virtual segment, shows what its slaves really do.
 
-The commands that order faults on it are in segment_line.py, segment_slaves.py and segment_faults.py.
+systemd's unit fieldstack-segment@ uses the first two. The commands that order faults on a segment are in
+segment_line.py, segment_slaves.py and segment_faults.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Starts the axes for a person, by command or by a key; asks again while the cell is still getting ready."""
+"""Starts the axes for a person, by command or by a key; asks again while the cell is still getting ready.
+
+`fieldstack start` and the dashboards of `up` and `status` use it.
+"""
 
 from __future__ import annotations
 

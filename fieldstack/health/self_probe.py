@@ -1,4 +1,4 @@
-"""Asks the server through its own socket, and beats only when the whole answer came.
+"""Asks the server through its own socket, and beats only when the whole answer came. The server runs it.
 
 So a beat proves that the event loop, the routes and the observation of the shared memory are alive.
 """

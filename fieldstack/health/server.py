@@ -1,4 +1,7 @@
-"""HealthCheckServer: uvicorn on a socket of the runtime folder and, if it is free, on a TCP port."""
+"""HealthCheckServer: uvicorn on a socket of the runtime folder and, if it is free, on a TCP port.
+
+`fieldstack.cli.health` runs it as a process of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where the health server listens: always on a socket of the runtime folder, and on a TCP port if it is free.
 
-The endpoint file says which port it is, or why there is none.
+The server writes which port it is, or why there is none, to the endpoint file; snapshots show it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Percentiles of the cycle's log-linear histograms (`fs_histogram` in layout.h)."""
+"""Percentiles of the cycle's log-linear histograms (`fs_histogram` in layout.h).
+
+Snapshots show them; the prediction learns from them.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Which of a cell's processes run, from what they left in the store and from /proc.
 
-Silence is judged by the rules of the policy in force, as by Non-RT (`ha.monitor.liveness`).
+Snapshots and health checks use it. Silence is judged by the rules of the policy in force, as by Non-RT
+(`ha.monitor.liveness`).
 """
 
 from __future__ import annotations

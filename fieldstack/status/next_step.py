@@ -1,4 +1,7 @@
-"""Says what a person has to do next in a cell that waits: a command, with what comes before it. Pure."""
+"""Says what a person has to do next in a cell that waits: a command, with what comes before it. Pure.
+
+The dashboard, `fieldstack up` and `fieldstack-rt status` show it.
+"""
 
 from __future__ import annotations
 

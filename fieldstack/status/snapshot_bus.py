@@ -1,4 +1,4 @@
-"""The bus side of a snapshot: slaves, working counter, axes in their units."""
+"""The bus side of a snapshot: slaves, working counter, axes in their units. The dashboard shows it."""
 
 from __future__ import annotations
 

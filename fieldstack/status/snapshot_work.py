@@ -1,6 +1,7 @@
 """What the cell works on, and what it would continue from: tasks, axis groups, checkpoint.
 
-All of it is in shared memory, so it can be read when Core or Non-RT is down, as they left it.
+The dashboard shows it. All of it is in shared memory, so it can be read when Core or Non-RT is down, as they
+left it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Takes snapshots of an instance again and again, whether its cell is up, down, or was started again."""
+"""Takes snapshots of an instance again and again, whether its cell is up, down, or was started again.
+
+The dashboard, `fieldstack cells` and the health server take them from here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Records of a running `fieldstack up`: who it is (`up.lock`), and what it made (`up.json`)."""
+"""Records of a running `fieldstack up`: who it is (`up.lock`), and what it made (`up.json`).
+
+`up` writes them; `down`, `cells` and Non-RT's prediction read them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`python -m fieldstack.tasks run`: the Main Core process, as process managers start it."""
+"""`python -m fieldstack.tasks run`: the Main Core process, as process managers start it.
+
+Non-RT starts it under `fieldstack up`; `fieldstack-core`, in systemd's unit, calls the same `main`.
+"""
 
 from __future__ import annotations
 

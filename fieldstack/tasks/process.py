@@ -1,4 +1,7 @@
-"""The Tasks process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest."""
+"""The Tasks process: attaches to the store, runs the TaskExecutor pass by pass, ends at rest.
+
+`fieldstack.tasks.__main__` runs it. When it dies, Non-RT starts a new one, by itself or through systemd.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The process history as a table: how often each process was late or failed, and how fast it was detected."""
+"""The process history as a table: how often each process was late or failed, and how fast it was detected.
+
+`fieldstack-rt status` shows it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The terminal that commands write to. It prints text unchanged: nothing is interpreted as markup."""
+"""The terminal that commands write to. It prints text unchanged: nothing is interpreted as markup.
+
+Commands that print tables or coloured lines use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks whether the axes stand where tasks may use them: within their position limits."""
+"""Checks whether the axes stand where tasks may use them: within their position limits.
+
+`/readyz` and `/healthz` ask it.
+"""
 
 from __future__ import annotations
 

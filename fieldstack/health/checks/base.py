@@ -1,4 +1,4 @@
-"""The base of checks that judge the sample of one source.
+"""The base of checks that judge the sample of one source. All checks of this room derive from it.
 
 What is stale or could not be observed is never called well.
 """

@@ -1,4 +1,7 @@
-"""Checks of the cell as a whole: observed, supervised, started, stopped by an emergency, in which state."""
+"""Checks of the cell as a whole: observed, supervised, started, stopped by an emergency, in which state.
+
+Each endpoint asks those that it needs.
+"""
 
 from __future__ import annotations
 

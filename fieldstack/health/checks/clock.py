@@ -1,4 +1,4 @@
-"""Checks that the wall clock does not jump, and that something keeps it right."""
+"""Checks that the wall clock does not jump, and that something keeps it right. `/healthz` asks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks that the shared memory is consistent: whole records, right checksums, stamps that are possible."""
+"""Checks that the shared memory is consistent: whole records, right checksums, stamps that are possible.
+
+`/readyz` and `/healthz` ask it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks that there is room in the file systems of the state folder and the runtime folder."""
+"""Checks that there is room in the file systems of the state folder and the runtime folder.
+
+`/healthz` asks it.
+"""
 
 from __future__ import annotations
 

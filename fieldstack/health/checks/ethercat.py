@@ -1,4 +1,7 @@
-"""Checks EtherCAT communication: slaves in OP, working counter as expected, frames that come back."""
+"""Checks EtherCAT communication: slaves in OP, working counter as expected, frames that come back.
+
+`/readyz` and `/healthz` ask it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Which checks each endpoint asks, with the meaning that Kubernetes gives to it.
 
+The routes answer by it, and `/metrics` has each check's level.
+
 | HA state | /livez | /readyz | why |
 | --- | --- | --- | --- |
 | OPERATIONAL, DEGRADED | 200 | 200 | it does its work; 503 with an axis beyond its limits |

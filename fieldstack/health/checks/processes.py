@@ -1,4 +1,7 @@
-"""Checks that a process of the cell runs and makes progress: one check a process."""
+"""Checks that a process of the cell runs and makes progress: one check a process.
+
+`/healthz` asks all of them, `/readyz` those of RT and Non-RT.
+"""
 
 from __future__ import annotations
 

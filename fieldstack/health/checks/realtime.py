@@ -1,6 +1,6 @@
 """Checks the machine's real-time set-up: each check names what would make the cycle late, and its remedy.
 
-None of them fails: a cell on a machine that is not set up runs, only later now and then.
+`/healthz` asks them. None of them fails: a cell on a machine that is not set up runs, only sometimes late.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The routes.
+"""The routes of the health server: which path gives what, and who may ask for it. The server serves them.
 
 A handler reads memory alone and waits for nothing. Only commands wait: in a thread, bounded.
 """

@@ -1,4 +1,4 @@
-"""Forwards commands over HTTP to Non-RT's control socket, with who asked.
+"""Forwards commands over HTTP to Non-RT's control socket, with who asked. The routes for commands use it.
 
 EMERGENCY_STOP works where Non-RT does not answer: the latch is set straight in shared memory.
 """

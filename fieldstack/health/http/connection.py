@@ -1,4 +1,7 @@
-"""One connection of the health server. A crowd of idle ones keeps nobody from an answer."""
+"""One connection of the health server: it makes room for itself, so idle ones keep nobody from an answer.
+
+The server has uvicorn make one for each client.
+"""
 
 from __future__ import annotations
 

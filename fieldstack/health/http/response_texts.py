@@ -1,4 +1,4 @@
-"""Writes verdicts for people and programs: Kubernetes' verbose text, one word, or JSON."""
+"""Writes verdicts for people and programs: Kubernetes' verbose text, one word, or JSON. The routes use it."""
 
 from __future__ import annotations
 

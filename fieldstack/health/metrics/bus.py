@@ -1,4 +1,4 @@
-"""Metrics of the bus: the cycle, its latencies, working counter, slaves, axes."""
+"""Metrics of the bus: the cycle, its latencies, working counter, slaves, axes. `/metrics` has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Metrics of the cell as a whole: HA state, processes, restarts, guard, EMERGENCY_STOP."""
+"""Metrics of the cell as a whole: HA state, processes, restarts, guard, EMERGENCY_STOP.
+
+`/metrics` has them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short ways to make metric families."""
+"""Short ways to make metric families, for the other files of this room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cycle's native histograms with Prometheus' buckets.
+"""Turns the cycle's native histograms into ones with Prometheus' buckets, for the metrics of the bus.
 
 The native ones are log-linear with 64 buckets an octave, so 1 us times a power of two is always one of their
 edges: nothing is estimated. (A value of exactly an edge counts to the bucket above it.)

@@ -1,4 +1,7 @@
-"""Metrics out of the ProcessMonitor's history: detections, delays and misses, over all restarts of Non-RT."""
+"""Metrics from the ProcessMonitor's history: detections, delays and misses, over all restarts of Non-RT.
+
+`nonrt_status` uses it, for Non-RT's status has the history.
+"""
 
 from __future__ import annotations
 

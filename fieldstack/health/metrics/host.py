@@ -1,4 +1,4 @@
-"""Metrics of the machine: disk, clock, real-time set-up."""
+"""Metrics of the machine: disk and clock. `/metrics` has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics out of Non-RT's own account (`status` on its control socket): what only Non-RT knows.
+"""Metrics from Non-RT's status, as its control socket gives it: what only Non-RT knows. `/metrics` has them.
 
 What is missing in it, because Non-RT is down or of another version, has no series.
 """

@@ -1,4 +1,4 @@
-"""Makes the whole of `/metrics` from one observation."""
+"""Makes the whole of `/metrics` from one observation. The server answers each scrape with it."""
 
 from __future__ import annotations
 

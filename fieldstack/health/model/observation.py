@@ -1,6 +1,6 @@
 """What the health server has observed: the last sample of each source, with its age.
 
-Sources observe in threads of their own. Whoever answers a request takes the last observation as it is.
+Sources observe in threads of their own. Checks, metrics and routes take the last observation as it is.
 """
 
 from __future__ import annotations

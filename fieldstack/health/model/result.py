@@ -1,4 +1,7 @@
-"""What a health check says: a level, a sentence for people, numbers for machines."""
+"""What a health check says: a level, a sentence for people, numbers for machines.
+
+Checks make results; the routes and `/metrics` show them.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the health server needs to know.
+"""What the health server needs to know of its cell: one frozen record, handed over as a JSON file.
 
-One frozen record. Who starts the cell hands it over as a JSON file.
+The cell's start writes it, the server reads it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The token that commands need.
+"""The token that commands over HTTP need: the server makes it, the routes check it.
 
 It is in a file that only the cell's user can read, and made again if others could.
 """

@@ -1,1 +1,1 @@
-"""Sources of observations: each reads one thing, in a thread of its own."""
+"""Sources of observations: each reads one thing, in a thread of its own. The observer runs them."""

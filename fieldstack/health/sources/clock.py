@@ -1,6 +1,6 @@
-"""Reads the wall clock beside CLOCK_MONOTONIC.
+"""Reads the wall clock beside CLOCK_MONOTONIC. The clock's check and metrics use it.
 
-It tells steps that somebody made, and whether NTP keeps the clock (adjtimex(2)).
+It notices steps that somebody made, and says whether NTP keeps the clock (adjtimex(2)).
 """
 
 from __future__ import annotations

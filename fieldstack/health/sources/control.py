@@ -1,4 +1,7 @@
-"""Asks Non-RT for its own account of the cell, on its control socket with a short time-out."""
+"""Asks Non-RT for its status, on its control socket with a short time-out.
+
+The metrics that only Non-RT knows come from it; a check says whether it answers.
+"""
 
 from __future__ import annotations
 

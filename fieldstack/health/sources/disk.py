@@ -1,4 +1,7 @@
-"""Reads the room in the file systems of a cell's folders, as `df` and an unprivileged writer see it."""
+"""Reads the room in the file systems of a cell's folders, as `df` and an unprivileged writer see it.
+
+The disk's check and metrics use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads the shared memory, mapped read-only: a snapshot of the cell, and whether records can be right."""
+"""Reads the shared memory, mapped read-only: a snapshot of the cell, and whether records can be right.
+
+The checks and metrics of the cell and of its bus use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All sources of one cell, each read in its own thread."""
+"""All sources of one cell, each read in its own thread. The server starts it; routes and metrics ask it."""
 
 from __future__ import annotations
 

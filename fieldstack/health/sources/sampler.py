@@ -1,4 +1,7 @@
-"""A thread that reads one source again and again, and keeps the last sample for others to take."""
+"""A thread that reads one source again and again, and keeps the last sample for others to take.
+
+The observer has one for each source.
+"""
 
 from __future__ import annotations
 

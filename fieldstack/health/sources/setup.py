@@ -1,4 +1,4 @@
-"""Reads the machine's real-time set-up from /proc and /sys."""
+"""Reads the machine's real-time set-up from /proc and /sys. The real-time checks judge it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a runner gets: its job, what it shares with the others of its stream, and the marks that it leaves."""
+"""What a runner gets: its job, what it shares with the others of its stream, and the marks that it leaves.
+
+The assignment and the jogs make jobs. Runners keep the marks until they are played; the checkpoint has them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the disk holds of a task: its declaration, its outcome, its last call (read by keep/task_store.py)."""
+"""What the disk holds of a task: its declaration, its outcome, its last call.
+
+The task store reads and writes it; the restoration puts tasks back from it.
+"""
 
 from __future__ import annotations
 
