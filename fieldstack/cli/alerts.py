@@ -80,11 +80,11 @@ def unit_failed(
     if _status(instance)["live"] and process == "nonrt":
         print(f"{unit} runs again: no alert is sent")
         return
-    told = last_resort.send_directly(
+    outcome = last_resort.send_directly(
         instance, last_resort.systemd_gave_up(unit, process, instance.name, _now(instance))
     )
-    print(told)
-    raise typer.Exit(ExitCode.FAILED if told.startswith("NOT TOLD") else ExitCode.OK)
+    print(outcome)
+    raise typer.Exit(ExitCode.FAILED if outcome.startswith("NOT TOLD") else ExitCode.OK)
 
 
 def _of_unit(unit: str) -> tuple[str, Instance]:
@@ -165,10 +165,10 @@ def _status(instance: Instance) -> dict[str, Any]:
     from fieldstack.process.nonrt_client import NonRtUnreachableError, ask
 
     try:
-        told = ask(instance, "status", 1.0).data.get("status", {}).get("alerts")
+        reported = ask(instance, "status", 1.0).data.get("status", {}).get("alerts")
     except NonRtUnreachableError:
-        told = None
-    return {"live": True, **told} if isinstance(told, dict) else {"live": False, **_left(instance)}
+        reported = None
+    return {"live": True, **reported} if isinstance(reported, dict) else {"live": False, **_left(instance)}
 
 
 def _left(instance: Instance) -> dict[str, Any]:

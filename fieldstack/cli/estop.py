@@ -67,8 +67,8 @@ def stop_cell(instance: Instance, reason: str) -> EstopOutcome:
     latched = raise_estop(store, reason) if store is not None else None
     if latched is not None and not endings:
         return latched
-    told = [f"{_STRAY}: {ending}" for ending in endings]
-    texts = [*told, latched.text if latched is not None else refused]
+    lines = [f"{_STRAY}: {ending}" for ending in endings]
+    texts = [*lines, latched.text if latched is not None else refused]
     stands = latched is None or latched.obeyed or not latched.reached
     safe = all(ending.safe for ending in endings) and stands
     return EstopOutcome(safe and bool(latched or endings), "\n".join(texts), reached=bool(endings))

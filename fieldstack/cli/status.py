@@ -72,8 +72,8 @@ def status(
 def _live(source: StatusSource, console: Console, instance: Instance) -> None:
     table: RenderableType | None = None
     due = 0.0
-    told: deque[str] = deque(maxlen=1)
-    start = StartKey(instance, told.append)
+    answers: deque[str] = deque(maxlen=1)
+    start = StartKey(instance, answers.append)
     with (
         PressedKeys(end_on_sigterm=True) as keys,
         Live(console=console, auto_refresh=False, screen=True) as live,
@@ -83,16 +83,16 @@ def _live(source: StatusSource, console: Console, instance: Instance) -> None:
             if time.monotonic() >= due:
                 table, due = history_table(process_history(instance)), time.monotonic() + HISTORY_S
             snapshot = source.take()
-            parts = [*_start_lines(snapshot, told), *sections(snapshot)]
+            parts = [*_start_lines(snapshot, answers), *sections(snapshot)]
             if table is not None:
                 parts.append(Section("history", 9, table))
             live.update(FittedScreen(parts, _last_events(instance)), refresh=True)
             time.sleep(REFRESH_S)
 
 
-def _start_lines(snapshot: Snapshot, told: deque[str]) -> list[Section]:
+def _start_lines(snapshot: Snapshot, answers: deque[str]) -> list[Section]:
     """What the key does, and the answer to it."""
-    lines = [*told, *([HINT.capitalize()] if may_start(snapshot) else [])]
+    lines = [*answers, *([HINT.capitalize()] if may_start(snapshot) else [])]
     return [Section("start", 0, Text(text, "yellow")) for text in lines]
 
 

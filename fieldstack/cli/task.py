@@ -204,15 +204,15 @@ def _finish(answer: Answer, as_json: bool, refused: ExitCode = ExitCode.FAILED) 
 
 def _follow(instance: str, task_id: str, as_json: bool) -> ExitCode:
     """Print each change until the task has ended or needs a person."""
-    told: tuple[object, ...] = ()
+    printed: tuple[object, ...] = ()
     while True:
         answer = _ask(instance, "status", id=task_id)
         if not answer.accepted:
             _finish(answer, as_json)
         task = answer.data["task"]
         now = (task["state"], task["run"], task["step"], task["why"])
-        if now != told:
-            told = now
+        if now != printed:
+            printed = now
             _print(task, as_json)
         if task["state"] in ("done", "failed", "cancelled", "asking"):
             return _code(task)

@@ -250,9 +250,9 @@ def read(reader: Any, store: DataStore, record: str) -> Any:
 def _ha(store: DataStore, nonrt: ProcessView, clock: Clock) -> HaView:
     status = read(store.nonrt_status, store, "fs_nonrt_status")
     last = name_of(HaState, status.ha_state)
-    told = nonrt.running or last == HaState.SHUTDOWN.name
+    current = nonrt.running or last == HaState.SHUTDOWN.name
     return HaView(
-        state=last if told else "UNSUPERVISED",
+        state=last if current else "UNSUPERVISED",
         last_state=last,
         reason=text_of(status.ha_reason),
         since=clock.at(status.ha_since_ns),

@@ -83,16 +83,16 @@ class CheckpointView:
 
 def checkpoint_of(store: DataStore, record: Any, clock: Stamps, filed: str | None) -> CheckpointView:
     restore = extra_of(record).get("restore")
-    told: dict[str, Any] = restore if isinstance(restore, dict) else {}
+    decision: dict[str, Any] = restore if isinstance(restore, dict) else {}
     return CheckpointView(
         generation=int(record.generation),
         valid=bool(store.checkpoint_valid(record)),
         written=clock.at(record.written_ns),
         axes=int(record.axis_count),
         filed=filed,
-        verdict=str(told.get("verdict", "")),
-        rule=str(told.get("rule", "")),
-        reason=str(told.get("reason", "")),
+        verdict=str(decision.get("verdict", "")),
+        rule=str(decision.get("rule", "")),
+        reason=str(decision.get("reason", "")),
     )
 
 

@@ -179,7 +179,7 @@ class CoreProcess:
         now_ns = time.monotonic_ns()
         if self._injector is not None:
             self._injector.work(now_ns)
-        with contextlib.suppress(TornRecordError):  # RT died inside a write; its successor mends the record
+        with contextlib.suppress(TornRecordError):  # RT died inside a write; its successor repairs it
             self._executor.step(now_ns, read_facts(self._store))
         self._recorder.enqueue_ended()
         self._publish(now_ns, self._executor.state)

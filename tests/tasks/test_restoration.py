@@ -128,7 +128,7 @@ def test_a_task_that_the_machine_can_not_run_any_more_asks_and_keeps_its_place(m
     cell.run(5)
     told = cell.task().describe()
     assert (told["state"], told["step"], told["steps"]) == ("asking", 4, 5)
-    with pytest.raises(TaskError, match="Mend that and restart"):
+    with pytest.raises(TaskError, match="Correct that and restart"):
         cell.commands.resume("t", by="Ann")
     cell.machine = whole
     cell.crash()

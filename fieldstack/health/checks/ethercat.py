@@ -11,7 +11,7 @@ from fieldstack.health.model.result import Finding, Level, failed
 
 
 class EtherCatCheck(MemoryCheck):
-    """RT's own verdict on the working counter; slaves that the cell does not need may be told lost."""
+    """RT's own verdict on the working counter; a lost slave that the cell does not need is a warning."""
 
     name = "ethercat"
 

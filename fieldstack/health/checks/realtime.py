@@ -30,7 +30,7 @@ class SetupCheck(SampleCheck):
 
 
 class _SetupProblems:
-    """Collects what is wrong and how to mend it."""
+    """Collects what is wrong and how to correct it."""
 
     def __init__(self) -> None:
         self._wrong: list[str] = []

@@ -81,14 +81,14 @@ def forward(instance: Instance, command: str, fields: dict[str, str]) -> Reply:
 
 
 def _latch(instance: Instance, fields: dict[str, str], why: str) -> Reply:
-    """Also for an RT process that this memory does not reach: it is ended, and what is read back is told."""
+    """An RT process that this memory does not reach is ended as well. The answer says what was read back."""
     reason = f"{fields['reason']} ({fields['by']})"
     try:
         store = attach_or_damaged(instance)
     except (StoreError, OSError) as error:
         endings = stop_unreachable_rt(instance, None, EstopSource.API, reason)
-        told = "".join(f"; {ending}" for ending in endings)
-        return Reply(503, False, f"EMERGENCY_STOP could not be latched: {error}{told}")
+        ended = "".join(f"; {ending}" for ending in endings)
+        return Reply(503, False, f"EMERGENCY_STOP could not be latched: {error}{ended}")
     store.estop.raise_(EstopSource.API, reason, until=Clear.ON_RESET)
     if endings := stop_unreachable_rt(instance, store, EstopSource.API, reason):
         why = "; ".join([*map(str, endings), why])

@@ -44,8 +44,8 @@ _HISTOGRAMS = {
 
 def families(history: Any) -> Iterator[Metric]:
     """`history` as `History.to_dict` gives it; anything else has no series."""
-    told = history.get("processes") if isinstance(history, Mapping) else None
-    processes = {str(name): one for name, one in (told or {}).items() if isinstance(one, Mapping)}
+    recorded = history.get("processes") if isinstance(history, Mapping) else None
+    processes = {str(name): one for name, one in (recorded or {}).items() if isinstance(one, Mapping)}
     for field, kind in _HISTOGRAMS.items():
         family = HistogramMetricFamily(kind.name, kind.text, labels=["process"])
         for process, one in processes.items():

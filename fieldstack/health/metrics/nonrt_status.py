@@ -14,13 +14,13 @@ from fieldstack.health.metrics import history
 from fieldstack.health.metrics.families import counters, gauges
 
 
-def families(told: Mapping[str, Any]) -> Iterator[Metric]:
-    yield from history.families(told.get("history"))
-    yield from _rules(_records(told.get("rules")))
-    yield from _modules(_records(told.get("modules")))
-    yield from _budgets(_records(told.get("budgets")))
-    yield from _predictions(told.get("predictions"))
-    yield from _alerts(told.get("alerts"))
+def families(status: Mapping[str, Any]) -> Iterator[Metric]:
+    yield from history.families(status.get("history"))
+    yield from _rules(_records(status.get("rules")))
+    yield from _modules(_records(status.get("modules")))
+    yield from _budgets(_records(status.get("budgets")))
+    yield from _predictions(status.get("predictions"))
+    yield from _alerts(status.get("alerts"))
 
 
 def _records(found: Any) -> list[Mapping[str, Any]]:
@@ -73,11 +73,11 @@ def _budgets(records: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
 
 def _predictions(found: Any) -> Iterator[Metric]:
     """As the module `prediction` describes itself: lists of `forecasts` and of `anomalies`."""
-    told = found if isinstance(found, Mapping) else {}
+    predictions = found if isinstance(found, Mapping) else {}
     labels = ["subject", "resource"]
     rows = [
         ([str(one.get("subject", "")), str(one.get("resource", ""))], one)
-        for one in _records(told.get("forecasts"))
+        for one in _records(predictions.get("forecasts"))
         if isinstance(one.get("seconds_to_limit"), int | float)
     ]
     yield gauges(
@@ -98,7 +98,7 @@ def _predictions(found: Any) -> Iterator[Metric]:
         ["subject", "name"],
         (
             ([str(one.get("subject", "")), str(one.get("name", ""))], float(one.get("score", 0)))
-            for one in _records(told.get("anomalies"))
+            for one in _records(predictions.get("anomalies"))
         ),
     )
 

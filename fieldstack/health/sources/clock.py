@@ -65,7 +65,7 @@ def read_clocks() -> tuple[int, int, int]:
 
 
 def kernel_sync() -> tuple[bool | None, float]:
-    """Whether the kernel's clock is synchronized (None: not told), and its maximum error in seconds."""
+    """Whether the kernel's clock is synchronized (None: not known), and its maximum error in seconds."""
     timex = _Timex()
     if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)) < 0:
         return None, 0.0

@@ -76,6 +76,6 @@ def _damage(store: DataStore) -> list[str]:
             found.append("the guard's state does not exist")
         if int(checkpoint.generation) and not DataStore.checkpoint_valid(checkpoint):
             found.append("the checkpoint's checksum is wrong")
-    except TornRecordError:  # told by name already
+    except TornRecordError:  # reported by name already
         pass
     return found

@@ -55,6 +55,6 @@ class Sampler(Generic[T]):
     def _take(self) -> Sample[T]:
         try:
             value, error = self._read(), ""
-        except Exception as failure:  # whatever a source meets is told, and looked at again
+        except Exception as failure:  # whatever a source meets is reported, and it is read again
             value, error = None, f"{type(failure).__name__}: {failure}"
         return replace(self._sample, value=value, error=error, taken_ns=time.monotonic_ns())

@@ -55,7 +55,7 @@ class Saved:
     """`revision` tells which of two is newer; `steps`: completed in all tasks since ever;
     `orderly`: the process ended at rest by request; `lost`: groups that tasks were moved away from;
     `failed`: tasks that failed and nobody has seen to, with why, whether or not they are among `tasks`;
-    `refused`: what is refused again and again: subject, how often, why. It is told, and not restored."""
+    `refused`: what is refused again and again: subject, how often, why. It is shown, and not restored."""
 
     revision: int = 0
     memory: int = 0

@@ -35,7 +35,7 @@ def restore(
     for declaration in built_in:
         restoration.add(declaration, None)
     restoration.place(Resumption(restoration.table, previous, now_ns))
-    restoration.tell_failures()
+    restoration.restore_failures()
     return restoration.table, restoration.remarks
 
 
@@ -71,20 +71,20 @@ class _Restoration:
     def place(self, resumption: Resumption) -> None:
         """All tasks to where they stood, and then to what has come true since: that may trigger others."""
         saved, found = self._saved.tasks, list(self.table.tasks.values())
-        stood = {task.id: at for task in found if (at := saved.get(task.id)) and at.uid == task.uid}
+        matching = {task.id: at for task in found if (at := saved.get(task.id)) and at.uid == task.uid}
         for task in found:
-            if task.id in stood and not task.recorded:
-                resumption.put_back(task, stood[task.id])
+            if task.id in matching and not task.recorded:
+                resumption.put_back(task, matching[task.id])
         for task in found:
             if task.phase not in FINAL:
-                resumption.go_on(task, stood.get(task.id))
-            elif task.id in stood:
-                self.table.ran_since(task, stood[task.id].run)
+                resumption.go_on(task, matching.get(task.id))
+            elif task.id in matching:
+                self.table.ran_since(task, matching[task.id].run)
             if task.begun or task.phase is Phase.ASKING:
                 self.remarks.append(f"task {task.id}: {_state_text(task)}")
 
-    def tell_failures(self) -> None:
-        """Of what nobody has seen to people are told on: not of what was submitted again meanwhile."""
+    def restore_failures(self) -> None:
+        """Those that nobody has seen to stay reported, except of tasks that were submitted again."""
         for name, why in self._saved.failed.items():
             task = self.table.tasks.get(name)
             if task is not None and task.phase is Phase.FAILED:

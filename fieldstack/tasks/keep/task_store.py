@@ -42,7 +42,7 @@ class TaskStore:
         self.remarks: list[str] = []
 
     def load(self) -> dict[str, StoredTask]:
-        """All tasks by id, oldest first; files that are damaged are passed over and told in `remarks`."""
+        """All tasks by id, oldest first; files that are damaged are left out and named in `remarks`."""
         for left in self._folder.glob("*.tmp"):
             _drop(left)  # of a process that was cut off
         found: list[StoredTask] = []

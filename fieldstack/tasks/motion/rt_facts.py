@@ -83,7 +83,7 @@ class RtFacts:
 
 
 def read_facts(store: DataStore) -> RtFacts:
-    """Raises TornRecordError: RT died inside a write; its successor mends the record."""
+    """Raises TornRecordError: RT died inside a write; its successor repairs the record."""
     return rt_facts(
         store.rt_status(),
         phase=store.rt_phase,

@@ -52,7 +52,7 @@ class StreamRefusal:
 
 
 def refusal(facts: RtFacts, own: OwnStream) -> StreamRefusal | None:
-    """Of a stream that is given up; None: something stopped the axes, and is told as such."""
+    """Of a stream that is given up; None: something stopped the axes, and is reported as such."""
     if facts.epoch != own.epoch or facts.phase is not RtPhase.CYCLING:
         return None
     if facts.stream != own.number:

@@ -141,7 +141,7 @@ class Resolution:
             hint = known("Configured calls", self._calls) + " Name it under core.calls of the cell."
             self.refuse(path, name, "is not configured", hint)
         elif name in self._broken:
-            hint = "Mend that and restart the Main Core process: it is imported at its start."
+            hint = "Correct that and restart the Main Core process: it is imported at its start."
             self.refuse(path, name, f"cannot be used: {self._broken[name]}", hint)
         return default_ms
 

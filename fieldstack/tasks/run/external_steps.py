@@ -22,7 +22,7 @@ _Poll = Callable[[int, Task, Runner, Any, RtFacts], None]
 
 
 class ExternalSteps:
-    """`run_ended`: told of a task whose run ended with such a step; its axes stand."""
+    """`run_ended`: called with a task whose run ended with such a step; its axes stand."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ MAX_DELAY_NS = 30_000_000_000
 ASK_AT = 5
 """So often a task is tried before it waits for a person."""
 FORGET_NS = 60_000_000_000
-"""What concerns no group is told for so long after the last time."""
+"""A refusal that concerns no group is reported for this long after it was last seen."""
 MOST_SHOWN = 4
 
 

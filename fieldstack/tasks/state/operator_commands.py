@@ -12,7 +12,7 @@ from fieldstack.tasks.state.task import PendingChange, Task
 
 
 class OperatorCommands:
-    """Each returns what people are told.
+    """Each returns the answer for the person who asked.
 
     Raises:
         TaskError: from all of them: there is no such task, or it cannot be done now.
@@ -77,7 +77,7 @@ def _check_resume(task: Task, by: str, answer: str) -> None:
     if task.phase not in (Phase.PAUSED, Phase.ASKING) and PendingChange.PAUSE not in task.pending_changes:
         raise TaskError(f"task {task.id!r} is {task.shown}: there is nothing to resume")
     if task.compiled.problem:
-        what = "Mend that and restart the Main Core process, or cancel the task"
+        what = "Correct that and restart the Main Core process, or cancel the task"
         raise TaskError(f"task {task.id!r}: {task.why}. {what}")
     if task.asks_about_call and answer not in ("redo", "done"):
         raise TaskError(

@@ -37,7 +37,7 @@ class TaskTable:
     steps: int = 0
     """Completed steps of all tasks."""
     failures: dict[str, str] = field(default_factory=dict)
-    """The last tasks that failed, and why, each until it is submitted again or cancelled: people are told."""
+    """The last tasks that failed, and why, until submitted again or cancelled. The status has them."""
     _queue: int = 0
 
     def live(self) -> Iterator[Task]:
