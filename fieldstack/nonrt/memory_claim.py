@@ -57,7 +57,7 @@ def claim(instance: Instance, wire: Wire) -> Claim:
             raise RtInTheWayError(instance.shm_name, "; ".join(stuck)) from None
         store = DataStore.create(instance, before_new)
     remarks = (
-        [f"the shared memory's header was damaged and is mended: {store.mended}"] if store.mended else []
+        [f"the shared memory's header was damaged and is repaired: {store.mended}"] if store.mended else []
     )
     remarks += [f"record {name} was left torn, and is emptied" for name in store.torn]
     return Claim(store, tuple(remarks), endings)

@@ -90,7 +90,7 @@ class NonRt:
         watch = self._memory.check(now_ns)
         if watch.mended_magic is not None:
             what = (
-                f"the shared memory's header was damaged, and is mended (magic was {watch.mended_magic:#x})"
+                f"the shared memory's header was damaged, and is repaired (magic was {watch.mended_magic:#x})"
             )
             self._log.append(EventKind.SUPERVISION, what=what)
         if not watch.lost:

@@ -35,7 +35,7 @@ class PassReports:
             lasted_ns=max(0, after.since_ns - before.since_ns),
         )
 
-    def words_mended(self, names: Iterable[str]) -> None:
+    def words_repaired(self, names: Iterable[str]) -> None:
         """Reports words of the shared memory that were damaged and have their right value again."""
         what = f"damaged in the shared memory, and as they should be again: {', '.join(names)}"
         self._log.append(EventKind.SUPERVISION, severity=Severity.WARNING, what=what)

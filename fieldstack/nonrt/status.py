@@ -49,8 +49,8 @@ _MORE = "…".encode()
 
 
 def _fitting(text: str) -> bytes:
-    """No more than the record has room for, with an ellipsis where more was to be told. What is no valid
-    text, for a pass must not end on it, as `?`."""
+    """No more than the record has room for, with an ellipsis where the text is longer. Invalid
+    characters become `?`, for a pass must not end on them."""
     content = text.encode(errors="replace")
     if len(content) <= REASON_BYTES:
         return content

@@ -99,7 +99,7 @@ class Supervision:
 
     def _pass(self, now_ns: int) -> None:
         parts, attempt = self._parts, self.retries.attempt
-        self._mend_words()
+        self._repair_words()
         attempt("process-manager", now_ns, parts.ports.processes.tick)
         self._follow_events(now_ns)
         attempt("module-care", now_ns, parts.ports.modules.tick)
@@ -133,10 +133,10 @@ class Supervision:
 
     # ---- its steps ----
 
-    def _mend_words(self) -> None:
+    def _repair_words(self) -> None:
         """Withdraws a permit that nobody gave; it lasts no longer than a pass."""
         if damaged := self._parts.ports.store.rewrite_damaged_words():
-            self._reports.words_mended(damaged)
+            self._reports.words_repaired(damaged)
 
     def _follow_events(self, now_ns: int) -> None:
         for name, check in self._parts.observer.checks.items():

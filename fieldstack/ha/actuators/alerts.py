@@ -182,7 +182,7 @@ def _make_up_for(service: AlertService, log: EventLog, state_dir: Path, last: in
     log.flush(1.0)  # what that process left in shared memory
     for event in EventReader(state_dir).last(LOOK_BACK):
         if event.kind is EventKind.ALERT and service.taken < event.sequence <= last:
-            service.raise_(_report(event, f" (of {event.when:%Y-%m-%d %H:%M:%S} UTC, told late)"))
+            service.raise_(_report(event, f" (of {event.when:%Y-%m-%d %H:%M:%S} UTC, sent late)"))
 
 
 def open_alerts(file: str, instance: Instance, log: EventLog) -> Alerts:

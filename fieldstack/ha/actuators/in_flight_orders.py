@@ -1,7 +1,8 @@
 """Orders on their way: polled in every pass until they were read back. The FailoverManager keeps them.
 
 How long an order may take is the decision's to say: an action of a rule brings its deadline, and the decision
-escalates what has failed. Here it is only told what was read back, or what was still awaited at the deadline.
+escalates what has failed. This module only reports what was read back, or what was still awaited at the
+deadline.
 Record: docs/decisions/0041-the-decision-owns-the-deadline.md.
 """
 

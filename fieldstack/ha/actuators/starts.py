@@ -40,7 +40,7 @@ class Starts:
             waiting = int(seen.axes_await_start) & action.axes
             if go:
                 return started(self._cell, action.axes, waiting)
-            return Outcome(waiting == action.axes, f"told to wait for a start: {names}")
+            return Outcome(waiting == action.axes, f"ordered to wait for a start: {names}")
 
         return PendingReadback(poll, TAKE_NS, _TRACK)
 

@@ -140,11 +140,11 @@ def never_driven(store: DataStore) -> bool:
 
 
 def _ended_standing(store: DataStore) -> str:
-    """What RT's last record says of an orderly end; empty: not that all axes stood."""
+    """What RT's last record says of an orderly end; empty: not that all axes stood still."""
     try:
         status = store.rt_status()
     except TornRecordError:
         return ""
     axes = (1 << int(status.axis_count)) - 1
-    stood = int(status.epoch) == store.rt_epoch and int(status.axes_standing) & axes == axes
-    return "RT has ended in order, and all axes stood then" if stood else ""
+    standing = int(status.epoch) == store.rt_epoch and int(status.axes_standing) & axes == axes
+    return "RT has ended in order, and all axes stood still then" if standing else ""

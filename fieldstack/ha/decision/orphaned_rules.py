@@ -34,5 +34,5 @@ def _unreported(context: DecisionContext, one: ActiveRule) -> bool:
     row = context.row(one.key)
     if row is None or row.momentary or row.fact in BUILT_IN or row.fact in context.unknown:
         return False
-    told = (row.fact, one.key.subject)
-    return all((measure.fact, measure.subject) != told for measure in context.facts.measures)
+    wanted = (row.fact, one.key.subject)
+    return all((measure.fact, measure.subject) != wanted for measure in context.facts.measures)

@@ -26,7 +26,7 @@ class CellMap:
     """By position: slaves, axes and each axis's `following_error_max` in counts. `groups`: masks of axes.
     `cycle_counts`: how far each axis may move in a cycle. `group_of`: `axis:NAME` and `slave:NAME` of groups
     whose tasks another group may be able to do, with their `group:NAME`. `parts`: its non-essential groups.
-    `plans`: what is known of each axis. `stop_ms`: in which a stop is read back to be over, or is told.
+    `plans`: what is known of each axis. `stop_ms`: in which a stop is read back to be over, or is reported.
     """
 
     slaves: tuple[str, ...] = ()

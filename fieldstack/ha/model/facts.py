@@ -136,7 +136,7 @@ class AxesFacts:
     `free`: those of `waiting` that nothing else holds, `playing`: that follow setpoints. `taken`: the last
     order that RT took, `cycle` the one that showed all this. `pressed`: the cycle in which the start input
     rose, after it was seen low while the axes waited; 0: it did not. `run_on`: those that did not stop and
-    are not known to stand since; an axis whose slave is told lost is not among them.
+    are not known to stand since; an axis whose slave is reported lost is not among them.
     """
 
     epoch: int = 0

@@ -65,11 +65,11 @@ class Comparison(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FactMeaning:
-    """Unit of a fact's measures and of its rules' thresholds, and which subjects it is told of.
+    """Unit of a fact's measures and of its rules' thresholds, and which subjects it is reported for.
 
     `age_ms`: how old a reading may be when the probe hands it out, at most; part of the worst-case detection
-    time, so a probe leaves out what is older. `momentary`: not being told is being well; of all other facts
-    a probe reports every subject each time, also when all is well (0): silence is ignorance, and never
+    time, so a probe leaves out what is older. `momentary`: no report means that all is well; of all other
+    facts a probe reports every subject each time, also when all is well (0): silence is ignorance, and never
     clears a rule.
     """
 

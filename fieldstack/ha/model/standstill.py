@@ -44,7 +44,7 @@ class Standstill:
 
 
 def read_back(status: Any, plans: Sequence[AxisPlan], lost: int = 0) -> Standstill:
-    """`status`: `fs_rt_status` of a cycle that runs; `lost`: mask of axes whose slaves are told lost."""
+    """`status`: `fs_rt_status` of a cycle that runs; `lost`: mask of axes whose slaves are reported lost."""
     failing, unknown, gone = [], [], []
     if plans and int(status.axis_count) != len(plans):
         return Standstill(unknown=(f"RT shows {int(status.axis_count)} axes of {len(plans)}",))

@@ -46,7 +46,7 @@ class Retried:
         self._log = log
         self._good_ns = self._failed_ns = self._again_ns = self._reported_ns = 0
         self._pause_ns = FIRST_NS
-        self._reported, self._untold_end = "", False
+        self._reported, self._end_unreported = "", False
 
     def attempt(self, now_ns: int, work: Callable[[], object]) -> None:
         """Do it, if its pause is over. An exception is kept and logged."""
@@ -74,19 +74,19 @@ class Retried:
         self.failure, self.failures = f"{type(error).__name__}: {error}"[:200], self.failures + 1
         self._failed_ns, self._again_ns = now_ns, now_ns + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, MAX_DELAY_NS)
-        goes_on = self.failure == self._reported and self._untold_end
+        goes_on = self.failure == self._reported and self._end_unreported
         if not self._reported or now_ns - self._reported_ns >= (
             REPEAT_REPORT_NS if goes_on else MIN_REPORT_GAP_NS
         ):
-            self._reported, self._reported_ns, self._untold_end = self.failure, now_ns, True
+            self._reported, self._reported_ns, self._end_unreported = self.failure, now_ns, True
             what = f"{self.subject} failed, and is tried again: {self.failure}"
             self._tell(Severity.ERROR, what, state="failed", traceback=trace_of(error))
 
     def _back(self, now_ns: int) -> None:
         blind_ms = self.blind_ms(now_ns)
         self.failure = ""
-        if self._untold_end:
-            self._untold_end = False
+        if self._end_unreported:
+            self._end_unreported = False
             what = f"{self.subject} is well again after {blind_ms:.0f} ms"
             self._tell(Severity.INFO, what, state="well")
 

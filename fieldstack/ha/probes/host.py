@@ -160,7 +160,7 @@ class DiskReader:
         while True:
             try:
                 self.read_disk()
-            except Exception:  # what cannot be read is not told, and looked at again
+            except Exception:  # what cannot be read is not reported, and is tried again
                 self._last = None
             if self._stop.wait(self._period_s):
                 return

@@ -17,6 +17,6 @@ class RefusedAgain:
         self._sources = sources
 
     def measures(self, _now_ns: int) -> Iterable[Measure]:
-        for kind, (what, told) in self._sources.items():
-            for name, (count, why) in told().items():
+        for kind, (what, refused) in self._sources.items():
+            for name, (count, why) in refused().items():
                 yield Measure(FactKind.REFUSED_REPEATEDLY, f"{kind}:{name}", float(count), f"{what}: {why}")

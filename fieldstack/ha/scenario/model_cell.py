@@ -209,7 +209,7 @@ class ModelCell:
     # ---- how things are ----
 
     def facts_at(self, now_ns: int) -> Facts:
-        """The facts of the next decision; requests and outcomes are told once."""
+        """The facts of the next decision; requests and outcomes are in them once."""
         for one in [later for later in self._later if later.at_ns <= now_ns]:
             self._later.remove(one)
             process = self._process(one.name)

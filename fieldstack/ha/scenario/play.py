@@ -106,9 +106,9 @@ class _Player:
             faults.append(f"the reason is {state.reason!r}, without {wanted.reason!r}")
         if wanted.rules is not None and rules != sorted(wanted.rules):
             faults.append(f"the rules that count are {rules}, not {sorted(wanted.rules)}")
-        told = ", ".join(ordered) or "nothing"
+        listed = ", ".join(ordered) or "nothing"
         faults += [
-            f"{one} was not ordered; ordered: {told}" for one in wanted.actions if not _in(one, ordered)
+            f"{one} was not ordered; ordered: {listed}" for one in wanted.actions if not _in(one, ordered)
         ]
         faults += [f"{one} was ordered" for one in wanted.never if _in(one, ordered)]
         answers = [one.cause for one in self._since if one.kind is ActionKind.ANSWER]

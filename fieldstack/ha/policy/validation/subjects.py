@@ -1,4 +1,7 @@
-"""The subjects that exist, and whether a rule's pattern can match one that its fact has."""
+"""The subjects that exist, and whether a rule's pattern can match one that its fact has.
+
+Used by `rule_checks`.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ _PART = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
 
 
 def possible_subjects(fact: FactKind) -> list[str]:
-    """The subjects that the fact is told of."""
+    """The subjects that the fact is reported for."""
     return [one for one in SUBJECTS if can_overlap(FACTS[fact].subjects, one)]
 
 
 def can_match(pattern: str, fact: FactKind) -> bool:
-    """Whether there can be a subject that the pattern matches and that the fact is told of."""
+    """Whether there can be a subject that the pattern matches and that the fact is reported for."""
     return any(can_overlap(pattern, one) for one in possible_subjects(fact))
 
 
