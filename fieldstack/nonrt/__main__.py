@@ -1,6 +1,7 @@
 """`python -m fieldstack.nonrt --settings FILE`: the Non-RT process.
 
 Lean: while it starts, nobody supervises. What is loaded before the first beat is what supervision needs.
+`fieldstack up` starts it; under systemd `fieldstack-nonrt run` calls it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The Non-RT process's event loop: guard, process ends, operators, signals, and the time of the next pass."""
+"""The Non-RT process's event loop: guard, process ends, operators, signals, and the time of the next pass.
+
+Used by `nonrt`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Gets the shared memory for a Non-RT process: adopts it, repairs it, or makes a new one if no RT process
-lives.
+"""Gets the shared memory for a Non-RT process: adopts it, repairs it, or makes a new one.
 
-Nobody guards an RT process on a memory that cannot be adopted: such a process is ended first, and the wire is
-read back. Used by `opening`.
+It makes a new one only if no RT process lives. Nobody guards an RT process on a memory that cannot be
+adopted: such a process is ended first, and the wire is read back. Used by `opening`.
 """
 
 from __future__ import annotations

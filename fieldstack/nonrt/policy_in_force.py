@@ -1,4 +1,7 @@
-"""Keeps the policy in force, and reloads it at run time: a file counts as a whole or not at all."""
+"""Keeps the policy in force, and reloads it at run time: a file counts as a whole or not at all.
+
+`supervision` decides by it; `fieldstack policy reload` replaces it.
+"""
 
 from __future__ import annotations
 

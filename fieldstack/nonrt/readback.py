@@ -1,4 +1,7 @@
-"""Answers operators when what they asked for was read back, or its time is up."""
+"""Answers operators when what they asked for was read back, or its time is up.
+
+Used by `operator_commands` and `pending_answers`; `fieldstack estop` asks it when RT does not run.
+"""
 
 from __future__ import annotations
 

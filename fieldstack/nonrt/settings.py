@@ -1,4 +1,7 @@
-"""What the Non-RT process needs to know of its cell: one frozen record, handed over as a JSON file."""
+"""What the Non-RT process needs to know of its cell: one frozen record, handed over as a JSON file.
+
+Whoever starts a cell writes the file; all of `nonrt` reads the record.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Non-RT process's own record in shared memory."""
+"""Writes the Non-RT process's own record in shared memory. Used by `supervision` in each pass."""
 
 from __future__ import annotations
 

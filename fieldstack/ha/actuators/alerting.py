@@ -1,6 +1,7 @@
 """Carries out SEND_ALERT.
 
-An alert of a low working counter waits, shortly, until RT knows which slave it is.
+An alert of a low working counter waits, shortly, until RT knows which slave it is. Used by the
+FailoverManager.
 """
 
 from __future__ import annotations

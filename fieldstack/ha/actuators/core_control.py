@@ -1,4 +1,7 @@
-"""Carries out REALLOCATE: a thread of its own asks the Main Core through its control socket."""
+"""Carries out REALLOCATE: a thread of its own asks the Main Core through its control socket.
+
+Used by the FailoverManager.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Carries out DEGRADE: slower, or without some axis groups.
+"""Carries out DEGRADE: the cell moves more slowly, or without some axis groups.
 
-It is in force until the next order of its kind.
+It is in force until the next order of its kind. Used by the FailoverManager. `nonrt.beginning` asks whether
+RT is limited already.
 """
 
 from __future__ import annotations

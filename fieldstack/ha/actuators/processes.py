@@ -1,4 +1,7 @@
-"""Carries out starts, stops, fencing and restarts of processes, through the process manager."""
+"""Carries out starts, stops, fencing and restarts of processes, through the process manager.
+
+Used by the FailoverManager.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Carries out RESTART_SLAVE: RT's housekeeping does it; its answer and the slave's AL state OP confirm it."""
+"""Carries out RESTART_SLAVE: RT's housekeeping does it; its answer and the slave's AL state OP confirm it.
+
+Used by the FailoverManager.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Carries out START and AWAIT_START: gives the order to RT, and reads back whether RT has taken it."""
+"""Carries out START and AWAIT_START: gives the order to RT, and reads back whether RT has taken it.
+
+Used by the FailoverManager.
+"""
 
 from __future__ import annotations
 

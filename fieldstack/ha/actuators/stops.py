@@ -2,7 +2,8 @@
 
 It sets each in shared memory, and reads it back from what the cycle shows. A stop is confirmed when the axes
 are confirmed to stand still. If RT does not cycle, EMERGENCY_STOP is confirmed by what the guard has read
-back, or RT in its orderly end. Without such a sign nothing is confirmed.
+back, or RT in its orderly end. Without such a sign nothing is confirmed. Used by the FailoverManager;
+`nonrt.readback` asks it whether the guard has the outputs.
 """
 
 from __future__ import annotations

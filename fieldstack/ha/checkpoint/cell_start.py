@@ -1,5 +1,7 @@
-"""Decides whether a new Non-RT process continues the cell's life or begins a new one, and what the axes wait
-for."""
+"""Decides whether a new Non-RT process continues the cell's life or begins a new one.
+
+It also says what the axes wait for then. `nonrt.beginning` asks it through `durable_state.restore`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reads what the running tasks declare for a crash, from the checkpoint and the tasks' files.
 
 What cannot be read is left out. The Core process decides for each task; this module only finds what the rule
-of a restore needs, and what people are told.
+of a restore needs, and what people are told. Used by `restoring`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""Reads what `durable_state` has kept, entry by entry: entries that cannot be read are named, others are
-taken."""
+"""Reads what `durable_state` has kept, entry by entry.
+
+Entries that cannot be read are named, others are taken. Used by `durable_state`; `restart_counts` shares
+its formats.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 A record is small, because it also has a place in shared memory. It contains only rules that wait for a
 person, and restarts that still count. Its times are monotonic; across boots the wall clock places them.
+`nonrt.state_keeper` has it written when it changes; `nonrt.beginning` restores it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads budgets and latches as version 1 kept them, and converts them to today's form.
 
-Version 1 kept conditions by name, and restarts of RT and Core.
+Version 1 kept conditions by name, and restarts of RT and Core. Used by `durable_reading`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Says which bus configuration a checkpoint's positions belong to."""
+"""Says which bus configuration a checkpoint's positions belong to.
+
+`nonrt.parts` gives it to the StateCheckpoint.
+"""
 
 from __future__ import annotations
 

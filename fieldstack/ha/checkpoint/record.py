@@ -2,7 +2,7 @@
 
 Positions, task, ledger position, epochs, and the decision core's budgets and latches (`ha`) are in one
 record, so they cannot disagree. Of two copies, the one with the higher generation counts: each file is a copy
-of what the shared memory held before.
+of what the shared memory held before. The StateCheckpoint writes it; `fieldstack status` shows what is in it.
 """
 
 from __future__ import annotations

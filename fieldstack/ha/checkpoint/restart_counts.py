@@ -1,7 +1,7 @@
 """Keeps the counts of restarts in a file of their own, on the disk before a restart is made.
 
 The checkpoint, which has the budgets as well, may find no room on the disk. `counted` in it and in the file
-says which of the two is newer. `decision.remedies` waits for it.
+says which of the two is newer. `decision.remedies` waits for it. Used by the StateCheckpoint.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Gives the verdict of the last restore to the Main Core process, from shared memory."""
+"""Gives the verdict of the last restore to the Main Core process, from shared memory.
+
+The StateCheckpoint stores it; Core asks at its start.
+"""
 
 from __future__ import annotations
 

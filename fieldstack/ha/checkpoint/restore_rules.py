@@ -2,7 +2,7 @@
 
 It is a pure function of what is known. The table `RULES` is read from the top, and the first rule that
 applies decides. Budgets and latches are kept in either case. If they cannot be read, EMERGENCY_STOP is
-latched in their place, so nothing that holds the cell is ever lost.
+latched in their place, so nothing that holds the cell is ever lost. Used by the StateCheckpoint.
 """
 
 from __future__ import annotations

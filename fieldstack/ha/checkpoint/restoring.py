@@ -1,4 +1,7 @@
-"""Finds the checkpoint when a Non-RT process starts: in shared memory, a file, or older versions' files."""
+"""Finds the checkpoint when a Non-RT process starts: in shared memory, a file, or older versions' files.
+
+Used by the StateCheckpoint.
+"""
 
 from __future__ import annotations
 

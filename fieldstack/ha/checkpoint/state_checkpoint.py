@@ -2,6 +2,7 @@
 
 A position is safe while the bus is in OP with the expected working counter, and RT has compared that axis
 with the checkpoint before. So an unchecked position never replaces the one with which it must be compared.
+Non-RT makes one: a pass gives it what to keep, `nonrt.beginning` takes what was kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Turns measures into active rules: thresholds, debounce, recurrence, and what clears a rule."""
+"""Turns measures into active rules: thresholds, debounce, recurrence, and what clears a rule.
+
+Steps of `decide` use it.
+"""
 
 from __future__ import annotations
 

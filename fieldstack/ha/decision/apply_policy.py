@@ -1,4 +1,7 @@
-"""Applies a new policy to a running decision state: all of it takes effect, or nothing changes. Pure."""
+"""Applies a new policy to a running decision state: all of it takes effect, or nothing changes. Pure.
+
+Used by `nonrt.supervision` at a reload.
+"""
 
 from __future__ import annotations
 

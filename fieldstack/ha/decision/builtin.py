@@ -1,4 +1,7 @@
-"""Makes measures that no probe makes: of processes, bus, latch, requests and the decision's own record."""
+"""Makes measures that no probe makes: of processes, bus, latch, requests and the decision's own record.
+
+Steps of `decide` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Finds the condition of the cell: what all facts together ask for, worst first, and why. One row each."""
+"""Finds the condition of the cell: what all facts together ask for, worst first, and why. One row each.
+
+Used by `state_change`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Orders the limits that all DEGRADE rules together set for motion, as a whole, whenever they change."""
+"""Orders the limits that all DEGRADE rules together set for motion, as a whole, whenever they change.
+
+Used by `decide`; `cell_condition` asks which rules limit it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Matches operators' requests (`fieldstack request WORD`) with the policy's rules of `operator_request`."""
+"""Matches operators' requests (`fieldstack request WORD`) with the policy's rules of `operator_request`.
+
+Used by `requests`; `nonrt.status_report` lists the words that are known.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Turns a rule's list into orders: at once, at a safe moment, after others, or when the subject is free."""
+"""Turns a rule's list into orders: at once, at a safe moment, after others, or when the subject is free.
+
+Steps of `decide` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Finds orphaned rules: they are active, but their policy or their subject is gone, so nothing can clear
-them."""
+"""Finds orphaned rules: they are active, but their policy or their subject is gone.
+
+So nothing but a reset can clear them. Used by `requests` and `apply_policy`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Records the seven steps of a recovery, which are reached one after the other, and how long each took."""
+"""Records the seven steps of a recovery, which are reached one after the other, and how long each took.
+
+Used by `supervise` and `pending_restarts`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Orders restarts and reallocation: one at a time for each subject, within its budget and backoff."""
+"""Orders restarts and reallocation: one at a time for each subject, within its budget and backoff.
+
+Used by `orders`, `pending_restarts`, `requests` and `supervise`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Answers operators' requests in the decision that sees them: carried out, or refused with the reason."""
+"""Answers operators' requests in the decision that sees them: carried out, or refused with the reason.
+
+Used by `decide`.
+"""
 
 from __future__ import annotations
 

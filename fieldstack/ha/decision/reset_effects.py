@@ -1,4 +1,4 @@
-"""What a reset does about axes that did not stop, and about the latch. Pure."""
+"""What a reset does about axes that did not stop, and about the latch. Pure. Used by `decide`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keeps why the axes stand until they are started, and decides whether motion resumes by itself. Pure."""
+"""Keeps why the axes stand until they are started, and decides whether motion resumes by itself. Pure.
+
+Steps of `decide` use it; status shows its texts.
+"""
 
 from __future__ import annotations
 

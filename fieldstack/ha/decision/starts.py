@@ -1,6 +1,7 @@
 """Decides about starts of axes: who asks for one, what resumes by itself, and which order RT gets. Pure.
 
 RT holds the axes until it takes an order (native/start.c). This module decides whether an order is given.
+Steps of `decide` use it.
 """
 
 from __future__ import annotations

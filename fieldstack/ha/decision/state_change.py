@@ -1,4 +1,7 @@
-"""Changes the state of the cell: which state follows from its condition, and what is ordered for that."""
+"""Changes the state of the cell: which state follows from its condition, and what is ordered for that.
+
+Used by `decide`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The actions that a decision orders: frozen records, sorted by severity, each with rule and cause."""
+"""The actions that a decision orders: frozen records, sorted by severity, each with rule and cause.
+
+The FailoverManager carries them out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The names of a cell's slaves, axes and groups, for the subjects of measures and actions."""
+"""The names of a cell's slaves, axes and groups, for the subjects of measures and actions.
+
+Probes, actuators and operators' answers name things by it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Measures: what was observed in a cell at one moment, in plain numbers. The policy says what they mean.
 
 A probe reads and never judges. Thresholds, windows and debounce times belong to the policy, and only the
-decision core applies them. So a recorded timeline of measures gives the same decisions again.
+decision core applies them. So a recorded timeline of measures gives the same decisions again. Probes make
+measures; the decision core and the policy's checks use their kinds.
 """
 
 from __future__ import annotations

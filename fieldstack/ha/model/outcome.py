@@ -1,4 +1,7 @@
-"""The outcome of an order: known at once, or followed from pass to pass until it was read back."""
+"""The outcome of an order: known at once, or followed from pass to pass until it was read back.
+
+Actuators return it; the FailoverManager gives it to the next decision.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Says whether the axes stand still, as RT read it back: for orders that must be confirmed, and for people.
-Pure.
+"""Says whether the axes stand still, as RT read it back. Pure.
 
-RT judges each axis by velocity and position in inputs that really arrived (native/standstill.c). What is not
-known never counts as standing still.
+Stops and resets are confirmed by it, and people are shown its text. RT judges each axis by velocity and
+position in inputs that really arrived (native/standstill.c). What is not known never counts as standing
+still.
 """
 
 from __future__ import annotations

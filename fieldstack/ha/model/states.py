@@ -1,7 +1,7 @@
 """The HA states of a cell, and the table that says which state follows which.
 
 `NEXT[state][verdict]` is the state that follows when the facts lead to this verdict. `docs/ha-states.md` is
-generated from it.
+generated from it. Used by the decision core; events, diagrams and scenarios name the states.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The words of the failover policy: processes, actions, clear conditions, and what a person has to do."""
+"""The words of the failover policy: processes, actions, clear conditions, and what a person has to do.
+
+The policy's schema, the decision core and Non-RT use them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A module that is a process of its own. The health server is one: who started the cell keeps it running."""
+"""A module that is a process of its own. The health server is one: who started the cell keeps it running.
+
+Used by `nonrt.module_list`.
+"""
 
 from __future__ import annotations
 

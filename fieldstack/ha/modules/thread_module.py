@@ -1,4 +1,7 @@
-"""A module that is threads of the Non-RT process, made in a thread: prediction is one."""
+"""A module that is threads of the Non-RT process, made in a thread: prediction is one.
+
+Used by `nonrt.module_list`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Gathers events when a bus or machine fails repeatedly: the first of a second are logged alone, the rest
-together.
+"""Gathers events when a bus or machine fails repeatedly: only the first of a second are logged alone.
 
 A machine that takes CPUs away loses dozens of frames a second. One log entry for each would cost more CPU
 time than the cycle itself, make it worse, and hide what matters. An event that stands for several keeps their

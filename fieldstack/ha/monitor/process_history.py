@@ -1,8 +1,7 @@
 """What the ProcessMonitor has seen of each process over its life.
 
-Misses, delays, detections, as histograms.
-
-`history_keeper` keeps it in a durable file, so a restart of Non-RT adds to it. Times are in milliseconds.
+It counts misses, delays and detections in histograms. `history_keeper` keeps it in a durable file, so a
+restart of Non-RT adds to it. Times are in milliseconds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Tries a part of a supervision pass again, with a growing pause, when it raises.
 
-No part is ever given up.
-
-A part that raises reports nothing. For how long that has been so is a fact of its own (`probe_blind`). The
-pause is short again only after the part was well for a while: a part that fails now and then is noticed,
-too. Used by `Supervision` and by what Non-RT does beside its passes.
+No part is ever given up. A part that raises reports nothing. For how long that has been so is a fact of its
+own (`probe_blind`). The pause is short again only after the part was well for a while: a part that fails now
+and then is noticed, too. Used by `Supervision` and by what Non-RT does beside its passes.
 """
 
 from __future__ import annotations

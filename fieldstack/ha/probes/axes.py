@@ -4,6 +4,7 @@ An axis has a following error while its drive follows and its position is known.
 and with a lost slave (RT handles both). While the working counter is too low, the last value is repeated. If
 frames were lost or the cycle paused, a drive missed targets and is behind without its own fault. So the error
 that the lost cycles explain, at the axis's highest speed, does not count until the drive has caught up.
+Non-RT asks it in each pass.
 """
 
 from __future__ import annotations

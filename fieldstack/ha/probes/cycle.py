@@ -1,4 +1,4 @@
-"""Measures deadline misses of RT's cycle."""
+"""Measures deadline misses of RT's cycle. Non-RT asks it in each pass."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Measures how long RT's housekeeping has been silent.
 
-Its Python thread can stand still while the cycle runs on.
+Its Python thread can stand still while the cycle runs on. Non-RT asks it in each pass.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Counts how often in a row a drive refuses power: it switches its power off by itself, or does not switch
-on.
+"""Counts how often in a row a drive refuses power: it switches off by itself, or does not switch on.
 
 RT counts how often a drive switches off, and gives it power again after a growing time. While a drive does
-not switch on, each TRY_NS counts as one more refusal.
+not switch on, each TRY_NS counts as one more refusal. Non-RT asks it in each pass.
 """
 
 from __future__ import annotations

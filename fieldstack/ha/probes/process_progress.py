@@ -1,4 +1,7 @@
-"""Measures how long ago each process made progress. That tells a slow process from a silent one."""
+"""Measures how long ago each process made progress. That tells a slow process from a silent one.
+
+Non-RT asks it in each pass.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Counts what parts of Non-RT try repeatedly without success: warm spares, alert receivers, the disk."""
+"""Counts what parts of Non-RT try repeatedly without success: warm spares, alert receivers, the disk.
+
+Non-RT asks it in each pass.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Measures what RT's housekeeping last read of the slaves: lost, AL errors, receive errors, clock."""
+"""Measures what RT's housekeeping last read of the slaves: lost, AL errors, receive errors, clock.
+
+Non-RT asks it in each pass.
+"""
 
 from __future__ import annotations
 

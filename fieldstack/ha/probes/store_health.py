@@ -1,6 +1,6 @@
 """Checks whether the shared memory can be right: header, torn records, counters, beats, checksums.
 
-It waits for no writer, and trusts no record that it checks.
+It waits for no writer, and trusts no record that it checks. Non-RT asks it in each pass.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Measures failed tasks, and what is refused again and again, as the Main Core's status record lists them."""
+"""Measures failed tasks, and what is refused again and again, as the Main Core's status record lists them.
+
+Non-RT asks it in each pass.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The shape of a scenario file (YAML). Times are texts such as `150ms`, `2s`, `1.5min`."""
+"""The shape of a scenario file (YAML). Times are texts such as `150ms`, `2s`, `1.5min`.
+
+Used by `play` and `model_cell`.
+"""
 
 from __future__ import annotations
 

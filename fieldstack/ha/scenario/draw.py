@@ -1,4 +1,7 @@
-"""Draws a played scenario for people: bands of states, what happened, what was ordered and why."""
+"""Draws a played scenario for people: bands of states, what happened, what was ordered and why.
+
+Used by `fieldstack policy simulate`.
+"""
 
 from __future__ import annotations
 

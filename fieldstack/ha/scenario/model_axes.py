@@ -1,4 +1,7 @@
-"""A model of RT's part of a start (native/start.c): four axes of one group, all held in the same way."""
+"""A model of RT's part of a start (native/start.c): four axes of one group, all held in the same way.
+
+Used by `model_cell`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A model of a cell: its facts change as a scenario says and as the decision's orders make them."""
+"""A model of a cell: its facts change as a scenario says and as the decision's orders make them.
+
+Used by `play`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Plays a scenario through the decision core, and compares the result with what it expects."""
+"""Plays a scenario through the decision core, and compares the result with what it expects.
+
+Used by `fieldstack policy simulate`.
+"""
 
 from __future__ import annotations
 

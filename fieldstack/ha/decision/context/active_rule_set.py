@@ -1,4 +1,7 @@
-"""The rules that are active while a decision is made, in the order in which they took effect."""
+"""The rules that are active while a decision is made, in the order in which they took effect.
+
+The steps of `decide` reach it as `context.rules`, and what rules remember of readings as `context.watches`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The cell's state while a decision is made: where it is, why, and what a person has reset or accepted."""
+"""The cell's state while a decision is made: where it is, why, and what a person has reset or accepted.
+
+The steps of `decide` reach it as `context.cell`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the decision core remembers from one decision to the next: frozen, comparable records."""
+"""What the decision core remembers from one decision to the next: frozen, comparable records.
+
+`decide` takes and returns a `DecisionState`; `nonrt.supervision` keeps it between two passes.
+"""
 
 from __future__ import annotations
 

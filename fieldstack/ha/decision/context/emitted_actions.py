@@ -1,4 +1,4 @@
-"""The actions that a decision has ordered so far."""
+"""The actions that a decision has ordered so far. The steps of `decide` reach it as `context.actions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a decision has found out by itself, and what lasts no longer than it does."""
+"""What a decision has found out by itself, and what lasts no longer than it does.
+
+The steps of `decide` reach it as `context.findings`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Actions in flight while a decision is made: ordered, numbered, each with the one deadline that it has."""
+"""Actions in flight while a decision is made: ordered, numbered, each with the one deadline that it has.
+
+The steps of `decide` reach it as `context.in_flight`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What keeps axes from moving while a decision is made: restart interlock, starts on their way, limits."""
+"""What keeps axes from moving while a decision is made: restart interlock, starts on their way, limits.
+
+The steps of `decide` reach them as `context.interlock`, `context.starts` and `context.limits`.
+"""
 
 from __future__ import annotations
 

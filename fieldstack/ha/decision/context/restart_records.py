@@ -1,4 +1,7 @@
-"""Processes and restart budgets while a decision is made: how far a recovery is, which restarts count."""
+"""Processes and restart budgets while a decision is made: how far a recovery is, which restarts count.
+
+The steps of `decide` reach them as `context.tracks` and `context.budgets`.
+"""
 
 from __future__ import annotations
 

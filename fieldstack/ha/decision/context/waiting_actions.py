@@ -1,4 +1,7 @@
-"""Actions that wait to be ordered while a decision is made, in the order in which they began to wait."""
+"""Actions that wait to be ordered while a decision is made, in the order in which they began to wait.
+
+The steps of `decide` reach it as `context.waiting`.
+"""
 
 from __future__ import annotations
 

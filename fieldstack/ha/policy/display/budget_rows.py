@@ -1,4 +1,7 @@
-"""The restart budgets of a policy, for display: what each allows, and which failures use it up."""
+"""The restart budgets of a policy, for display: what each allows, and which failures use it up.
+
+Used by `fieldstack policy check`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws the HA state machine: Mermaid, Graphviz and tables, all generated from the table itself."""
+"""Draws the HA state machine: Mermaid, Graphviz and tables, all generated from the table itself.
+
+Used by `fieldstack policy diagram`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Explains which rule, fact and threshold led to an action that has happened, from its event alone."""
+"""Explains which rule, fact and threshold led to an action that has happened, from its event alone.
+
+Used by `fieldstack policy explain`.
+"""
 
 from __future__ import annotations
 

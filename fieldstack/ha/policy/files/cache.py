@@ -1,7 +1,7 @@
 """Keeps the compiled policy in a file, so that a restart does not validate the policy again.
 
 The file counts only for exactly the same content and for the same code. Otherwise, and if it is damaged, the
-policy is validated in full.
+policy is validated in full. Non-RT loads each policy through it; the start of a cell prepares the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Checks whether a policy keeps its targets in a cell that is slower than the policy assumes."""
+"""Checks whether a policy keeps its targets in a cell that is slower than the policy assumes.
+
+Used when a cell's configuration or a policy is checked, and when a policy is loaded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiles the validated schema to the plain form in which a policy is in force."""
+"""Compiles the validated schema to the plain form in which a policy is in force. Used by `cache`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads a policy file and reports all its faults at once: file, key, value, why and what to do."""
+"""Reads a policy file and reports all its faults at once: file, key, value, why and what to do.
+
+Used by `cache`, and by `fieldstack policy`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the bytes of a policy file."""
+"""Reads the bytes of a policy file. Used by `loading` and `cache`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The times of one cell from which a policy's worst cases are computed."""
+"""The times of one cell from which a policy's worst cases are computed.
+
+`cell.launch` computes them; loading a policy checks it by them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A validated policy as plain data: the form in force, which a restart reads without validating it again."""
+"""A validated policy as plain data: the form in force, which a restart reads without validating it again.
+
+`cache` reads and writes it; Non-RT works with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Errors in a failover policy, with the text that people need to correct them."""
+"""Errors in a failover policy, with the text that people need to correct them.
+
+Whoever loads, checks or applies a policy raises or reports them.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Restart budgets and backoff of one subject: arithmetic on a history of restart times. Pure.
 
 Two budgets apply at the same time: the quick one for what fails repeatedly within minutes, the long one for
-what fails more slowly than the quick one can see.
+what fails more slowly than the quick one can see. The decision core counts restarts with it, the checks of a
+policy compute delays, and status shows counts.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""The view of a policy for those who act by it. Both of its forms fit: the schema (just validated) and the
-compiled one (validated earlier, plain data since then)."""
+"""The view of a policy for those who act by it: the decision core, the checkpoint and the monitor.
+
+Both forms of a policy fit: the schema (just validated) and the compiled one (validated earlier, plain data
+since then).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The windows of a rule: the mean, or a counter's growth, over a time in milliseconds. Pure arithmetic.
 
 A window is kept as one sample for each bucket, so its cost does not grow with the rate of readings. It begins
-up to one bucket earlier than it should (or one reading, if they are rarer).
+up to one bucket earlier than it should (or one reading, if they are rarer). Used by `decision.active_rules`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Checks the times by which RT watches the Non-RT process, and computes the worst cases that follow."""
+"""Checks the times by which RT watches the Non-RT process, and computes the worst cases that follow.
+
+Used by `checks`, `files.cell_targets` and `fieldstack policy`.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Assume that a subject fails w after each restart, that n restarts are allowed in a window W, and that delays
 are at most d. When it fails, its n-th newest restart was at most w + (n - 1)(w + d) ago. So it uses up this
 budget whenever that is less than W. If w is longer than the quick window, each restart is the first of its
-window again, and d is `restart_delay_ms`. If a gap remains, paces are simulated.
+window again, and d is `restart_delay_ms`. If a gap remains, paces are simulated. Used by `checks`;
+`fieldstack policy check` shows it.
 """
 
 from __future__ import annotations

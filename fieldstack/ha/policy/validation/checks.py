@@ -1,4 +1,4 @@
-"""Checks that the parts of a policy fit together."""
+"""Checks that the parts of a policy fit together. Used by `schema`."""
 
 from __future__ import annotations
 

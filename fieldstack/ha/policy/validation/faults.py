@@ -1,4 +1,4 @@
-"""Makes the errors of checks: what is wrong with a part of the policy."""
+"""Makes the errors of checks: what is wrong with a part of the policy. All checks use it."""
 
 from __future__ import annotations
 

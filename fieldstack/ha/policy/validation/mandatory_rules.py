@@ -1,4 +1,7 @@
-"""Rules that every cell has, even if its policy has none: without readings of them, axes must not move."""
+"""Rules that every cell has, even if its policy has none: without readings of them, axes must not move.
+
+Used by `schema` and `checks`.
+"""
 
 from __future__ import annotations
 

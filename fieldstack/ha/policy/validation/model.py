@@ -1,4 +1,7 @@
-"""The base of all parts of a policy, and the kinds of numbers that they share."""
+"""The base of all parts of a policy, and the kinds of numbers that they share.
+
+Used by `schema`, `rules` and `processes`.
+"""
 
 from __future__ import annotations
 

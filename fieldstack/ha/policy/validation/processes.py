@@ -1,4 +1,7 @@
-"""The sections that say how processes are watched, and how often anything may be restarted."""
+"""The sections that say how processes are watched, and how often anything may be restarted.
+
+Used by `schema`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiles a rule of the file to the row with which the decision core works."""
+"""Compiles a rule of the file to the row with which the decision core works. Used by `schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks one rule, and each of its actions."""
+"""Checks one rule, and each of its actions. Used by `rules` and `checks`."""
 
 from __future__ import annotations
 

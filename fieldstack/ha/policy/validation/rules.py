@@ -1,4 +1,7 @@
-"""The rules of a policy: from a fact over its threshold to actions, and when the rule ends."""
+"""The rules of a policy: from a fact over its threshold to actions, and when the rule ends.
+
+Used by `schema`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Shape and bounds of the failover policy (pydantic); its JSON Schema is published beside it.
 
 Unknown keys are errors and the facts that a cell cannot do without need their rules, so that a misspelt
-word can never switch a watchdog off. `_comments` is allowed in every object.
+word can never switch a watchdog off. `_comments` is allowed in every object. Used whenever a policy is loaded
+without its compiled form.
 """
 
 from __future__ import annotations

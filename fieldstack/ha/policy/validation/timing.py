@@ -9,7 +9,8 @@
 
 A counter's growth within a window is noticed a pass after it is reached, so its window costs no time.
 Restart delay and backoff come on top where a restart is not the first in its window. A process that hangs
-while it starts is silent after its start-up grace: nothing moves then, and no target counts it.
+while it starts is silent after its start-up grace: nothing moves then, and no target counts it. Used by
+`checks` and `files.cell_targets`; `fieldstack policy` prints them.
 """
 
 from __future__ import annotations
