@@ -1,4 +1,4 @@
-"""Each step of a decision changes only the parts that it declares in `ALWAYS` and `WHILE_UP` (decide.py)."""
+"""Each step of a decision changes only the parts that it declares in the tables of `decide.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from fieldstack.ha.decision import decide as module
 from fieldstack.ha.decision.context.decision_context import DecisionContext
 from fieldstack.ha.decision.context.decision_state import DecisionState
-from fieldstack.ha.decision.decide import ALWAYS, WHILE_UP, DecisionStep, decide
+from fieldstack.ha.decision.decide import ALWAYS, GOING_DOWN, WHILE_UP, DecisionStep, decide
 from fieldstack.ha.model.facts import Facts
 from fieldstack.ha.policy import load_policy
 from fieldstack.ha.scenario import load_scenario, play
@@ -74,6 +74,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched = Watched()
     monkeypatch.setattr(module, "ALWAYS", watched.steps(ALWAYS))
     monkeypatch.setattr(module, "WHILE_UP", watched.steps(WHILE_UP))
+    monkeypatch.setattr(module, "GOING_DOWN", watched.steps(GOING_DOWN))
     return watched
 
 
@@ -92,6 +93,7 @@ def test_no_timeline_makes_a_step_change_what_it_does_not_declare(moments: list[
         watched = Watched()
         patch.setattr(module, "ALWAYS", watched.steps(ALWAYS))
         patch.setattr(module, "WHILE_UP", watched.steps(WHILE_UP))
+        patch.setattr(module, "GOING_DOWN", watched.steps(GOING_DOWN))
         now, state = 10**12, DecisionState()
         for wait_ms, facts in moments:
             now += wait_ms * 1_000_000
@@ -101,7 +103,7 @@ def test_no_timeline_makes_a_step_change_what_it_does_not_declare(moments: list[
 
 def test_the_steps_declare_parts_that_exist_and_say_why_they_stand_where_they_do() -> None:
     parts = set(_parts(DecisionContext(10**12, DecisionState(), Facts(), POLICY)))
-    for step in (*ALWAYS, *WHILE_UP):
+    for step in (*ALWAYS, *WHILE_UP, *GOING_DOWN):
         assert step.changes <= parts, _name(step)
         assert step.why
     documented = {line.split()[0] for line in (module.__doc__ or "").splitlines() if line.startswith("    ")}

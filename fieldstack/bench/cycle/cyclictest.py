@@ -17,8 +17,8 @@ from pathlib import Path
 
 from fieldstack.bench.harness.errors import BenchError, NoSamplesError, ProgramError
 from fieldstack.bench.harness.wakes import Wake
+from fieldstack_base.units import NS_PER_S
 
-SECOND_NS = 1_000_000_000
 STOP_TIMEOUT_S = 5.0
 _LATEST_START_NS = 700_000_000
 """After this part of a second it is not known in which of the next two seconds it begins."""
@@ -92,15 +92,15 @@ class Cyclictest:
 
     def start(self) -> Cyclictest:
         """Returns just before it takes its first value, up to 1.3 s later."""
-        into_ns = time.monotonic_ns() % SECOND_NS
+        into_ns = time.monotonic_ns() % NS_PER_S
         if into_ns > _LATEST_START_NS:
-            time.sleep((SECOND_NS - into_ns) / 1e9 + 0.01)
+            time.sleep((NS_PER_S - into_ns) / 1e9 + 0.01)
         with self._output.open("wb") as output:
-            self._second = time.monotonic_ns() // SECOND_NS + 1
+            self._second = time.monotonic_ns() // NS_PER_S + 1
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
-        time.sleep(max(0.0, (self._second * SECOND_NS - time.monotonic_ns()) / 1e9))
+        time.sleep(max(0.0, (self._second * NS_PER_S - time.monotonic_ns()) / 1e9))
         if self._process.poll() is not None:
             raise ProgramError("cyclictest", "it ended at once", self._text())
         return self
@@ -117,7 +117,7 @@ class Cyclictest:
             process.kill()
             process.wait()
             raise ProgramError("cyclictest", "it did not end when asked to", self._text()) from None
-        first_due_ns = self._second * SECOND_NS + self._phase_ns + self._period_ns
+        first_due_ns = self._second * NS_PER_S + self._phase_ns + self._period_ns
         with self._output.open("rb") as lines:
             found = list(wakes(values(lines), first_due_ns, self._period_ns))
         if not found:

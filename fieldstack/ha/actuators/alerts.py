@@ -18,14 +18,16 @@ from fieldstack.events.kinds import EventKind
 from fieldstack.events.log import EventLog
 from fieldstack.events.reader import EventReader
 from fieldstack.ha.modules.module import STARTING
+from fieldstack.ha.monitor.liveness import LivenessRule
 from fieldstack_base.instance import Instance
+from fieldstack_base.units import NS_PER_S
 
 if TYPE_CHECKING:
     from fieldstack.alerts.model.alert import Report
     from fieldstack.alerts.receipt import Receipt
     from fieldstack.alerts.service import AlertService
 
-STILL_NS = 5_000_000_000
+LIVENESS = LivenessRule.by_time(timeout_ns=5 * NS_PER_S, grace_ns=0)
 """A dispatcher makes four rounds a second; without one for this long it hangs."""
 EARLY_LIMIT = 1000
 END_S = 2.0
@@ -133,7 +135,7 @@ class Alerts:
         if not service.alive:
             return "its thread has ended"
         still_ns = now_ns - self._beat_ns
-        return f"no round for {still_ns / 1e9:.1f} s" if still_ns > STILL_NS else ""
+        return f"no round for {still_ns / 1e9:.1f} s" if LIVENESS.silent(still_ns) else ""
 
     def tick(self) -> None:
         """Nothing to do in a pass."""

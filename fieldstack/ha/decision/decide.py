@@ -8,7 +8,8 @@ in `DecisionState`; what it sees now is in `Facts`; what leads to what is in the
 state and the actions to carry out.
 
 Steps do the work, one after the other, on one `DecisionContext`: first those of `ALWAYS`, then those of
-`WHILE_UP`. The context has parts, and each part has one class that owns its data (`context/`):
+`WHILE_UP`, or of `GOING_DOWN`. The context has parts, and each part has one class that owns its data
+(`context/`):
 
     rules      rules that are active, from taking effect until they are cleared
     watches    what rules remember of readings before they are active: debounce, windows
@@ -139,6 +140,11 @@ WHILE_UP: tuple[DecisionStep, ...] = (
 )
 """Run in a cell that does not go down, after the others."""
 
+GOING_DOWN: tuple[DecisionStep, ...] = (
+    _step(go_down, "waiting in_flight actions", "what a request began on the way down is taken back"),
+)
+"""Run in the decision that sends the cell down, after the others."""
+
 
 def decide(
     now_ns: int, state: DecisionState, facts: Facts, policy: Policy
@@ -154,5 +160,6 @@ def decide(
         for step in WHILE_UP:
             step.run(context)
     elif state.ha is not HaState.SHUTDOWN:
-        go_down(context)
+        for step in GOING_DOWN:
+            step.run(context)
     return context.result()

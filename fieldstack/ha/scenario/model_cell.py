@@ -21,11 +21,11 @@ from fieldstack.ha.model.measures import Measure
 from fieldstack.ha.model.vocabulary import ClearWhen, ProcessName
 from fieldstack.ha.scenario.document import Moment, ProcessChange, Reading, Scenario
 from fieldstack.ha.scenario.model_axes import ModelAxes
+from fieldstack_base.units import NS_PER_MS
 
-MS = 1_000_000
 EXPECTED_WKC = 14
-START_NS = {ProcessName.RT: 80 * MS, ProcessName.CORE: 300 * MS}
-STOP_NS = 200 * MS
+START_NS = {ProcessName.RT: 80 * NS_PER_MS, ProcessName.CORE: 300 * NS_PER_MS}
+STOP_NS = 200 * NS_PER_MS
 OPERATOR_BIT, POLICY_BIT = 1, 4
 REFUSAL = 3
 _CONDITIONS = {
@@ -247,7 +247,7 @@ class ModelCell:
             wkc=self._wkc,
             expected_wkc=EXPECTED_WKC,
             wkc_good=not bad,
-            consecutive_bad_wkc=(now_ns - since) // MS + 1 if bad else 0,
+            consecutive_bad_wkc=(now_ns - since) // NS_PER_MS + 1 if bad else 0,
             all_op=not bad,
             positions=self._positions,
         )

@@ -1,7 +1,7 @@
 """What the steps of one decision share: its inputs, and parts that each have one owner class.
 
 A step asks a part, or changes it, by a method with a purpose; no part gives out its own tables.
-`decide.STEPS` says which step may change which part.
+`decide.ALWAYS`, `WHILE_UP` and `GOING_DOWN` say which step may change which part.
 """
 
 from __future__ import annotations
