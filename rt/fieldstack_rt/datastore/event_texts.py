@@ -241,7 +241,7 @@ TEXTS: Mapping[int, EventText] = {
         "the shared memory's name is gone, or another's: RT comes to a stand and ends", severity="critical"
     ),
     EventCode.MEMORY_MENDED: EventText(
-        "the shared memory's header was damaged, and is mended (magic was {magic:#x})",
+        "the shared memory's header was damaged, and is repaired (magic was {magic:#x})",
         a="magic",
         severity="error",
     ),
