@@ -1,7 +1,8 @@
 """Reads JSON from other processes and from files, with a bounded depth.
 
 The standard parser recurses: brackets that are nested deep enough raise RecursionError. This is not a
-ValueError, so code that expects invalid JSON would not catch it.
+ValueError, so code that expects invalid JSON would not catch it. Control sockets, the event log, alerts,
+checkpoints and policies are read with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Reads the machine's clocks: monotonic and wall time of one moment, and the id of the present boot."""
+"""Reads the machine's clocks: monotonic and wall time of one moment, and the id of the present boot.
+
+The event log, the alerts and the checkpoints time their records with it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Says everything that is wrong with a configuration file at once: file, line, key, value and remedy.
 
-Raised by the modules that read files written by people: cell, bus, task and policy files.
+Raised by the modules that read files written by people: cell, bus, task and policy files. The `fieldstack`
+command prints it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Turns pydantic's validation errors into configuration issues: key path, line, value, what is allowed."""
+"""Turns pydantic's validation errors into configuration issues: key path, line, value, what is allowed.
+
+The modules that read cell, bus and task files use it.
+"""
 
 from __future__ import annotations
 

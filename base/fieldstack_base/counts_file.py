@@ -1,8 +1,9 @@
 """Keeps a small record in one file of fixed size, so a save needs no free space and only one sync.
 
-The file has two slots of fixed size. Each holds a record with its number and checksum; they are written in
-turn and in place. A torn write damages only its own slot. A disk without a free block takes the write, but a
-file system that copies on write, such as btrfs, may refuse it.
+The checkpoint keeps the counts of restarts in it. The file has two slots of fixed size. Each holds a record
+with its number and checksum; they are written in turn and in place. A torn write damages only its own slot. A
+disk without a free block takes the write, but a file system that copies on write, such as btrfs, may refuse
+it.
 """
 
 from __future__ import annotations

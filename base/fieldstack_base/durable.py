@@ -1,4 +1,7 @@
-"""Keeps small records that survive crashes and power cuts: two generations with checksums."""
+"""Keeps small records that survive crashes and power cuts: two generations with checksums.
+
+The checkpoint, the alerts that are firing and the histories of processes are kept in such records.
+"""
 
 from __future__ import annotations
 

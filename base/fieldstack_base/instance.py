@@ -1,4 +1,7 @@
-"""Instances: several cells on one machine, each with its own names and folders."""
+"""Instances: several cells on one machine, each with its own names and folders.
+
+Every process and every `fieldstack` command takes its names and folders from it.
+"""
 
 from __future__ import annotations
 

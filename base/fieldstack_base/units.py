@@ -1,4 +1,7 @@
-"""Converts nanoseconds to the units that people and files use. All are whole numbers, so times stay exact."""
+"""Converts nanoseconds to the units that people and files use. All are whole numbers, so times stay exact.
+
+Used wherever a setting in milliseconds or seconds is read, or a time is shown.
+"""
 
 from __future__ import annotations
 

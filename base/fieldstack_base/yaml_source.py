@@ -1,4 +1,7 @@
-"""Reads YAML for configuration files: a duplicate key is an error, and the line of every key is known."""
+"""Reads YAML for configuration files: a duplicate key is an error, and the line of every key is known.
+
+Cell, bus and task files are read with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How long a delivery waits before it is tried again: doubling, bounded, a little different each time."""
+"""Says how long a delivery waits before it is tried again: doubling, bounded, a little different each time.
+
+`delivery` uses it after each failure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One channel as the alert service has it: its gate (`routing`), its queue (`spool`), its delivery."""
+"""One channel as the alert service has it: its gate (`routing`), its queue (`spool`), its delivery.
+
+`AlertService` has one for each channel of the configuration.
+"""
 
 from __future__ import annotations
 

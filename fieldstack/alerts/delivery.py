@@ -1,4 +1,7 @@
-"""Delivers one channel's alerts: a thread of its own takes the oldest and tries until the receiver has it."""
+"""Delivers one channel's alerts: a thread of its own takes the oldest and tries until the receiver has it.
+
+Each channel's pipeline has one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The thread of the alert service that may wait for the disk: it saves the queues, and what is firing."""
+"""The thread of the alert service that may wait for the disk: it saves the queues, and what is firing.
+
+`AlertService` starts it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells people without the Non-RT process: when that was given up, nobody else would.
+"""Sends an alert without the Non-RT process: when that was given up, nobody else would.
 
 `fieldstack up`, or a unit that systemd starts, plays the cell's own alert service for a moment. What is not
 delivered by then is delivered by the next Non-RT process.

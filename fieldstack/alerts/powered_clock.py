@@ -1,6 +1,6 @@
 """A clock that counts while the machine is on, over all its runs, and that nobody can set.
 
-Queued alerts are aged by it.
+`AlertService` and the queues on disk take the age of alerts from it.
 """
 
 from __future__ import annotations

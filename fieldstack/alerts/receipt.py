@@ -1,6 +1,6 @@
 """What has become of a report: it is settled when no message that it led to can be lost any more.
 
-The service writes it, whoever raised the report reads it.
+`AlertService` writes it; Non-RT's actuator for alerts, which raised the report, reads it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Decides which alerts a channel gets.
+"""Decides which alerts a channel gets: by severity, and no faster than its rate.
 
-By severity, and no faster than its rate. Pure: time is an argument.
+Each channel's pipeline asks it. Pure: time is an argument.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One channel's queue: in memory, and each alert in a file of its own, so that it survives the process.
 
-The order is that of the numbers in the file names. Taking in and giving out touch memory alone. `sync`
-brings the disk up to date, in a thread that may wait for it. A full or broken disk costs only durability:
-an alert stays in memory and is written as soon as the disk takes it.
+Each channel's pipeline has one. The order is that of the numbers in the file names. Taking in and giving out
+touch memory alone. `sync` brings the disk up to date, in a thread that may wait for it. A full or broken disk
+costs only durability: an alert stays in memory and is written as soon as the disk takes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One event and its line in the log: JSON with a checksum, which shows a torn or damaged line."""
+"""One event and its line in the log: JSON with a checksum, which shows a torn or damaged line.
+
+The event log writes such lines, and its readers check them.
+"""
 
 from __future__ import annotations
 

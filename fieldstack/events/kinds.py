@@ -1,4 +1,7 @@
-"""Kinds of events, each with its severity and the text that people read."""
+"""Kinds of events, each with its severity and the text that people read.
+
+Non-RT records events by kind, and alerts take their severity from here.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Writes the event log: numbers events at once, writes and syncs them in its own thread.
 
+Non-RT has the only log of a running cell; the end of a cell opens it when a killed Non-RT left events.
 Callers never wait for a disk. If the disk is full or broken, events stay in the spool up to its size; then
 they are counted as lost, and the log reports this when it can write again. An event for which `append` has
 returned survives SIGKILL: the next writer finds it in the spool.

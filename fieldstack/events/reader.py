@@ -1,4 +1,7 @@
-"""Reads an event log, also while it is written and when its cell is down."""
+"""Reads an event log, also while it is written and when its cell is down.
+
+`fieldstack events`, `status` and `policy explain` show it; Non-RT finds unsent alerts in it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The files of an event log: segments named by their first number; the last one may have a torn end."""
+"""The files of an event log: segments named by their first number; the last one may have a torn end.
+
+The log's writer and its readers use it.
+"""
 
 from __future__ import annotations
 

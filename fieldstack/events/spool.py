@@ -1,4 +1,4 @@
-"""A ring of event lines in shared memory, between `append` and the disk; it survives its process.
+"""A ring of event lines in shared memory, between `append` of the log and the disk; it survives its process.
 
 Every line that was put in reaches the log, whatever happens to the process: the next one that opens the spool
 finds it. Putting a line in is a copy and waits for neither disk nor kernel. A power cut empties the spool;

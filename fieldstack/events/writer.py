@@ -1,4 +1,7 @@
-"""Writes complete lines into segments: rotation, bounded total, and a clean end after a failed write."""
+"""Writes complete lines into segments: rotation, bounded total, and a clean end after a failed write.
+
+The thread of `log.py` uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The Linux capabilities of this process: what it really may do, whatever its user id is."""
+"""The Linux capabilities of this process: what it really may do, whatever its user id is.
+
+`fieldstack up`, `bus` and `prepare` ask it before they do what needs rights.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The CPUs that a real-time thread can be pinned to: those of this process, and isolated ones.
 
-An isolated CPU (`isolcpus=`) is not in the affinity mask of any process, but may still be chosen. Source: the
-kernel's Documentation/admin-guide/cputopology.rst.
+The cell configuration and the start of a cell choose from them. An isolated CPU (`isolcpus=`) is not in the
+affinity mask of any process, but may still be chosen. Source: the kernel's
+Documentation/admin-guide/cputopology.rst.
 """
 
 from __future__ import annotations

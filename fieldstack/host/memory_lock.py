@@ -1,4 +1,7 @@
-"""Reads from /proc whether a process's memory is locked; any process may ask."""
+"""Reads from /proc whether a process's memory is locked; any process may ask.
+
+The dashboard and the health server show it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs a command without privileges: in a user and network namespace, where it may do what the bus needs.
 
-The re-executed command uses the same folders and shared memory as outside, because other terminals look for
-them there.
+`fieldstack up` and `fieldstack bus` use it. The re-executed command uses the same folders and shared memory
+as outside, because other terminals look for them there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Finds what is missing before a cell starts, with the command that installs or permits each item."""
+"""Finds what is missing before a cell starts, with the command that installs or permits each item.
+
+`fieldstack up`, `bus` and `prepare` show it; so do the benchmarks.
+"""
 
 from __future__ import annotations
 

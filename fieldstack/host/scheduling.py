@@ -1,4 +1,4 @@
-"""Tries whether the kernel grants real-time priority.
+"""Tries whether the kernel grants real-time priority; `fieldstack up` and `prepare` ask it.
 
 Trying is the only way: root of a user namespace has the capability by name, but is refused.
 """

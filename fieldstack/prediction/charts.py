@@ -1,4 +1,7 @@
-"""Control charts: a robust EWMA for levels, a Bernoulli CUSUM for errors. Each learns its own baseline."""
+"""Control charts: a robust EWMA for levels, a Bernoulli CUSUM for errors. Each learns its own baseline.
+
+The predictor judges intervals with them.
+"""
 
 from __future__ import annotations
 

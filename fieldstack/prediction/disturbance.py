@@ -1,6 +1,6 @@
-"""Tells whether the machine itself held the cycle up.
+"""Judges whether the machine itself held the cycle up.
 
-Such an interval says nothing of the cell and is left out.
+Such an interval says nothing about the cell, so the telemetry leaves it out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What prediction finds: forecasts of limits that will be reached, anomalies against a learned baseline."""
+"""What prediction finds: forecasts of limits that will be reached, anomalies against a learned baseline.
+
+The predictor makes them; `module` reports them as measures and in `status`.
+"""
 
 from __future__ import annotations
 

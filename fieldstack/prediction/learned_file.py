@@ -1,8 +1,9 @@
 """Keeps what was learned in a file of the runtime folder, so that a restart of Non-RT does not begin again.
 
-Each series is one JSON line, written by itself: no line holds up the supervision pass. Times are
-CLOCK_MONOTONIC, so a file of another boot is not used. Within a boot its age does not matter: a series
-whose process has ended meanwhile ends with the first signal of the next process.
+`module` saves it each minute and loads it at its start. Each series is one JSON line, written by itself: no
+line holds up the supervision pass. Times are CLOCK_MONOTONIC, so a file of another boot is not used. Within a
+boot its age does not matter: a series whose process has ended meanwhile ends with the first signal of the
+next process.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The last 24 medians of a series on several time scales, in fixed memory.
 
-Scale 0 holds medians of 3 samples each, every further scale medians of 3 medians of the scale below (the
-remedian of Rousseeuw and Bassett, J. Am. Stat. Assoc. 85 (1990)): at one sample a second the windows are
-72 s, 3.6 min, 11 min, 32 min, 1.6 h, 4.9 h and 15 h long.
+The predictor keeps them for each series, and `trend_forecast` judges each scale. Scale 0 holds medians of 3
+samples each, every further scale medians of 3 medians of the scale below (the remedian of Rousseeuw and
+Bassett, J. Am. Stat. Assoc. 85 (1990)): at one sample a second the windows are 72 s, 3.6 min, 11 min, 32 min,
+1.6 h, 4.9 h and 15 h long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The module `prediction` of the Non-RT process: a thread follows all series and reports what it finds."""
+"""The module `prediction` of the Non-RT process: a thread follows all series and reports what it finds.
+
+Non-RT starts it (`fieldstack.nonrt.prediction_service`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The predictor: all series of a cell, their forecasts and anomalies. Pure: time comes with the signals."""
+"""The predictor: all series of a cell, their forecasts and anomalies. Pure: time comes with the signals.
+
+`module` feeds it in the cell, the benchmark with series of its own.
+"""
 
 from __future__ import annotations
 

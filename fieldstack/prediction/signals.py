@@ -1,4 +1,7 @@
-"""Signals: the numbers that prediction follows, and what is asked of each kind of them."""
+"""Signals: the numbers that prediction follows, and what is asked of each kind of them.
+
+Sampler and telemetry make them, the predictor takes them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Robust trend: Theil and Sen's slope, Mann and Kendall's test, both corrected for autocorrelation."""
+"""Robust trend: Theil and Sen's slope, Mann and Kendall's test, both corrected for autocorrelation.
+
+`trend_forecast` uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Makes signals from the shared memory: each interval's latency tails, error counters, following errors."""
+"""Makes signals from the shared memory: each interval's latency tails, error counters, following errors.
+
+`module` reads it.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ A rise counts if it passes these tests, the cheapest first:
 - It is made of many small rises, not of a few steps.
 - It goes beyond what the series has reached before (garbage collectors, waves, daily rhythms).
 - It is significant by Mann and Kendall's test at 99 %, corrected for autocorrelation.
+
+The predictor calls it for each new median.
 """
 
 from __future__ import annotations

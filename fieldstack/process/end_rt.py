@@ -1,4 +1,7 @@
-"""Ends an RT process that nobody guards, and reads back from the wire what happened to the outputs."""
+"""Ends an RT process that nobody guards, and reads back from the wire what happened to the outputs.
+
+Non-RT uses it before it takes a memory over, and so does the end of a cell.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Identifies a process: a pid alone can be reused, a pid with its start time cannot."""
+"""Identifies a process: a pid alone can be reused, a pid with its start time cannot.
+
+The local process manager records each process in this way.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local process manager, for cells without systemd.
+"""The local process manager, for cells without systemd; Non-RT uses it under `fieldstack up`.
 
 It starts processes that survive it, finds them again, and never signals a reused pid.
 """

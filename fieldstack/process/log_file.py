@@ -1,4 +1,7 @@
-"""The bounded log of a process's standard output and error: the file and one generation before it."""
+"""The bounded log of a process's standard output and error: the file and one generation before it.
+
+The local process manager gives one to each process.
+"""
 
 from __future__ import annotations
 

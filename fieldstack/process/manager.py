@@ -1,4 +1,7 @@
-"""The interface between supervision and a process manager; local.py and systemd.py implement it."""
+"""The interface between supervision and a process manager; local.py and systemd.py implement it.
+
+Non-RT starts, watches and ends RT and the process that runs the tasks through it.
+"""
 
 from __future__ import annotations
 

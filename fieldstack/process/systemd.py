@@ -1,6 +1,7 @@
 """The process manager for production: starts and stops the units of RT and Core over D-Bus; nothing blocks.
 
-The pidfd of a process shows its end within milliseconds; systemd then says how it ended.
+Non-RT uses it where systemd runs the cell. The pidfd of a process shows its end within milliseconds; systemd
+then says how it ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A thread that keeps snapshots of systemd's units and carries out orders on them.
+"""A thread that keeps snapshots of systemd's units and carries out orders on them, for `systemd.py`.
 
 The supervision pass never waits for it: it reads the last snapshot and leaves its orders.
 """

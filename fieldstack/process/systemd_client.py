@@ -1,4 +1,7 @@
-"""Calls systemd's manager over D-Bus and receives its signals; belongs to one asyncio loop."""
+"""Calls systemd's manager over D-Bus and receives its signals; belongs to one asyncio loop.
+
+`systemd_bus.py` runs it in its thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One unit of systemd as its properties show it, and how its last process ended, in words."""
+"""Reads one unit of systemd from its properties, and says in words how its last process ended.
+
+`systemd.py` and `systemd_bus.py` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """EMERGENCY_STOP for RT processes that work on another shared memory, because theirs was replaced or removed.
 
 It sets the latch in the memory that such a process works on, if it may be opened. Then it ends the process:
-its axes stop, its slaves are taken down, and the wire is read back. `fieldstack estop` and Non-RT use it.
+its axes stop, its slaves are taken down, and the wire is read back. `fieldstack estop` and the health
+server's `estop` use it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A warm spare of a process: it is started in advance and waits on its standard input until it is needed."""
+"""A warm spare of a process: it is started in advance and waits on its standard input until it is needed.
+
+The local process manager keeps one for RT, so that a restart is quick.
+"""
 
 from __future__ import annotations
 

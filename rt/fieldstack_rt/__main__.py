@@ -1,4 +1,7 @@
-"""`python -m fieldstack_rt run`: the RT process. Lean: its start-up time is part of every failover."""
+"""`python -m fieldstack_rt run`: the RT process. Lean: its start-up time is part of every failover.
+
+Supervision starts it (`fieldstack.cell.launch`), systemd does, or `fieldstack rt run`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """RTExecutive: brings the bus up, starts the native cycle, does the work beside it, and takes the bus down.
 
-Everything here is outside the frame path: it may wait, allocate and hold the interpreter's lock.
+`python -m fieldstack_rt run` runs it. Everything here is outside the frame path: it may wait, allocate and
+hold the interpreter's lock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Loads that benchmarks put on the Python part of the RT process, to show that they do not reach the cycle.
 
-`gil` holds the interpreter's lock as much as a thread can; `acyclic` reads SDOs and AL states without pause.
-Both are on in the odd slices of the clock and off in the even ones. So one run measures the cycle with and
-without the load, and an observer in another process knows which is which.
+`fieldstack bench cycle` orders them, and RTExecutive runs them. `gil` holds the interpreter's lock as much as
+a thread can; `acyclic` reads SDOs and AL states without pause. Both are on in the odd slices of the clock and
+off in the even ones. So one run measures the cycle with and without the load, and an observer in another
+process knows which is which.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compares where the axes stand with the checkpoint, before `axis_power.py` gives them power again."""
+"""Compares where the axes are with the checkpoint, before `axis_power.py` gives them power again."""
 
 from __future__ import annotations
 

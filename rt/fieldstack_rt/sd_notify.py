@@ -1,7 +1,7 @@
 """Sends a process's state to systemd (sd_notify(3)): that it works, makes progress, and how it is.
 
-Without systemd nothing is sent. Nothing here waits: a message that systemd does not take at once is dropped,
-and is sent again with the next progress.
+RT, Non-RT and the process that runs the tasks use it; without systemd nothing is sent. Nothing here waits: a
+message that systemd does not take at once is dropped, and is sent again with the next progress.
 """
 
 from __future__ import annotations

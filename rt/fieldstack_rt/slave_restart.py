@@ -1,7 +1,7 @@
-"""Restarts slaves by command while the others run: stand, INIT, set-up, SAFE-OP, OP; then the answer.
+"""Restarts slaves by command while the others run: standstill, INIT, set-up, SAFE-OP, OP; then the answer.
 
-Several commands are carried out at the same time, one step in each housekeeping pass, so a slow slave delays
-no other restart. The recovery of lost slaves does the way up.
+Housekeeping calls it in each pass. Several commands are carried out at the same time, one step in each pass,
+so a slow slave delays no other restart. The recovery of lost slaves does the way up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Keeps RT's packet sockets open beyond RT's own end, so that a killed RT process is gone at once.
 
-Whoever closes a packet socket last waits for a grace period of the kernel (net/packet/af_packet.c,
-packet_release: synchronize_net; 10 to 20 ms), and a process that is killed closes its sockets before it has
-ended. So the last is `cat`: it has copies that it never touches, and input that never comes; it ends with RT.
+RTExecutive starts it. Whoever closes a packet socket last waits for a grace period of the kernel
+(net/packet/af_packet.c, packet_release: synchronize_net; 10 to 20 ms), and a process that is killed closes
+its sockets before it has ended. So the last is `cat`: it has copies that it never touches, and input that
+never comes; it ends with RT.
 """
 
 from __future__ import annotations

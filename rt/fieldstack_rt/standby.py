@@ -1,8 +1,8 @@
 """A warm spare: an RT process that has done everything that needs no bus, and waits until it is needed.
 
-Starting an interpreter and loading modules takes longer than bringing the bus up. A spare has done this
-already, and its memory is locked. It uses neither the bus nor the shared memory before it is released. It
-ends when the process that keeps it ends.
+The local process manager keeps it (`fieldstack.process.warm_spare`). Starting an interpreter and loading
+modules takes longer than bringing the bus up. A spare has done this already, and its memory is locked. It
+uses neither the bus nor the shared memory before it is released. It ends when the process that keeps it ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Asks the wire without a master: does anybody cycle, and is every slave out of OP?
 
-Frame indexes 0x80 and up, as the guard's: SOEM uses 0 to 15 and ignores others.
+Non-RT asks before it makes a shared memory, and after it has ended an RT process. Frame indexes 0x80 and up,
+as the guard's: SOEM uses 0 to 15 and ignores others.
 """
 
 from __future__ import annotations

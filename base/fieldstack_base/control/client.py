@@ -1,4 +1,7 @@
-"""Sends one request to a process's control socket and returns its answer."""
+"""Sends one request to a process's control socket and returns its answer.
+
+The `fieldstack` commands use it, and Non-RT when it commands the process that runs the tasks.
+"""
 
 from __future__ import annotations
 

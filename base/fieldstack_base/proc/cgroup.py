@@ -1,4 +1,7 @@
-"""Control groups (version 2): which one a process is in, and what memory that one uses."""
+"""Reads control groups (version 2): which one a process is in, and what memory that one uses.
+
+Non-RT's probe of process resources uses it.
+"""
 
 from __future__ import annotations
 

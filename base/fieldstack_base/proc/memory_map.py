@@ -1,4 +1,7 @@
-"""The mapped memory of a process, from /proc/PID/maps (proc_pid_maps(5)), and what of it may be read."""
+"""Reads the mapped memory of a process (/proc/PID/maps, proc_pid_maps(5)), and says what of it may be read.
+
+RT finds SOEM's context and locks memory with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether a process that left its pid behind still runs, or another one has its pid now."""
+"""Says whether a process that left its pid behind still runs, or another one has its pid now.
+
+`fieldstack status`, the end of a cell and Non-RT use it before they believe a recorded pid.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""/proc/PID/stat: state, parent, start and processor time of a process (proc_pid_stat(5))."""
+"""Reads /proc/PID/stat: state, parent, start and processor time of a process (proc_pid_stat(5)).
+
+Everything that identifies a process by its pid and start time uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""/proc/PID/status: its lines by name (proc_pid_status(5))."""
+"""Reads /proc/PID/status: its lines by name (proc_pid_status(5)).
+
+Health, `fieldstack prepare` and the master read capabilities and locked memory from it.
+"""
 
 from __future__ import annotations
 

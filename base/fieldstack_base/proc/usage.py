@@ -1,5 +1,7 @@
-"""Reads what /proc says about one process. Every function raises OSError if the process is gone or forbids
-it."""
+"""Reads what /proc says about one process; the resource probes of Non-RT and prediction use it.
+
+Every function raises OSError if the process is gone or forbids it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What all channels have in common: the protocol, and the error of a delivery that failed."""
+"""What all channels have in common: the protocol, and the error of a delivery that failed.
+
+Every channel follows the protocol, and `delivery` calls it.
+"""
 
 from __future__ import annotations
 

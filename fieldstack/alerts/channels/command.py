@@ -1,6 +1,6 @@
-"""Runs a command.
+"""The channel `command`: runs any program, with the alert as JSON on its standard input.
 
-Any program, with the alert as JSON on its standard input. It is killed when its time is up.
+`make` builds it. The program is killed when its time is up.
 """
 
 from __future__ import annotations

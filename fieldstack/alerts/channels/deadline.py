@@ -1,4 +1,7 @@
-"""Bounds a whole exchange over a socket: the socket's own time-out begins again with each byte that comes."""
+"""Bounds a whole exchange over a socket: the socket's own time-out begins again with each byte that comes.
+
+Mail and webhook use it.
+"""
 
 from __future__ import annotations
 

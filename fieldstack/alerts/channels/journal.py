@@ -1,7 +1,8 @@
-"""Writes to systemd's journal by its native protocol, or to standard error where there is no journal.
+"""The channel `journal`: writes to systemd's journal by its native protocol, else to standard error.
 
-One datagram is one entry. Fields go as `NAME=value`; a value of several lines goes as the name, its length
-(64 bits, little-endian) and its bytes. An entry too long for a datagram goes as a sealed memory file.
+`make` builds it. One datagram is one entry. Fields go as `NAME=value`; a value of several lines goes as the
+name, its length (64 bits, little-endian) and its bytes. An entry too long for a datagram goes as a sealed
+memory file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Sends mail by SMTP: one message an alert, with STARTTLS or TLS and a log-in where they are configured.
+"""The channel `mail`: one message an alert by SMTP, with STARTTLS or TLS and a log-in where configured.
 
-The whole exchange is bounded, whatever the server does.
+`make` builds it. The whole exchange is bounded, whatever the server does.
 """
 
 from __future__ import annotations

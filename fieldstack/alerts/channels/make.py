@@ -1,4 +1,7 @@
-"""Makes a channel out of its section of the configuration."""
+"""Makes a channel out of its section of the configuration.
+
+Each channel's pipeline and `fieldstack alerts test` call it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the TLS context of a channel: which certificates it trusts."""
+"""Makes the TLS context of a channel: which certificates it trusts. Mail and webhook use it."""
 
 from __future__ import annotations
 

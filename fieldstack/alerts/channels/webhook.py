@@ -1,4 +1,7 @@
-"""Sends one JSON object by HTTP POST. The whole exchange is bounded, whatever the receiver does."""
+"""The channel `webhook`: sends one JSON object by HTTP POST.
+
+`make` builds it. The whole exchange is bounded, whatever the receiver does.
+"""
 
 from __future__ import annotations
 

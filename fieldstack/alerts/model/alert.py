@@ -1,4 +1,7 @@
-"""A report of something that happened, and the alert that receivers get of it."""
+"""A report of something that happened, and the alert that receivers get of it.
+
+`AlertService` takes reports in and makes alerts of them; the channels send these.
+"""
 
 from __future__ import annotations
 

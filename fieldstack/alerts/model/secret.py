@@ -1,4 +1,7 @@
-"""Reads secrets from files that others cannot read. They are never part of a text or an error."""
+"""Reads secrets from files that others cannot read. They are never part of a text or an error.
+
+Mail and webhook read passwords, tokens and signing keys with it.
+"""
 
 from __future__ import annotations
 

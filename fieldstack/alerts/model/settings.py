@@ -1,4 +1,7 @@
-"""Section `alerts` of the cell configuration: which channels there are, for what, how fast."""
+"""Section `alerts` of the cell configuration: which channels there are, for what, how fast.
+
+The cell configuration checks it, and `AlertService` and the channels read it.
+"""
 
 from __future__ import annotations
 

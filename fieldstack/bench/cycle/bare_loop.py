@@ -1,4 +1,7 @@
-"""Runs a bare loop (native/bare_loop.c) in a thread: a witness of the machine, or the reference on a bus."""
+"""Runs a bare loop (native/bare_loop.c) in a thread: a witness of the machine, or the reference on a bus.
+
+The witnesses and `bare_exchange` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack bench cycle`: prepares the run, shows its progress and prints the report."""
+"""`fieldstack bench cycle`: prepares the run, shows its progress and prints the report.
+
+`fieldstack.cli.bench` calls it.
+"""
 
 from __future__ import annotations
 

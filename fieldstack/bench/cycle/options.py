@@ -1,4 +1,7 @@
-"""The options of `fieldstack bench cycle`: what it measures, and for how long."""
+"""The options of `fieldstack bench cycle`: what it measures, and for how long.
+
+The command line fills them; the run and its result read them.
+"""
 
 from __future__ import annotations
 

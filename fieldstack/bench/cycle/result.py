@@ -1,4 +1,7 @@
-"""The results of the cycle benchmark: distributions, ratios, faults and their causes, bounds."""
+"""The results of the cycle benchmark: distributions, ratios, faults and their causes, bounds.
+
+`command` prints them and writes them to a file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Makes one run of the cycle benchmark: rounds of RT, bare loops and cyclictest, in turn or at once."""
+"""Makes one run of the cycle benchmark: rounds of RT, bare loops and cyclictest, in turn or at once.
+
+`command` calls it.
+"""
 
 from __future__ import annotations
 

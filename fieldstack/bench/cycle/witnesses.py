@@ -1,4 +1,7 @@
-"""The witnesses of a benchmark: one bare timer loop on each CPU, and the hypervisor's stolen time."""
+"""The witnesses of a benchmark: one bare timer loop on each CPU, and the hypervisor's stolen time.
+
+The run starts them, and `attribution` judges by them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs a whole cell under `fieldstack up --headless`, prepared for many faults in a row."""
+"""Runs a whole cell under `fieldstack up --headless`, prepared for many faults in a row.
+
+`bench failover` and `bench prediction` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`fieldstack bench failover`: causes faults in a running cell, measures the references, reports."""
+"""`fieldstack bench failover`: causes faults in a running cell, measures the references, reports.
+
+`fieldstack.cli.bench` calls it.
+"""
 
 from __future__ import annotations
 

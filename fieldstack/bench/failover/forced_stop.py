@@ -1,4 +1,7 @@
-"""When a drive that ignored a stop lost its power and stood still, by the segment's own time stamps."""
+"""Says when a drive that ignored a stop lost power and came to rest, by the segment's own time stamps.
+
+`incident` measures with it.
+"""
 
 from __future__ import annotations
 

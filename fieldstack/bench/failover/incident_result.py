@@ -1,4 +1,7 @@
-"""The results of faults outside RT: distributions, losses, bounds."""
+"""The results of faults outside RT: distributions, losses, bounds.
+
+`incident_command` makes and shows them.
+"""
 
 from __future__ import annotations
 

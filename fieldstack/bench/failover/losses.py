@@ -1,4 +1,7 @@
-"""What a fault has lost: the state before and after it, compared from outside."""
+"""Finds what a fault has lost: compares the state before and after it, from outside.
+
+`incident` uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The results of the failover benchmark: distributions, unsafe runs, recovery step by step, bounds."""
+"""The results of the failover benchmark: distributions, unsafe runs, recovery step by step, bounds.
+
+`command` makes and shows them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The cell of an incident: what faults and their measurement wait for, ask and compare with."""
+"""The cell of an incident: what faults and their measurement wait for, ask and compare with.
+
+`incident` and `incident_faults` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""When outputs became safe and slaves came back, by the segment's own time stamps."""
+"""Says when outputs became safe and slaves came back, by the segment's own time stamps.
+
+`run` and `incident` measure with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which events show the detection of a fault, the reaction to it, and the recovery."""
+"""Names the events that show the detection of a fault, the reaction to it, and the recovery.
+
+`incident` waits for them.
+"""
 
 from __future__ import annotations
 

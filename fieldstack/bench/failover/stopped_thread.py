@@ -1,4 +1,7 @@
-"""Stops one thread of a process while its others continue, by ptrace(2), as a debugger does."""
+"""Stops one thread of a process while its others continue, by ptrace(2), as a debugger does.
+
+`incident_faults` uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Single words of the shared memory, and values that a stray write may leave in them.
 
-The list has all words that guard, agent, cycle and Non-RT's watch depend on. It has neither latch nor permit,
-because those stop axes by design.
+`run` writes them for the fault `stray-word`. The list has all words that guard, agent, cycle and Non-RT's
+watch depend on. It has neither latch nor permit, because those stop axes by design.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The reference for recovery: a bare pysoem program takes the same bus to OP, in a process of its own.
 
-It does only what pysoem's examples do: it compares nothing with a plan, and sets up no PDOs and no watchdogs.
-At its end it leaves the slaves in SAFE-OP, the state in which safe frames leave them and a restarted RT
-process finds them. It imports nothing of Fieldstack. `python -m fieldstack.bench.harness.bare_bringup
-INTERFACE` prints one line of JSON.
+`bringup_reference` runs it (`python -m fieldstack.bench.harness.bare_bringup INTERFACE`), and it prints one
+line of JSON. It does only what pysoem's examples do: it compares nothing with a plan, and sets up no PDOs and
+no watchdogs. At its end it leaves the slaves in SAFE-OP, the state in which safe frames leave them and a
+restarted RT process finds them. It imports nothing of Fieldstack.
 """
 
 from __future__ import annotations

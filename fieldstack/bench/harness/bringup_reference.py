@@ -1,4 +1,7 @@
-"""Measures the references for recovery: bare bring-ups, and how long an interpreter takes to start."""
+"""Measures the references for recovery: bare bring-ups, and how long an interpreter takes to start.
+
+`bench failover` compares recovery with them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Bounds that a benchmark's result is compared with."""
+"""Bounds that a benchmark's result is compared with.
+
+Each benchmark's result lists its own; a report prints them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors for which a benchmark has no result."""
+"""Errors for which a benchmark has no result. Benchmarks raise them; `fieldstack.cli.bench` prints them."""
 
 from __future__ import annotations
 

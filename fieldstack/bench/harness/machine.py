@@ -1,4 +1,7 @@
-"""The machine that a benchmark runs on: what it is, and how much CPU time others took from it."""
+"""The machine that a benchmark runs on: what it is, and how much CPU time others took from it.
+
+Every report names it; `bench cycle` attributes faults with it.
+"""
 
 from __future__ import annotations
 

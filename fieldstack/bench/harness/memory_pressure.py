@@ -1,7 +1,8 @@
 """Puts memory pressure on one process from outside: the kernel is asked to reclaim all of its memory.
 
-It uses process_madvise(2) with MADV_PAGEOUT, mapping by mapping. The kernel keeps locked memory. It also
-keeps code that other processes use, and anonymous memory if there is no swap.
+`bench failover --memory-pressure` does it to Non-RT before each fault. It uses process_madvise(2) with
+MADV_PAGEOUT, mapping by mapping. The kernel keeps locked memory. It also keeps code that other processes use,
+and anonymous memory if there is no swap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Percentiles of exact samples by nearest rank, so each is a value that was really measured."""
+"""Percentiles of exact samples by nearest rank, so each is a value that was really measured.
+
+The results of all benchmarks use them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bus plans for benchmarks on the virtual segment: any list of its devices."""
+"""Bus plans for benchmarks on the virtual segment: any list of its devices. `bench cycle` uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark needs in addition to what a cell needs."""
+"""Checks what a benchmark needs in addition to what a cell needs; each command does it first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows results on the screen and writes them to a file."""
+"""Shows results on the screen and writes them to a file. Every benchmark uses it."""
 
 from __future__ import annotations
 

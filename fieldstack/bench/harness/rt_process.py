@@ -1,4 +1,7 @@
-"""Runs an RT process with all that it needs from others: shared memory, a Non-RT beat, a motion permit."""
+"""Runs an RT process with all that it needs from others: shared memory, a Non-RT beat, a motion permit.
+
+`bench cycle` uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Exact samples of every cycle, from the cycle thread's ring in the shared memory."""
+"""Exact samples of every cycle, from the cycle thread's ring in the shared memory.
+
+`bench cycle` evaluates them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wake-ups of a periodic thread, and the windows of time that they are sorted into."""
+"""Wake-ups of a periodic thread, and the windows of time that they are sorted into.
+
+`bench cycle` compares its threads by them.
+"""
 
 from __future__ import annotations
 

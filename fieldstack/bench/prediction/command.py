@@ -1,4 +1,7 @@
-"""`fieldstack bench prediction`: runs synthetic series, real leaks and a real cell; prints the report."""
+"""`fieldstack bench prediction`: runs synthetic series, real leaks and a real cell; prints the report.
+
+`fieldstack.cli.bench` calls it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs real processes that really leak; the real sampler reads them and the predictor judges in real time.
 
-All run at once for a minute. Limits and times are scaled: ten samples a second instead of one, so every
-window is a tenth as long.
+`command` calls it. All run at once for a minute. Limits and times are scaled: ten samples a second instead of
+one, so every window is a tenth as long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Normal operation: runs a real cell with moving axes and applies sampler and method at their real rates."""
+"""Normal operation: runs a real cell with moving axes and applies sampler and method at their real rates.
+
+`command` calls it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Prevention in a live cell: the Main Core really leaks, and must be restarted before its limit.
 
-Only the leak and a memory limit that it reaches within minutes are arranged. Sampler, method, policy and
-supervision are those of the Non-RT process.
+`command` calls it. Only the leak and a memory limit that it reaches within minutes are arranged. Sampler,
+method, policy and supervision are those of the Non-RT process.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Writes signals to a file, one JSON line each, and reads them, so that a changed method can judge a run
-again."""
+"""Writes signals to a file, one JSON line each, and reads them again.
+
+So a changed method can judge a run again; `normal` records its run.
+"""
 
 from __future__ import annotations
 

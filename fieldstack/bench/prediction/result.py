@@ -1,4 +1,7 @@
-"""The results of the prediction benchmark: hits, misses, false alarms, lead times, cost, bounds."""
+"""The results of the prediction benchmark: hits, misses, false alarms, lead times, cost, bounds.
+
+`command` prints them and writes them to a file.
+"""
 
 from __future__ import annotations
 

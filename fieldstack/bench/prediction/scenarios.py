@@ -1,4 +1,7 @@
-"""Synthetic series for the prediction benchmark: leaks and drifts to find, and series that must not alarm."""
+"""Synthetic series for the prediction benchmark: leaks and drifts to find, and series that must not alarm.
+
+`score` judges the predictor by them.
+"""
 
 from __future__ import annotations
 

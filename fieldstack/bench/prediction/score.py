@@ -1,4 +1,7 @@
-"""Gives a scenario to the predictor and scores the findings: hits, lead times, misses, false alarms."""
+"""Gives a scenario to the predictor and scores the findings: hits, lead times, misses, false alarms.
+
+`command` and `leaks` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Records with a checksum, because they are acted on or live long: orders to RT, guard plan, checkpoint."""
+"""Records with a checksum, because they are acted on or live long: orders to RT, guard plan, checkpoint.
+
+RT, Non-RT and the guard act on them through `DataStore`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Errors of the shared memory."""
+"""Errors of the shared memory.
+
+`DataStore` raises them; the process or command that meets one shows it with its remedy.
+"""
 
 from __future__ import annotations
 

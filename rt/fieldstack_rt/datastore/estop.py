@@ -1,4 +1,7 @@
-"""EMERGENCY_STOP is a latch: anyone may set it, only Non-RT clears it. `DataStore.estop` is its handle."""
+"""EMERGENCY_STOP is a latch: anyone may set it, only Non-RT clears it. `DataStore.estop` is its handle.
+
+All processes of a cell and `fieldstack estop` use it.
+"""
 
 from __future__ import annotations
 

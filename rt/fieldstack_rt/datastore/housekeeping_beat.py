@@ -1,4 +1,7 @@
-"""Says how long RT's housekeeping has been silent: AL states, diagnosis and recovery are as old as that."""
+"""Says how long RT's housekeeping has been silent: AL states, diagnosis and recovery are as old as that.
+
+Non-RT's probe of housekeeping and `fieldstack status` use it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The enumerations of native/layout.h for Python; their values come from the compiled header."""
+"""The enumerations of native/layout.h for Python; their values come from the compiled header.
+
+Every process that reads or writes the shared memory uses them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Numbers of the shared memory in words: why axes stand, why one refuses a setpoint, what is done then."""
+"""Numbers of the shared memory in words: why axes stand, why one refuses a setpoint, what is done then.
+
+Events, `fieldstack status` and the refusals of motion use them.
+"""
 
 from __future__ import annotations
 

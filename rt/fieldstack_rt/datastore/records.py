@@ -1,6 +1,7 @@
 """Records of the store, each of one writer: read as private copies, written whole (seqlock).
 
-A writer that died inside a write is reported, never waited for.
+Every process of a cell uses them through `DataStore`. A writer that died inside a write is reported, never
+waited for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The rings of the store: RT writes events into two of them, Tasks writes setpoints into the third."""
+"""The rings of the store: RT writes events into two of them, Tasks writes setpoints into the third.
+
+Non-RT takes the events out, and the cycle plays the setpoints.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Says whether the working counter is good: RT judges it, and everybody uses RT's verdict."""
+"""Says whether the working counter is good: RT judges it, and everybody uses RT's verdict.
+
+Housekeeping and `fieldstack status` ask it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""cffi build script of `fieldstack_rt._native`: the shared-memory contract, the cycle and the guard."""
+"""cffi build script of `fieldstack_rt._native`: the shared-memory contract, the cycle and the guard.
+
+`setup.py` runs it when the package is built.
+"""
 
 from __future__ import annotations
 
