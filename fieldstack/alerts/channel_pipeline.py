@@ -18,7 +18,7 @@ from fieldstack.alerts.token_bucket import TokenBucket
 
 
 class ChannelPipeline:
-    """`clock` tells how long alerts wait (ns)."""
+    """`clock` measures how long alerts wait (ns)."""
 
     def __init__(self, name: str, section: ChannelSection, folder: Path, clock: Callable[[], int]) -> None:
         self.name, self._section = name, section

@@ -13,7 +13,7 @@ from fieldstack.events.kinds import Severity
 
 MAX_KEYS = 1000
 AGAIN_PARTS = 10
-"""What was resolved and fires again is told after a tenth of the window at first, then after twice as long
+"""What was resolved and fires again is sent after a tenth of the window at first, then after twice as long
 each time: at most four times more in the first window, once a window from then on."""
 
 
@@ -32,7 +32,7 @@ class Incident:
     """One rule and subject. `sent_state`: what receivers believe (None: nothing yet); `firing`: what is true.
 
     `held`: it fires until it is cleared, however long nothing is heard of it. `times`: how often it has begun
-    to fire since `began_ns`, without a window of rest; `again_ns`: how long the next time waits to be told.
+    to fire since `began_ns`, without a window of rest; `again_ns`: how long the next time waits to be sent.
     """
 
     report: Report
@@ -54,7 +54,7 @@ class Deduplicator:
     """At most one FIRING message a window for one rule and subject; a resolution at once.
 
     What fires again after its resolution is a new alert, with how often it has fired by then: a repetition
-    that is not told looks like something that happened once. It waits longer each time, up to the window, so
+    that is not sent looks like something that happened once. It waits longer each time, up to the window, so
     that a condition that comes and goes many times a minute sends few messages and not two each time.
     """
 
@@ -65,7 +65,7 @@ class Deduplicator:
         self._incidents: dict[str, Incident] = {}
 
     def hold(self, keys: frozenset[str]) -> None:
-        """These conditions are watched: their end will be told."""
+        """These conditions are watched: their end will be reported."""
         for key in keys & self._incidents.keys():
             self._incidents[key].held = True
 
@@ -94,7 +94,7 @@ class Deduplicator:
         return now_ns - one.sent_ns >= wait_ns
 
     def cleared(self, key: str, _now_ns: int) -> list[Message]:
-        """A condition has gone; nothing is sent if nobody was told of it."""
+        """A condition has gone; nothing is sent if no receiver knows of it."""
         one = self._incidents.get(key)
         if one is None or not one.firing:
             return []
@@ -109,7 +109,7 @@ class Deduplicator:
         return list(self._incidents.values())
 
     def due(self, now_ns: int) -> list[Message]:
-        """What waited to be told; forgets what is long over."""
+        """Messages that waited to be sent; forgets what is long over."""
         messages = list[Message]()
         for key, one in list(self._incidents.items()):
             if one.pending and self._may_send_again(one, now_ns):
@@ -156,7 +156,7 @@ class Deduplicator:
         }
 
     def restore(self, data: dict[str, Any], now_ns: int) -> None:
-        """Go on with what `to_dict` gave; receivers count as told just now.
+        """Go on with what `to_dict` gave; receivers count as informed just now.
 
         Raises:
             KeyError, ValueError, TypeError, AttributeError: it is something else.

@@ -18,7 +18,7 @@ class Receipt:
     event: int = 0
     refused: str = ""
     messages: Sequence[tuple[Spool, Entry]] | None = None
-    """None: not judged yet. None at all: receivers know already, or nobody wants to be told of it."""
+    """None: not judged yet. Empty: receivers know already, or no channel wants it."""
 
     @property
     def awaited(self) -> str:

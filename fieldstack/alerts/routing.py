@@ -50,7 +50,7 @@ class Route:
             self._withheld.add(alert.incident)
 
     def summary(self, now_ns: int) -> Report | None:
-        """What was held back, as soon as the rate allows to tell of it."""
+        """A report of what was held back, as soon as the rate allows it."""
         if not self._waiting or not self.bucket.take(now_ns):
             return None
         named = ", ".join(f"{name} x{count}" for name, count in self._waiting.most_common(_NAMED))

@@ -31,7 +31,7 @@ from fieldstack_base.durable import DurableRecord
 INBOX_LIMIT = 10_000
 ROUND_S = 0.25
 REPORT_AFTER_FAILURES = 5
-"""A receiver that refused so often in a row is told of: that takes half a minute."""
+"""A receiver that refused so often in a row is reported: that takes half a minute."""
 RECORD = "alerts-firing"
 
 
@@ -103,7 +103,7 @@ class AlertService:
     # ---- for callers ----
 
     def raise_(self, report: Report) -> Receipt:
-        """A rule took effect: tell people. The receipt says when that cannot be lost any more."""
+        """A rule took effect: people are informed. The receipt says when that cannot be lost any more."""
         receipt = Receipt(report.event)
         with self._lock:
             taken_in = self._put(_Raised(report, receipt))
@@ -114,7 +114,7 @@ class AlertService:
         return receipt
 
     def clear(self, rule: str, subject: str) -> None:
-        """Its condition has gone: tell those who were told of it."""
+        """Its condition has gone: those who received the alert are informed."""
         self._put(_Cleared(f"{rule}|{subject}"))
 
     def set_active(self, active: frozenset[tuple[str, str]]) -> None:

@@ -86,7 +86,7 @@ class RateChart:
     (1999)): in control `p0`, out of control `p1`. How many errors an interval has does not count, so that one
     burst is one bad interval. `p0` is an upper bound of what was learned.
 
-    Where errors are usual already while it learns, most intervals are bad and tell nothing: there `counts`, a
+    Where errors are usual already while it learns, most intervals are bad and say nothing: there `counts`, a
     chart of how many they have (logarithm of 1 + errors), takes its place."""
 
     learned: list[float] = field(default_factory=list)

@@ -70,13 +70,13 @@ def _of_series(series: Series) -> dict[str, Any]:
 
 
 def _to_series(data: dict[str, Any]) -> Series:
-    """What was told before is told again with the first median that says so."""
+    """What was forecast before is reported again with the first median that says so."""
     signal = Signal(**data["signal"])
     series = Series(SPECS[signal.name], signal.life, data["began_ns"], signal, data["last_ns"])
     for scale, kept in zip(series.medians.scales, data["scales"], strict=True):
         _to_scale(scale, kept)
-    for state, told in zip(series.states, data["told"], strict=True):
-        state.hits = HITS - 1 if told else 0
+    for state, forecast in zip(series.states, data["told"], strict=True):
+        state.hits = HITS - 1 if forecast else 0
     if series.level is not None:
         _to_level(series.level, data["level"])
     if series.rate is not None:

@@ -29,7 +29,7 @@ INTERVAL_NS = 10_000_000_000
 SAVE_NS = 60_000_000_000
 LEARNED_FILE = "prediction.jsonl"
 MAX_AGE_NS = 30_000_000_000
-"""Older findings are not told: the thread has stopped."""
+"""Older findings are not reported: the thread has stopped."""
 LONG_SLICE_NS = 2_000_000
 _YIELD_S = 0.0005
 """Between two series the thread sleeps: the supervision pass never waits for more than one of them."""
@@ -65,7 +65,7 @@ class _Means:
 class PredictionModule:
     """Follows the sampler's readings and the shared memory. `beat` counts completed rounds of the thread.
 
-    `record`, if given, is told every signal (time, signal, `gauge` or `interval`), for a replay later on.
+    `record`, if given, receives every signal (time, signal, `gauge` or `interval`), for a replay later on.
     `hardware`: pids of what stands in for hardware, the virtual segment's; see Disturbance.
     `keep`: what was learned is kept in the runtime folder each minute, and found again by the next Non-RT.
     """
@@ -216,7 +216,7 @@ class PredictionModule:
         except OSError as error:
             self.storage_problem = f"{self._learned_file} cannot be written: {error.strerror}"
 
-    # ---- what it tells ----
+    # ---- what it reports ----
 
     def probe(self) -> PredictionProbe:
         """For the supervision pass."""

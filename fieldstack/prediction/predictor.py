@@ -65,7 +65,7 @@ class Series:
         return self.level or self.rate
 
     def withdraw_forecasts(self) -> None:
-        """It says nothing: what was forecast is told again with the first median that says so.
+        """It says nothing: what was forecast is reported again with the first median that says so.
 
         An anomaly lasts through a pause; a resource's has gone with its subject.
         """
@@ -110,7 +110,7 @@ class Predictor:
             self._note(series, now_ns, series.rate)
 
     def review(self, now_ns: int) -> None:
-        """Every ten seconds or so: what is told of series that say nothing, and which of them have ended."""
+        """Every ten seconds or so: takes back forecasts of silent series, and drops those that have ended."""
         self.series = {key: one for key, one in self.series.items() if now_ns - one.last_ns < FORGET_NS}
         for series in self.series.values():
             if now_ns - series.last_ns >= QUIET_NS:

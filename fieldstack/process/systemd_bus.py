@@ -121,7 +121,7 @@ class SystemdBus:
                 self._failure = ""
                 self._tried.set()
                 await self._keep(self._client)
-            except Exception as error:  # also what systemd tells in an unknown form: it is asked again
+            except Exception as error:  # also an answer of systemd in an unknown form: it is asked again
                 if not isinstance(error, SystemdError):
                     traceback.print_exc()
                 self._failure = str(error) or type(error).__name__

@@ -25,7 +25,7 @@ def bits(mask: int) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """`axes` (mask) stood elsewhere after this number of resets: the next reset confirms them."""
+    """`axes` (mask) were elsewhere after this number of resets: the next reset confirms them."""
 
     at_reset: int
     axes: int

@@ -164,7 +164,7 @@ class RTExecutive:
             now_ns = time.monotonic_ns()
             self._housekeeping.run(now_ns)
             self.store.beat_rt_main(time.monotonic_ns())
-            guard_plan.mend(self.store, self._guard_plan)
+            guard_plan.repair(self.store, self._guard_plan)
             self._watch_memory(now_ns)
             absent.publish(self._housekeeping.absent)
             if self.store.rt_beat != beat:  # systemd's watchdog is fed by the cycle and this loop, not by one

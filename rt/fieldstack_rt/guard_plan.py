@@ -47,7 +47,7 @@ def publish(
     return record
 
 
-def mend(store: DataStore, record: Any) -> bool:
+def repair(store: DataStore, record: Any) -> bool:
     """Writes `record` (of `publish`) again if the shared one is not it any more; True if that was needed.
 
     RT writes it once, so that damage would last as long as RT does, and the cell could not trust its guard. A

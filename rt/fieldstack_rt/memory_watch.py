@@ -37,10 +37,10 @@ class MemoryWatch:
         if now_ns >= self._next_ns:
             self._next_ns = now_ns + CHECK_PERIOD_NS
             self.lost = self._store.lost
-            self._mend()
+            self._repair()
         return self
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         raw = self._store.raw
         header = bool(lib.fs_header_is_whole(raw)) and int(raw.header.created_ns) == self._created_ns
         mine = int(getattr(raw.header, self._pid_word)) == os.getpid()

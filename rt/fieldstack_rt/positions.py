@@ -30,7 +30,7 @@ def allowed_travel(axis: AxisPlan) -> int:
 
 
 def last_published(store: DataStore, axes: int) -> dict[int, int]:
-    """Where the axes stood in RT's last completed cycle, this process's or its predecessor's, in counts, by
+    """Where the axes were in RT's last completed cycle, this process's or its predecessor's, in counts, by
     number. Only of axes that were confirmed then: where others are found proves nothing.
 
     Empty if there is no such record, or its writer died inside it.

@@ -21,7 +21,7 @@ TEXT_BYTES = 1024
 class Notifier:
     """One process's line to systemd; `address` empty: there is none. Times are CLOCK_MONOTONIC ns.
 
-    `watchdog_ns`: progress must be told at least this often (WatchdogSec of the unit); 0: not asked for.
+    `watchdog_ns`: progress must be reported at least this often (WatchdogSec of the unit); 0: not asked for.
     """
 
     def __init__(self, address: str = "", watchdog_ns: int = 0) -> None:

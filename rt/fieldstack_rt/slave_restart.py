@@ -80,7 +80,7 @@ class SlaveRestart:
         return frozenset().union(*(job.slaves for job in self._jobs))
 
     def run(self, now_ns: int, states: Sequence[SlaveState], status: Any, axes: int) -> bool:
-        """One pass, after AL states were read. `axes`: mask of who must stand first. True: to be told."""
+        """One pass, after AL states were read. `axes`: mask of who must stand first. True: it has news."""
         before = self.answer, self.taken
         for job in tuple(self._jobs):
             self._carry_on(job, now_ns, states, status, axes)

@@ -52,5 +52,5 @@ class ControlServer(LineServer):
             return None
 
     def answer(self, client: int, *, ok: bool, message: str, **more: Any) -> None:
-        """Tell the client of that number, if it is still there."""
+        """Sends the answer to the client of that number, if it is still connected."""
         self.send(client, {"ok": ok, "message": message, **more})

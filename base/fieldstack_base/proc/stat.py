@@ -12,7 +12,7 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Stat:
     """`state` is the kernel's letter (R, S, D, T, t, Z, X ...). Ticks are those of SC_CLK_TCK; `start_ticks`,
-    since boot, tells a process from a later one with its pid."""
+    since boot, distinguishes a process from a later one with its pid."""
 
     state: str
     parent: int

@@ -20,5 +20,5 @@ def read_status(folder: Path) -> dict[str, str]:
 
 
 def effective_capabilities(status: dict[str, str]) -> int:
-    """The bits of the effective set (capabilities(7)); 0 if it is not told."""
+    """The bits of the effective set (capabilities(7)); 0 if the kernel does not name it."""
     return int(status.get("CapEff", "0"), 16)

@@ -18,7 +18,7 @@ class Deadline:
     """While it is entered: after `timeout_s` the exchange's socket is shut down, so that whoever waits for it
     goes on. `link()` gives the socket; None: there is none yet, and the next one is shut down.
 
-    `passed` tells it from other ends of the connection.
+    `passed` distinguishes this from other ends of the connection.
     """
 
     def __init__(self, timeout_s: float, link: Callable[[], socket.socket | None]) -> None:

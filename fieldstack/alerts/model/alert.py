@@ -29,7 +29,7 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is told to the alert service: a rule took effect on a subject.
+    """What the alert service is asked to send: a rule took effect on a subject.
 
     `event`: its number in the event log. `lasting`: it is there until it is cleared; otherwise it is
     forgotten when it has not come again for a window.
@@ -68,7 +68,7 @@ class Alert:
 
     @property
     def title(self) -> str:
-        """One line that tells all."""
+        """One line with everything that matters."""
         again = f" (x{self.count})" if self.count > 1 else ""
         what = f"{self.state.upper()} {self.severity} {self.rule} {self.subject}"
         return f"[{self.instance}] {what}{again}: {self.text}"

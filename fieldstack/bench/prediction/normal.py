@@ -159,7 +159,7 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
     )
     alarms, looks, operational = Alarms(), 0, 0
     began, began_cpu, epoch = time.monotonic(), _cpu_s(), store.rt_epoch
-    told, costs = began, 0.0
+    reported, costs = began, 0.0
     sampler.start()
     module.start()
     try:
@@ -170,8 +170,8 @@ def _watch(store: DataStore, instance: Instance, seconds: float, file: SignalFil
             costs += sampler.last.cost_ns / 1000 if sampler.last else 0.0
             alarms.note(passed, module.findings.forecasts, module.findings.anomalies)
             alarms.chart(module.predictor)
-            if time.monotonic() - told >= PROGRESS_S:
-                told = time.monotonic()
+            if time.monotonic() - reported >= PROGRESS_S:
+                reported = time.monotonic()
                 say(f"normal running: {duration(passed)} of {duration(seconds)}, {len(alarms.texts)} alarms")
     finally:
         module.stop()

@@ -68,11 +68,11 @@ class PreventionResult:
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
 
     def text(self) -> str:
-        told = "never" if self.told_s is None else f"after {duration(self.told_s)}"
+        reported = "never" if self.told_s is None else f"after {duration(self.told_s)}"
         restarted = "never" if self.restarted_s is None else f"after {duration(self.restarted_s)}"
         return (
             f"Prevention: Core leaks {self.leak_mib_s:g} MiB/s, its limit would be reached after "
-            f"{duration(self.limit_s)}; reported {told}, "
+            f"{duration(self.limit_s)}; reported {reported}, "
             f"restarted {restarted} at {self.used_share:.0%} of it; "
             f"RT: {self.rt_starts} start(s), {self.lost} of {self.cycles} cycles lost"
         )
@@ -99,7 +99,7 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
     first, status = _used(pid), store.rt_status()
     began, cycle, lost = time.monotonic(), int(status.cycle), int(status.lost_frames)
     _leak(bench.instance)
-    told: tuple[float, str] | None = None
+    forecast: tuple[float, str] | None = None
     restarted: float | None = None
     used, shown, starts = first, 0.0, epoch
     while (passed := time.monotonic() - began) < LONGEST_S and restarted is None:
@@ -111,7 +111,7 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
         if store.rt_epoch != starts:
             starts = store.rt_epoch
             say(f"prevention: RT was restarted after {passed:.1f} s, before Core was")
-        told = told or _first_forecast(bench.instance, passed)
+        forecast = forecast or _first_forecast(bench.instance, passed)
         if passed - shown >= 20:
             shown = passed
             say(f"prevention: {passed:.0f} s, Core uses {used / _MIB:.0f} of {LIMIT_MB} MiB")
@@ -124,8 +124,8 @@ def _watch(bench: BenchCell, store: DataStore, say: Say) -> PreventionResult:
         leak_mib_s=LEAK_MIB_S,
         limit_mb=LIMIT_MB,
         limit_s=(LIMIT_MB - first / _MIB) / LEAK_MIB_S,
-        told_s=told[0] if told else None,
-        told_text=told[1] if told else "",
+        told_s=forecast[0] if forecast else None,
+        told_text=forecast[1] if forecast else "",
         restarted_s=restarted,
         used_share=used / _MIB / LIMIT_MB,
         moving_again_s=moving,
@@ -159,8 +159,8 @@ def _leak(instance: Instance) -> None:
 def _first_forecast(instance: Instance, passed: float) -> tuple[float, str] | None:
     """When the forecast came and what it said, as `status` shows it."""
     try:
-        told = ask_nonrt(instance, "status").data["status"]["predictions"]
+        predictions = ask_nonrt(instance, "status").data["status"]["predictions"]
     except (OSError, KeyError):
         return None  # it starts, or another part of the cell asks as well
-    texts = [one["text"] for one in told.get("forecasts", ()) if one["subject"] == CORE]
+    texts = [one["text"] for one in predictions.get("forecasts", ()) if one["subject"] == CORE]
     return (passed, texts[0]) if texts else None

@@ -65,7 +65,7 @@ class RtWords(WordAccess):
         return self.load_word("rt_end") == int(lib.fs_end_token(epoch, stage))
 
     def beat_rt_main(self, now_ns: int) -> None:
-        """After a completed housekeeping pass; 0 and NO_MORE as `rt_main_beat_ns` tells them."""
+        """After a completed housekeeping pass; 0 and NO_MORE mean what they mean in `rt_main_beat_ns`."""
         lib.fs_set64(ffi.addressof(self.raw, "rt_main_beat_ns"), now_ns)
         if now_ns not in (0, NO_MORE):
             lib.fs_add64(ffi.addressof(self.raw, "rt_main_beat"), 1)

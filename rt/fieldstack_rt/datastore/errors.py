@@ -102,6 +102,6 @@ class TornRecordError(StoreError):
     def __init__(self, block: str, writer: str, writer_pid: int) -> None:
         super().__init__(
             f"record {block} is torn: {writer} (process {writer_pid}) stopped inside a write. "
-            f"A restarted {writer} mends it with its next write"
+            f"A restarted {writer} repairs it with its next write"
         )
         self.block, self.writer, self.writer_pid = block, writer, writer_pid

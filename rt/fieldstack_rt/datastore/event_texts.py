@@ -155,7 +155,7 @@ TEXTS: Mapping[int, EventText] = {
         "axis {axis} comes to a stand: nobody holds its jog any longer", subject="axis", a="stream"
     ),
     EventCode.AXES_STAND: EventText(
-        "all axes stand, {elapsed_ns} after they were told to ({reason})", a="elapsed_ns", b="reason_code"
+        "all axes stand, {elapsed_ns} after the order ({reason})", a="elapsed_ns", b="reason_code"
     ),
     EventCode.STOP_IGNORED: EventText(
         "axis {axis} ignores the stop: Operation enabled at {speed} counts/s, {elapsed_ns} after it",

@@ -165,8 +165,8 @@ def create(name: str, before_new: Callable[[], None] = lambda: None) -> Mapped:
     """The memory for its owner: the one that is there with all that it holds, or a new one.
 
     One of this layout is adopted: a restarted owner goes on with the latches and the running RT process. So
-    is one whose prefix is damaged, if a living RT process is known to work on it; it is mended. Any other is
-    replaced, unless something lives that may use it. `before_new` is called before that: it may refuse.
+    is one whose prefix is damaged, if a living RT process is known to work on it; it is repaired. Any other
+    is replaced, unless something lives that may use it. `before_new` is called before that: it may refuse.
 
     Raises:
         StoreBusyError: a living RT process, of this instance or named in another layout, is in the way.

@@ -31,7 +31,7 @@ _WRITERS = {
 class StoreRecords(StoreWords):
     """The records of one cell's shared memory."""
 
-    def mend_records(self, writer: str) -> tuple[str, ...]:
+    def repair_records(self, writer: str) -> tuple[str, ...]:
         """Empties the records of this writer ("RT", "Non-RT", "Core") that one before died in; names.
 
         For the one process that now is this writer.

@@ -58,7 +58,7 @@ class EventRing:
     def drain(self, limit: int = 256) -> list[RtEvent]:
         """At most `limit` events, oldest first, each once. For the one consumer."""
         address, slot = ffi.addressof(self._ring), self._slot
-        self._mend()
+        self._repair()
         found: list[RtEvent] = []
         while len(found) < limit and lib.fs_event_pop(address, slot):
             found.append(
@@ -67,7 +67,7 @@ class EventRing:
         self._tail = int(self._ring.tail)
         return found
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """Takes out items. Only this side writes the tail; a head more than a ring's length ahead is damaged,
         too."""
         tail, head = int(self._ring.tail), int(self._ring.head)

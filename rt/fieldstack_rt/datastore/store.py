@@ -40,7 +40,7 @@ class DataStore(CheckedRecords):
 
     @classmethod
     def create(cls, instance: Instance, before_new: Callable[[], None] = lambda: None) -> DataStore:
-        """For the Non-RT process: a new memory, or the living one adopted, with its own torn records mended.
+        """For the Non-RT process: a new memory, or the living one adopted, its own torn records repaired.
 
         Raises:
             StoreBusyError: a living RT process works on a memory that cannot be adopted.
@@ -48,7 +48,7 @@ class DataStore(CheckedRecords):
         store = cls(instance, memory.create(instance.shm_name, before_new))
         store.owner_before = int(store.raw.header.owner_pid) if store.adopted else 0
         store.raw.header.owner_pid = os.getpid()
-        store.torn = store.mend_records("Non-RT")
+        store.torn = store.repair_records("Non-RT")
         return store
 
     @classmethod
