@@ -55,9 +55,8 @@ def claim(instance: Instance, wire: Wire) -> Claim:
         if stuck := [str(one) for one in endings if not one.gone]:
             raise RtInTheWayError(instance.shm_name, "; ".join(stuck)) from None
         store = DataStore.create(instance, before_new)
-    remarks = (
-        [f"the shared memory's header was damaged and is repaired: {store.mended}"] if store.mended else []
-    )
+    damage = "the shared memory's header was damaged and is repaired"
+    remarks = [f"{damage}: {store.repaired}"] if store.repaired else []
     remarks += [f"record {name} was left torn, and is emptied" for name in store.torn]
     return Claim(store, tuple(remarks), endings)
 

@@ -88,10 +88,9 @@ class NonRt:
         """Nobody can attach to a memory without a name. What works on it is ended while the guard still sees
         it. Then systemd or `up` starts this process again, on a new memory."""
         watch = self._memory.check(now_ns)
-        if watch.mended_magic is not None:
-            what = (
-                f"the shared memory's header was damaged, and is repaired (magic was {watch.mended_magic:#x})"
-            )
+        if watch.repaired_magic is not None:
+            magic = f"magic was {watch.repaired_magic:#x}"
+            what = f"the shared memory's header was damaged, and is repaired ({magic})"
             self._log.append(EventKind.SUPERVISION, what=what)
         if not watch.lost:
             return

@@ -181,8 +181,8 @@ class RTExecutive:
         if watch.lost:
             self.store.host_events.push(EventCode.MEMORY_LOST)
             raise StoreLostError(watch.lost)
-        if watch.mended_magic is not None:
-            self.store.host_events.push(EventCode.MEMORY_MENDED, a=watch.mended_magic & (1 << 63) - 1)
+        if watch.repaired_magic is not None:
+            self.store.host_events.push(EventCode.MEMORY_MENDED, a=watch.repaired_magic & (1 << 63) - 1)
 
     def _rest_until(self, until_s: float) -> bool:
         """True if the end was asked for. A loss that must be explained soon ends the rest."""

@@ -27,13 +27,13 @@ class MemoryWatch:
         self._next_ns = 0
         self._damaged = 0
         self.lost = ""
-        self.mended_magic: int | None = None
+        self.repaired_magic: int | None = None
         """The magic in a damaged header that this check has repaired."""
 
     def check(self, now_ns: int) -> MemoryWatch:
         """Checks if it is time. The process that works on the memory knows its layout, so it repairs a
         damaged header."""
-        self.mended_magic = None
+        self.repaired_magic = None
         if now_ns >= self._next_ns:
             self._next_ns = now_ns + CHECK_PERIOD_NS
             self.lost = self._store.lost
@@ -47,7 +47,7 @@ class MemoryWatch:
         whole = header and mine and bool(lib.fs_identity_is_whole(raw))
         self._damaged = 0 if whole else self._damaged + 1
         if self._damaged >= _CHECKS_DAMAGED:
-            self.mended_magic = int(raw.header.magic)
+            self.repaired_magic = int(raw.header.magic)
             lib.fs_store_stamp(raw, self._created_ns)
             setattr(raw.header, self._pid_word, os.getpid())
             self._damaged = 0

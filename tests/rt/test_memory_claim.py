@@ -99,7 +99,7 @@ def test_a_header_is_mended_under_the_process_that_the_guards_plan_names(
         setattr(store.raw.header, field, 7)
         again = DataStore.create(store.instance)
         assert (again.inode, again.adopted) == (inode, True)
-        assert bool(again.mended) == (field != "size"), "of the size the kernel's word counts"
+        assert bool(again.repaired) == (field != "size"), "of the size the kernel's word counts"
         assert lib.fs_header_is_whole(store.raw)
         assert int(store.raw.header.created_ns) == created_ns
         assert field == "size" or int(store.raw.header.rt_pid) == process.pid

@@ -39,12 +39,12 @@ _NAME = "/fieldstack-"
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """A mapped memory. `inode`: identifies it, even if its name leads elsewhere later. `adopted`: it was
-    there already. `mended`: what was damaged and is repaired, for people; empty: nothing."""
+    there already. `repaired`: what was damaged and is repaired, for people; empty: nothing."""
 
     memory: mmap.mmap
     inode: int
     adopted: bool = True
-    mended: str = ""
+    repaired: str = ""
 
 
 def process_alive(pid: int) -> bool:
@@ -204,7 +204,7 @@ def _adopt_under(name: str, living: list[RtProcess], error: StoreError) -> Mappe
         raise StoreBusyError(name, pids[0]) from error
     lib.fs_store_stamp(store, store.identity.created_ns)
     store.header.rt_pid = rt_in(store)
-    return Mapped(mapped.memory, mapped.inode, mended=str(error))
+    return Mapped(mapped.memory, mapped.inode, repaired=str(error))
 
 
 def rt_in(store: Any) -> int:

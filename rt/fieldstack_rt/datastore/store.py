@@ -28,7 +28,7 @@ class DataStore(CheckedRecords):
 
     def __init__(self, instance: Instance, found: memory.Mapped) -> None:
         self.instance = instance
-        self.adopted, self.mended, self.inode = found.adopted, found.mended, found.inode
+        self.adopted, self.repaired, self.inode = found.adopted, found.repaired, found.inode
         mapped = self._memory = found.memory
         self.raw = ffi.cast("fs_store *", ffi.from_buffer(mapped))
         self._addresses, self._kept = {}, {}
