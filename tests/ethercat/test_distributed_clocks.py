@@ -28,6 +28,7 @@ PLAIN = replace(plan_from_text(CELL), distributed_clocks=False)
 PLAN = replace(PLAIN, distributed_clocks=True)
 CYCLE_NS = 1_000_000
 NEAR_NS = 1000
+TIMEOUT_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,11 @@ def difference(bus: Bus, position: int) -> int:
 
 
 def read(bus: Bus, position: int, register: Register, size: int) -> bytes:
-    """A frame may be lost on a busy machine: asked up to ten times."""
-    answers = (bus.line.read_register(position, register, size) for _ in range(10))
-    return next(raw for raw in answers if raw is not None)
+    """Frames may be lost on a busy machine, all of them while it stands still: asked for up to TIMEOUT_S."""
+    end = time.monotonic() + TIMEOUT_S
+    while (raw := bus.line.read_register(position, register, size)) is None:
+        assert time.monotonic() < end, f"slave {position} does not answer"
+    return raw
 
 
 def apart(segment: RunningSegment) -> int:
@@ -63,7 +66,7 @@ def apart(segment: RunningSegment) -> int:
 
 
 def until(condition: Callable[[], bool], what: str, step: Callable[[], object] = lambda: None) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, what
         step()
