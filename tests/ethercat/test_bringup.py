@@ -25,10 +25,10 @@ from fieldstack_ethercat.bus.errors import (
     TopologyMismatchError,
 )
 from fieldstack_ethercat.bus.master.bus import Bus
-from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.search import MISSING_WAIT_NS
 from fieldstack_ethercat.bus.soem import soem_objects
 from fieldstack_ethercat.segment.client import cut
+from fieldstack_ethercat.testing.exchange_loop import ExchangeLoop
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlState
 

@@ -17,9 +17,9 @@ from fieldstack_ethercat.bus.config.slave_plan import Sync0
 from fieldstack_ethercat.bus.errors import DistributedClockError
 from fieldstack_ethercat.bus.master.bus import Bus
 from fieldstack_ethercat.bus.master.distributed_clocks import wrapped
-from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.bus.soem.soem_structs import Slave
+from fieldstack_ethercat.testing.exchange_loop import ExchangeLoop
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.registers import Register, clock_difference
 

@@ -14,9 +14,9 @@ from fieldstack_ethercat.bus.config.planning import make_plan
 from fieldstack_ethercat.bus.errors import BusError, InterfaceError, NoSlavesError
 from fieldstack_ethercat.bus.master import scan_document
 from fieldstack_ethercat.bus.master.bus import Bus
-from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.scan import ScannedSlave, from_sii, scan
 from fieldstack_ethercat.segment.client import cut
+from fieldstack_ethercat.testing.exchange_loop import ExchangeLoop
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 
 

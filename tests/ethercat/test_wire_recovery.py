@@ -10,9 +10,9 @@ import pytest
 
 from fieldstack_ethercat.bus.config.planning import plan_from_file
 from fieldstack_ethercat.bus.master.bus import Bus
-from fieldstack_ethercat.bus.master.exchange import ExchangeLoop
 from fieldstack_ethercat.bus.master.recovery import Recovery
 from fieldstack_ethercat.bus.master.recovery_decision import EventKind, RecoveryEvent
+from fieldstack_ethercat.testing.exchange_loop import ExchangeLoop
 from fieldstack_ethercat.testing.running_segment import RunningSegment, running_segment
 from fieldstack_ethercat.wire.al import AlState
 

@@ -195,17 +195,6 @@ class StopOptionError(BusError):
         )
 
 
-class RegisterWriteError(BusError):
-    """A slave did not take a write to one of its ESC registers."""
-
-    def __init__(self, position: int, slave: str, register: int) -> None:
-        self.position, self.slave, self.register = position, slave, register
-        super().__init__(
-            f"position {position} ({slave}): no answer to a write of register 0x{register:04X}. "
-            "The slave lost power or its cable during bring-up; try again."
-        )
-
-
 class StateChangeError(BusError):
     """A slave did not reach the AL state that was asked for."""
 

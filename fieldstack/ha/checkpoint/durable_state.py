@@ -60,17 +60,6 @@ def _interlock(interlock: RestartInterlock) -> dict[str, Any]:
     return {"since_ns": interlock.since_ns, "causes": causes}
 
 
-def changes_record(before: DecisionState, after: DecisionState) -> bool:
-    """Whether the record has to be written again (for other reasons than the latch)."""
-    return (
-        before.ha is not after.ha
-        or before.budgets != after.budgets
-        or before.interlock != after.interlock
-        or [one for one in before.active_rules if outlives(one)]
-        != [one for one in after.active_rules if outlives(one)]
-    )
-
-
 def _use(use: BudgetUse) -> dict[str, Any]:
     return {"restarts": list(use.restarts)} | ({"spent": use.spent[:MAX_TEXT]} if use.spent else {})
 

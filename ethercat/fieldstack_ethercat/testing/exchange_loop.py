@@ -1,4 +1,4 @@
-"""Exchanges process data in a Python thread, for commissioning and tests; RT has a native cycle."""
+"""Exchanges process data in a Python thread, for the tests of the bus; RT has a native cycle."""
 
 from __future__ import annotations
 
